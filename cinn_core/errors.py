@@ -1,0 +1,17 @@
+"""The errors an astronomer may see: each carries one sentence saying what was found, what is needed and what to do."""
+
+
+class KielError(Exception):
+    """Base of every error whose text is meant for the user."""
+
+
+class SpectrumError(KielError):
+    """A file or spectrum that cannot be used, and why."""
+
+
+class WeightsError(KielError):
+    """Weights that are missing, damaged or made for another version, and the remedy."""
+
+
+class DataError(KielError):
+    """A grid, index or other input of training and evaluation that cannot be used, and why."""

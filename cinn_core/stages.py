@@ -1,0 +1,228 @@
+"""The frozen stages of the one data path: Spectrum, FluxVector, PosteriorSamples, Summary, and what hangs off them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import SpectrumError
+from .instrument import ARMS, N_PIXELS, arm_coverage
+from .targets import TARGET_NAMES, TARGETS
+
+
+class Medium(Enum):
+    """What the wavelengths of a spectrum are measured in."""
+
+    AIR = "air"
+    VACUUM = "vacuum"
+    UNKNOWN = "unknown"
+
+
+FLAGS: tuple[str, ...] = (
+    "out_of_domain",
+    "extrapolated",
+    "partial_coverage",
+    "missing_arm",
+    "arms_disagree",
+    "rv_uncertain",
+    "medium_guessed",
+    "snr_low",
+    "snr_clipped",
+    "continuum_poor",
+    "chi2_high",
+    "composite",
+)
+"""Every flag a result may carry; the one list."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One entry of the ledger: what was done to the spectrum, why, and the numbers it rests on."""
+
+    name: str
+    reason: str
+    numbers: dict[str, float | str] = field(default_factory=dict)
+
+
+def _frozen(array: NDArray, dtype: type = float) -> NDArray:
+    copy = np.array(array, dtype=dtype)
+    copy.setflags(write=False)
+    return copy
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """One observed spectrum as its file has it, before 4MOST-ifying.
+
+    wavelength (n,) Angstrom, increasing, in `medium`; flux (n,) any scale; error (n,) 1 sigma in the flux's scale or
+    None; good (n,) False where the file has no usable pixel (NaN, zero-filled, flagged). `resolving_power` and
+    `snr_header` (per pixel of the file) are None where the file does not tell.
+    """
+
+    wavelength: NDArray
+    flux: NDArray
+    error: NDArray | None
+    good: NDArray
+    medium: Medium
+    star: str
+    file: str
+    sha256: str
+    flavour: str
+    resolving_power: float | None = None
+    snr_header: float | None = None
+    steps: tuple[Step, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("wavelength", "flux"):
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
+        object.__setattr__(self, "good", _frozen(self.good, bool) & np.isfinite(self.flux))
+        self.good.setflags(write=False)
+        if self.error is not None:
+            object.__setattr__(self, "error", _frozen(self.error))
+        n = self.wavelength.size
+        arrays = [self.wavelength, self.flux, self.good] + ([] if self.error is None else [self.error])
+        if any(a.shape != (n,) for a in arrays):
+            shapes = ", ".join(str(a.shape) for a in arrays)
+            raise SpectrumError(f"The wavelength, flux and error of {self.file} have different lengths ({shapes}).")
+        if n < 100:
+            raise SpectrumError(f"{self.file} holds {n} pixels; a spectrum needs at least 100.")
+        if not np.all(np.isfinite(self.wavelength)) or np.any(np.diff(self.wavelength) <= 0):
+            raise SpectrumError(f"The wavelengths of {self.file} do not increase from pixel to pixel.")
+        if not self.good.any():
+            raise SpectrumError(f"Every pixel of {self.file} is missing (NaN, zero or flagged); there is no flux to read.")
+
+
+@dataclass(frozen=True, eq=False)
+class FluxVector:
+    """A spectrum as the 4MOST high-resolution spectrograph would have seen it, ready for inference.
+
+    flux (N_PIXELS,): continuum 1, air, rest frame, R = 20 000, on `instrument.WAVELENGTH`; where not `good`
+    (N_PIXELS,) bool it is NaN and takes no part. `snr` per Angstrom for each arm (NaN for an arm without pixels).
+    `noise_fwhm_kms`: width of the kernel that correlated the native noise (0: white).
+    `observed_at_rest`: what was divided by `continuum` (N_PIXELS,) before normalisation is flux * continuum.
+    """
+
+    flux: NDArray
+    good: NDArray
+    continuum: NDArray
+    snr: tuple[float, ...]
+    rv_kms: float
+    rv_error_kms: float
+    native_resolving_power: float
+    noise_fwhm_kms: float
+    star: str
+    file: str
+    sha256: str
+    steps: tuple[Step, ...]
+    flags: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "good", _frozen(self.good, bool))
+        object.__setattr__(self, "flux", _frozen(np.where(self.good, self.flux, np.nan)))
+        object.__setattr__(self, "continuum", _frozen(self.continuum))
+        shapes = {a.shape for a in (self.flux, self.good, self.continuum)}
+        if shapes != {(N_PIXELS,)} or len(self.snr) != len(ARMS):
+            raise ValueError(f"A flux vector has {N_PIXELS} pixels and {len(ARMS)} arms, not {shapes} and {len(self.snr)}.")
+        if not np.isfinite(self.flux[self.good]).all():
+            raise ValueError("A good pixel of a flux vector is not finite.")
+        unknown = set(self.flags) - set(FLAGS)
+        if unknown:
+            raise ValueError(f"Unknown flags {sorted(unknown)}; the list is stages.FLAGS.")
+
+    @property
+    def coverage(self) -> tuple[float, ...]:
+        """Fraction of each arm that is present."""
+        return tuple(float(c) for c in arm_coverage(self.good))
+
+    @property
+    def snr_per_angstrom(self) -> float:
+        """Median S/N per Angstrom of the arms that are present."""
+        return float(np.nanmedian(self.snr))
+
+
+@dataclass(frozen=True, eq=False)
+class PosteriorSamples:
+    """Samples of p(targets | spectrum) from the flow.
+
+    labels (n, 13) in the targets' units and order; z (n, 13) prior coordinates; log_density (n,) of z under the flow;
+    `map_z` (13,) the refined mode in z; `rejected_fraction` the share of raw samples outside the prior, already left out.
+    """
+
+    labels: NDArray
+    z: NDArray
+    log_density: NDArray
+    map_z: NDArray
+    rejected_fraction: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        for name in ("labels", "z", "log_density", "map_z"):
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
+        n = self.labels.shape[0]
+        if self.labels.shape != (n, len(TARGETS)) or self.z.shape != self.labels.shape or self.log_density.shape != (n,):
+            raise ValueError("Samples, coordinates and densities of a posterior differ in shape.")
+
+
+@dataclass(frozen=True)
+class TargetSummary:
+    """One target's numbers, in its unit; lo/hi are highest-density intervals of the marginal."""
+
+    map: float
+    map_paper: float
+    mean: float
+    median: float
+    lo68: float
+    hi68: float
+    lo95: float
+    hi95: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The thirteen targets' numbers, keyed by target name in the fixed order."""
+
+    targets: dict[str, TargetSummary]
+
+    def __post_init__(self) -> None:
+        if tuple(self.targets) != TARGET_NAMES:
+            raise ValueError("A summary holds the thirteen targets in their fixed order.")
+
+
+@dataclass(frozen=True, eq=False)
+class Resimulation:
+    """The forward model at the answer, on `instrument.WAVELENGTH`, scaled by the observation's smooth modes.
+
+    map_flux (N_PIXELS,) at the MAP; band68 and band95 (2, N_PIXELS) lower and upper flux over the posterior samples;
+    residual (N_PIXELS,) observed - map in units of the pixel noise, NaN where nothing was observed; chi2_per_pixel.
+    """
+
+    map_flux: NDArray
+    band68: NDArray
+    band95: NDArray
+    residual: NDArray
+    chi2_per_pixel: float
+
+
+@dataclass(frozen=True, eq=False)
+class Saliency:
+    """d target / d flux for every pixel over the norm of each target's gradient, shape (13, N_PIXELS)."""
+
+    weights: NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """Everything `analyse` found out about one spectrum: the stages, the flags, how long each took, and where it came from."""
+
+    flux_vector: FluxVector
+    posterior: PosteriorSamples
+    summary: Summary
+    resimulation: Resimulation
+    saliency: Saliency
+    flags: tuple[str, ...]
+    timings_s: dict[str, float]
+    provenance: dict[str, object]
