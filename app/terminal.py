@@ -1,0 +1,105 @@
+"""What the command line prints: the table of one analysis, the rows of a benchmark, a line that says what goes on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cinn_core.benchmark import COMPARED, BenchmarkRow, Comparison
+from cinn_core.instrument import ARMS
+from cinn_core.stages import Analysis
+from cinn_core.targets import TARGETS, Target
+
+_BY_NAME = {target.name: target for target in TARGETS}
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """A line on stderr that says what goes on, gone at the end; nothing where stderr is no terminal."""
+    with Console(stderr=True).status("") as status:
+        yield lambda text: status.update(escape(text))
+
+
+def number(value: float, target: Target) -> str:
+    """A value with the decimals of its target; a dash where there is none."""
+    return f"{value:.{target.decimals}f}" if math.isfinite(value) else "–"
+
+
+def print_analysis(analysis: Analysis, console: Console | None = None) -> None:
+    """The table of one star: each target's mode, median and 68 % interval, then what else a reader must know."""
+    console = console or Console()
+    vector = analysis.flux_vector
+    title = vector.star if vector.star == vector.file else f"{vector.star} ({vector.file})"
+    table = Table(title=escape(title), title_justify="left", title_style="bold")
+    table.add_column("target")
+    for heading in ("map", "median", "68 %"):
+        table.add_column(heading, justify="right")
+    table.add_column("unit")
+    for target in TARGETS:
+        found = analysis.summary.targets[target.name]
+        interval = f"{number(found.lo68, target)} … {number(found.hi68, target)}"
+        numbers = (number(found.map, target), number(found.median, target), interval)
+        table.add_row(escape(target.label), *numbers, found.unit)
+    console.print(table)
+
+    arms = ", ".join(_arm_line(arm.name, snr) for arm, snr in zip(ARMS, vector.snr, strict=True))
+    timings = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in analysis.timings_s.items())
+    lines = {
+        "flags": ", ".join(analysis.flags) or "none",
+        "radial velocity": f"{vector.rv_kms:.2f} ± {vector.rv_error_kms:.2f} km/s",
+        "S/N per Å": arms,
+        "rejected samples": f"{100 * analysis.posterior.rejected_fraction:.1f} %",
+        "χ² per pixel": f"{analysis.resimulation.chi2_per_pixel:.2f}",
+        "timings": timings,
+    }
+    width = max(map(len, lines))
+    for name, text in lines.items():
+        console.print(f"{name:<{width}}  {escape(text)}", highlight=False)
+
+
+def _arm_line(name: str, snr: float) -> str:
+    return f"{name} {snr:.0f}" if math.isfinite(snr) else f"{name} missing"
+
+
+class BenchmarkPrinter:
+    """Prints one line a spectrum as soon as it is known: found, minus the literature's value in brackets."""
+
+    _FILE = 34
+    _STAR = 16
+    _VALUE = 17
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console()
+        heads = "".join(f"{_BY_NAME[name].label + ' (Δ)':>{self._VALUE}}" for name in COMPARED)
+        self._line(f"{'file':<{self._FILE}} {'star':<{self._STAR}}{heads}  flags")
+
+    def row(self, row: BenchmarkRow) -> None:
+        """One spectrum: its three numbers and their differences from the literature, or why it was refused."""
+        head = f"{row.entry.file[: self._FILE]:<{self._FILE}} {row.entry.star[: self._STAR]:<{self._STAR}}"
+        if row.refusal is not None:
+            self._line(f"{head}  refused: {row.refusal}")
+            return
+        values = "".join(f"{self._value(row, name):>{self._VALUE}}" for name in COMPARED)
+        self._line(f"{head}{values}  {', '.join(row.flags)}")
+
+    def summary(self, comparisons: Mapping[str, Comparison]) -> None:
+        """Median difference and scatter of each number over the spectra of category main."""
+        for name, found in comparisons.items():
+            target = _BY_NAME[name]
+            self._line(
+                f"{target.label:<8} map - literature: median {number(found.median, target)}, "
+                f"scatter (1.48 MAD) {number(found.scatter, target)} {target.unit}, {found.n} spectra of category main"
+            )
+
+    def _value(self, row: BenchmarkRow, name: str) -> str:
+        target, difference = _BY_NAME[name], row.differences[name]
+        shown = f"({difference:+.{target.decimals}f})" if difference is not None else "(–)"
+        return f"{number(row.found[name], target)} {shown}"
+
+    def _line(self, text: str) -> None:
+        self.console.print(escape(text), highlight=False, soft_wrap=True)
