@@ -1,0 +1,48 @@
+"""What several tests share: the data outside the repository, the shipped model, a made-up analysis."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fake_analysis import fake_analysis
+
+from cinn_core.assets import EXAMPLES, assets_directory
+from cinn_core.data import data_directory
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The data folder with real spectra and grids; these tests skip without it."""
+    folder = data_directory()
+    if folder is None:
+        pytest.skip("no data folder: set KIEL_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model():
+    """The shipped emulator and network on the CPU."""
+    for name in ("emulator", "network"):
+        if not (assets_directory() / "weights" / f"{name}.safetensors").is_file():
+            pytest.skip(f"the {name}'s weights are not in assets")
+    from cinn_core.analyse import load_model
+
+    return load_model("cpu")
+
+
+@pytest.fixture(scope="session")
+def examples() -> dict[str, Path]:
+    """The example spectra by name."""
+    folder = assets_directory() / "examples"
+    if not all((folder / f"{name}.fits").is_file() for name in EXAMPLES):
+        pytest.skip("the example spectra are not in assets")
+    from cinn_core.assets import example_paths
+
+    return example_paths()
+
+
+@pytest.fixture(scope="session")
+def made_up():
+    """An analysis that no network made: plausible numbers to draw, print and write."""
+    return fake_analysis()

@@ -1,0 +1,180 @@
+"""The command line: one sentence and exit status 2 for what it refuses, a table and JSON for what it finds."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fake_analysis import fake_analysis
+from rich.console import Console
+from typer.testing import CliRunner
+
+from app import server
+from app.cli import app
+from app.terminal import BenchmarkPrinter, print_analysis
+from cinn_core import __version__
+from cinn_core.benchmark import BenchmarkRow, IndexEntry, summarise_benchmark
+from cinn_core.errors import KielError
+from cinn_core.targets import TARGET_NAMES, TARGETS
+
+SUN = IndexEntry("sun.fits", "Sun", "main", "fundamental", {"teff": 5772.0, "logg": 4.44, "feh": None})
+
+
+@pytest.fixture
+def kiel():
+    runner = CliRunner()
+    return lambda *arguments: runner.invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def console():
+    return Console(record=True, width=100, file=io.StringIO())
+
+
+def is_refused(result) -> bool:
+    """Exit status 2 and one sentence, on stderr alone."""
+    sentence = result.stderr.strip()
+    return result.exit_code == 2 and result.stdout == "" and "\n" not in sentence and sentence.endswith(".")
+
+
+def test_version_is_printed(kiel):
+    assert kiel("--version").stdout == f"kiel {__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["serve", "analyse", "benchmark"])
+def test_every_command_explains_itself(kiel, command):
+    assert command in kiel("--help").stdout
+    assert kiel(command, "--help").exit_code == 0
+
+
+def test_program_runs_as_installed():
+    program = Path(sys.executable).with_name("kiel")
+    if not program.is_file():
+        pytest.skip("kiel is not installed in this environment")
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("kiel ")
+
+
+def test_a_file_that_is_not_there_is_refused(kiel, tmp_path):
+    result = kiel("analyse", tmp_path / "nothing.fits", "--json", tmp_path / "out.json")
+    assert is_refused(result)
+    assert "nothing.fits" in result.stderr
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_a_folder_is_refused_as_a_spectrum(kiel, tmp_path):
+    assert is_refused(kiel("analyse", tmp_path))
+
+
+def test_json_for_a_folder_that_is_not_there_is_refused_before_the_work(kiel, tmp_path):
+    (tmp_path / "star.fits").touch()
+    result = kiel("analyse", tmp_path / "star.fits", "--json", tmp_path / "nothing" / "out.json")
+    assert is_refused(result)
+    assert "cannot be written" in result.stderr
+
+
+@pytest.mark.parametrize("option", [("--snr", "nan"), ("--rv", "inf"), ("--snr", "0"), ("--samples", "0")])
+def test_numbers_that_make_no_sense_are_refused(kiel, tmp_path, option):
+    (tmp_path / "star.fits").touch()
+    assert kiel("analyse", tmp_path / "star.fits", *option).exit_code == 2
+
+
+def test_a_spectrum_that_is_none_is_refused_and_leaves_no_json(kiel, tmp_path, model):
+    (tmp_path / "cat.fits").write_bytes(b"a picture of a cat" * 100)
+    result = kiel("analyse", tmp_path / "cat.fits", "--json", tmp_path / "out.json", "--device", "cpu")
+    assert is_refused(result)
+    assert "cat.fits" in result.stderr
+    assert list(tmp_path.iterdir()) == [tmp_path / "cat.fits"]
+
+
+def test_an_example_star_gives_table_and_json(kiel, tmp_path, model, examples):
+    out = tmp_path / "out.json"
+    result = kiel("analyse", examples["solar-twin"], "--json", out, "--device", "cpu", "--samples", 512, "--seed", 3)
+    assert result.exit_code == 0, result.stderr
+    assert all(target.label in result.stdout for target in TARGETS)
+    document = json.loads(out.read_text())
+    assert tuple(document["targets"]) == TARGET_NAMES
+    assert document["file"] == "solar-twin.fits"
+    for numbers in document["targets"].values():
+        assert numbers["lo95"] <= numbers["lo68"] <= numbers["hi68"] <= numbers["hi95"]
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_the_same_seed_gives_the_same_answer(kiel, tmp_path, model, examples):
+    found = []
+    for name in ("a.json", "b.json"):
+        kiel("analyse", examples["solar-twin"], "--json", tmp_path / name, "--device", "cpu", "--samples", 256)
+        found.append(json.loads((tmp_path / name).read_text())["targets"])
+    assert found[0] == found[1]
+
+
+def test_table_shows_every_target_with_its_decimals(console, made_up):
+    print_analysis(made_up, console)
+    text = console.export_text()
+    for target in TARGETS:
+        found = made_up.summary.targets[target.name]
+        line = next(line for line in text.splitlines() if f" {target.label} " in line)
+        assert f"{found.map:.{target.decimals}f}" in line
+        assert f"{found.lo68:.{target.decimals}f} … {found.hi68:.{target.decimals}f}" in line
+    assert "partial_coverage" in text
+    assert "0.31 ± 0.05 km/s" in text
+
+
+def test_names_are_printed_as_they_are(console):
+    print_analysis(fake_analysis(star="[bold]HD 1[/bold]", file="[red]x.fits", n=64), console)
+    assert "[bold]HD 1[/bold] ([red]x.fits)" in console.export_text()
+
+
+def test_benchmark_prints_differences_dashes_and_refusals(console):
+    rows = [
+        BenchmarkRow(SUN, {"teff": 5800.0, "logg": 4.40, "feh": 0.05}),
+        BenchmarkRow(SUN, {}, refusal="it is an image."),
+    ]
+    printer = BenchmarkPrinter(console)
+    for row in rows:
+        printer.row(row)
+    printer.summary(summarise_benchmark(rows))
+    text = console.export_text()
+    assert "5800 (+28)" in text
+    assert "4.40 (-0.04)" in text
+    assert "0.05 (–)" in text
+    assert "refused: it is an image." in text
+    assert "median 28, scatter (1.48 MAD) 0 K, 1 spectra" in text
+
+
+def test_benchmark_refuses_an_index_that_is_not_there(kiel, tmp_path):
+    assert is_refused(kiel("benchmark", tmp_path / "INDEX.csv", tmp_path))
+
+
+def test_served_page_accepts_browsers_by_every_name_of_this_machine():
+    command = server.server_command(5017, "127.0.0.1", ("stars.example.org",))
+    origins = [command[i + 1] for i, word in enumerate(command) if word == "--allow-websocket-origin"]
+    assert origins == ["localhost:5017", "127.0.0.1:5017", "stars.example.org"]
+    assert "--warm" in command
+    assert "--show" not in command
+    assert "--show" in server.server_command(5017, "127.0.0.1", open_browser=True)
+
+
+def test_page_address_is_one_a_browser_can_open():
+    assert server.page_address("127.0.0.1", 5006) == "http://localhost:5006/main"
+    assert server.page_address("0.0.0.0", 80) == f"http://{socket.gethostname()}:80/main"
+
+
+def test_a_taken_port_is_refused_with_the_remedy(kiel):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(KielError, match="--port"):
+            server.require_free_port("127.0.0.1", port)
+        assert is_refused(kiel("serve", "--port", port))
+
+
+def test_an_address_that_is_none_is_refused():
+    with pytest.raises(KielError, match="is not an address"):
+        server.require_free_port("no such host.invalid", 5006)
