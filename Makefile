@@ -28,12 +28,12 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# torch by its exact version first: a range would take the newest build, with gigabytes of CUDA.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Kiel needs Python 3.11 or later; name one with make PYTHON=python3.11"; exit 1; }
 	@echo "Building $(VENV), once: about 2 GB of packages, a few minutes"
 	$(PYTHON) -m venv $(VENV)
-	# torch by its exact version first: a range would take the newest build, with gigabytes of CUDA
 	$(PIP) install $$(grep '^torch==' constraints.txt)
 	$(PIP) install -c constraints.txt -e .
 	@touch $@

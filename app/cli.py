@@ -1,4 +1,4 @@
-"""The command line: `kiel serve`, `analyse`, `benchmark`, `train`, `evaluate`; each command calls the core and prints.
+"""The command line: `kiel serve`, `analyse`, `prepare`, `benchmark`; each command calls the core and prints.
 
 Heavy modules are imported inside the commands, so that `kiel --help` answers at once. Whatever the core refuses
 (a KielError) ends the same way everywhere: one sentence on stderr, exit status 2, no file written.
@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Mapping
-from enum import StrEnum
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -32,14 +31,6 @@ class _Refusing(TyperGroup):
         except KielError as error:
             typer.echo(" ".join(str(error).split()), err=True)
             raise typer.Exit(REFUSED) from error
-
-
-class Device(StrEnum):
-    """Where the network runs."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
 
 
 app = typer.Typer(
@@ -76,7 +67,16 @@ def _finite(value: float | None) -> float | None:
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="OUT", help="Also write the result as JSON here.")]
 SamplesOption = Annotated[int, typer.Option(min=64, max=1_000_000, help="Posterior samples.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the samples: the same seed gives the same answer.")]
-DeviceOption = Annotated[Device, typer.Option(help="Where the network runs.")]
+DeviceOption = Annotated[
+    Literal["auto", "cpu", "cuda"], typer.Option(help="Where the network runs; auto takes a GPU where there is one.")
+]
+SnrOption = Annotated[
+    float | None,
+    typer.Option(min=1.0, callback=_finite, help="S/N per Å of continuum, where you know better than the file."),
+]
+RvOption = Annotated[
+    float | None, typer.Option(callback=_finite, help="Radial velocity [km/s], where you know better than the fit.")
+]
 
 
 @app.command()
@@ -102,16 +102,11 @@ def serve(
 def analyse(
     file: Annotated[Path, typer.Argument(help="Spectrum of one star: FITS, its .gz, or a text table.")],
     json: JsonOption = None,
-    snr: Annotated[
-        float | None,
-        typer.Option(min=1.0, callback=_finite, help="S/N per Å of continuum, where you know better than the file."),
-    ] = None,
-    rv: Annotated[
-        float | None, typer.Option(callback=_finite, help="Radial velocity [km/s], where you know better than the fit.")
-    ] = None,
+    snr: SnrOption = None,
+    rv: RvOption = None,
     samples: SamplesOption = 4096,
     seed: SeedOption = 0,
-    device: DeviceOption = Device.AUTO,
+    device: DeviceOption = "auto",
 ) -> None:
     """The posterior of one spectrum, the same as on the dashboard."""
     _require_file(file)
@@ -124,10 +119,39 @@ def analyse(
         from cinn_core.analyse import load_model
         from cinn_core.report import to_json
 
-        model = load_model(device.value)
+        model = load_model(device)
         analysis = run(file, model, snr=snr, rv=rv, n_samples=samples, seed=seed, progress=report)
     print_analysis(analysis)
     _write_json(to_json(analysis), json)
+
+
+@app.command()
+def prepare(
+    file: Annotated[Path, typer.Argument(help="Spectrum of one star: FITS, its .gz, or a text table.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.fits", help="Where the prepared spectrum goes.")],
+    snr: SnrOption = None,
+    rv: RvOption = None,
+) -> None:
+    """The spectrum as 4MOST would have seen it, alone: R = 20 000, 0.1 Å pixels, at rest, continuum 1."""
+    _require_file(file)
+    _require_folder_of(out)
+    from .terminal import print_preparation, progress
+
+    with progress() as report:
+        report("Loading the model")
+        from cinn_core.emulator import load_emulator
+        from cinn_core.forward import forward_model
+        from cinn_core.fourmost import prepare as run
+        from cinn_core.model import emulator_path
+        from cinn_core.prepared import write_prepared
+        from cinn_core.readers import read
+        from cinn_core.templates import make_templates
+
+        templates = make_templates(forward_model(load_emulator(emulator_path())[0]))
+        report(f"Preparing {file.name}")
+        vector = run(read(file), templates, snr=snr, rv=rv)
+    print_preparation(vector)
+    _write(lambda: write_prepared(vector, out), out)
 
 
 @app.command()
@@ -138,7 +162,7 @@ def benchmark(
     json: JsonOption = None,
     samples: SamplesOption = 4096,
     seed: SeedOption = 0,
-    device: DeviceOption = Device.AUTO,
+    device: DeviceOption = "auto",
 ) -> None:
     """Real stars against the literature: what Kiel finds beside what INDEX.csv says."""
     from cinn_core.benchmark import read_index, run_benchmark, summarise_benchmark, to_json
@@ -152,7 +176,7 @@ def benchmark(
         from cinn_core.analyse import analyse as run
         from cinn_core.analyse import load_model
 
-        model = load_model(device.value)
+        model = load_model(device)
     printer = BenchmarkPrinter()
     rows = []
     for row in run_benchmark(entries, directory, lambda path: run(path, model, n_samples=samples, seed=seed)):
@@ -181,8 +205,12 @@ def _write_json(document: Mapping[str, Any], path: Path | None) -> None:
     from cinn_core.report import dumps
     from cinn_core.weights import write_text
 
+    _write(lambda: write_text(path, dumps(document)), path)
+
+
+def _write(write: Callable[[], None], path: Path) -> None:
     try:
-        write_text(path, dumps(document))
+        write()
     except OSError as error:
         raise DataError(f"{path} could not be written: {error.strerror}.") from error
     typer.echo(f"Written: {path}")

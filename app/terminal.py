@@ -1,4 +1,4 @@
-"""What the command line prints: the table of one analysis, the rows of a benchmark, a line that says what goes on."""
+"""What the command line prints: the table of an analysis, the ledger of a preparation, the rows of a benchmark."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 
 from cinn_core.benchmark import COMPARED, BenchmarkRow, Comparison
 from cinn_core.instrument import ARMS
-from cinn_core.stages import Analysis
+from cinn_core.stages import Analysis, FluxVector
 from cinn_core.targets import TARGETS, Target
 
 _BY_NAME = {target.name: target for target in TARGETS}
@@ -47,23 +47,41 @@ def print_analysis(analysis: Analysis, console: Console | None = None) -> None:
         table.add_row(escape(target.label), *numbers, found.unit)
     console.print(table)
 
-    arms = ", ".join(_arm_line(arm.name, snr) for arm, snr in zip(ARMS, vector.snr, strict=True))
     timings = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in analysis.timings_s.items())
-    lines = {
-        "flags": ", ".join(analysis.flags) or "none",
-        "radial velocity": f"{vector.rv_kms:.2f} ± {vector.rv_error_kms:.2f} km/s",
-        "S/N per Å": arms,
-        "rejected samples": f"{100 * analysis.posterior.rejected_fraction:.1f} %",
-        "χ² per pixel": f"{analysis.resimulation.chi2_per_pixel:.2f}",
-        "timings": timings,
-    }
-    width = max(map(len, lines))
-    for name, text in lines.items():
-        console.print(f"{name:<{width}}  {escape(text)}", highlight=False)
+    _print_pairs(
+        {
+            "flags": ", ".join(analysis.flags) or "none",
+            **_measured(vector),
+            "rejected samples": f"{100 * analysis.posterior.rejected_fraction:.1f} %",
+            "χ² per pixel": f"{analysis.resimulation.chi2_per_pixel:.2f}",
+            "timings": timings,
+        },
+        console,
+    )
 
 
-def _arm_line(name: str, snr: float) -> str:
+def print_preparation(vector: FluxVector, console: Console | None = None) -> None:
+    """The ledger of a prepared spectrum: what was done and why, then what was measured on the way."""
+    console = console or Console()
+    for step in vector.steps:
+        console.print(f"{escape(step.name)}: {escape(step.reason)}", highlight=False, soft_wrap=True)
+    _print_pairs({"flags": ", ".join(vector.flags) or "none", **_measured(vector)}, console)
+
+
+def _measured(vector: FluxVector) -> dict[str, str]:
+    arms = (_arm_text(arm.name, snr) for arm, snr in zip(ARMS, vector.snr, strict=True))
+    velocity = f"{vector.rv_kms:.2f} ± {vector.rv_error_kms:.2f} km/s"
+    return {"radial velocity": velocity, "S/N per Å": ", ".join(arms)}
+
+
+def _arm_text(name: str, snr: float) -> str:
     return f"{name} {snr:.0f}" if math.isfinite(snr) else f"{name} missing"
+
+
+def _print_pairs(pairs: Mapping[str, str], console: Console) -> None:
+    width = max(map(len, pairs))
+    for name, text in pairs.items():
+        console.print(f"{name:<{width}}  {escape(text)}", highlight=False, soft_wrap=True)
 
 
 class BenchmarkPrinter:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from app import server
 from app.cli import app
-from app.terminal import BenchmarkPrinter, print_analysis
+from app.terminal import BenchmarkPrinter, print_analysis, print_preparation
 from cinn_core import __version__
 from cinn_core.benchmark import BenchmarkRow, IndexEntry, summarise_benchmark
 from cinn_core.errors import KielError
@@ -46,7 +46,7 @@ def test_version_is_printed(kiel):
     assert kiel("--version").stdout == f"kiel {__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["serve", "analyse", "benchmark"])
+@pytest.mark.parametrize("command", ["serve", "analyse", "prepare", "benchmark"])
 def test_every_command_explains_itself(kiel, command):
     assert command in kiel("--help").stdout
     assert kiel(command, "--help").exit_code == 0
@@ -123,6 +123,13 @@ def test_table_shows_every_target_with_its_decimals(console, made_up):
         assert f"{found.lo68:.{target.decimals}f} … {found.hi68:.{target.decimals}f}" in line
     assert "partial_coverage" in text
     assert "0.31 ± 0.05 km/s" in text
+
+
+def test_preparation_is_printed_step_by_step(console, made_up):
+    print_preparation(made_up.flux_vector, console)
+    text = console.export_text()
+    assert all(f"{step.name}: {step.reason}" in text for step in made_up.flux_vector.steps)
+    assert "green 240, red 260" in text
 
 
 def test_names_are_printed_as_they_are(console):
