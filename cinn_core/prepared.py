@@ -34,9 +34,9 @@ def write_prepared(vector: FluxVector, path: Path) -> None:
     spectrum = fits.BinTableHDU.from_columns(columns, name="SPECTRUM")
     spectrum.header["TUCD1"] = ("em.wl;obs.atmos", "air wavelengths")
     hdus = fits.HDUList([fits.PrimaryHDU(header=_header(vector)), spectrum, _ledger(vector)])
-    part = path.with_name(path.name + ".part")
-    hdus.writeto(part, overwrite=True)
-    os.replace(part, path)
+    beside = path.with_name(path.name + ".part")
+    hdus.writeto(beside, overwrite=True)
+    os.replace(beside, path)
 
 
 def _header(vector: FluxVector) -> fits.Header:
@@ -62,7 +62,7 @@ def _ledger(vector: FluxVector) -> fits.BinTableHDU:
     texts = [
         [_ascii(step.name) for step in vector.steps],
         [_ascii(step.reason) for step in vector.steps],
-        [_ascii(json.dumps(step.numbers, default=float)) for step in vector.steps],
+        [_ascii(json.dumps(step.numbers, default=float, ensure_ascii=False)) for step in vector.steps],
     ]
     columns = [
         fits.Column(name, f"{max(map(len, column), default=1)}A", array=np.array(column))
