@@ -1,0 +1,193 @@
+"""What all readers share: the parts of a spectrum as found, units, missing pixels, and what headers say about the instrument."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SpectrumError
+from ..stages import Medium, Step
+
+OPTICAL_ANGSTROM = (2900.0, 26000.0)
+"""Wavelengths [Angstrom] taken for plausible when a unit is missing or cannot be right."""
+
+UNIT_ANGSTROM: dict[str, float] = {
+    "angstrom": 1.0, "angstroms": 1.0, "a": 1.0, "aa": 1.0, "ang": 1.0, "0.1nm": 1.0, "10**-10m": 1.0, "1e-10m": 1.0,
+    "10^-10m": 1.0, "nm": 10.0, "nanometer": 10.0, "nanometers": 10.0, "nanometre": 10.0, "um": 1e4, "micron": 1e4,
+    "microns": 1e4, "micrometer": 1e4, "m": 1e10,
+}  # fmt: skip
+
+INSTRUMENTS: tuple[tuple[str, float], ...] = (
+    ("harps", 115_000.0),
+    ("espresso", 140_000.0),
+    ("sophie.?he", 40_000.0),
+    ("sophie", 75_000.0),
+    ("narval", 80_000.0),
+    ("espadons", 80_000.0),
+    ("elodie", 42_000.0),
+    ("feros", 48_000.0),
+    ("mike.?blue", 35_000.0),
+    ("mike", 28_000.0),
+    ("fies", 67_000.0),
+    ("hires", 60_000.0),
+    ("hrs", 65_000.0),
+    ("uves", 80_000.0),
+    ("giraffe", 20_000.0),
+)
+"""Instrument names (regular expressions) and their usual resolving power, used where the header gives no number."""
+
+_RESOLUTION_KEYS = ("SPEC_RES", "RESOLUTN", "RESOLUTION", "SPECRES", "RESOLVE", "RESPOW", "RES_POW", "RESOL", "R")
+_SNR_KEYS = ("SNR", "S_N", "SN", "SNRATIO", "MEANSNR", "HIERARCH ESO DRS SPE EXT SN50")
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The parts of a spectrum as one reader found them; `read` adds the file's name and hash."""
+
+    wavelength: NDArray
+    flux: NDArray
+    flavour: str
+    error: NDArray | None = None
+    good: NDArray | None = None
+    medium: Medium = Medium.UNKNOWN
+    star: str = ""
+    resolving_power: float | None = None
+    snr_header: float | None = None
+    steps: tuple[Step, ...] = field(default_factory=tuple)
+
+
+def to_angstrom(values: NDArray, unit: str | None, where: str) -> tuple[NDArray, Step]:
+    """Wavelengths [Angstrom] from values in a declared unit, or in the only unit that makes them optical.
+
+    A declared unit that puts the values far outside the optical (nm for 4800-6800) is overruled, in the ledger.
+    """
+    low, high = (float(v) for v in (np.nanmin(values), np.nanmax(values)))
+    declared = re.sub(r"[\s()\[\]]", "", (unit or "").lower())
+    factor = UNIT_ANGSTROM.get(declared)
+    if factor is not None and _optical(low * factor, high * factor):
+        return values * factor, Step("wavelength unit", f"{where} says {unit!s}", {"angstrom_per_unit": factor})
+    said = f"{where} gives no usable unit" if factor is None else f"{where} says {unit}, which would not be an optical spectrum"
+    if declared and factor is None:
+        said = f'{where} says "{unit}", which is no unit of wavelength'
+    for name, other in (("Angstrom", 1.0), ("nm", 10.0), ("micron", 1e4)):
+        if _optical(low * other, high * other):
+            reason = f"{said}; values from {low:g} to {high:g} are optical only as {name}"
+            return values * other, Step("wavelength unit", reason, {"angstrom_per_unit": other})
+    if 3.3 < low < high < 4.45:
+        reason = f"{said}; values from {low:g} to {high:g} are optical only as log10 of Angstrom"
+        return 10.0**values, Step("wavelength unit", reason)
+    raise SpectrumError(
+        f"The wavelengths in {where} run from {low:g} to {high:g}{' ' + unit if unit else ''}, which is no optical "
+        "spectrum in Angstrom, nm or micron; give the file a wavelength axis with its unit."
+    )
+
+
+def _optical(low: float, high: float) -> bool:
+    return OPTICAL_ANGSTROM[0] <= low < high <= OPTICAL_ANGSTROM[1]
+
+
+def missing_pixels(flux: NDArray, shortest_run: int = 10) -> NDArray:
+    """Which pixels hold no measurement, (n,) bool: NaN, infinite, exactly zero, or in a run of identical values."""
+    bad = ~np.isfinite(flux) | (flux == 0)
+    same = np.concatenate([[False], np.diff(flux) == 0, [False]])
+    starts, ends = np.flatnonzero(~same[:-1] & same[1:]), np.flatnonzero(same[:-1] & ~same[1:])
+    for start, end in zip(starts, ends, strict=True):
+        if end - start + 1 >= shortest_run:
+            bad[start : end + 1] = True
+    return bad
+
+
+def missing_step(bad: NDArray, wavelength: NDArray) -> tuple[Step, ...]:
+    """The ledger's entry on missing pixels, with the widest gap inside the spectrum; nothing where all are present."""
+    present = np.flatnonzero(~bad)
+    if not bad.any() or present.size == 0:
+        return ()
+    jump = np.diff(present)
+    widest = int(np.argmax(jump)) if jump.size else 0
+    numbers: dict[str, float | str] = {"pixels": int(bad.sum())}
+    if jump.size and jump[widest] > 1:
+        first, last = wavelength[present[widest]], wavelength[present[widest + 1]]
+        numbers["widest_gap"] = f"{first:.1f}-{last:.1f} Angstrom"
+    return (Step("missing pixels", "zeros, constants, NaN or flagged pixels are no measurement", numbers),)
+
+
+def usable_error(error: NDArray | None, good: NDArray, where: str) -> tuple[NDArray | None, NDArray, tuple[Step, ...]]:
+    """The error column if it holds errors, the mask without pixels whose error is zero or NaN, and the ledger's entry."""
+    if error is None:
+        return None, good, ()
+    valid = np.isfinite(error) & (error > 0)
+    share = float((valid & good).sum() / max(1, good.sum()))
+    if share < 0.5:
+        reason = f"{where} holds no usable errors (zero or NaN), so it is left out"
+        return None, good, (Step("error column", reason, {"valid_fraction": share}),)
+    step = Step("error column", f"errors from {where}; zero or NaN means missing", {"valid_fraction": share})
+    return error, good & valid, (step,)
+
+
+def number(header: Any, key: str) -> float | None:
+    """A header value as a finite number, also where it is stored as text; None where it is not one."""
+    try:
+        value = float(str(header.get(key)).strip())
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
+
+
+def resolving_power(headers: list[Any], name: str) -> tuple[float | None, tuple[Step, ...]]:
+    """Native resolving power from a header keyword, the instrument's name, or the file's name, with the ledger's entry."""
+    for header in headers:
+        for key in _RESOLUTION_KEYS:
+            value = number(header, key) if key in header else None
+            if value is not None and 5_000 <= value <= 500_000:
+                return value, (Step("resolving power", f"header keyword {key}", {"R": value}),)
+    told = [(str(h.get(key, "")), f"header keyword {key}") for h in headers for key in ("INSTRUME", "INSTRUM", "DETNAM")]
+    for text, where in [*told, (name, "name of the file")]:
+        for pattern, value in INSTRUMENTS:
+            if re.search(pattern, text.lower()):
+                reason = f"the {where} names the instrument ({text}); its usual value"
+                return value, (Step("resolving power", reason, {"R": value}),)
+    return None, ()
+
+
+def snr_header(headers: list[Any]) -> float | None:
+    """The S/N a header states, whatever it is per; None where there is none."""
+    for header in headers:
+        for key in _SNR_KEYS:
+            value = number(header, key.removeprefix("HIERARCH ")) if key.removeprefix("HIERARCH ") in header else None
+            if value is not None and value > 0:
+                return value
+    return None
+
+
+def star_name(headers: list[Any], name: str) -> str:
+    """The star as the header calls it, else the file's name without its endings."""
+    for header in headers:
+        text = re.sub(r"[^\x20-\x7e]", "", str(header.get("OBJECT", ""))).strip()
+        if text:
+            return text[:80]
+    return re.sub(r"(\.(fits?|gz|txt|dat|csv|s|ecsv))+$", "", name.rsplit("/", 1)[-1], flags=re.IGNORECASE)
+
+
+def medium_of(headers: list[Any]) -> tuple[Medium, tuple[Step, ...]]:
+    """Air or vacuum from CTYPE1 (AWAV, WAVE), AIRORVAC, VACUUM or a pipeline known for one of them; else UNKNOWN."""
+    for header in headers:
+        ctype = str(header.get("CTYPE1", "")).upper()
+        if ctype.startswith("AWAV"):
+            return Medium.AIR, (Step("medium", "header CTYPE1 = AWAV: air wavelengths"),)
+        if ctype in ("WAVE", "WAVE-LOG", "WAVE-TAB"):
+            return Medium.VACUUM, (Step("medium", f"header CTYPE1 = {ctype}: vacuum wavelengths (FITS standard)"),)
+        for key in ("AIRORVAC", "VACUUM", "WAVEMED", "MEDIUM"):
+            told = str(header.get(key, "")).lower()
+            if told.startswith("air") or (key == "VACUUM" and told in ("false", "0", "f")):
+                return Medium.AIR, (Step("medium", f"header {key} = {header.get(key)}: air wavelengths"),)
+            if told.startswith("vac") or (key == "VACUUM" and told in ("true", "1", "t")):
+                return Medium.VACUUM, (Step("medium", f"header {key} = {header.get(key)}: vacuum wavelengths"),)
+        if "HARPS" in str(header.get("INSTRUME", "")).upper():
+            return Medium.AIR, (Step("medium", "the HARPS pipeline gives air wavelengths"),)
+        if str(header.get("ORIGIN", "")) == "iSpec":
+            return Medium.AIR, (Step("medium", "iSpec writes air wavelengths"),)
+    return Medium.UNKNOWN, (Step("medium", "the file does not say air or vacuum; the velocities will decide"),)

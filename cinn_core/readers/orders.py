@@ -1,0 +1,79 @@
+"""Echelle orders that overlap: each is freed from its blaze, then joined in the middle of each overlap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..continuum import upper_envelope
+from ..errors import SpectrumError
+from ..stages import Step
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """One echelle order: wavelength [Angstrom], flux in any scale, its error or None, and which pixels are good, all (n,)."""
+
+    wavelength: NDArray
+    flux: NDArray
+    error: NDArray | None
+    good: NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """All orders as one spectrum of increasing wavelength with continuum near 1."""
+
+    wavelength: NDArray
+    flux: NDArray
+    error: NDArray | None
+    good: NDArray
+    step: Step
+
+
+def merge_orders(orders: list[Order], blaze_degree: int = 6) -> Merged:
+    """Join orders into one spectrum: divide each by its blaze, cut every overlap in its middle.
+
+    The blaze is the upper envelope of the order (polynomial of `blaze_degree`); pixels where it falls below a tenth of
+    its maximum are left out. Cutting instead of averaging keeps every pixel native, so its noise stays measurable.
+    """
+    parts = [p for p in (_deblazed(o, blaze_degree) for o in orders) if p is not None]
+    if not parts:
+        raise SpectrumError("None of the echelle orders in this file holds enough usable pixels.")
+    parts.sort(key=lambda p: p[0][0])
+    kept = [np.ones(p[0].size, bool) for p in parts]
+    for i in range(len(parts) - 1):
+        left, right = parts[i], parts[i + 1]
+        low, high = right[0][0], left[0][-1]
+        if low < high:
+            cut = 0.5 * (low + high)
+            kept[i] &= left[0] <= cut
+            kept[i + 1] &= right[0] > cut
+    wavelength, flux, good = (np.concatenate([p[j][k] for p, k in zip(parts, kept, strict=True)]) for j in (0, 2, 4))
+    errors = [p[3][k] for p, k in zip(parts, kept, strict=True) if p[3] is not None]
+    error = np.concatenate(errors) if len(errors) == len(parts) else None
+    order = np.argsort(wavelength, kind="stable")
+    order = order[np.concatenate([[True], np.diff(wavelength[order]) > 0])]
+    reason = "each order divided by its blaze (upper envelope), overlaps cut in their middle"
+    step = Step("orders joined", reason, {"orders": len(parts), "blaze_degree": blaze_degree})
+    return Merged(wavelength[order], flux[order], None if error is None else error[order], good[order].astype(bool), step)
+
+
+def _deblazed(order: Order, degree: int) -> tuple[NDArray, NDArray, NDArray, NDArray | None, NDArray] | None:
+    """(wavelength, blaze as a share of all orders' scale, flux / blaze, error / blaze, good) of one order, or None if empty."""
+    ascending = np.argsort(order.wavelength, kind="stable")
+    wavelength, flux, good = order.wavelength[ascending], order.flux[ascending], order.good[ascending]
+    if good.sum() < 100:
+        return None
+    blaze = upper_envelope(wavelength, flux, good, degree)
+    lit = np.isfinite(blaze) & (blaze > 0.1 * np.nanmax(blaze))
+    inside = np.flatnonzero(lit & good)
+    if inside.size < 100:
+        return None
+    window = slice(inside[0], inside[-1] + 1)
+    safe = np.where(lit, blaze, 1.0)[window]
+    good = (good & lit)[window]
+    error = None if order.error is None else order.error[ascending][window] / safe
+    return wavelength[window], safe / np.nanmax(blaze), np.where(good, flux[window] / safe, 0.0), error, good

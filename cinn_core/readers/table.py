@@ -1,0 +1,139 @@
+"""Spectra stored as a FITS table: one row of vectors (ESO phase 3, 4MOST level 1) or one row a pixel."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from ..errors import SpectrumError
+from ..stages import Medium, Step
+from .common import (
+    Found,
+    medium_of,
+    missing_pixels,
+    missing_step,
+    resolving_power,
+    snr_header,
+    star_name,
+    to_angstrom,
+    usable_error,
+)
+
+WAVE = r"^(wave|wav|wavelength|wavelengths|lambda|lam|wl|ll|waveobs|wave_air|wave_vac|lambda_air|lambda_vac|awav|loglam|log_lambda)$"
+FLUX = r"^(flux|spec|flx|intensity|norm_flux|flux_norm|normalized_flux|normalised_flux|nflux|spectrum|counts)$"
+ERROR = r"^(err|error|sigma|uflux|eflux|e_flux|err_flux|error_flux|flux_err|flux_error|sig|noise|uncertainty|stdev|fluxerr)$"
+IVAR = r"^(ivar|inv_var|invvar|inverse_variance)$"
+FLAG = r"^(qual|quality|dq|mask|flag|flags|and_mask|badpix)$"
+
+
+def is_table(hdus: fits.HDUList) -> bool:
+    """Whether a table with a wavelength and a flux column is there."""
+    return any(_columns(hdu) is not None for hdu in hdus)
+
+
+def read_table(hdus: fits.HDUList, name: str) -> Found:
+    """One spectrum from the first table that has wavelengths and fluxes."""
+    hdu, roles = next((h, c) for h in hdus if (c := _columns(h)) is not None)
+    n_rows = len(hdu.data)
+    if n_rows == 0:
+        raise SpectrumError(f"The table in {name} has no rows; there is no spectrum to read.")
+    columns = {role: _vector(hdu, index) for role, index in roles.items()}
+    lengths = {role: v.size for role, v in columns.items()}
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"{role} {n}" for role, n in lengths.items())
+        raise SpectrumError(f"The columns of the table in {name} differ in length ({said}); a spectrum needs one of each a pixel.")
+    names = {role: str(hdu.columns[i].name) for role, i in roles.items()}
+    layout = "one row of vectors" if n_rows == 1 else "one row a pixel"
+    steps = [Step("format", f"FITS table, {layout}", {"pixels": lengths["wave"], **{f"{r}_column": c for r, c in names.items()}})]
+    wave = columns["wave"]
+    if re.match(r"^log", names["wave"].lower()):
+        wave = 10.0**wave
+    wavelength, step = to_angstrom(wave, hdu.columns[roles["wave"]].unit, f"column {names['wave']}")
+    steps.append(step)
+    flux = columns["flux"]
+    good = ~missing_pixels(flux)
+    if "flag" in columns:
+        good &= columns["flag"] == 0
+    bad = ~good
+    where = f"column {names.get('error', names.get('ivar', ''))}"
+    error = columns.get("error")
+    if error is None and "ivar" in columns:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error = np.where(columns["ivar"] > 0, 1.0 / np.sqrt(columns["ivar"]), np.nan)
+    error, good, error_steps = usable_error(error, good, where)
+    headers = [hdu.header, hdus[0].header]
+    star = _cell_name(hdu) or star_name(headers, name)
+    power, power_steps = resolving_power(headers[::-1], name)
+    medium, medium_steps = _medium(hdu, roles["wave"], headers)
+    steps += [*missing_step(bad, wavelength), *error_steps, *power_steps, *medium_steps]
+    flavour = "FITS vector table" if n_rows == 1 else "FITS column table"
+    return Found(wavelength, flux, flavour, error, good, medium, star, power, snr_header(headers[::-1]), tuple(steps))
+
+
+def _columns(hdu: fits.hdu.base._BaseHDU) -> dict[str, int] | None:
+    """Column index of wave, flux and, where present, error, ivar, flag; by TUTYPE where given, else by name."""
+    if not isinstance(hdu, fits.BinTableHDU | fits.TableHDU) or hdu.data is None:
+        return None
+    n = len(hdu.columns)
+    types = [str(hdu.header.get(f"TUTYP{i + 1}", "")) for i in range(n)]
+    names = [str(c.name or "").lower().replace(" ", "_") for c in hdu.columns]
+    roles = _by_utype(types)
+    for role, pattern in (("wave", WAVE), ("flux", FLUX), ("error", ERROR), ("ivar", IVAR), ("flag", FLAG)):
+        if role in roles or (role in ("error", "ivar") and "flux" in roles and any(types)):
+            continue
+        match = [i for i in range(n) if re.match(pattern, names[i]) and hdu.columns[i].format.strip("0123456789()")[:1] not in "A"]
+        if match:
+            roles[role] = match[0]
+    return roles if {"wave", "flux"} <= set(roles) else None
+
+
+def _by_utype(types: list[str]) -> dict[str, int]:
+    """Roles by VO data model (TUTYPn): wavelength, flux, and the error of the flux's own namespace; `spec:` first."""
+    low = [t.lower() for t in types]
+
+    def find(ending: str, namespace: str | None = None) -> int | None:
+        hits = [i for i, t in enumerate(low) if t.endswith(ending) and (namespace is None or t.split(":")[0] == namespace)]
+        return min(hits, key=lambda i: not low[i].startswith("spec:")) if hits else None
+
+    wave, flux = find("data.spectralaxis.value"), find("data.fluxaxis.value")
+    if wave is None or flux is None:
+        return {}
+    roles = {"wave": wave, "flux": flux}
+    namespace = low[flux].split(":")[0]
+    for role, ending in (("error", "data.fluxaxis.accuracy.staterror"), ("flag", "data.fluxaxis.accuracy.qualitystatus")):
+        found = find(ending, namespace)
+        if found is not None:
+            roles[role] = found
+    return roles
+
+
+def _vector(hdu: fits.BinTableHDU, index: int) -> NDArray:
+    try:
+        values = np.asarray(hdu.data.field(index), float).ravel()
+    except (TypeError, ValueError) as problem:
+        raise SpectrumError(f"Column {hdu.columns[index].name} of the table is not numeric.") from problem
+    return values
+
+
+def _cell_name(hdu: fits.BinTableHDU) -> str:
+    """The star's name from a NAME or OBJECT column of a one-row table, else empty."""
+    for column in hdu.columns:
+        if len(hdu.data) == 1 and str(column.name).upper() in ("NAME", "OBJECT") and "A" in str(column.format):
+            return str(hdu.data.field(column.name)[0]).strip()
+    return ""
+
+
+def _medium(hdu: fits.BinTableHDU, wave: int, headers: list[fits.Header]) -> tuple[Medium, tuple[Step, ...]]:
+    """ESO's rule: UCD em.wl;obs.atmos is air, a bare em.wl vacuum; else the column's name, else the header."""
+    ucd = str(hdu.header.get(f"TUCD{wave + 1}", "")).lower().replace(" ", "")
+    if ucd.startswith("em.wl"):
+        medium = Medium.AIR if "obs.atmos" in ucd else Medium.VACUUM
+        return medium, (Step("medium", f"UCD {ucd} of the wavelength column: {medium.value} (ESO phase 3)"),)
+    name = str(hdu.columns[wave].name).lower()
+    for medium, ending in ((Medium.AIR, "air"), (Medium.VACUUM, "vac")):
+        if name.endswith(ending):
+            return medium, (Step("medium", f"the wavelength column is called {name}: {medium.value}"),)
+    return medium_of(headers)

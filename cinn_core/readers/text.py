@@ -1,0 +1,139 @@
+"""Spectra stored as text: two to four columns, CSV, iSpec (nm), NARVAL, and echelle orders one under the other."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SpectrumError
+from ..stages import Medium, Step
+from .common import Found, missing_pixels, missing_step, resolving_power, star_name, to_angstrom, usable_error
+from .orders import Order, merge_orders
+from .table import ERROR, FLUX, WAVE
+
+
+def is_text(data: bytes) -> bool:
+    """Whether the bytes are readable text with a digit in them (the first 4 kB decide)."""
+    head = data[:4096]
+    if b"\x00" in head or not re.search(rb"\d", head):
+        return False
+    return sum(b in b"\t\n\r" or 32 <= b < 127 for b in head) > 0.95 * len(head)
+
+
+def read_text(data: bytes, name: str) -> Found:
+    """One spectrum from columns of numbers; names of columns are used where the text gives them."""
+    table, names = _numbers(data.decode("utf-8", "replace"), name)
+    columns = dict(zip(names, table.T, strict=True)) if len(names) == table.shape[1] else {}
+    wave, flux, error, order, reason = _roles(table, columns, name)
+    wavelength, unit_step = to_angstrom(wave, None, "the text")
+    steps = [Step("format", f"text with {table.shape[1]} columns: {reason}", {"rows": len(table)}), unit_step]
+    medium = Medium.UNKNOWN
+    if "waveobs" in columns:
+        medium = Medium.AIR
+        steps.append(Step("medium", "iSpec text (column waveobs) holds air wavelengths"))
+    else:
+        steps.append(Step("medium", "the file does not say air or vacuum; the velocities will decide"))
+    if order is None and np.all(np.diff(wavelength) <= 0):
+        wavelength, flux, error = wavelength[::-1], flux[::-1], None if error is None else error[::-1]
+        steps.append(Step("order of pixels", "wavelengths decrease; turned round"))
+    if order is None:
+        order = np.cumsum(np.concatenate([[0], np.diff(wavelength) < 0]))
+    good = ~missing_pixels(flux)
+    error, good, error_steps = usable_error(error, good, "the third column")
+    power, power_steps = resolving_power([], name)
+    flavour = "text"
+    if order[-1] != order[0] or np.unique(order).size > 1:
+        flavour = "text, echelle orders"
+        good = good & (flux > 0)  # ends of extracted orders are often negative
+        parts = [order == o for o in np.unique(order)]
+        merged = merge_orders([Order(wavelength[p], flux[p], None if error is None else error[p], good[p]) for p in parts])
+        wavelength, flux, error, good = merged.wavelength, merged.flux, merged.error, merged.good
+        steps.append(merged.step)
+    else:
+        wavelength, flux, error, good, step = _distinct(wavelength, flux, error, good)
+        steps += step
+    steps += [*missing_step(~good, wavelength), *error_steps, *power_steps]
+    return Found(wavelength, flux, flavour, error, good, medium, star_name([], name), power, None, tuple(steps))
+
+
+def _numbers(text: str, name: str) -> tuple[NDArray, list[str]]:
+    """The block of numbers (rows, columns) of a text and the names above it, if any."""
+    lines = text.splitlines()
+    numeric = [_count(line) for line in lines[:2000]]
+    first = next((i for i in range(len(numeric) - 3) if numeric[i] >= 2 and numeric[i : i + 3] == [numeric[i]] * 3), None)
+    if first is None:
+        raise SpectrumError(f"{name} is text without columns of numbers; a text spectrum has wavelength, flux and perhaps an error in each line.")
+    above = [t for t in lines[:first] if t.strip()]
+    names = re.split(r"[\s,;]+", above[-1].strip().lstrip("#!%; ").lower()) if above else []
+    body = "\n".join(line for line in lines[first:] if line.strip() and line.lstrip()[0] not in "#!%")
+    try:
+        table = np.loadtxt(io.StringIO(re.sub(r"[,;]", " ", body)), ndmin=2)
+    except ValueError as problem:
+        row = re.search(r"row (\d+)", str(problem))
+        where = f" near line {first + int(row.group(1)) + 1}" if row else ""
+        raise SpectrumError(f"The columns of {name} stop being {numeric[first]} numbers a line{where}; mend or cut the file there.") from problem
+    return table, names
+
+
+def _count(line: str) -> int:
+    """How many numbers a line holds; 0 where it holds anything else."""
+    words = re.split(r"[\s,;]+", line.strip())
+    try:
+        return len([float(w) for w in words])
+    except ValueError:
+        return 0
+
+
+def _roles(
+    table: NDArray, columns: dict[str, NDArray], name: str
+) -> tuple[NDArray, NDArray, NDArray | None, NDArray | None, str]:
+    """Wavelength, flux, error, order number of each row, and how they were told apart."""
+
+    def named(pattern: str) -> NDArray | None:
+        return next((v for k, v in columns.items() if re.match(pattern, k)), None)
+
+    wave, flux = named(WAVE), named(FLUX)
+    if wave is not None and flux is not None:
+        return wave, flux, named(ERROR), None, f"named {', '.join(columns)}"
+    n = table.shape[1]
+    first = table[:, 0]
+    if n >= 3 and np.all(first == np.round(first)) and np.abs(np.diff(first)).max() <= 1 and np.unique(first).size < 200:
+        error = table[:, 3] if n >= 4 else None
+        return table[:, 1], table[:, 2], error, first, "order number, wavelength, flux"
+    if n == 2:
+        return first, table[:, 1], None, None, "wavelength, flux"
+    third = table[:, 2]
+    if np.nanmin(third) >= 0 and np.nanmedian(third) < 0.5 * np.nanmedian(table[:, 1]):
+        return first, table[:, 1], third, None, "wavelength, flux, error"
+    return first, table[:, 1], None, None, f"wavelength, flux, and {n - 2} that cannot be errors"
+
+
+def _distinct(
+    wavelength: NDArray, flux: NDArray, error: NDArray | None, good: NDArray
+) -> tuple[NDArray, NDArray, NDArray | None, NDArray, list[Step]]:
+    """Increasing wavelengths: where rounding made neighbours equal, the smooth wavelength scale is restored or they are averaged."""
+    step = np.diff(wavelength)
+    if np.all(step > 0):
+        return wavelength, flux, error, good, []
+    quantum = float(np.median(step[step > 0]))
+    decimals = next((d for d in range(6) if np.allclose(wavelength, np.round(wavelength, d), atol=1e-9)), None)
+    half = 15
+    if decimals is not None and wavelength.size > 4 * half:
+        index = np.arange(-half, half + 1)
+        mean = np.convolve(wavelength, np.ones(index.size) / index.size, "same")
+        smooth = np.where(np.abs(mean - wavelength) <= 0.75 * 10.0**-decimals, mean, wavelength)
+        smooth[:half], smooth[-half:] = wavelength[:half], wavelength[-half:]
+        if np.all(np.diff(smooth) > 0):
+            reason = f"wavelengths are rounded to {decimals} decimals, some equal; a running mean over 31 pixels restores them"
+            return smooth, flux, error, good, [Step("wavelength rounding", reason, {"moved_at_most": float(np.abs(smooth - wavelength).max())})]
+    unique, index = np.unique(wavelength, return_inverse=True)
+    count = np.bincount(index, weights=good)
+    mean = np.bincount(index, weights=np.where(good, flux, 0.0)) / np.maximum(count, 1)
+    out_error = None
+    if error is not None:
+        out_error = np.sqrt(np.bincount(index, weights=np.where(good, error, 0.0) ** 2)) / np.maximum(count, 1)
+    note = Step("wavelength rounding", "pixels of equal wavelength are averaged", {"pixels": wavelength.size - unique.size, "step": quantum})
+    return unique, mean, out_error, count > 0, [note]

@@ -1,0 +1,94 @@
+"""Some 150 model spectra over the Kiel diagram: what velocity and continuum of an observed star are measured against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .instrument import ARMS, N_PIXELS
+from .targets import COLUMN, LABEL_NAMES, SOLAR_A_LI
+
+LOG_STEP_KMS = 2.0
+
+_KIEL: tuple[tuple[float, float], ...] = (
+    (4000, 4.65), (4350, 4.65), (4700, 4.6), (5050, 4.55), (5400, 4.5), (5750, 4.4), (6050, 4.3), (6350, 4.25), (6700, 4.15), (7050, 4.1),
+    (4950, 3.5), (5400, 3.8), (5900, 3.8), (6400, 3.8), (4000, 0.9), (4300, 1.6), (4600, 2.2), (4850, 2.7), (5150, 2.9),
+)  # fmt: skip
+_FEH = (-3.0, -2.2, -1.5, -0.9, -0.4, 0.0, 0.35)
+_BROAD = (12.0, 30.0, 70.0)
+
+
+class Forward(Protocol):
+    """What is needed of the forward model."""
+
+    model_wavelength: NDArray
+
+    def native_flux(self, labels: NDArray) -> NDArray: ...
+
+    def flux(self, labels: NDArray) -> NDArray: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Templates:
+    """Model spectra at R = 20 000 and rest, continuum 1.
+
+    labels (k, 26); flux (k, N_PIXELS) float32 on `instrument.WAVELENGTH`; for each arm `log_wavelength` (n_arm,) air
+    Angstrom in constant steps of 2 km/s, slightly wider than the window, and `log_flux` (k, n_arm) float32.
+    """
+
+    labels: NDArray
+    flux: NDArray
+    log_wavelength: tuple[NDArray, ...]
+    log_flux: tuple[NDArray, ...]
+
+    def __post_init__(self) -> None:
+        k = len(self.labels)
+        if self.labels.shape != (k, len(LABEL_NAMES)) or self.flux.shape != (k, N_PIXELS):
+            raise ValueError(f"Templates of shape {self.flux.shape} with labels {self.labels.shape} do not fit the instrument.")
+        if len(self.log_flux) != len(ARMS) or any(f.shape != (k, w.size) for f, w in zip(self.log_flux, self.log_wavelength, strict=True)):
+            raise ValueError("Every arm needs its log-wavelength grid and the templates on it.")
+
+
+def template_labels() -> NDArray:
+    """The fixed design (k, 26): dwarfs, subgiants and giants at seven metallicities, some of them rotating."""
+    rows = []
+    for i, (teff, logg) in enumerate(_KIEL):
+        for j, feh in enumerate(_FEH):
+            rows.append(_labels(teff, logg, feh, 4.0))
+            if j % 2 == (i + 1) % 2 and teff > 4900 and feh > -2.5 and logg > 3:
+                rows.append(_labels(teff, logg, feh, _BROAD[(i + j // 2) % 3]))
+    return np.array(rows)
+
+
+def _labels(teff: float, logg: float, feh: float, vbroad: float) -> NDArray:
+    row = np.zeros(len(LABEL_NAMES))
+    alpha = float(np.interp(feh, [-1.0, 0.0], [0.4, 0.0]))
+    vmic = float(np.clip(1.0 + 0.35 * (4.4 - logg) + 3e-4 * (teff - 5500), 0.6, 2.4))
+    values = {"teff": teff, "logg": logg, "feh": feh, "vmic": vmic, "vbroad": vbroad, "li_fe": 1.0 - SOLAR_A_LI - feh}
+    values |= dict.fromkeys(("ca_fe", "mg_fe", "si_fe", "ti_fe", "o_fe"), alpha)
+    values["ti_fe"] *= 0.8
+    values["mn_fe"] = -0.6 * alpha
+    for name, value in values.items():
+        row[COLUMN[name]] = value
+    return row
+
+
+def make_templates(forward: Forward) -> Templates:
+    """The template set of a forward model."""
+    labels = template_labels()
+    native = np.asarray(forward.native_flux(labels), np.float32)
+    flux = np.asarray(forward.flux(labels), np.float32)
+    wavelength = np.asarray(forward.model_wavelength, float)
+    return Templates(labels, flux, *split_arms(wavelength, native))
+
+
+def split_arms(wavelength: NDArray, flux: NDArray) -> tuple[tuple[NDArray, ...], tuple[NDArray, ...]]:
+    """The model's grid and spectra (k, n) cut into arms: (wavelengths of each arm, fluxes of each arm)."""
+    middle = [(arm.low + arm.high) / 2 for arm in ARMS]
+    jumps = np.flatnonzero(np.diff(np.log(wavelength)) > 3 * np.median(np.diff(np.log(wavelength)))) + 1
+    parts = np.split(np.arange(wavelength.size), jumps)
+    chosen = [next(p for p in parts if wavelength[p[0]] < m < wavelength[p[-1]]) for m in middle]
+    return tuple(wavelength[p] for p in chosen), tuple(np.ascontiguousarray(flux[:, p]) for p in chosen)

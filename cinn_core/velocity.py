@@ -1,0 +1,200 @@
+"""Radial velocity by cross-correlation with template spectra, arm by arm and together, refined below the pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.interpolate import CubicSpline
+from scipy.ndimage import gaussian_filter1d
+
+from .instrument import SPEED_OF_LIGHT_KMS
+from .resample import FWHM_PER_SIGMA, covered, rebin, remainder_fwhm, without_gaps
+from .templates import LOG_STEP_KMS, Templates
+
+MAX_KMS = 500.0
+MIN_PEAK = 0.30
+"""Correlation below which a peak is not believed."""
+
+MIN_SIGNIFICANCE = 4.5
+"""Least height of a peak over the scatter of the correlation away from it."""
+
+_N_SEARCH = 18
+_PAD = int(MAX_KMS / LOG_STEP_KMS) + 10
+_CORRELATED_PIXELS = 7.0
+_TELLURIC = (6274.0, 6322.0)
+
+
+@dataclass(frozen=True)
+class Velocity:
+    """Radial velocity in the frame of the wavelengths given, receding positive.
+
+    kms, error_kms: both arms together; arms: (velocity, error) [km/s] of each arm, NaN without data; peak: correlation
+    0-1; significance: peak over scatter; template: index of the best template; credible: whether to use it at all.
+    """
+
+    kms: float
+    error_kms: float
+    arms: tuple[tuple[float, float], ...]
+    peak: float
+    significance: float
+    template: int
+    credible: bool
+
+    @property
+    def arms_difference(self) -> tuple[float, float]:
+        """Difference between the extreme arms and its error [km/s]; (0, inf) where fewer than two arms have data."""
+        known = [a for a in self.arms if np.isfinite(a[0])]
+        if len(known) < 2:
+            return 0.0, float("inf")
+        return known[0][0] - known[-1][0], float(np.hypot(known[0][1], known[-1][1]))
+
+
+@dataclass(frozen=True, eq=False)
+class _OnLog:
+    """One arm on the templates' log grid widened by 500 km/s: flux - 1 (m,), weight 0/1 (m,)."""
+
+    flux: NDArray
+    weight: NDArray
+
+
+def measure_velocity(
+    wavelength: NDArray, flux: NDArray, good: NDArray, native_resolving_power: float, templates: Templates
+) -> Velocity:
+    """Velocity of a spectrum (n,) with continuum near 1, wavelengths in air; searched within +-500 km/s."""
+    fwhm = remainder_fwhm(native_resolving_power)
+    arms = [_on_log(wavelength, flux, good, grid, fwhm) for grid in templates.log_wavelength]
+    present = [a.weight.sum() > 500 for a in arms]
+    if not any(present):
+        return Velocity(0.0, float("nan"), ((float("nan"),) * 2,) * len(arms), 0.0, 0.0, 0, False)
+    search = np.unique(np.linspace(0, len(templates.labels) - 1, _N_SEARCH).astype(int))
+    correlation = _correlate(arms, [f[search] for f in templates.log_flux], present)
+    peak_at = int(np.unravel_index(correlation.argmax(), correlation.shape)[1])
+    lags = np.clip(np.arange(peak_at - 4, peak_at + 5), 0, 2 * _PAD)
+    scores = _scores(arms, templates.log_flux, lags, present)
+    best, lag = (int(i) for i in np.unravel_index(scores.argmax(), scores.shape))
+    peak, start = float(scores[best, lag]), float((lags[lag] - _PAD) * LOG_STEP_KMS)
+    curve = correlation.max(0)
+    away = np.abs(np.arange(curve.size) - peak_at) > 120.0 / LOG_STEP_KMS
+    level = float(np.median(curve[away]))
+    scatter = float(1.4826 * np.median(np.abs(curve[away] - level)))
+    significance = (float(curve[peak_at]) - level) / max(scatter, 1e-6)
+    fits = [_refine(arm, f[best], start) if p else (np.nan, np.nan) for arm, f, p in zip(arms, templates.log_flux, present, strict=True)]
+    known = np.array([(v, e) for v, e in fits if np.isfinite(v) and np.isfinite(e)])
+    credible = peak >= MIN_PEAK and significance >= MIN_SIGNIFICANCE and known.size > 0
+    if known.size == 0:
+        kms, error = start, float("nan")
+    else:
+        weight = 1 / known[:, 1] ** 2
+        kms, error = float((weight * known[:, 0]).sum() / weight.sum()), float(weight.sum() ** -0.5)
+    return Velocity(kms, error, tuple((float(v), float(e)) for v, e in fits), peak, significance, best, credible)
+
+
+def _on_log(wavelength: NDArray, flux: NDArray, good: NDArray, grid: NDArray, fwhm: float) -> _OnLog:
+    """Rebin one arm to the template's grid, widened on both sides, at R = 20 000."""
+    step = np.exp(np.mean(np.diff(np.log(grid))))
+    edges = grid[0] * step ** (np.arange(grid.size + 2 * _PAD + 1) - _PAD - 0.5)
+    near = (wavelength > edges[0]) & (wavelength < edges[-1])
+    if (near & good).sum() < 100:
+        return _OnLog(np.zeros(edges.size - 1), np.zeros(edges.size - 1))
+    native = without_gaps(wavelength[near], flux[near], good[near])
+    binned = rebin(native.wavelength, native.flux, edges)
+    share = covered(native.wavelength, native.good, edges)
+    if fwhm > 0:
+        sigma = fwhm / FWHM_PER_SIGMA / LOG_STEP_KMS
+        binned, share = (gaussian_filter1d(a, sigma, mode="nearest") for a in (binned, share))
+    centre = 0.5 * (edges[1:] + edges[:-1])
+    weight = (share > 0.9) & ~((centre > _TELLURIC[0]) & (centre < _TELLURIC[1])) & np.isfinite(binned)
+    return _OnLog(np.where(weight, np.clip(binned, -0.3, 1.3) - 1, 0.0), weight.astype(float))
+
+
+def _correlate(arms: list[_OnLog], templates: list[NDArray], present: list[bool]) -> NDArray:
+    """Normalised correlation (k, lags) of masked spectra with templates, both arms together, by FFT."""
+    k = len(templates[0])
+    sums = np.zeros((3, k, 2 * _PAD + 1))
+    for arm, template, here in zip(arms, templates, present, strict=True):
+        if not here:
+            continue
+        size = fft.next_fast_len(arm.flux.size, real=True)
+
+        def across(signal: NDArray, kernels: NDArray, size: int = size) -> NDArray:
+            product = fft.rfft(signal, size) * np.conj(fft.rfft(kernels, size, axis=-1))
+            return fft.irfft(product, size, axis=-1)[..., : 2 * _PAD + 1]
+
+        t = template.astype(float) - 1
+        ones = np.ones(t.shape[1])
+        n = np.maximum(across(arm.weight, ones), 1.0)
+        sum_d, sum_dd = across(arm.flux, ones), across(arm.flux**2, ones)
+        sum_t, sum_tt, sum_dt = across(arm.weight, t), across(arm.weight, t**2), across(arm.flux, t)
+        enough = n > 0.3 * n.max()
+        sums[0] += np.where(enough, sum_dt - sum_d * sum_t / n, 0.0)
+        sums[1] += np.where(enough, sum_dd - sum_d**2 / n, 0.0)
+        sums[2] += np.where(enough, sum_tt - sum_t**2 / n, 0.0)
+    return np.where((sums[1] > 0) & (sums[2] > 0), sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-12)), 0.0)
+
+
+def _scores(arms: list[_OnLog], templates: tuple[NDArray, ...], lags: NDArray, present: list[bool]) -> NDArray:
+    """The same correlation, (k, len(lags)), for all templates at a few lags, by products of matrices."""
+    k = len(templates[0])
+    sums = np.zeros((3, k, lags.size))
+    for arm, template, here in zip(arms, templates, present, strict=True):
+        if not here:
+            continue
+        t = template - np.float32(1)
+        cut = [slice(lag, lag + t.shape[1]) for lag in lags]
+        d = np.stack([arm.flux[c] for c in cut], 1).astype(np.float32)
+        w = np.stack([arm.weight[c] for c in cut], 1).astype(np.float32)
+        n = np.maximum(w.sum(0), 1.0)
+        sum_t = t @ w
+        sums[0] += t @ d - d.sum(0) * sum_t / n
+        sums[1] += (d**2).sum(0) - d.sum(0) ** 2 / n
+        sums[2] += (t**2) @ w - sum_t**2 / n
+    return sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-12))
+
+
+def _refine(arm: _OnLog, template: NDArray, start_kms: float) -> tuple[float, float]:
+    """Velocity and error [km/s] of one arm by Gauss-Newton on data = a t(v) + b + c x, from the correlation's peak.
+
+    The error takes the residuals' scatter and counts one independent pixel in seven (the width of the instrument).
+    """
+    n = template.size
+    pixel = np.arange(n, dtype=float)
+    spline = CubicSpline(pixel, template.astype(float) - 1)
+    shift = start_kms / LOG_STEP_KMS
+    error = float("nan")
+    for _ in range(6):
+        first = _PAD + round(shift)
+        part = slice(max(first, 0), min(first + n, arm.flux.size))
+        x = np.arange(part.start, part.stop) - _PAD - shift
+        w = arm.weight[part] * ((x > 2) & (x < n - 3))
+        if w.sum() < 300:
+            return float("nan"), float("nan")
+        model, slope = spline(np.clip(x, 0, n - 1)), spline(np.clip(x, 0, n - 1), 1)
+        ramp = 2 * x / n - 1
+        columns = np.stack([-slope, model, np.ones(x.size), ramp], 1)
+        normal = columns.T @ (columns * w[:, None])
+        try:
+            inverse = np.linalg.inv(normal)
+        except np.linalg.LinAlgError:
+            return float("nan"), float("nan")
+        answer = inverse @ (columns.T @ (arm.flux[part] * w))
+        if answer[1] < 0.02:
+            return float("nan"), float("nan")
+        residual = arm.flux[part] - columns @ answer
+        robust = w * (np.abs(residual) < 4 * np.sqrt((w * residual**2).sum() / w.sum()))
+        scatter = np.sqrt((robust * residual**2).sum() / max(robust.sum() - 4, 1))
+        change = float(np.clip(answer[0] / answer[1], -2, 2))
+        error = float(np.sqrt(inverse[0, 0] * _CORRELATED_PIXELS) * scatter / answer[1]) * LOG_STEP_KMS
+        shift += change
+        if abs(change) < 1e-4:
+            break
+    if abs(shift - start_kms / LOG_STEP_KMS) > 10:
+        return float("nan"), float("nan")
+    return float(SPEED_OF_LIGHT_KMS * np.expm1(shift * np.log1p(LOG_STEP_KMS / SPEED_OF_LIGHT_KMS))), error
+
+
+def shift_to_rest(wavelength: NDArray, kms: float) -> NDArray:
+    """Rest wavelengths of light received at `wavelength` from a source receding with `kms`."""
+    return wavelength / (1 + kms / SPEED_OF_LIGHT_KMS)
