@@ -1,0 +1,126 @@
+"""The whole path for one spectrum: read, 4MOST-ify, infer, summarise, resimulate, saliency, with timings and provenance."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from . import __version__
+from .fourmost import prepare
+from .infer import infer, observe
+from .model import Model, load_model
+from .projection import mask_projection
+from .readers import read
+from .resimulate import misfit, resimulate
+from .saliency import saliency
+from .stages import Analysis, FluxVector, PosteriorSamples, Resimulation, Spectrum
+from .summary import summarise
+
+__all__ = ["Model", "analyse", "analyse_spectrum", "load_model"]
+
+EXTRAPOLATED = 0.1
+"""Rejected fraction above which the answer lies outside what the network was trained on."""
+MISFIT_HIGH, MISFIT_FOREIGN = 2.0, 6.0
+"""Mean square misfit, in units of noise and model error, above which a fit is poor, and no star of the domain at all."""
+
+Progress = Callable[[str], None]
+
+
+def analyse(
+    source: Path | bytes,
+    model: Model,
+    *,
+    name: str | None = None,
+    snr: float | None = None,
+    rv: float | None = None,
+    n_samples: int = 4096,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Analysis:
+    """Posterior of the star whose spectrum is in `source` (a path, or the bytes of a file called `name`).
+
+    snr [per Angstrom] and rv [km/s] override what the data say. Raises SpectrumError for what cannot be used.
+    """
+    timings: dict[str, float] = {}
+    with _timed(timings, "read", "Reading the file", progress):
+        spectrum = read(source, name)
+    return analyse_spectrum(
+        spectrum, model, snr=snr, rv=rv, n_samples=n_samples, seed=seed, progress=progress, timings=timings
+    )
+
+
+def analyse_spectrum(
+    spectrum: Spectrum,
+    model: Model,
+    *,
+    snr: float | None = None,
+    rv: float | None = None,
+    n_samples: int = 4096,
+    seed: int = 0,
+    progress: Progress | None = None,
+    timings: dict[str, float] | None = None,
+) -> Analysis:
+    """The same for a spectrum that was read already; `timings` [s] of earlier stages are carried along."""
+    timings = {} if timings is None else timings
+    with _timed(timings, "prepare", "Bringing the spectrum to the 4MOST spectrograph", progress):
+        vector = prepare(spectrum, model.templates, snr=snr, rv=rv)
+    with _timed(timings, "infer", f"Drawing {n_samples} samples of the posterior", progress):
+        masked = mask_projection(model.projection, vector.good)
+        posterior = infer(observe(vector, model, masked=masked), model, n_samples, seed)
+    with _timed(timings, "summarise", "Summarising", progress):
+        summary = summarise(posterior)
+    with _timed(timings, "resimulate", "Resimulating the spectrum", progress):
+        resimulation = resimulate(vector, posterior, model.forward, model.projection)
+    with _timed(timings, "saliency", "Finding the pixels that decided", progress):
+        pixels = saliency(vector, posterior, model, masked)
+    timings["total"] = round(sum(timings.values()), 4)
+    provenance = _provenance(vector, model, n_samples, seed, snr, rv)
+    flags = _flags(vector, posterior, resimulation)
+    return Analysis(vector, posterior, summary, resimulation, pixels, flags, timings, provenance)
+
+
+@contextmanager
+def _timed(timings: dict[str, float], stage: str, text: str, progress: Progress | None) -> Iterator[None]:
+    if progress is not None:
+        progress(text)
+    began = time.perf_counter()
+    yield
+    timings[stage] = round(time.perf_counter() - began, 4)
+
+
+def _flags(vector: FluxVector, posterior: PosteriorSamples, resimulation: Resimulation) -> tuple[str, ...]:
+    flags = list(vector.flags)
+    if posterior.rejected_fraction > EXTRAPOLATED:
+        flags.append("extrapolated")
+    misfit_now = misfit(vector, resimulation)
+    if misfit_now > MISFIT_HIGH:
+        flags.append("chi2_high")
+    if misfit_now > MISFIT_FOREIGN or "extrapolated" in flags:
+        flags.append("out_of_domain")
+    return tuple(dict.fromkeys(flags))
+
+
+def _provenance(
+    vector: FluxVector, model: Model, n_samples: int, seed: int, snr: float | None, rv: float | None
+) -> dict[str, object]:
+    return {
+        "kiel": __version__,
+        "versions": {name: version(name) for name in ("torch", "FrEIA", "numpy", "astropy", "specutils")},
+        "file_sha256": vector.sha256,
+        "weights_sha256": {kind: card["sha256"] for kind, card in model.cards.items()},
+        "physics": model.cards["emulator"]["physics"],
+        "device": str(model.device),
+        "samples": n_samples,
+        "seed": seed,
+        "given": {key: value for key, value in (("snr", snr), ("rv", rv)) if value is not None},
+        "rv_error_kms": vector.rv_error_kms,
+        "snr_by_arm": [s if np.isfinite(s) else None for s in vector.snr],
+        "coverage": list(vector.coverage),
+        "native_resolving_power": vector.native_resolving_power,
+        "steps": [{"name": s.name, "reason": s.reason, "numbers": s.numbers} for s in vector.steps],
+    }

@@ -1,0 +1,65 @@
+"""The forward model: labels in, the spectrum that the instrument would see out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .broadening import broaden, model_arm_slices, pixel_operator
+from .emulator import Emulator
+from .instrument import RESOLVING_POWER
+from .targets import COLUMN, SYNTHESIS_NAMES
+
+_SYNTHESIS_COLUMNS = [COLUMN[name] for name in SYNTHESIS_NAMES]
+
+
+@dataclass(frozen=True, eq=False)
+class ForwardModel:
+    """Emulator, broadening and the instrument's pixels as one function of the 26 labels."""
+
+    emulator: Emulator
+    arms: tuple[slice, ...]
+    pixels: Tensor
+
+    @property
+    def model_wavelength(self) -> NDArray:
+        """Air wavelengths [Angstrom] of `native_flux`, (m,), constant 2 km/s steps within each arm."""
+        return self.emulator.wavelength
+
+    def torch_flux(
+        self, labels: Tensor, resolving_power: Tensor | None = None, velocity: Tensor | None = None
+    ) -> Tensor:
+        """Flux (n, N_PIXELS) for labels (n, 26), differentiable; resolving_power and velocity [km/s] (n,) optional."""
+        return self.to_pixels(self.torch_native_flux(labels, resolving_power, velocity))
+
+    def torch_native_flux(
+        self, labels: Tensor, resolving_power: Tensor | None = None, velocity: Tensor | None = None
+    ) -> Tensor:
+        """Flux (n, m) on the model's own grid, rotated and degraded."""
+        flux = self.emulator.flux(labels[:, _SYNTHESIS_COLUMNS])
+        if resolving_power is None:
+            resolving_power = torch.full((len(labels),), RESOLVING_POWER, dtype=flux.dtype, device=flux.device)
+        return broaden(flux, self.arms, labels[:, COLUMN["vbroad"]], resolving_power, velocity)
+
+    def to_pixels(self, native_flux: Tensor) -> Tensor:
+        """Averages spectra (n, m) over the instrument's pixels, (n, N_PIXELS)."""
+        return torch.sparse.mm(self.pixels, native_flux.T).T
+
+    @torch.no_grad()
+    def flux(self, labels: NDArray) -> NDArray:
+        """Flux (n, N_PIXELS) float32 at R = 20 000, rest frame, continuum 1, for labels (n, 26)."""
+        return np.ascontiguousarray(self.torch_flux(torch.as_tensor(labels, dtype=torch.float32)).numpy())
+
+    @torch.no_grad()
+    def native_flux(self, labels: NDArray) -> NDArray:
+        """Flux (n, m) float32 at R = 20 000 on `model_wavelength` for labels (n, 26)."""
+        return self.torch_native_flux(torch.as_tensor(labels, dtype=torch.float32)).numpy()
+
+
+def forward_model(emulator: Emulator) -> ForwardModel:
+    """Forward model around an emulator."""
+    return ForwardModel(emulator, model_arm_slices(emulator.wavelength), pixel_operator(emulator.wavelength))

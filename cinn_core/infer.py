@@ -1,0 +1,85 @@
+"""Inference: a 4MOST-ified spectrum in, samples of the posterior and its mode out."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .instrument import block_coverage
+from .model import Model
+from .network import N_TARGETS, Network, Observation
+from .prior import from_z, inside
+from .projection import MaskedProjection, mask_projection
+from .stages import FluxVector, PosteriorSamples
+
+MIN_SNR, MAX_SNR = 5.0, 1000.0
+_CHUNK = 1024
+_REFINE_STEPS = 60
+
+
+def observe(
+    vector: FluxVector, model: Model, realism: float = 1.0, masked: MaskedProjection | None = None
+) -> Observation:
+    """What the network sees of one spectrum; `masked` is the projection for its good pixels when already at hand."""
+    masked = masked or mask_projection(model.projection, vector.good)
+    coefficients = masked.coefficients(model.projection, np.nan_to_num(vector.flux)[None])
+    return Observation(
+        _tensor(coefficients, model),
+        _tensor(log_snr_input(np.array(vector.snr))[None], model),
+        _tensor(block_coverage(vector.good)[None], model),
+        _tensor(np.array([realism]), model),
+    )
+
+
+def log_snr_input(snr: NDArray) -> NDArray:
+    """ln S/N per Angstrom as the network takes it: within 5-1000, an arm without pixels (NaN) given its neighbour's."""
+    known = np.where(np.isfinite(snr), snr, np.nanmax(snr, axis=-1, keepdims=True))
+    return np.log(np.clip(known, MIN_SNR, MAX_SNR))
+
+
+def infer(seen: Observation, model: Model, n_samples: int, seed: int) -> PosteriorSamples:
+    """Posterior samples of one observation, reproducible for a seed on one kind of device.
+
+    Samples where the prior is zero (effective [M/H] above 0.5) are left out and counted in `rejected_fraction`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    latent = torch.randn(n_samples, N_TARGETS, generator=generator).to(model.device)
+    with torch.no_grad():
+        condition = model.network.embedding(seen)
+        parts = [model.network.sample(x, condition.expand(len(x), -1)) for x in latent.split(_CHUNK)]
+    z = torch.cat([p[0] for p in parts])
+    log_density = torch.cat([p[1] for p in parts])
+    z_numpy = z.cpu().numpy().astype(float)
+    labels = from_z(z_numpy)
+    keep = inside(labels) & np.isfinite(z_numpy).all(1)
+    if not keep.any():
+        keep[:] = True  # every sample outside: shown as they are, with a rejected fraction of 1
+        rejected = 1.0
+    else:
+        rejected = float(1 - keep.mean())
+    best = z[torch.from_numpy(keep).to(z.device)][log_density.cpu()[keep].argmax()]
+    mode = refine_modes(model.network, best[None], condition)[0].cpu().numpy()
+    return PosteriorSamples(labels[keep], z_numpy[keep], log_density.cpu().numpy()[keep], mode, rejected, seed)
+
+
+def refine_modes(network: Network, start: Tensor, condition: Tensor) -> Tensor:
+    """Modes (n, 13) of the flow's density in prior coordinates, by Adam from start (n, 13), all stars at once."""
+    z, condition = start.detach().clone().requires_grad_(True), condition.detach()
+    best, best_density = start.detach().clone(), torch.full((len(start),), -torch.inf, device=start.device)
+    optimiser = torch.optim.Adam([z], lr=0.02)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _REFINE_STEPS, eta_min=5e-4)
+    for _ in range(_REFINE_STEPS):
+        density = network.log_density(z, condition)
+        better = density.detach() > best_density
+        best[better], best_density[better] = z.detach()[better], density.detach()[better]
+        optimiser.zero_grad()
+        (-density.sum()).backward()
+        optimiser.step()
+        schedule.step()
+    return best
+
+
+def _tensor(array: NDArray, model: Model) -> Tensor:
+    return torch.as_tensor(array, dtype=torch.float32, device=model.device)

@@ -1,0 +1,65 @@
+"""Resimulation: the forward model at the answer, laid over the observed spectrum."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .forward import ForwardModel
+from .instrument import arm_slices, pixel_sigma
+from .prior import N_LABELS, N_TARGETS, from_z
+from .projection import Projection
+from .stages import FluxVector, PosteriorSamples, Resimulation
+
+_BATCH = 64
+
+
+def resimulate(
+    vector: FluxVector, posterior: PosteriorSamples, forward: ForwardModel, projection: Projection, n_band: int = 256
+) -> Resimulation:
+    """Model flux at the MAP and 68 / 95 % bands over `n_band` samples.
+
+    The nuisance elements are put at the middle of their prior. Each model is multiplied by the six smooth modes an
+    arm that bring it closest to the observation, the same ones the network does not see.
+    """
+    chosen = np.linspace(0, len(posterior.z) - 1, n_band).astype(int)
+    z = np.concatenate([posterior.map_z[None], posterior.z[chosen]])
+    labels = from_z(np.concatenate([z, np.zeros((len(z), N_LABELS - N_TARGETS))], 1))
+    flux = np.concatenate([forward.flux(labels[i : i + _BATCH]) for i in range(0, len(labels), _BATCH)])
+    flux = match_continuum(flux, vector, projection)
+    bands = np.quantile(flux[1:], [0.025, 0.16, 0.84, 0.975], axis=0)
+    sigma = noise_of(vector)
+    residual = (vector.flux - flux[0]) / sigma
+    return Resimulation(
+        flux[0], bands[1:3], bands[[0, 3]], residual, float(np.mean(residual[vector.good] ** 2))
+    )
+
+
+def match_continuum(flux: NDArray, vector: FluxVector, projection: Projection) -> NDArray:
+    """Models (n, N_PIXELS) times the smooth curve 1 + sum of Legendre modes that fits each to the observation best."""
+    shapes = projection.modes / projection.mean[:, None]
+    matched = np.empty_like(flux)
+    for i, model in enumerate(flux):
+        design = (shapes * model[:, None])[vector.good]
+        amplitude, *_ = np.linalg.lstsq(design, (vector.flux - model)[vector.good], rcond=1e-6)
+        matched[i] = model * (1 + shapes @ amplitude)
+    return matched
+
+
+MODEL_ERROR_DEPTH, MODEL_ERROR_CONTINUUM = 0.04, 0.005
+"""What the forward model is trusted to: a fraction of the line depth, and of the continuum."""
+
+
+def misfit(vector: FluxVector, resimulation: Resimulation) -> float:
+    """Mean square of the residuals at the MAP in units of noise and model error together: near 1 or below for a good fit."""
+    model_error = np.hypot(MODEL_ERROR_DEPTH * (1 - resimulation.map_flux), MODEL_ERROR_CONTINUUM)
+    total = np.hypot(noise_of(vector), model_error)
+    return float(np.nanmean(((vector.flux - resimulation.map_flux) / total)[vector.good] ** 2))
+
+
+def noise_of(vector: FluxVector) -> NDArray:
+    """White noise sigma (N_PIXELS,) of the pixels for the S/N of each arm, NaN in an arm without pixels."""
+    sigma = np.full(vector.flux.shape, np.nan)
+    for part, snr in zip(arm_slices(), vector.snr, strict=True):
+        sigma[part] = pixel_sigma(snr)
+    return sigma

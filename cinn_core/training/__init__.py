@@ -1,0 +1,1 @@
+"""Learning: grid files, the emulator, the bank of training stars, the network."""

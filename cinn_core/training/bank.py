@@ -1,0 +1,188 @@
+"""The bank: clean and realistic training stars, computed once in shards that share a pattern of good pixels.
+
+Noise, S/N and the degree of realism are drawn anew each time a star is used, on the coefficients; everything that
+needs the forward model is done here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..continuum import fit_continuum
+from ..emulator import load_emulator
+from ..forward import ForwardModel, forward_model
+from ..instrument import block_coverage
+from ..prior import N_TARGETS, draw, to_z
+from ..projection import MaskedProjection, Projection, fit_projection, mask_projection
+from ..templates import Templates, make_templates
+from .realism import (
+    LSF_SIGMA_PIXELS,
+    RESOLVING_POWER_RANGE,
+    VELOCITY_ERROR_KMS,
+    continuum_errors,
+    draw_good_pixels,
+    model_errors,
+)
+
+SHARD_STARS = 512
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class BankSettings:
+    """What a bank is made of: stars behind the projection, its components, seed of the draws."""
+
+    projection_stars: int = 6000
+    n_components: int = 256
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """Training stars with one pattern of good pixels.
+
+    z (n, 13) prior coordinates; clean and realistic (n, k) noise-free coefficients at realism 0 and 1; white_noise and
+    degraded_noise (arms, k, k) roots of the coefficients' covariance for unit pixel noise; coverage (N_BLOCKS,).
+    """
+
+    z: NDArray
+    clean: NDArray
+    realistic: NDArray
+    white_noise: NDArray
+    degraded_noise: NDArray
+    coverage: NDArray
+
+
+def lsf_kernel() -> NDArray:
+    """The line spread function over pixels, unit sum: what correlates the noise of a spectrum degraded to R = 20 000."""
+    x = np.arange(-6, 7)
+    kernel = np.exp(-0.5 * (x / LSF_SIGMA_PIXELS) ** 2)
+    return kernel / kernel.sum()
+
+
+def make_projection(forward: ForwardModel, templates: Templates, n_stars: int, n_components: int, seed: int) -> Projection:
+    """The projection from `n_stars` clean stars of the prior, complete, through the continuum of real ones."""
+    labels = draw(n_stars, np.random.default_rng([seed, 1]))
+    good = np.ones((_BATCH, templates.flux.shape[1]), bool)
+    parts = []
+    for i in range(0, n_stars, _BATCH):
+        flux = forward.flux(labels[i : i + _BATCH])
+        parts.append(flux / fit_continuum(flux, good[: len(flux)], templates.flux))
+    return fit_projection(np.concatenate(parts), n_components)
+
+
+def make_shard(forward: ForwardModel, templates: Templates, projection: Projection, seed: int, index: int) -> Shard:
+    """Shard number `index` of the bank of `seed`; the same two numbers always give the same stars."""
+    rng = np.random.default_rng([seed, 2, index])
+    good = draw_good_pixels(rng)
+    white = mask_projection(projection, good)
+    degraded = mask_projection(projection, good, lsf_kernel())
+    labels = draw(SHARD_STARS, rng)
+    clean, realistic = [], []
+    for i in range(0, SHARD_STARS, _BATCH):
+        for kind, flux in zip((clean, realistic), _two_versions(forward, labels[i : i + _BATCH], rng), strict=True):
+            kind.append(_coefficients(flux, templates, projection, white))
+    return Shard(
+        to_z(labels)[:, :N_TARGETS].astype(np.float32),
+        np.concatenate(clean),
+        np.concatenate(realistic),
+        white.noise,
+        degraded.noise,
+        block_coverage(good).astype(np.float32),
+    )
+
+
+@torch.no_grad()
+def _two_versions(forward: ForwardModel, labels: NDArray, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+    """Flux (n, N_PIXELS) of stars as the survey simulates them, and as a real spectrum would show them."""
+    n = len(labels)
+    clean = forward.flux(labels)
+    resolving_power = torch.as_tensor(rng.uniform(*RESOLVING_POWER_RANGE, n), dtype=torch.float32)
+    velocity = torch.as_tensor(rng.uniform(-1, 1, n) * VELOCITY_ERROR_KMS, dtype=torch.float32)
+    moved = forward.torch_flux(torch.as_tensor(labels, dtype=torch.float32), resolving_power, velocity).numpy()
+    return clean, (moved + model_errors(moved, rng)) * continuum_errors(n, rng)
+
+
+def _coefficients(flux: NDArray, templates: Templates, projection: Projection, masked: MaskedProjection) -> NDArray:
+    good = np.broadcast_to(masked.good, flux.shape)
+    return masked.coefficients(projection, flux / fit_continuum(flux, good, templates.flux))
+
+
+def save_shard(shard: Shard, path: Path) -> None:
+    """Writes a shard whole or not at all."""
+    part = path.with_suffix(".part.npz")
+    np.savez(part, **vars(shard))
+    os.replace(part, path)
+
+
+def load_shard(path: Path) -> Shard:
+    with np.load(path, allow_pickle=False) as arrays:
+        return Shard(**arrays)
+
+
+def fill_bank(directory: Path, model_path: Path, n_shards: int, settings: BankSettings, processes: int) -> Projection:
+    """Makes the projection and `n_shards` shards in `directory` with worker processes; what exists is kept.
+
+    Returns the projection. `model_path` is the emulator's weights file.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    projection_file = directory / "projection.npz"
+    with _one_thread():
+        if not projection_file.exists():
+            forward = forward_model(load_emulator(model_path)[0])
+            made = make_projection(
+                forward, make_templates(forward), settings.projection_stars, settings.n_components, settings.seed
+            )
+            part = projection_file.with_suffix(".part.npz")
+            np.savez(part, **vars(made))
+            os.replace(part, projection_file)
+        missing = [i for i in range(n_shards) if not shard_path(directory, i).exists()]
+        if missing:
+            with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+                jobs = [(directory, model_path, settings.seed, missing[k::processes]) for k in range(processes)]
+                list(pool.map(_fill, jobs))
+    return load_projection(directory)
+
+
+def load_projection(directory: Path) -> Projection:
+    with np.load(directory / "projection.npz", allow_pickle=False) as arrays:
+        return Projection(**arrays)
+
+
+def shard_path(directory: Path, index: int) -> Path:
+    return directory / f"shard-{index:05d}.npz"
+
+
+def _fill(job: tuple[Path, Path, int, list[int]]) -> None:
+    directory, model_path, seed, indices = job
+    torch.set_num_threads(1)
+    forward = forward_model(load_emulator(model_path)[0])
+    templates, projection = make_templates(forward), load_projection(directory)
+    for index in indices:
+        save_shard(make_shard(forward, templates, projection, seed, index), shard_path(directory, index))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Workers started inside use one thread each: threads of several processes on one core slow each other manyfold."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,113 @@
+"""Trains the emulator on a grid of synthetic spectra: components, kernel scales by marginal likelihood, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..emulator import N_INPUTS, Emulator, EmulatorBlock, emulator_inputs, matern52
+from ..targets import COLUMN, TARGETS
+from .grid_data import Grid, synthesis_labels
+
+
+@dataclass(frozen=True)
+class EmulatorSettings:
+    """How the emulator is trained: component blocks, stars and steps of the marginal likelihood, seed."""
+
+    blocks: tuple[tuple[int, int], ...] = ((0, 6), (6, 30), (30, 100), (100, 300))
+    likelihood_stars: int = 1200
+    likelihood_components: int = 24
+    steps: int = 120
+    learning_rate: float = 0.1
+    seed: int = 0
+
+
+def train_emulator(
+    own: Grid, other: Grid | None, settings: EmulatorSettings, progress: Callable[[str], None] = print
+) -> Emulator:
+    """Emulator of the line list of `own`, from its stars that are neither test nor validation.
+
+    `other` holds stars computed with another line list: they share what the two have in common.
+    """
+    train = own.select(~(own.is_test | own.is_validation))
+    depth = 1 - train.normalised()
+    mean = depth.mean(0)
+    basis = _principal_components(depth - mean, settings.blocks[-1][1])
+    labels, depths = [train.labels], [depth]
+    if other is not None:
+        teacher = other.select(~(other.is_test | other.is_validation) & prior_box(other.labels))
+        labels.append(teacher.labels)
+        depths.append(1 - teacher.normalised())
+    coefficients = torch.from_numpy(np.concatenate([(d - mean) @ basis.T for d in depths]).astype(np.float64))
+    anchors = emulator_inputs(torch.from_numpy(synthesis_labels(np.concatenate(labels))))
+    blocks = []
+    for first, last in settings.blocks:
+        y = coefficients[:, first:last]
+        block, noise = _learn_kernels(anchors, y, len(train), settings)
+        matrix = _training_covariance(anchors, len(train), block) + noise * torch.eye(len(anchors), dtype=torch.float64)
+        blocks.append(replace(block, weights=torch.linalg.solve(matrix, y)))
+        progress(f"components {first}-{last} learned on {len(train)} + {len(anchors) - len(train)} stars, noise {noise:.1e}")
+    stored = torch.from_numpy(basis).half().float()  # what the file will hold
+    return Emulator(train.wavelength, torch.from_numpy(mean), stored, anchors, len(train), tuple(blocks))
+
+
+def prior_box(labels: NDArray, margin: float = 0.03) -> NDArray:
+    """Which stars (n, 26) lie within the box of targets widened by a margin (of Teff, log g and [Fe/H] alone)."""
+    keep = np.ones(len(labels), bool)
+    for target in TARGETS[:3]:
+        x = labels[:, COLUMN[target.name]]
+        extra = margin * (target.high - target.low)
+        keep &= (x > target.low - extra) & (x < target.high + extra)
+    return keep
+
+
+def _principal_components(centred: NDArray, n: int) -> NDArray:
+    """First n right singular vectors (n, m) of a matrix (stars, m), through its small Gram matrix."""
+    values, vectors = np.linalg.eigh((centred @ centred.T).astype(np.float64))
+    order = np.argsort(values)[::-1][:n]
+    return ((vectors[:, order] / np.sqrt(values[order])).astype(np.float32).T @ centred).astype(np.float32)
+
+
+def _training_covariance(anchors: Tensor, n_own: int, block: EmulatorBlock) -> Tensor:
+    """Covariance (n, n) of the training stars: shared everywhere, and each list's own part within that list."""
+    same = torch.zeros(len(anchors), len(anchors), dtype=anchors.dtype)
+    same[:n_own, :n_own] = same[n_own:, n_own:] = 1
+    shared, own = anchors * block.shared_scales, anchors * block.own_scales
+    return matern52(shared, shared) + block.own_amplitude * same * matern52(own, own)
+
+
+def _learn_kernels(anchors: Tensor, y: Tensor, n_own: int, settings: EmulatorSettings) -> tuple[EmulatorBlock, float]:
+    """Kernels of one block and noise (relative to the signal) that maximise the marginal likelihood.
+
+    Each component's amplitude is profiled out; the components of a block share the scales.
+    """
+    generator = torch.Generator().manual_seed(settings.seed)
+    stars = torch.randperm(len(anchors), generator=generator)[: settings.likelihood_stars].sort().values
+    subset_own = int((stars < n_own).sum())
+    step = max(1, y.shape[1] // settings.likelihood_components)
+    x, y = anchors[stars], (y / y[:n_own].std(0))[stars][:, ::step]
+    start = torch.full((N_INPUTS,), -2.0, dtype=torch.float64)
+    start[:5] = -0.7
+    logs = [torch.nn.Parameter(v) for v in (start, start.clone(), torch.tensor([-2.0, -6.0], dtype=torch.float64))]
+    optimiser = torch.optim.Adam(logs, lr=settings.learning_rate)
+    identity = torch.eye(len(x), dtype=torch.float64)
+
+    def block() -> EmulatorBlock:
+        return EmulatorBlock(logs[0].exp(), logs[1].exp(), logs[2][0].exp(), torch.zeros(0, dtype=torch.float64))
+
+    for _ in range(settings.steps):
+        matrix = _training_covariance(x, subset_own, block()) + logs[2][1].exp() * identity
+        factor = torch.linalg.cholesky(matrix)
+        amplitude = (y * torch.cholesky_solve(y, factor)).mean(0)
+        loss = 0.5 * amplitude.log().mean() + factor.diagonal().log().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        learned = block()
+        return EmulatorBlock(*(getattr(learned, f.name).detach() for f in fields(learned))), float(logs[2][1].exp())

@@ -1,0 +1,226 @@
+"""Trains the network by maximum likelihood on the bank's stars, with noise and realism drawn anew at every use."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..infer import MAX_SNR, MIN_SNR
+from ..instrument import ARMS, pixel_sigma
+from ..model import save_network
+from ..network import Architecture, Network, Observation
+from ..projection import Projection
+from .bank import load_shard
+
+VALIDATION_EVERY = 20
+"""Every so many shards one is kept for validation."""
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """How the network is trained; a step takes `shards_per_step` shards of 512 stars."""
+
+    steps: int = 6000
+    shards_per_step: int = 4
+    learning_rate: float = 1e-3
+    last_learning_rate: float = 1e-6
+    warm_up: int = 300
+    weight_decay: float = 1e-4
+    clip: float = 5.0
+    average: float = 0.999
+    clean_share: float = 0.25
+    real_share: float = 0.35
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Stars:
+    """Shards stacked: z (s, n, 13), clean and realistic (s, n, k), noise roots (s, arms, k, k), coverage (s, N_BLOCKS)."""
+
+    z: Tensor
+    clean: Tensor
+    realistic: Tensor
+    white_noise: Tensor
+    degraded_noise: Tensor
+    coverage: Tensor
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def take(self, shards: Tensor | slice) -> Stars:
+        return Stars(*(tensor[shards] for tensor in vars(self).values()))
+
+
+def load_stars(files: list[Path]) -> Stars:
+    """The shards of a bank, stacked."""
+    shards = [load_shard(path) for path in files]
+    return Stars(*(torch.from_numpy(np.stack([getattr(s, name) for s in shards])) for name in Stars.__dataclass_fields__))
+
+
+def observe_stars(
+    stars: Stars, log_snr: Tensor, realism: Tensor, degraded: Tensor, generator: torch.Generator
+) -> Observation:
+    """Noisy observations of every star of some shards, flattened to (s * n, ...).
+
+    log_snr (s, n, arms); realism (s, n); degraded (s, n) bool: noise correlated by degrading rather than white.
+    """
+    k = stars.clean.shape[-1]
+    sigma = torch.exp(-log_snr) * float(pixel_sigma(1.0))
+    coefficients = stars.clean + realism[..., None] * (stars.realistic - stars.clean)
+    for arm in range(len(ARMS)):
+        for roots, chosen in ((stars.white_noise, ~degraded), (stars.degraded_noise, degraded)):
+            unit = torch.randn(stars.clean.shape, generator=generator) * (sigma[..., arm] * chosen)[..., None]
+            coefficients = coefficients + torch.bmm(unit, roots[:, arm])
+    coverage = stars.coverage[:, None].expand(-1, stars.clean.shape[1], -1)
+    return Observation(
+        coefficients.reshape(-1, k), log_snr.flatten(0, 1), coverage.flatten(0, 1), realism.flatten()
+    )
+
+
+def draw_observations(stars: Stars, settings: NetworkSettings, generator: torch.Generator) -> Observation:
+    """Observations as the network is trained on them.
+
+    S/N log-uniform in 5-1000 per Angstrom, arms up to a factor 2 apart; realism 0 for a quarter of the stars, 1 for
+    a third, uniform for the rest; noise of a realistic star white or degraded with equal chance.
+    """
+    shape = stars.z.shape[:2]
+
+    def uniform() -> Tensor:
+        return torch.rand(shape, generator=generator)
+
+    low, high = math.log(MIN_SNR), math.log(MAX_SNR)
+    mean, half = low + (high - low) * uniform(), (uniform() - 0.5) * math.log(2)
+    log_snr = torch.stack([mean + half, mean - half], -1).clamp(low, high)
+    kind, realism = uniform(), uniform()
+    realism = torch.where(kind < settings.real_share, torch.ones(()), realism)
+    realism = torch.where(kind > 1 - settings.clean_share, torch.zeros(()), realism)
+    degraded = (realism > 0) & (uniform() < 0.5)
+    return observe_stars(stars, log_snr, realism, degraded, generator)
+
+
+def train_network(
+    bank: Path,
+    projection: Projection,
+    architecture: Architecture,
+    settings: NetworkSettings,
+    run: Path,
+    card: dict[str, object],
+    progress: Callable[[str], None] = print,
+) -> Path:
+    """Trains in directory `run` and returns the best weights' file there (by validation loss, averaged weights).
+
+    Resumes from the run's last checkpoint; logs step, losses and time to `curve.csv`.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    files = sorted(bank.glob("shard-*[0-9].npz"))
+    stars = load_stars([f for i, f in enumerate(files) if i % VALIDATION_EVERY])
+    held_out = load_stars(files[::VALIDATION_EVERY])
+    torch.manual_seed(settings.seed)
+    network = Network(architecture, torch.from_numpy(np.sqrt(projection.variance)))
+    average = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.average)
+    )
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=settings.weight_decay
+    )
+    best_file, curve = run / "network.safetensors", run / "curve.csv"
+    step, best = _resume(run / "checkpoint.safetensors", network, average.module, optimiser)
+    progress(f"{len(stars) * stars.z.shape[1]} stars, starting at step {step} of {settings.steps}")
+    began, losses = time.monotonic(), []
+    while step < settings.steps:
+        generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+        for group in optimiser.param_groups:
+            group["lr"] = _learning_rate(step, settings)
+        chosen = stars.take(torch.randint(len(stars), (settings.shards_per_step,), generator=generator))
+        seen = draw_observations(chosen, settings, generator)
+        loss = -network.log_density(chosen.z.flatten(0, 1), network.embedding(seen)).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+        if torch.isfinite(loss) and torch.isfinite(norm):
+            optimiser.step()
+            average.update_parameters(network)
+            losses.append(float(loss.detach()))
+        step += 1
+        if step % 250 == 0 or step == settings.steps:
+            validation = validation_loss(average.module, held_out, settings)
+            row = (step, float(np.mean(losses)), validation, round(time.monotonic() - began))
+            _log(curve, row)
+            progress("step {} training {:.3f} validation {:.3f} after {} s".format(*row))
+            losses = []
+            if validation < best:
+                best = validation
+                training = {"settings": asdict(settings), "stars": len(stars) * stars.z.shape[1], "steps": step}
+                save_network(projection, average.module, best_file, card | {"training": training, "validation": best})
+            _checkpoint(run / "checkpoint.safetensors", network, average.module, optimiser, step, best)
+    return best_file
+
+
+@torch.no_grad()
+def validation_loss(network: Network, stars: Stars, settings: NetworkSettings) -> float:
+    """Mean negative log density of the held-out stars, always with the same noise."""
+    generator, total = torch.Generator().manual_seed(1), 0.0
+    for i in range(len(stars)):
+        one = stars.take(slice(i, i + 1))
+        condition = network.embedding(draw_observations(one, settings, generator))
+        total -= float(network.log_density(one.z.flatten(0, 1), condition).mean())
+    return total / len(stars)
+
+
+def _learning_rate(step: int, settings: NetworkSettings) -> float:
+    """Linear warm-up, then a cosine down to the last rate."""
+    if step < settings.warm_up:
+        return settings.learning_rate * (step + 1) / settings.warm_up
+    part = (step - settings.warm_up) / max(1, settings.steps - settings.warm_up)
+    low, high = settings.last_learning_rate, settings.learning_rate
+    return low + 0.5 * (high - low) * (1 + math.cos(math.pi * part))
+
+
+def _checkpoint(
+    path: Path, network: Network, average: Network, optimiser: torch.optim.Optimizer, step: int, best: float
+) -> None:
+    tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
+    tensors |= {f"average.{k}": v.clone() for k, v in average.state_dict().items()}
+    for i, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{i}.{k}": v for k, v in state.items()}
+    tensors["progress"] = torch.tensor([step, best], dtype=torch.float64)
+    part = path.with_suffix(".part")
+    save_file({k: v.contiguous() for k, v in tensors.items()}, part)
+    part.replace(path)
+
+
+def _resume(
+    path: Path, network: Network, average: Network, optimiser: torch.optim.Optimizer
+) -> tuple[int, float]:
+    """Restores a checkpoint where there is one; returns its step and best validation loss."""
+    if not path.exists():
+        return 0, math.inf
+    tensors = load_file(path)
+    for prefix, module in (("network.", network), ("average.", average)):
+        module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimiser."):
+            _, index, name = key.split(".")
+            state.setdefault(int(index), {})[name] = value
+    optimiser.load_state_dict(optimiser.state_dict() | {"state": state})
+    step, best = tensors["progress"].tolist()
+    return int(step), best
+
+
+def _log(path: Path, row: tuple[object, ...]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as f:
+        writer = csv.writer(f)
+        if new:
+            writer.writerow(["step", "training_loss", "validation_loss", "seconds"])
+        writer.writerow(row)

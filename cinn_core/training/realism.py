@@ -1,0 +1,67 @@
+"""What a real spectrum adds to a simulated one: errors of velocity, resolution, continuum and model, and missing pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from ..instrument import ARMS, N_PIXELS, WAVELENGTH, arm_slices
+
+VELOCITY_ERROR_KMS = 1.0
+RESOLVING_POWER_RANGE = (18_500.0, 21_500.0)
+CONTINUUM_ERROR = 0.01
+CONTINUUM_ORDER = 9
+MODEL_ERROR_RANGE = (0.01, 0.06)
+"""Model error as a fraction of line depth, log-uniform from star to star."""
+LSF_SIGMA_PIXELS = 1.2
+"""Line spread function of R = 20 000 (15 km/s FWHM) in 0.1 Angstrom pixels, as a Gaussian sigma."""
+TELLURIC = (6275.0, 6320.0)
+"""The O2 gamma band [Angstrom, air, at rest in the observatory]."""
+_MAX_VELOCITY_KMS = 300.0
+
+
+def continuum_errors(n: int, rng: np.random.Generator) -> NDArray:
+    """Smooth factors (n, N_PIXELS) around 1 with an rms of 1 %: Legendre series of order 9 in each arm."""
+    out = np.empty((n, N_PIXELS), np.float32)
+    for part in arm_slices():
+        x = np.linspace(-1, 1, part.stop - part.start)
+        shapes = np.polynomial.legendre.legvander(x, CONTINUUM_ORDER)
+        scale = np.sqrt(2 * np.arange(CONTINUUM_ORDER + 1) + 1) * 0.75 ** np.arange(CONTINUUM_ORDER + 1)
+        scale *= CONTINUUM_ERROR / np.sqrt((scale**2 / (2 * np.arange(CONTINUUM_ORDER + 1) + 1)).sum())
+        out[:, part] = 1 + (rng.standard_normal((n, CONTINUUM_ORDER + 1)) * scale) @ shapes.T
+    return out
+
+
+def model_errors(flux: NDArray, rng: np.random.Generator) -> NDArray:
+    """Error (n, N_PIXELS) of the forward model for spectra (n, N_PIXELS): a fraction of the line depth, smooth on the LSF."""
+    white = rng.standard_normal(flux.shape, dtype=np.float32)
+    smooth = gaussian_filter1d(white, LSF_SIGMA_PIXELS, axis=1, truncate=3)
+    smooth /= smooth.std(1, keepdims=True)
+    epsilon = np.exp(rng.uniform(*np.log(MODEL_ERROR_RANGE), (len(flux), 1))).astype(np.float32)
+    return epsilon * (1 - flux) * smooth
+
+
+def draw_good_pixels(rng: np.random.Generator) -> NDArray:
+    """A pattern of good pixels (N_PIXELS,) such as real files leave: a quarter complete, the others with gaps and cut ends."""
+    good = np.ones(N_PIXELS, bool)
+    if rng.random() < 0.25:
+        return good
+    if rng.random() < 0.9:
+        shift = 1 + rng.uniform(-1, 1) * _MAX_VELOCITY_KMS / 299_792.458
+        good &= ~((WAVELENGTH > TELLURIC[0] * shift) & (WAVELENGTH < TELLURIC[1] * shift))
+    if rng.random() < 0.3:
+        return good
+    for part, arm in zip(arm_slices(), ARMS, strict=True):
+        wavelength = WAVELENGTH[part]
+        for _ in range(rng.choice([0, 1, 2, 3], p=[0.5, 0.3, 0.1, 0.1])):
+            centre, width = rng.uniform(arm.low, arm.high), np.exp(rng.uniform(np.log(0.5), np.log(60)))
+            good[part] &= np.abs(wavelength - centre) > width / 2
+        if rng.random() < 0.25:
+            cut = rng.uniform(0, 0.6) * (arm.high - arm.low)
+            good[part] &= wavelength > arm.low + cut if rng.random() < 0.4 else wavelength < arm.high - cut
+    if rng.random() < 0.3:
+        good &= rng.random(N_PIXELS) > np.exp(rng.uniform(np.log(1e-4), np.log(0.03)))
+    if rng.random() < 0.1:
+        good[arm_slices()[rng.integers(len(ARMS))]] = False
+    return good if good.mean() > 0.1 else np.ones(N_PIXELS, bool)

@@ -1,0 +1,79 @@
+"""Weights on disk: safetensors beside a JSON card that says what they are; loading checks one against the other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from .errors import WeightsError
+
+CARD_SCHEMA = 1
+
+
+def save_weights(path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
+    """Writes `path` (.safetensors) and its card beside it, each whole or not at all; the card gets the file's hash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    save_file({k: v.contiguous() for k, v in tensors.items()}, part)
+    full_card = {"schema": CARD_SCHEMA, **card, "sha256": file_hash(part)}
+    part.chmod(0o644)  # safetensors writes for the owner alone
+    os.replace(part, path)
+    write_text(card_path(path), json.dumps(full_card, indent=1) + "\n")
+
+
+def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and card of `path`.
+
+    Raises WeightsError when a file is missing, damaged, not the one its card describes, or of another kind.
+    """
+    if not path.is_file() or not card_path(path).is_file():
+        raise WeightsError(
+            f"No {kind} weights at {path} (needed: the .safetensors file and its .json card); "
+            f"reinstall Kiel or train them with `kiel train {kind}`."
+        )
+    try:
+        card = json.loads(card_path(path).read_text())
+    except json.JSONDecodeError as error:
+        raise WeightsError(f"The card {card_path(path).name} is not readable JSON; reinstall Kiel or train again.") from error
+    if card.get("schema") != CARD_SCHEMA or card.get("kind") != kind:
+        raise WeightsError(
+            f"{path.name} is described as {card.get('kind')!r}, schema {card.get('schema')!r}; this version of Kiel "
+            f"needs {kind!r}, schema {CARD_SCHEMA}. Train again with `kiel train {kind}` or install the matching version."
+        )
+    if file_hash(path) != card.get("sha256"):
+        raise WeightsError(f"{path.name} is not the file its card describes (hash differs): it is damaged or was replaced.")
+    try:
+        return load_file(path), card
+    except SafetensorError as error:
+        raise WeightsError(f"{path.name} cannot be read as safetensors; reinstall Kiel or train again.") from error
+
+
+def card_path(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file beside and renames it, so that no half-written file is ever seen."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    os.replace(part, path)
+
+
+def tensors_of(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix.`, without it."""
+    return {k[len(prefix) + 1 :]: v for k, v in tensors.items() if k.startswith(prefix + ".")}
+
+
