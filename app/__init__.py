@@ -1,0 +1,1 @@
+"""Kiel's dashboard: draws what `cinn_core` finds, and decides nothing."""

@@ -1,0 +1,6 @@
+"""Pure drawing: stage objects in, figures out; nothing here computes a result or knows of a session."""
+
+import holoviews as hv
+import holoviews.plotting.bokeh  # registers the backend that draws everything here
+
+hv.Store.set_current_backend("bokeh")

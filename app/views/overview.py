@@ -1,0 +1,96 @@
+"""The overview: both arms with residual and saliency, the five diagnostic lines, and the Kiel diagram."""
+
+from __future__ import annotations
+
+import holoviews as hv
+import panel as pn
+
+from app import theme
+from app.figures.kiel import draw_kiel
+from app.figures.lines import ZOOMS, draw_zoom
+from app.figures.spectrum import draw_overlay, draw_residual, draw_saliency
+from app.state import SessionState
+from cinn_core.instrument import ARMS, Arm
+from cinn_core.stages import Analysis
+from cinn_core.targets import COLUMN, TARGETS
+
+from .parts import card, fill, grid, heading, html
+
+_LEGEND = fill(
+    '<span><i style="border-top:2px solid {0}"></i>observed</span>'
+    '<span><i style="border-top:2px solid {1}"></i>resimulated at the mode</span>'
+    '<span><i style="height:9px;background:{1}7a"></i>68 %</span>'
+    '<span><i style="height:9px;background:{1}29"></i>95 %</span>'
+    '<span><i style="height:9px;width:34px;background:linear-gradient(90deg,{2},#fff,{3})"></i>lowers · raises</span>',
+    theme.OBSERVED, theme.MODEL, theme.SALIENCY[0], theme.SALIENCY[-1],
+)  # fmt: skip
+
+
+def arm_figure(state: SessionState, arm: Arm) -> hv.Layout:
+    """One arm's three panels on one wavelength axis; they follow the star and the chosen target without a redraw."""
+    star = hv.streams.Params(state, ["analysis"])
+    chosen = hv.streams.Params(state, ["analysis", "target"])
+
+    def saliency(analysis: Analysis, target: str, x_range: tuple[float, float] | None = None) -> hv.Image:
+        return draw_saliency(analysis, COLUMN[target], arm, x_range)
+
+    panels = [
+        hv.DynamicMap(lambda analysis: draw_overlay(analysis, arm), streams=[star]),
+        hv.DynamicMap(lambda analysis: draw_residual(analysis, arm), streams=[star]),
+        hv.DynamicMap(saliency, streams=[chosen, hv.streams.RangeX()]),
+    ]
+    return hv.Layout(panels).cols(1).opts(toolbar=None)
+
+
+def spectrum_card(state: SessionState) -> pn.Column:
+    """Both arms side by side; drawn when the first star arrives."""
+
+    def title(target: str) -> str:
+        label = "A(Li)" if target == "li_fe" else TARGETS[COLUMN[target]].label
+        return str(heading(f"Spectrum, residual (σ), what {label} looks at", _LEGEND))
+
+    arms = pn.Row(sizing_mode="stretch_width", margin=0, min_height=380)
+
+    def first_star(*_events: object) -> None:
+        if state.analysis is not None and not arms.objects:
+            arms.objects = [
+                pn.pane.HoloViews(arm_figure(state, arm), sizing_mode="stretch_width", margin=0, min_width=300)
+                for arm in ARMS
+            ]
+
+    state.param.watch(first_star, "analysis")
+    caption = fill('<div class="caption">wavelength in air [Å] · drag to zoom, double-click to reset</div>')
+    return card(html(pn.bind(title, state.param.target)), arms, html(caption))
+
+
+def lines_card(state: SessionState) -> pn.Column:
+    """The five diagnostic lines as small multiples."""
+    panes = [
+        pn.pane.HoloViews(None, sizing_mode="stretch_width", margin=0, min_width=120, linked_axes=False) for _ in ZOOMS
+    ]
+
+    def refresh(*_events: object) -> None:
+        if state.analysis is not None:
+            for pane, zoom in zip(panes, ZOOMS, strict=True):
+                pane.object = draw_zoom(state.analysis, zoom)
+
+    state.param.watch(refresh, "analysis")
+    return card(pn.Row(*panes, sizing_mode="stretch_width", margin=0), title="Diagnostic lines")
+
+
+def kiel_card(state: SessionState) -> pn.Column:
+    """The posterior in the Kiel diagram."""
+    pane = pn.pane.HoloViews(None, sizing_mode="stretch_width", margin=0, linked_axes=False)
+
+    def refresh(*_events: object) -> None:
+        if state.analysis is not None:
+            pane.object = draw_kiel(state.analysis)
+
+    state.param.watch(refresh, "analysis")
+    return card(pane, title="Kiel diagram: posterior within the prior")
+
+
+def overview(state: SessionState) -> pn.Column:
+    """The first tab of the page, below the tiles."""
+    lower = grid(lines_card(state), kiel_card(state), columns="minmax(0, 2.8fr) minmax(0, 1fr)")
+    return pn.Column(spectrum_card(state), lower, sizing_mode="stretch_width", margin=0, styles=theme.STACK)

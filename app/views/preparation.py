@@ -1,0 +1,62 @@
+"""What was done to the spectrum before the network saw it: the ledger, and the flux with its continuum."""
+
+from __future__ import annotations
+
+import panel as pn
+from markupsafe import Markup
+
+from app import theme
+from app.figures.spectrum import draw_preparation
+from app.quantities import MINUS
+from app.state import SessionState
+from cinn_core.instrument import ARMS
+from cinn_core.stages import Step
+
+from .parts import card, fill, grid, html, join
+from .star import thousands
+
+
+def number(value: float | str) -> str:
+    """A number of the ledger with as many digits as help; texts as they are."""
+    if isinstance(value, str):
+        return value
+    if float(value).is_integer() or abs(value) >= 1e4:
+        return thousands(value).replace("-", MINUS)
+    return f"{value:.4g}".replace("-", MINUS)
+
+
+def ledger(steps: tuple[Step, ...]) -> Markup:
+    """The steps in order: name, reason, and the numbers each rests on."""
+    return fill('<ol class="ledger">{}</ol>', join(_step(step) for step in steps))
+
+
+def _step(step: Step) -> Markup:
+    numbers = join(fill("<span>{} <b>{}</b></span>", name, number(value)) for name, value in step.numbers.items())
+    return fill('<li><b>{}</b><p>{}</p><div class="numbers">{}</div></li>', step.name, step.reason, numbers)
+
+
+def preparation(state: SessionState) -> pn.Column:
+    """The third tab."""
+    steps = html()
+    panes = [pn.pane.HoloViews(None, sizing_mode="stretch_width", margin=0, linked_axes=False) for _ in ARMS]
+
+    def refresh(*_events: object) -> None:
+        if state.analysis is not None:
+            vector = state.analysis.flux_vector
+            steps.object = str(ledger(vector.steps))
+            for pane, arm in zip(panes, ARMS, strict=True):
+                pane.object = draw_preparation(vector, arm)
+
+    state.param.watch(refresh, "analysis")
+    cards = [
+        card(
+            pane,
+            title=f"{arm.name.capitalize()} arm at rest before normalisation, with the continuum it was divided by",
+        )
+        for pane, arm in zip(panes, ARMS, strict=True)
+    ]
+    return grid(
+        card(steps, title="Ledger: what was done, why, and with what numbers"),
+        pn.Column(*cards, sizing_mode="stretch_width", margin=0, styles=theme.STACK),
+        columns="minmax(0, 1fr) minmax(0, 2fr)",
+    )

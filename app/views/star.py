@@ -1,0 +1,115 @@
+"""The star's header: who it is, what was found out about its spectrum, and how long it took."""
+
+from __future__ import annotations
+
+import math
+
+import panel as pn
+from markupsafe import Markup
+
+from app import theme
+from app.quantities import MINUS
+from app.state import SessionState
+from cinn_core.instrument import ARMS, RESOLVING_POWER
+from cinn_core.stages import Analysis, FluxVector
+
+from .parts import card, fill, html, join
+
+FLAG_TEXT: dict[str, str] = {
+    "out_of_domain": "outside the training domain",
+    "extrapolated": "extrapolated",
+    "partial_coverage": "partial coverage",
+    "missing_arm": "one arm missing",
+    "arms_disagree": "arms disagree",
+    "rv_uncertain": "velocity uncertain",
+    "medium_guessed": "air or vacuum guessed",
+    "snr_low": "S/N low",
+    "snr_clipped": "S/N beyond the training",
+    "continuum_poor": "continuum poor",
+    "chi2_high": "χ² high",
+    "composite": "composite?",
+}
+"""What a chip says for each flag of `stages.FLAGS`."""
+
+_LOW_COVERAGE = 0.95
+"""Below this the bar of an arm changes colour."""
+
+
+def thousands(value: float) -> str:
+    """A whole number in groups of three; an en dash where there is none."""
+    return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}") if math.isfinite(value) else "–"
+
+
+def signed(value: float, decimals: int = 2) -> str:
+    """A number with its sign and a real minus."""
+    return f"{value + 0.0:+.{decimals}f}".replace("-", MINUS) if math.isfinite(value) else "–"
+
+
+def chips(flags: tuple[str, ...]) -> Markup:
+    """The flags as chips; one quiet chip where there is none."""
+    if not flags:
+        return fill('<div class="chips"><span class="chip ok">no flags</span></div>')
+    return fill('<div class="chips">{}</div>', join(fill('<span class="chip">{}</span>', FLAG_TEXT[f]) for f in flags))
+
+
+def definition_list(rows: list[tuple[str, str]]) -> Markup:
+    """Names on the left, values on the right."""
+    return fill("<dl>{}</dl>", join(fill("<dt>{}</dt><dd>{}</dd>", *row) for row in rows))
+
+
+def coverage_bars(vector: FluxVector) -> Markup:
+    """A bar for each arm: the share of it that was observed."""
+    bars = [
+        fill(
+            '<div class="small"><span>{} {:.0f}–{:.0f} Å</span><span>{:.0f} %</span></div>'
+            '<div class="bar"><i class="{}" style="width:{:.1f}%"></i></div>',
+            arm.name, arm.low, arm.high, 100 * share, "low" if share < _LOW_COVERAGE else "", 100 * share,
+        )
+        for arm, share in zip(ARMS, vector.coverage, strict=True)
+    ]  # fmt: skip
+    return join(bars)
+
+
+def star_header(analysis: Analysis) -> Markup:
+    """Name, file, flags, velocity, S/N, resolving power, chi-square and coverage of one star."""
+    vector = analysis.flux_vector
+    rows = [("velocity", f"{signed(vector.rv_kms)} ± {vector.rv_error_kms:.2f} km/s")]
+    rows += [(f"S/N per Å, {arm.name}", thousands(snr)) for arm, snr in zip(ARMS, vector.snr, strict=True)]
+    rows += [
+        ("resolving power", f"{thousands(vector.native_resolving_power)} → {thousands(RESOLVING_POWER)}"),
+        ("χ² per pixel", f"{analysis.resimulation.chi2_per_pixel:.2f}"),
+        ("samples", thousands(analysis.posterior.labels.shape[0])),
+        ("outside the prior", f"{100 * analysis.posterior.rejected_fraction:.1f} %"),
+    ]
+    return fill(
+        '<div class="star">{}</div><div class="sub">{}</div>{}{}<div style="height:8px"></div>{}',
+        vector.star or "unnamed star", vector.file, chips(analysis.flags), definition_list(rows), coverage_bars(vector),
+    )  # fmt: skip
+
+
+def timings(analysis: Analysis) -> Markup:
+    """How long each stage took."""
+    return definition_list(
+        [(name.replace("_", " "), f"{seconds:.2f} s") for name, seconds in analysis.timings_s.items()]
+    )
+
+
+def star_cards(state: SessionState) -> pn.Column:
+    """The header and the timings of a session's star; hidden until there is one."""
+    header, clock = html(), html()
+    column = pn.Column(
+        card(header),
+        card(clock, title="Time taken"),
+        sizing_mode="stretch_width",
+        margin=0,
+        visible=False,
+        styles=theme.STACK,
+    )
+
+    def refresh(*_events: object) -> None:
+        if state.analysis is not None:
+            header.object, clock.object = str(star_header(state.analysis)), str(timings(state.analysis))
+            column.visible = True
+
+    state.param.watch(refresh, "analysis")
+    return column

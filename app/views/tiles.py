@@ -1,0 +1,110 @@
+"""Thirteen tiles in a row: value, 68 % and marginal of each quantity; a click chooses the target of the saliency strip."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import param
+from panel.custom import JSComponent
+
+from app import theme
+from app.figures.marginal import HEIGHT, WIDTH, marginal
+from app.quantities import Quantity, quantities
+from app.state import SessionState
+from cinn_core.targets import TARGETS
+
+
+class TileRow(JSComponent):
+    """A radio group of tiles; every text is set as text, never as HTML."""
+
+    tiles = param.List(doc="One dict per tile: name, label, value, spread, tip, curve, inner, mode.")
+    chosen = param.String(doc="Name of the chosen target.")
+
+    _esm = f"""
+    const NS = "http://www.w3.org/2000/svg"
+    function path(d, cls) {{
+      const p = document.createElementNS(NS, "path"); p.setAttribute("d", d); p.setAttribute("class", cls); return p
+    }}
+    function tile(model, t) {{
+      const b = document.createElement("button")
+      b.type = "button"; b.dataset.name = t.name; b.title = t.tip; b.setAttribute("role", "radio")
+      b.setAttribute("aria-label", `${{t.label}} ${{t.value}} ${{t.spread}}`)
+      for (const key of ["label", "value", "spread"]) {{
+        const s = document.createElement("span"); s.className = key; s.textContent = t[key]; b.append(s)
+      }}
+      const svg = document.createElementNS(NS, "svg")
+      svg.setAttribute("viewBox", "0 0 {WIDTH:g} {HEIGHT:g}"); svg.setAttribute("preserveAspectRatio", "none")
+      svg.append(path(t.curve, "curve"), path(t.inner, "inner"), path(`M${{t.mode}} 0 V{HEIGHT:g}`, "mode"))
+      b.append(svg)
+      b.onclick = () => {{ model.chosen = t.name }}
+      return b
+    }}
+    export function render({{ model }}) {{
+      const root = document.createElement("div")
+      root.className = "tiles"; root.setAttribute("role", "radiogroup"); root.setAttribute("aria-label", "results")
+      const mark = () => {{
+        for (const b of root.children) b.setAttribute("aria-checked", String(b.dataset.name === model.chosen))
+      }}
+      const draw = () => {{ root.replaceChildren(...model.tiles.map((t) => tile(model, t))); mark() }}
+      model.on("tiles", draw); model.on("chosen", mark); draw()
+      return root
+    }}
+    """
+
+    _stylesheets: ClassVar[list[str]] = [
+        f"""
+    .tiles {{ display: grid; grid-template-columns: repeat(13, minmax(0, 1fr)); gap: 6px; width: 100%;
+      font-family: {theme.FONT}; }}
+    @media (max-width: 1100px) {{ .tiles {{ grid-template-columns: repeat(7, minmax(0, 1fr)); }} }}
+    button {{ all: unset; box-sizing: border-box; cursor: pointer; background: {theme.CARD}; border: 1px solid {theme.LINE};
+      border-radius: 10px; padding: 7px 5px 6px; display: flex; flex-direction: column; min-width: 0; min-height: 86px;
+      font-variant-numeric: tabular-nums; }}
+    button:hover {{ border-color: {theme.FAINT}; }}
+    button:focus-visible {{ outline: 2px solid {theme.MODEL}; outline-offset: 1px; }}
+    button[aria-checked="true"] {{ border-color: {theme.MODEL}; box-shadow: inset 0 0 0 1px {theme.MODEL}; }}
+    span {{ white-space: nowrap; overflow: hidden; }}
+    .label {{ font-size: 11px; font-weight: 600; color: {theme.MUTED}; }}
+    .value {{ font-size: 15px; font-weight: 700; color: {theme.INK}; line-height: 20px; }}
+    .spread {{ font-size: 10.5px; letter-spacing: -0.03em; color: {theme.MUTED}; line-height: 14px; }}
+    svg {{ width: 100%; height: 24px; margin-top: 4px; overflow: visible; }}
+    .curve {{ fill: {theme.MODEL}; fill-opacity: .16; stroke: {theme.MODEL}; stroke-width: 1.2; vector-effect: non-scaling-stroke; }}
+    .inner {{ fill: {theme.MODEL}; fill-opacity: .32; }}
+    .mode {{ stroke: {theme.INK}; stroke-width: 1; stroke-dasharray: 2 2; vector-effect: non-scaling-stroke; }}
+    """
+    ]
+
+
+def tile(quantity: Quantity) -> dict[str, object]:
+    """What one tile shows, as plain values."""
+    q = quantity
+    drawn = marginal(q.samples, q.map, q.lo68, q.hi68)
+    unit = "" if q.unit == "dex" else f" {q.unit}"
+    tip = (
+        f"{q.label} [{q.unit}]: mode {q.text(q.map)}, median {q.text(q.median)}\n"
+        f"68 %: {q.text(q.lo68)} … {q.text(q.hi68)}\n95 %: {q.text(q.lo95)} … {q.text(q.hi95)}\n"
+        "Click to see which pixels drive it."
+    )
+    return {
+        "name": q.name, "label": q.label, "value": q.value_text, "spread": q.spread_text + unit, "tip": tip,
+        "curve": drawn.curve, "inner": drawn.inner, "mode": drawn.mode,
+    }  # fmt: skip
+
+
+def waiting_tiles() -> list[dict[str, object]]:
+    """Tiles before there is a star: names without numbers."""
+    labels = ["A(Li)" if t.name == "li_fe" else t.label for t in TARGETS]
+    empty = {"value": "–", "spread": "", "tip": "", "curve": "", "inner": "", "mode": -1.0}
+    return [{"name": t.name, "label": label, **empty} for t, label in zip(TARGETS, labels, strict=True)]
+
+
+def tile_row(state: SessionState) -> TileRow:
+    """The tiles of a session's star, tied both ways to the chosen target."""
+    row = TileRow(tiles=waiting_tiles(), chosen=state.target, sizing_mode="stretch_width", margin=0)
+
+    def refresh(*_events: object) -> None:
+        if state.analysis is not None:
+            row.tiles = [tile(q) for q in quantities(state.analysis)]
+
+    row.link(state, chosen="target", bidirectional=True)
+    state.param.watch(refresh, "analysis")
+    return row

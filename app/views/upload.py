@@ -1,0 +1,102 @@
+"""The drop zone and the examples: what a person can ask for, with the limits kept on the server."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from app import theme
+from app.state import MAX_UPLOAD_BYTES, SessionState, Source, too_large
+from cinn_core.errors import SpectrumError
+
+from .parts import card, fill, html
+
+Run = Callable[[], Awaitable[None]]
+"""Starts the analysis of the state's source."""
+
+
+class SpectrumDropper(pn.widgets.FileDropper):
+    """A drop zone that stops buffering an upload once it exceeds the limit, whatever the browser claims."""
+
+    refused = param.String(doc="Name of the last upload that was too large.")
+
+    _rename: ClassVar[dict[str, str | None]] = {"refused": None}
+
+    def _process_event(self, event: Any) -> None:
+        if event.event_name == "upload_event":
+            name, first = event.data["name"], event.data["chunk"] == 1
+            if not first and name not in self._file_buffer:
+                return  # the rest of an upload already refused
+            buffered = 0 if first else sum(map(len, self._file_buffer[name]))
+            if buffered + len(event.data["data"]) > MAX_UPLOAD_BYTES:
+                self._file_buffer.pop(name, None)
+                self.refused = name
+                self.param.trigger("refused")
+                return
+        super()._process_event(event)
+
+
+def as_source(name: str, content: bytes | str) -> Source:
+    """An upload as a source; text files arrive decoded."""
+    return Source(content.encode() if isinstance(content, str) else bytes(content), name)
+
+
+def upload_card(state: SessionState, examples: dict[str, Path], run: Run) -> pn.Column:
+    """The drop zone, the example stars and a line telling what the analysis is doing."""
+    dropper = SpectrumDropper(sizing_mode="stretch_width", margin=0, previews=[], stylesheets=[_DROPPER_CSS])
+
+    async def dropped(_event: object) -> None:
+        if not dropper.value:
+            return
+        name, content = dropper.value.popitem()
+        try:
+            state.load(as_source(name, content))
+        except SpectrumError as error:
+            state.warn(str(error))
+            return
+        await run()
+
+    dropper.param.watch(dropped, "value")
+    dropper.param.watch(lambda _event: state.warn(too_large(dropper.refused)), "refused")
+    buttons = [_example_button(state, name, path, run) for name, path in examples.items()]
+    return card(
+        dropper,
+        html(fill('<div class="sub" style="margin-top:2px">Simulated examples</div>')),
+        pn.FlexBox(*buttons, gap="2px 6px", margin=0),
+        html(pn.bind(_progress_line, state.param.progress)),
+    )
+
+
+def _progress_line(text: str) -> str:
+    return str(fill('<div class="progress" role="status" aria-live="polite">{}</div>', text))
+
+
+def _example_button(state: SessionState, name: str, path: Path, run: Run) -> pmui.Button:
+    button = pmui.Button(
+        label=name.replace("-", " "), variant="text", size="small", margin=0, color="primary", height=24, sx=_LINK
+    )
+
+    async def clicked(_event: object) -> None:
+        state.load(Source(path, path.name))
+        await run()
+
+    button.on_click(clicked)
+    return button
+
+
+_LINK = {"padding": "0 2px", "minWidth": 0, "fontSize": "13px", "lineHeight": 1.6}
+_DROPPER_CSS = f"""
+.bk-input.filepond--root {{ font-family: {theme.FONT}; font-size: 13px; margin: 0 0 4px; min-height: 70px; box-shadow: none;
+  background: transparent; border: 1px dashed {theme.FAINT}; border-radius: 10px; box-sizing: border-box; overflow: hidden; }}
+.bk-input.filepond--root:not([disabled]):hover {{ border: 1px dashed {theme.MODEL}; box-shadow: none; }}
+.filepond--panel-root, .filepond--panel > * {{ background: transparent !important; border: 0; box-shadow: none !important; }}
+.filepond--drop-label {{ color: {theme.MUTED}; min-height: 70px; }}
+.filepond--drop-label label {{ font-size: 0; cursor: pointer; }}
+.filepond--drop-label label::before {{ content: "Drop a spectrum, or click to choose"; font-size: 13px; display: block; }}
+.filepond--drop-label label::after {{ content: "FITS, text, ECSV, gz"; font-size: 12px; color: {theme.FAINT}; }}
+"""
