@@ -1,4 +1,4 @@
-"""The command line: `kiel serve`, `analyse`, `prepare`, `benchmark`; each command calls the core and prints.
+"""The command line: `kiel serve`, `analyse`, `prepare`, `benchmark`, `train`, `evaluate`; each command calls the core and prints.
 
 Heavy modules are imported inside the commands, so that `kiel --help` answers at once. Whatever the core refuses
 (a KielError) ends the same way everywhere: one sentence on stderr, exit status 2, no file written.
@@ -6,18 +6,32 @@ Heavy modules are imported inside the commands, so that `kiel --help` answers at
 
 from __future__ import annotations
 
-import math
 import os
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from cinn_core import __version__
-from cinn_core.errors import DataError, KielError, SpectrumError
+from cinn_core.errors import KielError
+
+from .cli_learning import evaluate, train
+from .cli_options import (
+    DeviceOption,
+    FileArgument,
+    JsonOption,
+    NetworkOption,
+    RvOption,
+    SamplesOption,
+    SeedOption,
+    SnrOption,
+    require_file,
+    require_folder_of,
+    write,
+    write_json,
+)
 
 REFUSED = 2
 
@@ -58,27 +72,6 @@ def _kiel(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def _finite(value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise typer.BadParameter("a finite number is needed")
-    return value
-
-
-JsonOption = Annotated[Path | None, typer.Option("--json", metavar="OUT", help="Also write the result as JSON here.")]
-SamplesOption = Annotated[int, typer.Option(min=64, max=1_000_000, help="Posterior samples.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the samples: the same seed gives the same answer.")]
-DeviceOption = Annotated[
-    Literal["auto", "cpu", "cuda"], typer.Option(help="Where the network runs; auto takes a GPU where there is one.")
-]
-SnrOption = Annotated[
-    float | None,
-    typer.Option(min=1.0, callback=_finite, help="S/N per Å of continuum, where you know better than the file."),
-]
-RvOption = Annotated[
-    float | None, typer.Option(callback=_finite, help="Radial velocity [km/s], where you know better than the fit.")
-]
-
-
 @app.command()
 def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard.")] = 5006,
@@ -100,17 +93,18 @@ def serve(
 
 @app.command()
 def analyse(
-    file: Annotated[Path, typer.Argument(help="Spectrum of one star: FITS, its .gz, or a text table.")],
+    file: FileArgument,
     json: JsonOption = None,
     snr: SnrOption = None,
     rv: RvOption = None,
     samples: SamplesOption = 4096,
     seed: SeedOption = 0,
+    network: NetworkOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """The posterior of one spectrum, the same as on the dashboard."""
-    _require_file(file)
-    _require_folder_of(json)
+    require_file(file)
+    require_folder_of(json)
     from .terminal import print_analysis, progress
 
     with progress() as report:
@@ -119,22 +113,22 @@ def analyse(
         from cinn_core.analyse import load_model
         from cinn_core.report import to_json
 
-        model = load_model(device)
+        model = load_model(device, network)
         analysis = run(file, model, snr=snr, rv=rv, n_samples=samples, seed=seed, progress=report)
     print_analysis(analysis)
-    _write_json(to_json(analysis), json)
+    write_json(to_json(analysis), json)
 
 
 @app.command()
 def prepare(
-    file: Annotated[Path, typer.Argument(help="Spectrum of one star: FITS, its .gz, or a text table.")],
+    file: FileArgument,
     out: Annotated[Path, typer.Argument(metavar="OUT.fits", help="Where the prepared spectrum goes.")],
     snr: SnrOption = None,
     rv: RvOption = None,
 ) -> None:
     """The spectrum as 4MOST would have seen it, alone: R = 20 000, 0.1 Å pixels, at rest, continuum 1."""
-    _require_file(file)
-    _require_folder_of(out)
+    require_file(file)
+    require_folder_of(out)
     from .terminal import print_preparation, progress
 
     with progress() as report:
@@ -151,7 +145,7 @@ def prepare(
         report(f"Preparing {file.name}")
         vector = run(read(file), templates, snr=snr, rv=rv)
     print_preparation(vector)
-    _write(lambda: write_prepared(vector, out), out)
+    write(lambda: write_prepared(vector, out), out)
 
 
 @app.command()
@@ -162,6 +156,7 @@ def benchmark(
     json: JsonOption = None,
     samples: SamplesOption = 4096,
     seed: SeedOption = 0,
+    network: NetworkOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Real stars against the literature: what Kiel finds beside what INDEX.csv says."""
@@ -170,47 +165,21 @@ def benchmark(
     from .terminal import BenchmarkPrinter, progress
 
     entries = [entry for entry in read_index(index) if every or entry.category == "main"]
-    _require_folder_of(json)
+    require_folder_of(json)
     with progress() as report:
         report("Loading the model")
         from cinn_core.analyse import analyse as run
         from cinn_core.analyse import load_model
 
-        model = load_model(device)
+        model = load_model(device, network)
     printer = BenchmarkPrinter()
     rows = []
     for row in run_benchmark(entries, directory, lambda path: run(path, model, n_samples=samples, seed=seed)):
         printer.row(row)
         rows.append(row)
     printer.summary(summarise_benchmark(rows))
-    _write_json(to_json(rows), json)
+    write_json(to_json(rows), json)
 
 
-def _require_file(path: Path) -> None:
-    if path.is_dir():
-        raise SpectrumError(f"{path} is a folder; name the file of one spectrum in it.")
-    if not path.is_file():
-        raise SpectrumError(f"There is no file {path}; check the name and the folder.")
-
-
-def _require_folder_of(path: Path | None) -> None:
-    """Refuses an output that could not be written, before anything is computed for it."""
-    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-        raise DataError(f"{path} cannot be written: name a file in a folder that exists.")
-
-
-def _write_json(document: Mapping[str, Any], path: Path | None) -> None:
-    if path is None:
-        return
-    from cinn_core.report import dumps
-    from cinn_core.weights import write_text
-
-    _write(lambda: write_text(path, dumps(document)), path)
-
-
-def _write(write: Callable[[], None], path: Path) -> None:
-    try:
-        write()
-    except OSError as error:
-        raise DataError(f"{path} could not be written: {error.strerror}.") from error
-    typer.echo(f"Written: {path}")
+app.add_typer(train, name="train")
+app.add_typer(evaluate, name="evaluate")

@@ -1,10 +1,11 @@
-"""What the command line prints: the table of an analysis, the ledger of a preparation, the rows of a benchmark."""
+"""What the command line prints: the table of an analysis, the ledger of a preparation, the rows of a benchmark, figures."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -82,6 +83,41 @@ def _print_pairs(pairs: Mapping[str, str], console: Console) -> None:
     width = max(map(len, pairs))
     for name, text in pairs.items():
         console.print(f"{name:<{width}}  {escape(text)}", highlight=False, soft_wrap=True)
+
+
+def print_emulator_figures(figures: Mapping[str, Any], console: Console | None = None) -> None:
+    """Flux errors of the emulator: all core stars in a line, then its poorest lines."""
+    console = console or Console()
+    percent = {
+        name: f"{100 * figures[key]:.2f} %"
+        for name, key in (("median |Δflux|", "median_abs"), ("99th percentile", "p99_abs"), ("rms", "rms"))
+    }
+    within = f"{100 * figures['pairs_within_1pct']:.1f} % of star-line pairs"
+    _print_pairs({"stars": f"{figures['n']}", **percent, "depth within 1 %": within}, console)
+    table = Table(title="Lines with the largest errors of depth", title_justify="left")
+    for heading in ("line", "rms", "within 1 %"):
+        table.add_column(heading, justify="left" if heading == "line" else "right")
+    for name, line in sorted(figures["lines"].items(), key=lambda item: -item[1]["depth_rms"])[:8]:
+        table.add_row(name, f"{100 * line['depth_rms']:.2f} %", f"{100 * line['within_1pct']:.1f} %")
+    console.print(table)
+
+
+def print_network_figures(figures: Mapping[str, Any], console: Console | None = None) -> None:
+    """Scatter of map - truth of every target at each S/N, over stars with [Fe/H] > -2.5."""
+    console = console or Console(width=max(Console().width, 150))
+    title = (
+        f"Standard deviation of map - truth, {figures['n']} stars with [Fe/H] > -2.5, realism {figures['realism']:g}"
+    )
+    table = Table("S/N per Å", title=title, title_justify="left")
+    for target in TARGETS:
+        table.add_column(escape(target.label), justify="right")
+    for snr, found in figures["snr"].items():
+        table.add_row(snr, *(_sigma(found[target.name]["sigma"], target) for target in TARGETS))
+    console.print(table)
+
+
+def _sigma(value: float, target: Target) -> str:
+    return f"{value:.{target.decimals + (target.decimals > 1)}f}"
 
 
 class BenchmarkPrinter:

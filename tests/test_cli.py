@@ -16,7 +16,13 @@ from typer.testing import CliRunner
 
 from app import server
 from app.cli import app
-from app.terminal import BenchmarkPrinter, print_analysis, print_preparation
+from app.terminal import (
+    BenchmarkPrinter,
+    print_analysis,
+    print_emulator_figures,
+    print_network_figures,
+    print_preparation,
+)
 from cinn_core import __version__
 from cinn_core.benchmark import BenchmarkRow, IndexEntry, summarise_benchmark
 from cinn_core.errors import KielError
@@ -46,7 +52,7 @@ def test_version_is_printed(kiel):
     assert kiel("--version").stdout == f"kiel {__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["serve", "analyse", "prepare", "benchmark"])
+@pytest.mark.parametrize("command", ["serve", "analyse", "prepare", "benchmark", "train", "evaluate"])
 def test_every_command_explains_itself(kiel, command):
     assert command in kiel("--help").stdout
     assert kiel(command, "--help").exit_code == 0
@@ -156,6 +162,36 @@ def test_benchmark_prints_differences_dashes_and_refusals(console):
 
 def test_benchmark_refuses_an_index_that_is_not_there(kiel, tmp_path):
     assert is_refused(kiel("benchmark", tmp_path / "INDEX.csv", tmp_path))
+
+
+@pytest.mark.parametrize("what", ["emulator", "network"])
+def test_evaluation_refuses_grids_that_are_not_there(kiel, tmp_path, monkeypatch, what):
+    monkeypatch.setattr("cinn_core.data._BESIDE_CHECKOUT", tmp_path / "nothing")
+    monkeypatch.delenv("KIEL_DATA", raising=False)
+    for options in ((), ("--data", tmp_path), ("--data", tmp_path / "nothing"), ("--grid", tmp_path / "grid.h5")):
+        assert is_refused(kiel("evaluate", what, *options)), options
+
+
+def test_emulator_figures_show_the_poorest_lines_first(console):
+    lines = {
+        "Mg I 5183.604": {"depth_rms": 0.02, "within_1pct": 0.5},
+        "Fe I 6165.360": {"depth_rms": 0.001, "within_1pct": 1},
+    }
+    figures = {"n": 7, "median_abs": 0.003, "p99_abs": 0.02, "rms": 0.013, "pairs_within_1pct": 0.9, "lines": lines}
+    print_emulator_figures(figures, console)
+    text = console.export_text()
+    assert "0.30 %" in text
+    assert text.index("Mg I 5183.604") < text.index("Fe I 6165.360")
+
+
+def test_network_figures_show_every_target_at_every_snr():
+    wide = Console(record=True, width=160, file=io.StringIO())
+    found = {target.name: {"sigma": 33.2 if target.name == "teff" else 0.163} for target in TARGETS}
+    print_network_figures({"n": 5, "realism": 0.0, "snr": {"20": found, "250": found}}, wide)
+    text = wide.export_text()
+    assert all(target.label in text for target in TARGETS)
+    assert text.count(" 33 ") == 2
+    assert "0.163" in text
 
 
 def test_served_page_accepts_browsers_by_every_name_of_this_machine():

@@ -1,0 +1,117 @@
+"""The commands `kiel train` and `kiel evaluate`: learning, and figures on stars that took no part in it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cinn_core.errors import DataError
+
+from .cli_options import DataOption, DeviceOption, JsonOption, NetworkOption, SeedOption, require_folder_of, write_json
+
+if TYPE_CHECKING:
+    from cinn_core.training.grid_data import Grid
+
+train = typer.Typer(no_args_is_help=True, help="Learning, resumable.")
+evaluate = typer.Typer(no_args_is_help=True, help="Figures on held-out stars.")
+
+GridOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--grid",
+        metavar="FILE.h5",
+        help="Grid file all of whose stars are used; may be repeated. Without it: the test stars of DATA/grid.",
+    ),
+]
+
+
+@train.command("network")
+def train_network(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of this training; an earlier one is resumed.")],
+    shards: Annotated[int, typer.Option(min=20, help="Training stars, in shards of 512.")] = 400,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")] = 6000,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that simulate stars.")] = os.cpu_count() or 1,
+    seed: SeedOption = 0,
+) -> None:
+    """Simulate stars with the shipped emulator and train the network on them; needs nothing else."""
+    from cinn_core.model import emulator_path
+    from cinn_core.network import Architecture
+    from cinn_core.training.bank import BankSettings, fill_bank
+    from cinn_core.training.network import NetworkSettings
+    from cinn_core.training.network import train_network as learn
+    from cinn_core.weights import file_hash
+
+    bank, settings = BankSettings(seed=seed), NetworkSettings(steps=steps, seed=seed)
+    typer.echo(f"Simulating {shards} shards in {run / 'bank'}; those that exist are kept")
+    projection = fill_bank(run / "bank", emulator_path(), shards, bank, processes)
+    card: dict[str, object] = {
+        "emulator_sha256": file_hash(emulator_path()),
+        "bank": {**asdict(bank), "shards": shards},
+    }
+    architecture = Architecture(n_components=projection.n_components)
+    weights = learn(run / "bank", projection, architecture, settings, run, card, typer.echo)
+    typer.echo(f"Written: {weights} (kiel analyse --network {weights} uses it)")
+
+
+@evaluate.command("emulator")
+def evaluate_emulator(grid: GridOption = None, data: DataOption = None, json: JsonOption = None) -> None:
+    """The emulator against physical synthesis: flux errors by line and by region of the Kiel diagram."""
+    require_folder_of(json)
+    from cinn_core.emulator import load_emulator
+    from cinn_core.evaluate import emulator_figures
+    from cinn_core.forward import forward_model
+    from cinn_core.model import emulator_path
+
+    from .terminal import print_emulator_figures
+
+    stars = _held_out(grid, data)
+    figures = emulator_figures(forward_model(load_emulator(emulator_path())[0]), stars)
+    print_emulator_figures(figures)
+    write_json(figures, json)
+
+
+@evaluate.command("network")
+def evaluate_network(
+    grid: GridOption = None,
+    realism: Annotated[float, typer.Option(min=0, max=1, help="0: as simulated; 1: as real spectra are.")] = 0.0,
+    network: NetworkOption = None,
+    data: DataOption = None,
+    json: JsonOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+) -> None:
+    """The network on synthetic stars: errors, widths and coverage of every target at nineteen S/N."""
+    require_folder_of(json)
+    from cinn_core.evaluate import network_figures
+    from cinn_core.model import load_model
+
+    from .terminal import print_network_figures, progress
+
+    stars = _held_out(grid, data)
+    with progress() as report:
+        report("Loading the model")
+        model = load_model(device, network)
+        figures = network_figures(model, stars, realism=realism, seed=seed, progress=report)
+    print_network_figures(figures)
+    write_json(figures, json)
+
+
+def _held_out(files: list[Path] | None, data: Path | None) -> Grid:
+    """All stars of the files named, else the test stars of the data folder's grids with the calibrated line list."""
+    from cinn_core.data import data_directory
+    from cinn_core.training.grid_data import calibrated_files, read_grid
+
+    if files:
+        missing = [path for path in files if not path.is_file()]
+        if missing:
+            raise DataError(f"There is no grid file {missing[0]}; check the name and the folder.")
+        return read_grid(files)
+    folder = data_directory(data)
+    if folder is None:
+        raise DataError("There is no data folder; name one with --data or KIEL_DATA, or grid files with --grid.")
+    grid = read_grid(calibrated_files(folder))
+    return grid.select(grid.is_test)
