@@ -18,9 +18,9 @@ IGNORED: tuple[tuple[float, float], ...] = ((6559.8, 6565.8), (6275.0, 6320.0))
 """Rest wavelengths [Angstrom] that have no say in the continuum: the core of Halpha, and telluric oxygen."""
 
 _SEARCH_BIN = 6  # pixels joined while the best template is sought
-_NORMAL_BIN = 3  # pixels joined in the normal matrices of the fit
+_NORMAL_BIN = 6  # pixels joined in the normal matrices of the fit
 _N_ITERATIONS = 3
-_N_DETAIL = 14  # directions in which a star may differ from its template
+_N_DETAIL = 28  # directions in which a star may differ from its template
 _N_NEIGHBOURS = 6
 _DEPTH_ERROR = 0.08  # error of a line that the template has, as a share of its depth
 _SLOPE_SIGMA = 0.1  # prior width of each Legendre amplitude above degree 0: what a gap leaves open stays small
@@ -129,7 +129,7 @@ class _Tools:
 
 
 class _ArmTools:
-    """One arm's columns (pixels, 6 + m), modes then details, and the means of their products over bins of three pixels."""
+    """One arm's columns (pixels, 6 + m), modes then details, and the means of their products over bins of pixels."""
 
     def __init__(self, modes: NDArray, details: NDArray) -> None:
         self.columns = np.ascontiguousarray(np.concatenate([modes, details.T], axis=1), np.float32)
@@ -165,16 +165,23 @@ def _details(templates: NDArray) -> NDArray:
     n = len(logs)
     if n < 3:
         return np.zeros((0, templates.shape[1]), np.float32)
-    gram = logs @ logs.T
+    coarse = _pixel_bins(logs, _SEARCH_BIN)
+    gram = coarse @ coarse.T
     distance = np.diag(gram)[:, None] + np.diag(gram)[None] - 2 * gram
     np.fill_diagonal(distance, np.inf)
     near = np.argsort(distance, axis=1)[:, : min(_N_NEIGHBOURS, n - 1)]
     rows = (0.5 * (logs[near] - logs[:, None])).reshape(-1, logs.shape[1])
-    values, vectors = np.linalg.eigh((rows @ rows.T).astype(float))
+    coarse = _pixel_bins(rows, _NORMAL_BIN)
+    values, vectors = np.linalg.eigh(_NORMAL_BIN * (coarse @ coarse.T).astype(float))
     m = min(_N_DETAIL, n - 1)
     top = slice(-m, None)
     directions = (vectors[:, top] / np.sqrt(np.maximum(values[top], 1e-12))).T @ rows
     return (directions * np.sqrt(np.maximum(values[top], 0) / len(rows))[:, None]).astype(np.float32)
+
+
+def _pixel_bins(rows: NDArray, size: int) -> NDArray:
+    """Means (k, pixels // size) over bins of neighbouring pixels."""
+    return rows[:, : rows.shape[1] // size * size].reshape(len(rows), -1, size).mean(-1)
 
 
 def _nearest_template(flux: NDArray, weight: NDArray, tools: _Tools) -> tuple[NDArray, NDArray]:

@@ -189,25 +189,29 @@ def _windows(spectrum: Spectrum) -> tuple[list[_Window], list[Step]]:
 
 
 def _without_noise(windows: list[_Window]) -> tuple[list[_Window], list[Step]]:
-    """Mark stretches of 64 pixels whose scatter is ten times the usual as bad: ends of orders, dead parts of a detector."""
+    """Mark stretches of 64 pixels whose scatter is five times the usual as bad: ends of orders, dead parts of a detector."""
     out, count = [], 0
     for w in windows:
         n = _STRETCH
-        cut = w.flux[: w.flux.size // n * n].reshape(-1, n)
-        scatter = np.median(np.abs(2 * cut[:, 2:-2] - cut[:, :-4] - cut[:, 4:]), axis=1)
-        complete = w.good[: cut.size].reshape(-1, n).all(1)
-        if not complete.any():
+        difference = np.full(w.flux.size, np.nan)
+        known = w.good[2:-2] & w.good[:-4] & w.good[4:]
+        difference[2:-2][known] = np.abs(2 * w.flux[2:-2] - w.flux[:-4] - w.flux[4:])[known]
+        cut = difference[: difference.size // n * n].reshape(-1, n)
+        seen = np.isfinite(cut).sum(1) >= 10
+        if not seen.any():
             out.append(w)
             continue
-        usual = np.median(scatter[complete])
-        noisy = np.repeat(complete & (scatter > 10 * usual) & (scatter > 0.2), n)
+        scatter = np.zeros(len(cut))
+        scatter[seen] = np.nanmedian(cut[seen], axis=1)
+        usual = np.median(scatter[seen])
+        noisy = np.repeat((scatter > 5 * usual) & (scatter > 0.15), n)
         good = w.good.copy()
         good[: noisy.size] &= ~noisy
         count += int(noisy.sum())
         out.append(_Window(w.wavelength, w.flux, w.error, good))
     if count == 0:
         return windows, []
-    return out, [Step("noisy stretches", "pixels with ten times the usual scatter are missing", {"pixels": count})]
+    return out, [Step("noisy stretches", "pixels with five times the usual scatter are missing", {"pixels": count})]
 
 
 def _without_spikes(windows: list[_Window]) -> tuple[list[_Window], list[Step]]:
@@ -271,7 +275,7 @@ def _log_odds(velocity: Velocity) -> float:
 
 def _decide_velocity(velocity: Velocity, given: float | None) -> tuple[float, float, set[str], Step]:
     """Velocity [km/s] and error to use, flags, and the ledger's entry."""
-    numbers: dict[str, float | str] = {"peak": velocity.peak, "significance": velocity.significance, "template": velocity.template}
+    numbers: dict[str, float | str] = {"peak": velocity.peak, "contrast": velocity.contrast, "template": velocity.template}
     for arm, (kms, error) in zip(ARMS, velocity.arms, strict=True):
         numbers |= {f"rv_{arm.name}": kms, f"rv_error_{arm.name}": error}
     if given is not None:
@@ -325,7 +329,10 @@ def _coverage_flags(good: NDArray) -> set[str]:
 
 def _final_continuum(flux: NDArray, good: NDArray, templates: Templates) -> NDArray:
     fitted = fit_continuum(flux[None].astype(np.float32), good[None], templates.flux)[0].astype(float)
-    return np.where(fitted > 0.02, fitted, 1.0)
+    for part in arm_slices():
+        seen = fitted[part][good[part]] if good[part].any() else np.ones(1)
+        fitted[part] = np.clip(fitted[part], max(0.02, 0.8 * seen.min()), 1.25 * max(0.02, seen.max()))  # gaps extrapolate
+    return fitted
 
 
 def _continuum_step(continuum: NDArray) -> Step:

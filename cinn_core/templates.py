@@ -1,4 +1,4 @@
-"""Some 150 model spectra over the Kiel diagram: what velocity and continuum of an observed star are measured against."""
+"""Some 250 model spectra over the Kiel diagram: what velocity and continuum of an observed star are measured against."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ _KIEL: tuple[tuple[float, float], ...] = (
     (4000, 4.65), (4350, 4.65), (4700, 4.6), (5050, 4.55), (5400, 4.5), (5750, 4.4), (6050, 4.3), (6350, 4.25), (6700, 4.15), (7050, 4.1),
     (4950, 3.5), (5400, 3.8), (5900, 3.8), (6400, 3.8), (4000, 0.9), (4300, 1.6), (4600, 2.2), (4850, 2.7), (5150, 2.9),
 )  # fmt: skip
-_FEH = (-3.0, -2.2, -1.5, -0.9, -0.4, 0.0, 0.35)
-_BROAD = (12.0, 30.0, 70.0)
+_FEH = (-3.0, -2.2, -1.5, -0.9, -0.4, 0.0, 0.3)
+_SLOW, _ROTATING = 4.0, (20.0, 60.0)
+_SPREAD = 0.25  # dex, half width of the scatter of every abundance ratio
+_SEED = 20_000
 
 
 class Forward(Protocol):
@@ -53,24 +55,34 @@ class Templates:
 
 
 def template_labels() -> NDArray:
-    """The fixed design (k, 26): dwarfs, subgiants and giants at seven metallicities, some of them rotating."""
+    """The fixed design (k, 26): dwarfs, subgiants and giants at seven metallicities, the warmer dwarfs also rotating.
+
+    Abundance ratios scatter about Galactic trends, so that neighbouring templates show how spectra differ.
+    """
+    rng = np.random.default_rng(_SEED)
     rows = []
-    for i, (teff, logg) in enumerate(_KIEL):
-        for j, feh in enumerate(_FEH):
-            rows.append(_labels(teff, logg, feh, 4.0))
-            if j % 2 == (i + 1) % 2 and teff > 4900 and feh > -2.5 and logg > 3:
-                rows.append(_labels(teff, logg, feh, _BROAD[(i + j // 2) % 3]))
+    for teff, logg in _KIEL:
+        for feh in _FEH:
+            rows.append(_labels(teff, logg, feh, _SLOW, rng))
+            if teff > 4900 and logg > 3 and feh > -2.5:
+                rows += [_labels(teff, logg, feh, v, rng) for v in _ROTATING]
     return np.array(rows)
 
 
-def _labels(teff: float, logg: float, feh: float, vbroad: float) -> NDArray:
+def _labels(teff: float, logg: float, feh: float, vbroad: float, rng: np.random.Generator) -> NDArray:
     row = np.zeros(len(LABEL_NAMES))
-    alpha = float(np.interp(feh, [-1.0, 0.0], [0.4, 0.0]))
-    vmic = float(np.clip(1.0 + 0.35 * (4.4 - logg) + 3e-4 * (teff - 5500), 0.6, 2.4))
-    values = {"teff": teff, "logg": logg, "feh": feh, "vmic": vmic, "vbroad": vbroad, "li_fe": 1.0 - SOLAR_A_LI - feh}
-    values |= dict.fromkeys(("ca_fe", "mg_fe", "si_fe", "ti_fe", "o_fe"), alpha)
-    values["ti_fe"] *= 0.8
-    values["mn_fe"] = -0.6 * alpha
+    alpha = float(np.interp(feh, [-1.0, 0.0], [0.35, 0.0]))
+    vmic = 1.0 + 0.35 * (4.4 - logg) + 3e-4 * (teff - 5500) + rng.uniform(-0.3, 0.3)
+    for name in LABEL_NAMES:
+        if name.endswith("_fe"):
+            row[COLUMN[name]] = rng.uniform(-_SPREAD, _SPREAD)
+    for name in ("ca_fe", "mg_fe", "si_fe", "ti_fe", "o_fe"):
+        row[COLUMN[name]] += alpha
+    row[COLUMN["mn_fe"]] -= 0.6 * alpha
+    row[COLUMN["c_fe"]] = min(row[COLUMN["c_fe"]], row[COLUMN["o_fe"]] + 0.1)
+    a_li = rng.uniform(-0.5, 2.5)
+    values = {"teff": teff, "logg": logg, "feh": feh, "vmic": np.clip(vmic, 0.5, 2.5), "vbroad": vbroad}
+    values["li_fe"] = a_li - SOLAR_A_LI - feh
     for name, value in values.items():
         row[COLUMN[name]] = value
     return row

@@ -15,13 +15,13 @@ from .resample import FWHM_PER_SIGMA, covered, rebin, remainder_fwhm, without_ga
 from .templates import LOG_STEP_KMS, Templates
 
 MAX_KMS = 500.0
-MIN_PEAK = 0.30
-"""Correlation below which a peak is not believed."""
+MIN_CONTRAST = 1.7
+"""Least ratio of the peak to the highest correlation anywhere else; pure noise stays below 1.65."""
 
-MIN_SIGNIFICANCE = 4.5
-"""Least height of a peak over the scatter of the correlation away from it."""
+MAX_ERROR_KMS = 20.0
 
 _N_SEARCH = 18
+_WIDE_PIXELS = 50.0
 _PAD = int(MAX_KMS / LOG_STEP_KMS) + 10
 _CORRELATED_PIXELS = 7.0
 _TELLURIC = (6274.0, 6322.0)
@@ -32,14 +32,14 @@ class Velocity:
     """Radial velocity in the frame of the wavelengths given, receding positive.
 
     kms, error_kms: both arms together; arms: (velocity, error) [km/s] of each arm, NaN without data; peak: correlation
-    0-1; significance: peak over scatter; template: index of the best template; credible: whether to use it at all.
+    0-1; contrast: peak over the highest correlation elsewhere; template: index of the best template; credible: whether to use it at all.
     """
 
     kms: float
     error_kms: float
     arms: tuple[tuple[float, float], ...]
     peak: float
-    significance: float
+    contrast: float
     template: int
     credible: bool
 
@@ -78,18 +78,17 @@ def measure_velocity(
     peak, start = float(scores[best, lag]), float((lags[lag] - _PAD) * LOG_STEP_KMS)
     curve = correlation.max(0)
     away = np.abs(np.arange(curve.size) - peak_at) > 120.0 / LOG_STEP_KMS
-    level = float(np.median(curve[away]))
-    scatter = float(1.4826 * np.median(np.abs(curve[away] - level)))
-    significance = (float(curve[peak_at]) - level) / max(scatter, 1e-6)
+    contrast = float(curve[peak_at] / max(curve[away].max(), 1e-3))
     fits = [_refine(arm, f[best], start) if p else (np.nan, np.nan) for arm, f, p in zip(arms, templates.log_flux, present, strict=True)]
     known = np.array([(v, e) for v, e in fits if np.isfinite(v) and np.isfinite(e)])
-    credible = peak >= MIN_PEAK and significance >= MIN_SIGNIFICANCE and known.size > 0
+    everywhere = len(known) == sum(present)  # an arm that has data but fits no template contradicts the peak
+    credible = bool(contrast >= MIN_CONTRAST and everywhere and known.size and known[:, 1].min() < MAX_ERROR_KMS)
     if known.size == 0:
         kms, error = start, float("nan")
     else:
         weight = 1 / known[:, 1] ** 2
         kms, error = float((weight * known[:, 0]).sum() / weight.sum()), float(weight.sum() ** -0.5)
-    return Velocity(kms, error, tuple((float(v), float(e)) for v, e in fits), peak, significance, best, credible)
+    return Velocity(kms, error, tuple((float(v), float(e)) for v, e in fits), peak, contrast, best, credible)
 
 
 def _on_log(wavelength: NDArray, flux: NDArray, good: NDArray, grid: NDArray, fwhm: float) -> _OnLog:
@@ -123,16 +122,24 @@ def _correlate(arms: list[_OnLog], templates: list[NDArray], present: list[bool]
             product = fft.rfft(signal, size) * np.conj(fft.rfft(kernels, size, axis=-1))
             return fft.irfft(product, size, axis=-1)[..., : 2 * _PAD + 1]
 
-        t = template.astype(float) - 1
+        t = _sharp(template.astype(float) - 1, np.ones(template.shape[1]))
+        d = _sharp(arm.flux, arm.weight)
         ones = np.ones(t.shape[1])
         n = np.maximum(across(arm.weight, ones), 1.0)
-        sum_d, sum_dd = across(arm.flux, ones), across(arm.flux**2, ones)
-        sum_t, sum_tt, sum_dt = across(arm.weight, t), across(arm.weight, t**2), across(arm.flux, t)
+        sum_d, sum_dd = across(d, ones), across(d**2, ones)
+        sum_t, sum_tt, sum_dt = across(arm.weight, t), across(arm.weight, t**2), across(d, t)
         enough = n > 0.3 * n.max()
         sums[0] += np.where(enough, sum_dt - sum_d * sum_t / n, 0.0)
         sums[1] += np.where(enough, sum_dd - sum_d**2 / n, 0.0)
         sums[2] += np.where(enough, sum_tt - sum_t**2 / n, 0.0)
     return np.where((sums[1] > 0) & (sums[2] > 0), sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-12)), 0.0)
+
+
+def _sharp(flux: NDArray, weight: NDArray) -> NDArray:
+    """Flux (..., m) without what varies over more than some 200 km/s (wings of Halpha, ripples of the continuum)."""
+    wide = gaussian_filter1d(flux * weight, _WIDE_PIXELS, axis=-1, mode="nearest")
+    share = gaussian_filter1d(weight, _WIDE_PIXELS, mode="nearest")
+    return weight * (flux - wide / np.maximum(share, 0.05))
 
 
 def _scores(arms: list[_OnLog], templates: tuple[NDArray, ...], lags: NDArray, present: list[bool]) -> NDArray:

@@ -46,6 +46,7 @@ def read(source: Path | bytes, name: str | None = None) -> Spectrum:
         found = _parse(content, name)
     good = np.isfinite(found.flux) & (True if found.good is None else found.good)
     kept, steps = _increasing(found.wavelength, good)
+    kept = kept[_without_empty_ends(found.flux[kept])]
     return Spectrum(
         wavelength=found.wavelength[kept],
         flux=np.where(np.isfinite(found.flux), found.flux, 0.0)[kept],
@@ -76,6 +77,12 @@ def _increasing(wavelength: NDArray, good: NDArray) -> tuple[NDArray, tuple[Step
         bad_too, reason = kept.size, "of pixels with equal wavelength the first is kept"
     kept = kept[np.concatenate([[True], np.diff(wavelength[kept]) > 0])] if kept.size else kept
     return kept, (Step("order of pixels", reason, {"dropped": int(bad_too - kept.size)}),)
+
+
+def _without_empty_ends(flux: NDArray) -> slice:
+    """The part from the first to the last pixel that is neither zero nor NaN."""
+    measured = np.flatnonzero(np.isfinite(flux) & (flux != 0))
+    return slice(measured[0], measured[-1] + 1) if measured.size else slice(None)
 
 
 def _load(path: Path, name: str) -> bytes:

@@ -69,11 +69,10 @@ def _deblazed(order: Order, degree: int) -> tuple[NDArray, NDArray, NDArray, NDA
         return None
     blaze = upper_envelope(wavelength, flux, good, degree)
     lit = np.isfinite(blaze) & (blaze > 0.1 * np.nanmax(blaze))
-    inside = np.flatnonzero(lit & good)
-    if inside.size < 100:
+    if (lit & good).sum() < 100:
         return None
-    window = slice(inside[0], inside[-1] + 1)
-    safe = np.where(lit, blaze, 1.0)[window]
-    good = (good & lit)[window]
+    measured = np.flatnonzero(np.isfinite(flux) & (flux != 0))
+    window = slice(measured[0], measured[-1] + 1)
+    safe = np.where(lit, blaze, np.nanmax(blaze))[window]
     error = None if order.error is None else order.error[ascending][window] / safe
-    return wavelength[window], safe / np.nanmax(blaze), np.where(good, flux[window] / safe, 0.0), error, good
+    return wavelength[window], safe / np.nanmax(blaze), flux[window] / safe, error, (good & lit)[window]
