@@ -67,7 +67,7 @@ def infer(seen: Observation, model: Model, n_samples: int, seed: int) -> Posteri
 def refine_modes(network: Network, start: Tensor, condition: Tensor) -> Tensor:
     """Modes (n, 13) of the flow's density in prior coordinates, by Adam from start (n, 13), all stars at once."""
     z, condition = start.detach().clone().requires_grad_(True), condition.detach()
-    best, best_density = start.detach().clone(), torch.full((len(start),), -torch.inf, device=start.device)
+    best, best_density = start.detach().clone(), start.new_full((len(start),), -torch.inf)
     optimiser = torch.optim.Adam([z], lr=0.02)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _REFINE_STEPS, eta_min=5e-4)
     for _ in range(_REFINE_STEPS):

@@ -37,13 +37,14 @@ def resimulate(
 
 def match_continuum(flux: NDArray, vector: FluxVector, projection: Projection) -> NDArray:
     """Models (n, N_PIXELS) times the smooth curve 1 + sum of Legendre modes that fits each to the observation best."""
-    shapes = projection.modes / projection.mean[:, None]
-    matched = np.empty_like(flux)
-    for i, model in enumerate(flux):
-        design = (shapes * model[:, None])[vector.good]
-        amplitude, *_ = np.linalg.lstsq(design, (vector.flux - model)[vector.good], rcond=1e-6)
-        matched[i] = model * (1 + shapes @ amplitude)
-    return matched
+    shapes = np.where(vector.good[:, None], projection.modes / projection.mean[:, None], 0.0).astype(np.float32)
+    missing = np.where(vector.good, np.nan_to_num(vector.flux) - flux, 0.0).astype(np.float32)
+    upper = np.triu_indices(shapes.shape[1])
+    normal = np.empty((len(flux), shapes.shape[1], shapes.shape[1]))
+    normal[:, upper[0], upper[1]] = normal[:, upper[1], upper[0]] = (flux**2) @ (shapes[:, upper[0]] * shapes[:, upper[1]])
+    normal += 1e-4 * np.eye(shapes.shape[1])  # an arm without pixels stays as it is
+    amplitude = np.linalg.solve(normal, ((flux * missing) @ shapes)[..., None])[..., 0]
+    return flux * (1 + amplitude.astype(np.float32) @ (projection.modes / projection.mean[:, None]).T)
 
 
 MODEL_ERROR_DEPTH, MODEL_ERROR_CONTINUUM = 0.04, 0.005

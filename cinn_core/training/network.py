@@ -6,11 +6,12 @@ import csv
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -19,18 +20,21 @@ from ..instrument import ARMS, pixel_sigma
 from ..model import save_network
 from ..network import Architecture, Network, Observation
 from ..projection import Projection
-from .bank import load_shard
+from .bank import Shard, load_shard
 
 VALIDATION_EVERY = 20
 """Every so many shards one is kept for validation."""
+FAILED_CONTINUUM = 40.0
+"""Coefficients beyond this many standard deviations mean that the continuum fit of a training star failed."""
 
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """How the network is trained; a step takes `shards_per_step` shards of 512 stars."""
+    """How the network is trained; a step takes `stars_per_shard` stars from each of `shards_per_step` shards."""
 
-    steps: int = 6000
+    steps: int = 10_000
     shards_per_step: int = 4
+    stars_per_shard: int = 256
     learning_rate: float = 1e-3
     last_learning_rate: float = 1e-6
     warm_up: int = 300
@@ -60,10 +64,21 @@ class Stars:
         return Stars(*(tensor[shards] for tensor in vars(self).values()))
 
 
-def load_stars(files: list[Path]) -> Stars:
-    """The shards of a bank, stacked."""
-    shards = [load_shard(path) for path in files]
+def load_stars(files: list[Path], spread: NDArray) -> Stars:
+    """The shards of a bank, stacked; `spread` (k,) is the components' standard deviation.
+
+    A star whose continuum could not be found in what its gaps leave (a few in ten thousand; its coefficients lie far
+    outside the spread) gives its place to its neighbour.
+    """
+    shards = [_without_failures(load_shard(path), spread) for path in files]
     return Stars(*(torch.from_numpy(np.stack([getattr(s, name) for s in shards])) for name in Stars.__dataclass_fields__))
+
+
+def _without_failures(shard: Shard, spread: NDArray) -> Shard:
+    largest = np.maximum(np.abs(shard.clean / spread).max(1), np.abs(shard.realistic / spread).max(1))
+    usable = np.flatnonzero(largest < FAILED_CONTINUUM)
+    nearest = usable[np.searchsorted(usable, np.arange(len(largest))).clip(max=len(usable) - 1)]
+    return replace(shard, z=shard.z[nearest], clean=shard.clean[nearest], realistic=shard.realistic[nearest])
 
 
 def observe_stars(
@@ -84,6 +99,14 @@ def observe_stars(
     return Observation(
         coefficients.reshape(-1, k), log_snr.flatten(0, 1), coverage.flatten(0, 1), realism.flatten()
     )
+
+
+def draw_batch(stars: Stars, settings: NetworkSettings, generator: torch.Generator) -> Stars:
+    """Stars of one step: a random run of neighbours from each of a few random shards."""
+    shards = stars.take(torch.randint(len(stars), (settings.shards_per_step,), generator=generator))
+    first = int(torch.randint(shards.z.shape[1] - settings.stars_per_shard + 1, (), generator=generator))
+    part = slice(first, first + settings.stars_per_shard)
+    return replace(shards, z=shards.z[:, part], clean=shards.clean[:, part], realistic=shards.realistic[:, part])
 
 
 def draw_observations(stars: Stars, settings: NetworkSettings, generator: torch.Generator) -> Observation:
@@ -122,10 +145,11 @@ def train_network(
     """
     run.mkdir(parents=True, exist_ok=True)
     files = sorted(bank.glob("shard-*[0-9].npz"))
-    stars = load_stars([f for i, f in enumerate(files) if i % VALIDATION_EVERY])
-    held_out = load_stars(files[::VALIDATION_EVERY])
+    spread = np.sqrt(projection.variance)
+    stars = load_stars([f for i, f in enumerate(files) if i % VALIDATION_EVERY], spread)
+    held_out = load_stars(files[::VALIDATION_EVERY], spread)
     torch.manual_seed(settings.seed)
-    network = Network(architecture, torch.from_numpy(np.sqrt(projection.variance)))
+    network = Network(architecture, torch.from_numpy(spread))
     average = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.average)
     )
@@ -140,7 +164,7 @@ def train_network(
         generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
         for group in optimiser.param_groups:
             group["lr"] = _learning_rate(step, settings)
-        chosen = stars.take(torch.randint(len(stars), (settings.shards_per_step,), generator=generator))
+        chosen = draw_batch(stars, settings, generator)
         seen = draw_observations(chosen, settings, generator)
         loss = -network.log_density(chosen.z.flatten(0, 1), network.embedding(seen)).mean()
         optimiser.zero_grad()

@@ -1,0 +1,121 @@
+"""Training stars and their noise: what the bank, the realism and the training draw promise."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cinn_core.instrument import N_BLOCKS, N_PIXELS, WAVELENGTH, arm_coverage, pixel_sigma
+from cinn_core.network import Architecture
+from cinn_core.projection import Projection
+from cinn_core.training.bank import Shard, save_shard
+from cinn_core.training.network import (
+    NetworkSettings,
+    Stars,
+    draw_observations,
+    load_stars,
+    observe_stars,
+    train_network,
+)
+from cinn_core.training.realism import CONTINUUM_ERROR, continuum_errors, draw_good_pixels, model_errors
+
+K = 6
+
+
+def toy_shard(seed: int, n: int = 64) -> Shard:
+    """Stars whose first coefficients are their labels: something that can be learned in seconds."""
+    rng = np.random.default_rng(seed)
+    z = rng.standard_normal((n, 13)).astype(np.float32)
+    clean = np.ascontiguousarray(z[:, :K])
+    root = np.stack([np.eye(K, dtype=np.float32) * 0.7] * 2)
+    return Shard(z, clean, clean + 0.1, root, root, np.ones(N_BLOCKS, np.float32))
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Path:
+    folder = tmp_path / "bank"
+    folder.mkdir()
+    for i in range(6):
+        save_shard(toy_shard(i), folder / f"shard-{i:05d}.npz")
+    return folder
+
+
+def toy_projection() -> Projection:
+    flat = np.zeros((N_PIXELS, K), np.float32)
+    return Projection(np.ones(N_PIXELS, np.float32), flat, flat.copy(), np.ones(K, np.float32))
+
+
+def test_noise_of_training_stars_follows_their_snr(bank: Path) -> None:
+    stars = load_stars(sorted(bank.glob("*.npz")), np.ones(K))
+    shape = stars.z.shape[:2]
+    log_snr = torch.full((*shape, 2), float(np.log(50.0)))
+    clean = torch.zeros(shape)
+    seen = observe_stars(stars, log_snr, clean, clean.bool(), torch.Generator().manual_seed(0))
+    scatter = float((seen.coefficients - stars.clean.flatten(0, 1)).std())
+    expected = 0.7 * np.sqrt(2) * float(pixel_sigma(50.0))  # two arms, each a root of 0.7 on the diagonal
+    assert abs(scatter / expected - 1) < 0.06  # 2304 draws: 1.5 % a sigma
+
+
+def test_realism_moves_stars_from_clean_to_realistic(bank: Path) -> None:
+    stars = load_stars(sorted(bank.glob("*.npz")), np.ones(K))
+    shape = stars.z.shape[:2]
+    quiet = torch.full((*shape, 2), float(np.log(1e6)))
+    half = observe_stars(stars, quiet, torch.full(shape, 0.5), torch.zeros(shape).bool(), torch.Generator())
+    shift = (half.coefficients - stars.clean.flatten(0, 1)).mean()
+    assert abs(float(shift) - 0.05) < 1e-3
+
+
+def test_training_draw_covers_the_stated_snr_and_realism() -> None:
+    shards = [toy_shard(i, 512) for i in range(4)]
+    stars = Stars(*(torch.from_numpy(np.stack([getattr(s, k) for s in shards])) for k in Stars.__dataclass_fields__))
+    seen = draw_observations(stars, NetworkSettings(), torch.Generator().manual_seed(1))
+    snr = seen.log_snr.exp()
+    assert snr.min() >= 4.999
+    assert snr.max() <= 1000.1
+    assert (snr[:, 0] / snr[:, 1]).log().abs().max() <= np.log(2) + 1e-4
+    assert abs(float((seen.realism == 0).float().mean()) - 0.25) < 0.04  # 2048 draws, four sigma
+    assert abs(float((seen.realism == 1).float().mean()) - 0.35) < 0.05
+
+
+def test_continuum_errors_are_smooth_and_one_percent() -> None:
+    factors = continuum_errors(300, np.random.default_rng(0))
+    assert abs((factors - 1).std() / CONTINUUM_ERROR - 1) < 0.1
+    assert np.abs(np.diff(factors[:, :5700], axis=1)).max() < 1e-3
+
+
+def test_model_errors_vanish_where_there_is_no_line() -> None:
+    flux = np.ones((2, N_PIXELS), np.float32)
+    flux[:, 3000:3100] = 0.3
+    errors = model_errors(flux, np.random.default_rng(1))
+    assert np.abs(errors[:, :2900]).max() == 0
+    assert np.abs(errors[:, 3000:3100]).max() > 0.002
+
+
+def test_patterns_of_missing_pixels_are_those_of_real_files() -> None:
+    rng = np.random.default_rng(2)
+    patterns = np.array([draw_good_pixels(rng) for _ in range(400)])
+    complete = patterns.all(1).mean()
+    assert 0.18 < complete < 0.36
+    telluric = (WAVELENGTH > 6290) & (WAVELENGTH < 6305)
+    assert 0.5 < (~patterns[:, telluric].any(1)).mean() < 0.9
+    assert (arm_coverage(patterns) < 0.01).any(), "some stars lack a whole arm"
+    assert patterns.mean(1).min() > 0.1
+
+
+def test_training_learns_and_resumes_where_it_stopped(bank: Path, tmp_path: Path) -> None:
+    architecture = Architecture(
+        n_components=K, embedding_width=32, embedding_layers=1, condition=16, couplings=4, coupling_width=32
+    )
+    settings = NetworkSettings(steps=250, shards_per_step=2, stars_per_shard=64, warm_up=10, average=0.9, learning_rate=3e-3)
+    said: list[str] = []
+    run = tmp_path / "run"
+    best = train_network(bank, toy_projection(), architecture, settings, run, {"physics": "toy"}, said.append)
+    assert best.is_file()
+    curve = (run / "curve.csv").read_text().splitlines()
+    prior_loss = 13 * 0.5 * np.log(2 * np.pi * np.e)
+    assert float(curve[1].split(",")[2]) < prior_loss - 0.3  # nats gained over returning the prior
+    longer = NetworkSettings(**{**vars(settings), "steps": 500})
+    train_network(bank, toy_projection(), architecture, longer, run, {"physics": "toy"}, said.append)
+    assert "starting at step 250" in "\n".join(said)
+    assert len((run / "curve.csv").read_text().splitlines()) == 3
