@@ -29,6 +29,30 @@ GridOption = Annotated[
 ]
 
 
+@train.command("emulator")
+def train_emulator(
+    out: Annotated[Path, typer.Argument(metavar="OUT.safetensors", help="Weights to write; the card goes beside.")],
+    data: DataOption = None,
+) -> None:
+    """Learn the emulator from the synthetic grids of the data folder."""
+    require_folder_of(out)
+    from cinn_core.data import data_directory
+    from cinn_core.emulator import save_emulator
+    from cinn_core.training.emulator import EmulatorSettings
+    from cinn_core.training.emulator import train_emulator as learn
+    from cinn_core.training.grid_data import calibrated_files, other_files, read_grid
+
+    folder = data_directory(data)
+    if folder is None:
+        raise DataError("There is no data folder with grids; name one with --data or KIEL_DATA.")
+    own, other, settings = read_grid(calibrated_files(folder)), other_files(folder), EmulatorSettings()
+    emulator = learn(own, read_grid(other) if other else None, settings, typer.echo)
+    training = {"stars": emulator.n_own, "other_list_stars": len(emulator.anchors) - emulator.n_own}
+    card = {"physics": "lte", "training": {**training, "grid_digest": own.digest, "settings": asdict(settings)}}
+    save_emulator(emulator, out, card)
+    typer.echo(f"Written: {out}")
+
+
 @train.command("network")
 def train_network(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of this training; an earlier one is resumed.")],
@@ -78,15 +102,19 @@ def evaluate_emulator(grid: GridOption = None, data: DataOption = None, json: Js
 def evaluate_network(
     grid: GridOption = None,
     realism: Annotated[float, typer.Option(min=0, max=1, help="0: as simulated; 1: as real spectra are.")] = 0.0,
+    snr: Annotated[
+        list[int] | None, typer.Option(help="S/N per Å to report; may be repeated. Without it: the paper's nineteen.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Draws of rotation and noise a star.")] = 8,
     network: NetworkOption = None,
     data: DataOption = None,
     json: JsonOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
 ) -> None:
-    """The network on synthetic stars: errors, widths and coverage of every target at nineteen S/N."""
+    """The network on synthetic stars: errors, widths and coverage of every target."""
     require_folder_of(json)
-    from cinn_core.evaluate import network_figures
+    from cinn_core.evaluate import PAPER_SNR, network_figures
     from cinn_core.model import load_model
 
     from .terminal import print_network_figures, progress
@@ -95,7 +123,8 @@ def evaluate_network(
     with progress() as report:
         report("Loading the model")
         model = load_model(device, network)
-        figures = network_figures(model, stars, realism=realism, seed=seed, progress=report)
+        levels = tuple(snr) if snr else PAPER_SNR
+        figures = network_figures(model, stars, levels, draws, realism, seed, report)
     print_network_figures(figures)
     write_json(figures, json)
 

@@ -16,7 +16,9 @@ from .targets import (
     COLUMN,
     LABEL_NAMES,
     NUISANCE_BOUNDS,
+    SOLAR_A_C,
     SOLAR_A_LI,
+    SOLAR_A_O,
     TARGETS,
     effective_metallicity,
 )
@@ -24,6 +26,8 @@ from .targets import (
 N_LABELS = len(LABEL_NAMES)
 N_TARGETS = len(TARGETS)
 MAX_METALLICITY = 0.5
+MAX_LOG_C_O = -0.05
+"""log10(C/O) from which a cool star is a carbon star, another population."""
 
 # Cool and hot edges of Teff [K] against log g.
 _COOL = np.array([[0, 3950], [1, 3950], [2, 4000], [3, 4200], [3.5, 4300], [4.2, 4000], [5, 4000]], float)
@@ -35,7 +39,8 @@ _LOGG_CDF = np.array([[0.3, 0.0], [3.3, 0.38 * 3.0 / 3.3], [3.6, 0.38 + 0.62 * 0
 _FEH_CDF = np.array([[-4.0, 0.0], [-2.5, 0.10], [-1.2, 0.34], [0.5, 1.0]])
 _VMIC = (0.4, 2.6)
 _C_LOW, _C_HIGH, _C_TURN, _C_EDGE = -0.7, 0.6, -0.12, 0.98
-_O_LOW, _O_HIGH, _CO_OFFSET = NUISANCE_BOUNDS["o_fe"][0], NUISANCE_BOUNDS["o_fe"][1], 0.18
+_O_LOW, _O_HIGH = NUISANCE_BOUNDS["o_fe"]
+_CO_OFFSET = SOLAR_A_O - SOLAR_A_C + MAX_LOG_C_O  # [O/Fe] >= [C/Fe] - this keeps log(C/O) below the limit
 _VB_LOW, _VB_HIGH, _VB_LOG_HIGH = 1.0, 100.0, 30.0
 _U_TINY = 1e-12
 

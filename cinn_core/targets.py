@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 SOLAR_A_LI = 1.05
 """Photospheric A(Li) of the solar scale (Magg et al. 2022 and Asplund et al. 2021 for C, N, O)."""
 
+SOLAR_A_C, SOLAR_A_O = 8.46, 8.69
+
 A_LI_LOW, A_LI_HIGH = -1.0, 4.2
 """Range of A(Li) in the prior; [Li/Fe] follows as A(Li) - 1.05 - [Fe/H]."""
 
@@ -82,6 +84,11 @@ SYNTHESIS_NAMES: tuple[str, ...] = (
 def a_li(li_fe: NDArray, feh: NDArray) -> NDArray:
     """A(Li) = log10(N_Li / N_H) + 12 from [Li/Fe] and [Fe/H] [dex]."""
     return li_fe + SOLAR_A_LI + feh
+
+
+def log_c_over_o(labels: NDArray) -> NDArray:
+    """log10 of the number ratio C/O for labels (n, 26)."""
+    return SOLAR_A_C - SOLAR_A_O + labels[..., COLUMN["c_fe"]] - labels[..., COLUMN["o_fe"]]
 
 
 def effective_metallicity(labels: NDArray) -> NDArray:

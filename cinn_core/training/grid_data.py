@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..prior import MAX_METALLICITY
-from ..targets import COLUMN, LABEL_NAMES, SYNTHESIS_NAMES, effective_metallicity
+from ..prior import MAX_LOG_C_O, MAX_METALLICITY
+from ..targets import COLUMN, LABEL_NAMES, SYNTHESIS_NAMES, effective_metallicity, log_c_over_o
 
 FLUX_SCALE = 50_000
+CALIBRATED = "calibrated"
+"""Name, in a file's attribute `linelist`, of the line list calibrated on the Sun, which is what ships."""
 TEST, VALIDATION = 7, 3
 """Remainder of index / 10 that marks test stars (only reported on) and validation stars (early stopping, tuning)."""
 
@@ -53,18 +55,28 @@ def calibrated_files(data: Path) -> list[Path]:
 
     Raises DataError when there is none.
     """
-    files = []
-    for path in sorted((data / "grid").glob("*.h5")):
-        with h5py.File(path) as f:
-            if f.attrs.get("linelist", "original") == "calibrated":
-                files.append(path)
+    files = [path for path in _grid_files(data) if _line_list(path) == CALIBRATED]
     if not files:
         raise DataError(f"No grid file with the calibrated line list under {data / 'grid'}; name the data with --data DIR.")
     return files
 
 
+def other_files(data: Path) -> list[Path]:
+    """The grid files under DATA/grid that were computed with another line list; there may be none."""
+    return [path for path in _grid_files(data) if _line_list(path) != CALIBRATED]
+
+
+def _grid_files(data: Path) -> list[Path]:
+    return sorted((data / "grid").glob("*.h5"))
+
+
+def _line_list(path: Path) -> str:
+    with h5py.File(path) as f:
+        return str(f.attrs.get("linelist", "original"))
+
+
 def read_grid(files: list[Path]) -> Grid:
-    """The stars of several grid files as one, without those whose effective [M/H] exceeds 0.5 (outside the prior).
+    """The stars of several grid files as one, without those outside the prior: effective [M/H] above 0.5, or C/O near 1.
 
     Raises DataError when a file's columns or wavelengths are not the expected ones.
     """
@@ -84,7 +96,7 @@ def read_grid(files: list[Path]) -> Grid:
             indices.append(f["index"][:])
             digest.update(indices[-1].tobytes() + labels[-1].tobytes())
     grid = Grid(np.concatenate(labels), np.concatenate(fluxes), np.concatenate(indices), wavelength, digest.hexdigest())
-    return grid.select(effective_metallicity(grid.labels) <= MAX_METALLICITY)
+    return grid.select((effective_metallicity(grid.labels) <= MAX_METALLICITY) & (log_c_over_o(grid.labels) < MAX_LOG_C_O))
 
 
 def all_labels(synthesis_labels: NDArray) -> NDArray:

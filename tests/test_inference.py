@@ -1,0 +1,149 @@
+"""What the shipped network must get right on stars whose truth is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cinn_core.analyse import Model, analyse, analyse_spectrum
+from cinn_core.forward import ForwardModel
+from cinn_core.infer import infer, observe
+from cinn_core.instrument import N_PIXELS, WAVELENGTH, arm_slices, pixel_sigma
+from cinn_core.prior import N_TARGETS
+from cinn_core.projection import mask_projection
+from cinn_core.readers import read
+from cinn_core.saliency import saliency
+from cinn_core.simulate import STARS, SimulatedStar, star_labels
+from cinn_core.stages import FluxVector, PosteriorSamples
+from cinn_core.targets import COLUMN, TARGET_NAMES, a_li
+
+
+def seen_star(forward: ForwardModel, star: SimulatedStar, snr: float, seed: int, good: np.ndarray | None = None) -> FluxVector:
+    """A star of known labels as a flux vector, with white noise."""
+    good = np.ones(N_PIXELS, bool) if good is None else good
+    noise = np.random.default_rng(seed).standard_normal(N_PIXELS) * pixel_sigma(snr)
+    flux = forward.flux(star_labels(star))[0] + noise
+    arms = tuple(snr if good[part].any() else float("nan") for part in arm_slices())
+    ones = np.ones(N_PIXELS)
+    return FluxVector(flux, good, ones, arms, 0.0, 0.0, 20_000.0, 0.0, star.name, "simulated", "", (), ())
+
+
+def posterior_of(model: Model, vector: FluxVector, realism: float = 0.0) -> PosteriorSamples:
+    return infer(observe(vector, model, realism), model, 2048, 0)
+
+
+@pytest.mark.parametrize("key", list(STARS))
+def test_labels_of_a_simulated_example_lie_within_its_posterior(model: Model, examples: dict[str, Path], key: str) -> None:
+    analysis = analyse(examples[key], model, n_samples=2048)
+    truth = star_labels(STARS[key])[0]
+    posterior = analysis.posterior.labels
+    z = (posterior.mean(0) - truth[:N_TARGETS]) / posterior.std(0)
+    assert np.abs(z).max() < 5, dict(zip(TARGET_NAMES, z.round(1), strict=True))
+    assert abs(analysis.flux_vector.rv_kms - STARS[key].rv_kms) < 1.0
+    assert analysis.flags == ()
+
+
+def test_lower_snr_widens_the_posterior(model: Model) -> None:
+    star = STARS["solar-twin"]
+    widths = [posterior_of(model, seen_star(model.forward, star, snr, 1)).labels.std(0) for snr in (300, 60, 15)]
+    teff, logg, feh = (COLUMN[name] for name in ("teff", "logg", "feh"))
+    for i in (teff, logg, feh):
+        assert widths[0][i] < widths[1][i] < widths[2][i]
+
+
+def test_realism_widens_the_posterior(model: Model) -> None:
+    vector = seen_star(model.forward, STARS["solar-twin"], 300, 2)
+    clean, real = (posterior_of(model, vector, realism).labels.std(0) for realism in (0.0, 1.0))
+    assert real[COLUMN["teff"]] > clean[COLUMN["teff"]]
+    assert real[COLUMN["feh"]] > clean[COLUMN["feh"]]
+
+
+def test_missing_lithium_line_returns_a_wide_lithium_posterior(model: Model) -> None:
+    star = STARS["lithium-rich-dwarf"]
+    blind = np.abs(WAVELENGTH - 6707.8) > 6
+    with_line = posterior_of(model, seen_star(model.forward, star, 150, 3))
+    without = posterior_of(model, seen_star(model.forward, star, 150, 3, blind))
+    i = COLUMN["li_fe"]
+    assert without.labels[:, i].std() > 4 * with_line.labels[:, i].std()
+
+
+def test_a_missing_arm_is_answered_with_wider_intervals(model: Model) -> None:
+    star = STARS["solar-twin"]
+    green_only = np.zeros(N_PIXELS, bool)
+    green_only[arm_slices()[0]] = True
+    full = posterior_of(model, seen_star(model.forward, star, 100, 4))
+    half = posterior_of(model, seen_star(model.forward, star, 100, 4, green_only))
+    assert half.labels[:, COLUMN["teff"]].std() > full.labels[:, COLUMN["teff"]].std()
+
+
+def test_same_seed_gives_the_same_posterior(model: Model) -> None:
+    vector = seen_star(model.forward, STARS["solar-twin"], 100, 5)
+    first, again = (posterior_of(model, vector) for _ in range(2))
+    np.testing.assert_array_equal(first.labels, again.labels)
+    np.testing.assert_allclose(first.map_z, again.map_z, atol=1e-5)
+
+
+def test_lithium_is_decided_at_6707_8(model: Model) -> None:
+    vector = seen_star(model.forward, STARS["lithium-rich-dwarf"], 150, 6)
+    posterior = posterior_of(model, vector)
+    masked = mask_projection(model.projection, vector.good)
+    weights = saliency(vector, posterior, model, masked).weights[COLUMN["li_fe"]]
+    assert abs(WAVELENGTH[np.abs(weights).argmax()] - 6707.8) < 1.0
+
+
+def test_saliency_equals_finite_differences(model: Model) -> None:
+    """Gradient of the answer at the mode's latent, against moving one pixel at a time."""
+    vector = seen_star(model.forward, STARS["solar-twin"], 100, 7)
+    posterior = posterior_of(model, vector, realism=1.0)
+    masked = mask_projection(model.projection, vector.good)
+    weights = saliency(vector, posterior, model, masked).weights[COLUMN["feh"]]
+    seen = observe(vector, model, masked=masked)
+    mode = torch.as_tensor(posterior.map_z, dtype=torch.float32)[None]
+    latent = model.network.flow(mode, c=[model.network.embedding(seen)])[0]
+
+    def feh_coordinate(flux: np.ndarray) -> float:
+        moved = FluxVector(flux, vector.good, vector.continuum, vector.snr, 0, 0, 2e4, 0, "", "", "", (), ())
+        condition = model.network.embedding(observe(moved, model, masked=masked))
+        return float(model.network.sample(latent, condition)[0][0, COLUMN["feh"]])
+
+    step, ratios = 0.02, []
+    for pixel in np.argsort(np.abs(weights))[-5:]:
+        up, down = vector.flux.copy(), vector.flux.copy()
+        up[pixel] += step
+        down[pixel] -= step
+        ratios.append((feh_coordinate(up) - feh_coordinate(down)) / (2 * step) / weights[pixel])
+    # Each row is normalised, so one positive scale joins all pixels; single precision of differences near 1e-3.
+    assert min(ratios) > 0
+    assert np.std(ratios) / np.mean(ratios) < 0.05
+
+
+SUNS = ("UVES_Sun-1_cleaned_norm.txt", "HARPS_Sun.fits", "sun_harps_rv.fits", "sun01_harps.fits")
+
+
+@pytest.mark.parametrize("file", SUNS)
+def test_the_sun_is_the_sun(model: Model, shared: Path, file: str) -> None:
+    """Four spectrographs, three file formats, one with its lines 19 km/s off; tolerances as the project promises them."""
+    analysis = analyse(shared / "spectra" / file, model)
+    found = analysis.summary.targets
+    assert abs(found["teff"].map - 5772) < 120
+    assert abs(found["logg"].map - 4.44) < 0.25
+    assert abs(found["feh"].map) < 0.15
+
+
+def test_analysis_of_a_spectrum_read_before_equals_that_of_its_file(model: Model, examples: dict[str, Path]) -> None:
+    path = examples["solar-twin"]
+    direct = analyse(path, model, n_samples=256, seed=3)
+    staged = analyse_spectrum(read(path.read_bytes(), path.name), model, n_samples=256, seed=3)
+    np.testing.assert_array_equal(direct.posterior.labels, staged.posterior.labels)
+
+
+def test_resimulation_lies_on_a_simulated_star(model: Model, examples: dict[str, Path]) -> None:
+    analysis = analyse(examples["solar-twin"], model, n_samples=1024)
+    assert 0.7 < analysis.resimulation.chi2_per_pixel < 1.5
+    resimulated = analysis.resimulation
+    assert (resimulated.band95[0] <= resimulated.band68[0] + 1e-6).all()
+    assert (resimulated.band68[1] <= resimulated.band95[1] + 1e-6).all()
+    lithium = a_li(analysis.posterior.labels[:, COLUMN["li_fe"]], analysis.posterior.labels[:, COLUMN["feh"]])
+    assert lithium.min() >= -1.0001
+    assert lithium.max() <= 4.2001
