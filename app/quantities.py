@@ -38,7 +38,7 @@ class Quantity:
     def text(self, value: float, signed: bool | None = None) -> str:
         """A value with this quantity's decimals and a real minus sign."""
         sign = "+" if (self.signed if signed is None else signed) else ""
-        return f"{value + 0.0:{sign}.{self.decimals}f}".replace("-", MINUS)
+        return f"{value:{sign}z.{self.decimals}f}".replace("-", MINUS)
 
     @property
     def value_text(self) -> str:

@@ -74,7 +74,7 @@ class SessionState(param.Parameterized):
         if not self.is_current(request):
             return False
         self._shown = self.source
-        self.param.update(analysis=analysis, status="ready", progress="", message="")
+        self.param.update(analysis=analysis, status="ready", progress="")
         return True
 
     def refuse(self, request: int, message: str) -> bool:

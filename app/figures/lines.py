@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import holoviews as hv
 import numpy as np
+from bokeh.models import FixedTicker, NumeralTickFormatter, Span
+from bokeh.plotting import figure
 
 from app import theme
 from cinn_core.instrument import WAVELENGTH
 from cinn_core.stages import Analysis
 
-from .spectrum import band
-from .style import FIGURE, quiet
+from .style import fill_between, quiet_figure
 
 
 @dataclass(frozen=True)
@@ -57,29 +57,25 @@ def flux_range(analysis: Analysis, zoom: Zoom) -> tuple[float, float]:
     return float(low - missing - margin), float(high + margin)
 
 
-def draw_zoom(analysis: Analysis, zoom: Zoom) -> hv.Overlay:
-    """One line with the observation as steps of a curve over the resimulation and its bands."""
-    key = f"{zoom.wavelength:.0f}"
-    x, y = hv.Dimension(f"wavelength_{key}", label="wavelength", unit="Å"), hv.Dimension(f"flux_{key}", label="flux")
-    s = np.abs(WAVELENGTH - zoom.wavelength) <= zoom.half_width + 0.5
-    fit, wave = analysis.resimulation, WAVELENGTH[s]
+def draw_zoom(analysis: Analysis, zoom: Zoom) -> figure:
+    """One line: the observation with the resimulation and its bands."""
+    shown = np.abs(WAVELENGTH - zoom.wavelength) <= zoom.half_width + 0.5
+    fit, wave = analysis.resimulation, WAVELENGTH[shown]
     chi2 = line_chi2(analysis, zoom)
     verdict = "not observed" if np.isnan(chi2) else f"χ² {chi2:.1f}"
-    edges = (zoom.wavelength - zoom.half_width, zoom.wavelength + zoom.half_width)
-    overlay = hv.Overlay(
-        [
-            hv.VLine(zoom.wavelength).opts(color=theme.LINE, line_width=1),
-            band(wave, fit.band95[:, s], x, y).opts(fill_alpha=theme.BAND95_ALPHA),
-            band(wave, fit.band68[:, s], x, y).opts(fill_alpha=theme.BAND68_ALPHA),
-            hv.Curve((wave, analysis.flux_vector.flux[s]), x, y).opts(color=theme.OBSERVED, line_width=1.4),
-            hv.Curve((wave, fit.map_flux[s]), x, y).opts(color=theme.MODEL, line_width=1.4),
-        ]
+    made = quiet_figure(
+        height=225,
+        title=f"{zoom.species} {zoom.wavelength:.1f} Å\n{verdict}",
+        x_range=(zoom.wavelength - zoom.half_width, zoom.wavelength + zoom.half_width),
+        y_range=flux_range(analysis, zoom),
     )
-    return overlay.opts(
-        hv.opts.Overlay(
-            **FIGURE, height=225, title=f"{zoom.species} {zoom.wavelength:.1f} Å\n{verdict}", xlabel="", ylabel="",
-            xlim=edges, ylim=flux_range(analysis, zoom), hooks=[quiet], show_legend=False, yticks=4,
-            xticks=[round(zoom.wavelength + side * zoom.half_width * 0.65, 1) for side in (-1, 1)],
-            default_tools=["pan", "box_zoom", "reset"], active_tools=["box_zoom"],
-        )
-    )  # fmt: skip
+    made.add_layout(Span(location=zoom.wavelength, dimension="height", line_color=theme.LINE, level="underlay"))
+    fill_between(made, wave, fit.band95[:, shown], theme.BAND95_ALPHA)
+    fill_between(made, wave, fit.band68[:, shown], theme.BAND68_ALPHA)
+    made.line(wave, analysis.flux_vector.flux[shown], color=theme.OBSERVED, line_width=1.4)
+    made.line(wave, fit.map_flux[shown], color=theme.MODEL, line_width=1.4)
+    ends = (zoom.wavelength - 0.65 * zoom.half_width, zoom.wavelength + 0.65 * zoom.half_width)
+    made.xaxis.ticker = FixedTicker(ticks=[round(end, 1) for end in ends])
+    made.xaxis.formatter = NumeralTickFormatter(format="0.0")
+    made.yaxis.ticker.desired_num_ticks = 4
+    return made

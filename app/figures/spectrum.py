@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from app import theme
 from cinn_core.instrument import ARMS, WAVELENGTH, Arm, arm_slices
 from cinn_core.lines import diagnostic_lines
-from cinn_core.stages import Analysis, FluxVector
+from cinn_core.stages import Analysis
 
-from .style import FIGURE, quiet
+from .style import quiet
 
+FIGURE = {"responsive": True, "show_grid": False, "toolbar": None}
 STRIP_COLUMNS = 600
 RESIDUAL_LIMIT = 6.0
 LEFT_BORDER = 38
@@ -123,23 +124,3 @@ def landmarks(arm: Arm) -> list[tuple[str, float]]:
         if arm.low + gap / 3 < at < arm.high - gap / 3 and all(abs(at - other) > gap for _, other in chosen):
             chosen.append((name, at))
     return chosen
-
-
-def draw_preparation(vector: FluxVector, arm: Arm) -> hv.Overlay:
-    """The flux at rest before normalisation, with the continuum it was divided by."""
-    s, x, y = (
-        pixels(arm),
-        wavelength_dimension(arm),
-        hv.Dimension(f"counts_{arm.name}", label="flux before normalisation"),
-    )
-    wave = WAVELENGTH[s]
-    before = vector.flux[s] * vector.continuum[s]
-    overlay = hv.Curve((wave, before), x, y).opts(color=theme.OBSERVED, line_width=1.0) * hv.Curve(
-        (wave, vector.continuum[s]), x, y
-    ).opts(color=theme.LITERATURE, line_width=1.5)
-    return overlay.opts(
-        hv.opts.Overlay(
-            **FIGURE, height=240, xlabel="", ylabel="", hooks=[quiet], show_legend=False,
-            **_TOOLS,
-        )
-    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What all figures share: fonts, axes and tools on Bokeh's side of HoloViews."""
+"""What all figures share on Bokeh's side: the page's look, zoom by dragging, reset by a double click."""
 
 from __future__ import annotations
 
@@ -7,46 +7,64 @@ from typing import Any
 from bokeh.core.properties import value
 from bokeh.events import DoubleTap
 from bokeh.models import CustomJS, Text
+from bokeh.plotting import figure
+from numpy.typing import NDArray
 
 from app import theme
 
-FIGURE: dict[str, object] = {"responsive": True, "show_grid": False, "toolbar": None}
-
 _RESETS = "double click resets"
-"""Tag of a figure that has its reset already: hooks run again with every new star."""
+"""Tag of a figure that has its reset already: HoloViews runs its hooks again with every new star."""
+
+
+def quiet_figure(**params: Any) -> figure:
+    """A figure in the page's look that fills the width of its card."""
+    made = figure(
+        tools="pan,box_zoom,reset", active_drag="box_zoom", toolbar_location=None, sizing_mode="stretch_width", **params
+    )
+    made.grid.visible = False
+    dress(made)
+    reset_on_double_click(made)
+    return made
 
 
 def quiet(plot: Any, _element: object) -> None:
-    """A HoloViews hook: the page's look; no toolbar, but a drag zooms and a double click resets."""
-    figure = plot.state
-    dress(figure)
-    if _RESETS not in figure.tags:
-        figure.tags = [*figure.tags, _RESETS]
-        figure.js_on_event(DoubleTap, CustomJS(args={"figure": figure}, code="figure.reset.emit()"))
+    """A HoloViews hook: the same for the figure of a HoloViews plot."""
+    dress(plot.state)
+    reset_on_double_click(plot.state)
 
 
-def dress(figure: Any) -> None:
+def reset_on_double_click(made: figure) -> None:
+    """Without a toolbar there is no other way back from a zoom."""
+    if _RESETS not in made.tags:
+        made.tags = [*made.tags, _RESETS]
+        made.js_on_event(DoubleTap, CustomJS(args={"figure": made}, code="figure.reset.emit()"))
+
+
+def dress(made: figure) -> None:
     """Give a Bokeh figure the page's look."""
-    figure.output_backend = "canvas"  # WebGL without a GPU is slow
-    figure.outline_line_color = None
-    figure.background_fill_alpha = 0
-    figure.border_fill_alpha = 0
-    figure.toolbar.logo = None
-    figure.title.text_color = theme.INK
-    figure.title.text_font = theme.FONT
-    figure.title.text_font_style = "bold"
-    figure.title.text_font_size = "12px"
-    for text in figure.select({"type": Text}):
+    made.output_backend = "canvas"  # WebGL without a GPU is slow
+    made.outline_line_color = None
+    made.background_fill_alpha = 0
+    made.border_fill_alpha = 0
+    made.toolbar.logo = None
+    made.title.text_color = theme.INK
+    made.title.text_font = theme.FONT
+    made.title.text_font_size = "12px"
+    for text in made.select({"type": Text}):
         text.text_font = value(theme.FONT)
-    for axis in figure.axis:
+    for axis in made.axis:
         axis.axis_line_color = theme.LINE
         axis.major_tick_line_color = theme.LINE
         axis.minor_tick_line_color = None
         axis.major_label_text_color = theme.MUTED
-        axis.axis_label_text_color = theme.MUTED
         axis.major_label_text_font = theme.FONT
-        axis.axis_label_text_font = theme.FONT
-        axis.axis_label_text_font_style = "normal"
-        axis.axis_label_text_font_size = "11px"
-        axis.axis_label_standoff = 2
         axis.major_label_text_font_size = "11px"
+        axis.axis_label_text_color = theme.MUTED
+        axis.axis_label_text_font = theme.FONT
+        axis.axis_label_text_font_size = "11px"
+        axis.axis_label_text_font_style = "normal"
+
+
+def fill_between(made: figure, wave: NDArray, edges: NDArray, alpha: float) -> None:
+    """A band of flux, `edges` (2, n) lower and upper."""
+    made.varea(wave, edges[0], edges[1], color=theme.MODEL, fill_alpha=alpha)

@@ -65,9 +65,7 @@ def spectrum_card(state: SessionState) -> pn.Column:
 
 def lines_card(state: SessionState) -> pn.Column:
     """The five diagnostic lines as small multiples."""
-    panes = [
-        pn.pane.HoloViews(None, sizing_mode="stretch_width", margin=0, min_width=120, linked_axes=False) for _ in ZOOMS
-    ]
+    panes = [pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0, min_width=120) for _ in ZOOMS]
 
     def refresh(*_events: object) -> None:
         if state.analysis is not None:
@@ -80,7 +78,7 @@ def lines_card(state: SessionState) -> pn.Column:
 
 def kiel_card(state: SessionState) -> pn.Column:
     """The posterior in the Kiel diagram."""
-    pane = pn.pane.HoloViews(None, sizing_mode="stretch_width", margin=0, linked_axes=False)
+    pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0)
 
     def refresh(*_events: object) -> None:
         if state.analysis is not None:

@@ -12,6 +12,7 @@ from app.state import SessionState
 
 from .parts import card, grid
 
+_ALIGN = {"mode": "right", "68 %": "right", "95 %": "right"}
 _TABLE_CSS = f"""
 :host .tabulator {{ font-family: {theme.FONT}; font-variant-numeric: tabular-nums; letter-spacing: 0; }}
 :host .tabulator .tabulator-header .tabulator-col {{ color: {theme.MUTED}; font-size: 12px; }}
@@ -39,7 +40,8 @@ def posterior(state: SessionState) -> pn.Column:
     corner = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0)
     table = pn.widgets.Tabulator(
         pd.DataFrame(), disabled=True, show_index=False, layout="fit_columns", sizing_mode="stretch_width", margin=0,
-        text_align={"mode": "right", "68 %": "right", "95 %": "right"}, theme="simple",
+        text_align=_ALIGN,
+        header_align=_ALIGN, theme="simple",
         widths={"quantity": 94, "mode": 52}, stylesheets=[_TABLE_CSS], selectable=False, sortable=False,
     )  # fmt: skip
     drawn: list[object] = [None]

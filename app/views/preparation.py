@@ -6,7 +6,7 @@ import panel as pn
 from markupsafe import Markup
 
 from app import theme
-from app.figures.spectrum import draw_preparation
+from app.figures.preparation import draw_preparation
 from app.quantities import MINUS
 from app.state import SessionState
 from cinn_core.instrument import ARMS
@@ -36,18 +36,21 @@ def _step(step: Step) -> Markup:
 
 
 def preparation(state: SessionState) -> pn.Column:
-    """The third tab."""
+    """The third tab; filled when it is looked at, and anew for each star while it is."""
     steps = html()
-    panes = [pn.pane.HoloViews(None, sizing_mode="stretch_width", margin=0, linked_axes=False) for _ in ARMS]
+    panes = [pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0) for _ in ARMS]
+
+    drawn: list[object] = [None]
 
     def refresh(*_events: object) -> None:
-        if state.analysis is not None:
-            vector = state.analysis.flux_vector
-            steps.object = str(ledger(vector.steps))
-            for pane, arm in zip(panes, ARMS, strict=True):
-                pane.object = draw_preparation(vector, arm)
+        if state.analysis is None or not view.visible or drawn[0] is state.analysis:
+            return
+        drawn[0] = state.analysis
+        vector = state.analysis.flux_vector
+        steps.object = str(ledger(vector.steps))
+        for pane, arm in zip(panes, ARMS, strict=True):
+            pane.object = draw_preparation(vector, arm)
 
-    state.param.watch(refresh, "analysis")
     cards = [
         card(
             pane,
@@ -55,8 +58,11 @@ def preparation(state: SessionState) -> pn.Column:
         )
         for pane, arm in zip(panes, ARMS, strict=True)
     ]
-    return grid(
+    view = grid(
         card(steps, title="Ledger: what was done, why, and with what numbers"),
         pn.Column(*cards, sizing_mode="stretch_width", margin=0, styles=theme.STACK),
         columns="minmax(0, 1fr) minmax(0, 2fr)",
     )
+    state.param.watch(refresh, "analysis")
+    view.param.watch(refresh, "visible")
+    return view

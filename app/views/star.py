@@ -42,7 +42,7 @@ def thousands(value: float) -> str:
 
 def signed(value: float, decimals: int = 2) -> str:
     """A number with its sign and a real minus."""
-    return f"{value + 0.0:+.{decimals}f}".replace("-", MINUS) if math.isfinite(value) else "–"
+    return f"{value:+z.{decimals}f}".replace("-", MINUS) if math.isfinite(value) else "–"
 
 
 def chips(flags: tuple[str, ...]) -> Markup:

@@ -1,0 +1,198 @@
+"""Facts of the drawings: what they show is what the stages hold."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import holoviews as hv
+import numpy as np
+import pytest
+from bokeh.models import Image, Patches, VArea
+
+from app.figures.corner import BINS, axis_range, credible_levels, draw_corner
+from app.figures.kiel import draw_kiel, prior_outline
+from app.figures.lines import SHALLOWEST, ZOOMS, draw_zoom, flux_range, line_chi2
+from app.figures.marginal import WIDTH, marginal
+from app.figures.preparation import draw_preparation
+from app.figures.spectrum import clipped, draw_overlay, draw_residual, draw_saliency, landmarks, strongest_per_column
+from app.quantities import quantities
+from cinn_core.instrument import ARMS, WAVELENGTH
+from cinn_core.lines import diagnostic_lines
+from cinn_core.prior import teff_bounds
+from cinn_core.targets import COLUMN, TARGETS
+
+
+def glyphs(figure, kind):
+    return [r for r in figure.renderers if isinstance(getattr(r, "glyph", None), kind)]
+
+
+def test_corner_is_one_figure_of_78_tiles_and_13_histograms(made_up):
+    figure = draw_corner(quantities(made_up))
+    (tiles,) = glyphs(figure, Image)
+    (histograms,) = glyphs(figure, Patches)
+    assert len(tiles.data_source.data["image"]) == 78
+    assert len(histograms.data_source.data["xs"]) == 13
+
+
+def test_corner_builds_in_half_a_second(made_up):
+    draw_corner(quantities(made_up))
+    took = []
+    for _ in range(3):
+        began = time.process_time()
+        draw_corner(quantities(made_up))
+        took.append(time.process_time() - began)
+    assert min(took) < 0.5
+
+
+def test_credible_region_of_68_percent_holds_68_percent():
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((2, 40_000))
+    limits = axis_range(x)
+    levels = credible_levels(x, y, limits, limits)
+    step = (limits[1] - limits[0]) / BINS
+    column = np.clip(((x - limits[0]) / step).astype(int), 0, BINS - 1)
+    row = np.clip(((y - limits[0]) / step).astype(int), 0, BINS - 1)
+    inside = levels[row, column]
+    assert np.mean(inside == 3) == pytest.approx(0.68, abs=0.03)
+    assert np.mean(inside >= 2) == pytest.approx(0.95, abs=0.02)
+
+
+def test_corner_tile_rows_run_along_y():
+    rng = np.random.default_rng(2)
+    x, y = rng.standard_normal(5000), 0.1 * rng.standard_normal(5000)
+    levels = credible_levels(x, y, (-4, 4), (-4, 4))
+    rows, columns = np.nonzero(levels == 3)
+    assert np.ptp(columns) > 3 * np.ptp(rows)
+
+
+def test_lithium_is_shown_as_abundance_computed_sample_by_sample(made_up):
+    q = quantities(made_up)[COLUMN["li_fe"]]
+    labels = made_up.posterior.labels
+    assert q.label == "A(Li)"
+    assert q.samples == pytest.approx(labels[:, COLUMN["li_fe"]] + 1.05 + labels[:, COLUMN["feh"]])
+    assert q.map == pytest.approx(made_up.summary.targets["li_fe"].map + 1.05 + made_up.summary.targets["feh"].map)
+    assert np.mean((q.samples >= q.lo68) & (q.samples <= q.hi68)) == pytest.approx(0.68, abs=0.01)
+
+
+def test_other_quantities_carry_the_numbers_of_the_summary(made_up):
+    for target, q in zip(TARGETS[:-1], quantities(made_up), strict=False):
+        summary = made_up.summary.targets[target.name]
+        assert (q.name, q.map, q.lo68, q.hi95) == (target.name, summary.map, summary.lo68, summary.hi95)
+
+
+def test_lopsided_interval_is_written_as_its_ends(made_up):
+    q = replace(quantities(made_up)[4], map=2.0, lo68=1.9, hi68=6.0)
+    assert q.spread_text == "1.9 … 6.0"
+    assert replace(q, lo68=1.0, hi68=3.0).spread_text == "± 1.0"
+
+
+def test_negative_numbers_have_a_real_minus_sign(made_up):
+    assert quantities(made_up)[2].text(-0.05) == "−0.05"
+    assert quantities(made_up)[2].text(-1e-9) == "+0.00"
+
+
+@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
+def test_bands_of_the_overlay_are_those_of_the_resimulation(made_up, arm):
+    outer = draw_overlay(made_up, arm).get(0)
+    inside = (arm.low < WAVELENGTH) & (arm.high > WAVELENGTH)
+    low, high = (outer.dimension_values(i) for i in (1, 2))
+    assert low == pytest.approx(made_up.resimulation.band95[0, inside])
+    assert high == pytest.approx(made_up.resimulation.band95[1, inside])
+
+
+def test_panels_of_an_arm_share_its_wavelength_axis_and_arms_do_not(made_up):
+    axes = [
+        {draw_overlay(made_up, arm).get(0).kdims[0].name, draw_residual(made_up, arm).kdims[0].name}
+        | {draw_saliency(made_up, 0, arm).kdims[0].name}
+        for arm in ARMS
+    ]
+    assert all(len(names) == 1 for names in axes)
+    assert axes[0] != axes[1]
+
+
+def test_missing_pixels_leave_a_gap_in_observation_and_residual(made_up):
+    red = ARMS[1]
+    observed = draw_overlay(made_up, red).get(2)
+    assert np.isnan(observed.dimension_values(1)).sum() == (~made_up.flux_vector.good).sum()
+    assert np.isnan(draw_residual(made_up, red).dimension_values(1)).any()
+
+
+def test_layout_of_an_arm_renders(made_up):
+    panels = [draw(made_up, ARMS[0]) for draw in (draw_overlay, draw_residual)] + [draw_saliency(made_up, 0, ARMS[0])]
+    hv.renderer("bokeh").get_plot(hv.Layout(panels).cols(1))
+
+
+def test_saliency_strip_keeps_the_strongest_pixel_with_its_sign():
+    wave = np.linspace(0, 10, 1001)
+    weights = np.zeros(1001)
+    weights[500], weights[503] = -0.9, 0.5
+    strip = strongest_per_column(wave, weights, 0.0, 10.0, 20)
+    assert strip.shape == (20,)
+    assert strip.min() == -0.9
+    assert np.count_nonzero(strip) == 1
+
+
+def test_saliency_strip_follows_a_zoom(made_up):
+    zoomed = draw_saliency(made_up, 0, ARMS[0], (5180.0, 5190.0))
+    assert zoomed.range(0) == pytest.approx((5180.0, 5190.0), abs=0.1)
+    assert clipped((5000.0, 5100.0), ARMS[0]) == (ARMS[0].low, ARMS[0].high)
+    assert clipped((None, None), ARMS[0]) == (ARMS[0].low, ARMS[0].high)
+
+
+def test_names_above_an_arm_do_not_overlap():
+    for arm in ARMS:
+        at = np.sort([wavelength for _, wavelength in landmarks(arm)])
+        assert np.diff(at).min() > 0.05 * (arm.high - arm.low)
+    assert "Li I" in [name for name, _ in landmarks(ARMS[1])]
+
+
+def test_zooms_are_lines_of_the_diagnostic_table():
+    table = [(line.species, line.wavelength) for line in diagnostic_lines()]
+    for zoom in ZOOMS:
+        assert any(zoom.species == name and abs(zoom.wavelength - at) < 0.01 for name, at in table)
+
+
+def test_chi_square_of_a_line_is_about_one_for_noise_alone(made_up):
+    for zoom in ZOOMS:
+        assert 0.3 < line_chi2(made_up, zoom) < 2.5
+
+
+def test_line_that_was_not_observed_is_named_so(made_up):
+    blind = replace(made_up, resimulation=replace(made_up.resimulation, residual=np.full(WAVELENGTH.size, np.nan)))
+    assert draw_zoom(blind, ZOOMS[0]).title.text.endswith("not observed")
+
+
+def test_zoom_never_blows_noise_up_and_shows_both_bands(made_up):
+    for zoom in ZOOMS:
+        low, high = flux_range(made_up, zoom)
+        assert high - low >= SHALLOWEST
+        assert len(glyphs(draw_zoom(made_up, zoom), VArea)) == 2
+
+
+def test_kiel_diagram_has_hot_stars_left_and_giants_on_top_within_the_prior(made_up):
+    figure = draw_kiel(made_up)
+    assert figure.x_range.start > figure.x_range.end
+    assert figure.y_range.start > figure.y_range.end
+    teff, logg = prior_outline()
+    cool, hot = teff_bounds(logg)
+    assert np.all((teff == cool) | (teff == hot))
+
+
+def test_marginal_puts_the_mode_where_it_is():
+    samples = np.random.default_rng(3).normal(5.0, 1.0, 4096)
+    drawn = marginal(samples, 5.0, 4.0, 6.0)
+    assert drawn.mode == pytest.approx(WIDTH / 2, abs=6)
+    assert drawn.curve.startswith("M")
+    assert drawn.inner
+    assert marginal(samples, 99.0, 4.0, 6.0).mode == WIDTH
+
+
+def test_marginal_of_identical_samples_does_not_fail():
+    assert marginal(np.full(100, 2.0), 2.0, 2.0, 2.0).curve
+
+
+def test_preparation_shows_flux_before_normalisation(made_up):
+    figure = draw_preparation(made_up.flux_vector, ARMS[0])
+    shown = figure.renderers[0].data_source.data["y"]
+    assert np.nanmedian(shown) == pytest.approx(1e4, rel=0.2)

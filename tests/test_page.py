@@ -1,0 +1,253 @@
+"""The page in a real browser: the numbers, figures and sentences that a visitor sees, and no error in the console."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cinn_core.targets import TARGETS
+
+playwright = pytest.importorskip("playwright.sync_api")
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+LABELS = [target.label for target in TARGETS[:-1]] + ["A(Li)"]
+PATIENCE_MS = 120_000
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (Debian: apt-get install chromium)"),
+]
+
+
+def serve(script: Path, log: Path) -> Iterator[str]:
+    """Address of a page served by `panel serve` until the generator is closed."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "panel", "serve", str(script), "--port", str(port), "--address", "127.0.0.1"]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}/{script.stem}"
+    try:
+        for _ in range(600):
+            assert server.poll() is None, log.read_text()
+            try:
+                urllib.request.urlopen(address, timeout=60).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def made_up_address(tmp_path_factory) -> Iterator[str]:
+    yield from serve(ROOT / "tests" / "made_up_page.py", tmp_path_factory.mktemp("server") / "made-up.log")
+
+
+@pytest.fixture(scope="module")
+def real_address(model, examples, tmp_path_factory) -> Iterator[str]:
+    yield from serve(ROOT / "app" / "main.py", tmp_path_factory.mktemp("server") / "real.log")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as runner:
+        chromium = runner.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens a page; at the end no page may have logged an error or asked any other machine for anything."""
+    contexts, troubles = [], []
+
+    def note(request) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
+            troubles.append(f"request to {request.url}")
+
+    def open_page(address: str):
+        context = browser.new_context(viewport={"width": 1440, "height": 1000})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("console", lambda line: troubles.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("request", note)
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not troubles
+
+
+def wait_for_star(page, name: str) -> None:
+    page.get_by_text(name, exact=True).first.wait_for()
+    page.get_by_text("Diagnostic lines").wait_for()
+
+
+def drop(page, name: str, content: bytes) -> None:
+    page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "", "buffer": content})
+
+
+def tile_texts(page) -> list[str]:
+    return page.get_by_role("radio").all_inner_texts()
+
+
+def test_page_starts_with_the_solar_twin_and_thirteen_tiles(made_up_address, visit):
+    page = visit(made_up_address)
+    wait_for_star(page, "Star of solar-twin.fits")
+    assert [text.split()[0] for text in tile_texts(page)] == [label.split()[0] for label in LABELS]
+    assert page.locator(".bk-Canvas").count() >= 12
+
+
+def test_address_chooses_the_example(made_up_address, visit):
+    wait_for_star(visit(f"{made_up_address}?example=metal-poor-giant"), "Star of metal-poor-giant.fits")
+
+
+def test_unknown_example_gets_a_sentence_and_the_solar_twin(made_up_address, visit):
+    page = visit(f"{made_up_address}?example=%3Cimg%20src=x%20onerror=alert(1)%3E")
+    page.get_by_role("alert").wait_for()
+    assert "There is no example called <img src=x onerror=alert(1)>" in page.get_by_role("alert").inner_text()
+
+
+def test_example_button_changes_the_star(made_up_address, visit):
+    page = visit(made_up_address)
+    wait_for_star(page, "Star of solar-twin.fits")
+    before = tile_texts(page)
+    page.get_by_role("button", name="lithium rich dwarf").click()
+    wait_for_star(page, "Star of lithium-rich-dwarf.fits")
+    assert tile_texts(page) != before
+
+
+def test_clicking_a_tile_chooses_the_target_of_the_saliency_strip(made_up_address, visit):
+    page = visit(made_up_address)
+    wait_for_star(page, "Star of solar-twin.fits")
+    page.get_by_text("what A(Li) looks at").wait_for()
+    page.get_by_role("radio").nth(7).click()
+    page.get_by_text("what [Mg/Fe] looks at").wait_for()
+    assert page.get_by_role("radio", checked=True).count() == 1
+
+
+def test_refused_file_gets_one_sentence_and_the_star_stays(made_up_address, visit):
+    page = visit(made_up_address)
+    wait_for_star(page, "Star of solar-twin.fits")
+    drop(page, "refuse.fits", b"no spectrum at all")
+    page.get_by_role("alert").wait_for()
+    assert page.get_by_role("alert").inner_text().startswith("refuse.fits holds no spectrum;")
+    assert page.get_by_text("Star of solar-twin.fits").is_visible()
+
+
+def test_hostile_file_name_and_header_are_shown_as_text(made_up_address, visit):
+    page = visit(made_up_address)
+    wait_for_star(page, "Star of solar-twin.fits")
+    hostile = "<img src=x onerror=document.title='owned'>.fits"
+    for name in (f"refuse{hostile}", hostile):
+        drop(page, name, b"some bytes")
+        page.get_by_text(name).first.wait_for()
+    wait_for_star(page, f"Star of {hostile}")
+    assert page.title() == "Kiel"
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_text_file_that_arrives_as_str_is_analysed(made_up_address, visit):
+    page = visit(made_up_address)
+    wait_for_star(page, "Star of solar-twin.fits")
+    page.locator("input[type=file]").set_input_files(
+        {"name": "star.txt", "mimeType": "text/plain", "buffer": b"5000 1.0\n"}
+    )
+    wait_for_star(page, "Star of star.txt")
+
+
+def test_newer_request_wins_over_a_slow_one(made_up_address, visit):
+    page = visit(made_up_address)
+    wait_for_star(page, "Star of solar-twin.fits")
+    drop(page, "slow.fits", b"some bytes")
+    page.get_by_role("status").get_by_text("Reading the file").wait_for()
+    page.get_by_role("button", name="metal poor giant").click()
+    wait_for_star(page, "Star of metal-poor-giant.fits")
+    page.wait_for_timeout(1000)
+    assert page.get_by_text("Star of slow.fits").count() == 0
+
+
+def test_two_sessions_do_not_share_a_star(made_up_address, visit):
+    one, other = visit(made_up_address), visit(made_up_address)
+    wait_for_star(one, "Star of solar-twin.fits")
+    wait_for_star(other, "Star of solar-twin.fits")
+    drop(one, "mine.fits", b"some bytes")
+    wait_for_star(one, "Star of mine.fits")
+    assert other.get_by_text("Star of mine.fits").count() == 0
+    assert other.get_by_text("Star of solar-twin.fits").is_visible()
+
+
+def test_posterior_tab_shows_the_corner_and_the_table(made_up_address, visit):
+    page = visit(made_up_address)
+    wait_for_star(page, "Star of solar-twin.fits")
+    page.get_by_role("tab", name="Posterior").click()
+    page.locator(".tabulator-row").nth(12).wait_for()
+    assert page.locator(".tabulator-row").first.inner_text().split()[0] == "Teff"
+    assert page.locator(".bk-Figure:visible").count() == 1
+
+
+def test_preparation_tab_shows_the_ledger(made_up_address, visit):
+    page = visit(made_up_address)
+    wait_for_star(page, "Star of solar-twin.fits")
+    page.get_by_role("tab", name="Preparation").click()
+    page.get_by_text("cross-correlation with the best template").wait_for()
+
+
+def test_nothing_is_wider_than_the_page(made_up_address, visit):
+    page = visit(made_up_address)
+    wait_for_star(page, "Star of solar-twin.fits")
+    for width in (1440, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(500)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.slow
+def test_upload_of_a_spectrum_gives_thirteen_numbers_corner_and_overlay(real_address, examples, visit):
+    page = visit(real_address)
+    page.get_by_text("Diagnostic lines").wait_for()
+    drop(page, "dropped.fits", examples["metal-poor-giant"].read_bytes())
+    page.get_by_text("dropped.fits", exact=True).first.wait_for()
+    page.wait_for_timeout(1000)
+    texts = tile_texts(page)
+    assert len(texts) == 13
+    assert all(any(character.isdigit() for character in text) for text in texts)
+    assert page.locator(".bk-Canvas").count() >= 12
+    BUILD.mkdir(exist_ok=True)
+    page.screenshot(path=BUILD / "overview.png")
+    page.get_by_role("tab", name="Posterior").click()
+    page.locator(".tabulator-row").nth(12).wait_for()
+    page.wait_for_timeout(2000)
+    page.screenshot(path=BUILD / "posterior.png")
+
+
+@pytest.mark.slow
+def test_file_that_is_no_spectrum_gets_one_sentence_from_the_real_reader(real_address, visit):
+    page = visit(real_address)
+    page.get_by_text("Diagnostic lines").wait_for()
+    drop(page, "<img src=x onerror=alert(1)>.fits", b"not a FITS file")
+    page.get_by_role("alert").wait_for()
+    assert page.get_by_role("alert").inner_text().count(".") >= 1
+    assert page.locator("img[src=x]").count() == 0

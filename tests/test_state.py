@@ -1,0 +1,180 @@
+"""The session's state and the runner: what is asked for, what is shown, and what is dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+from fake_analysis import fake_analysis
+
+from app.inference import infer
+from app.state import MAX_UPLOAD_BYTES, SessionState, Source
+from cinn_core.errors import SpectrumError
+
+FIRST, SECOND = Source(Path("first.fits"), "first.fits"), Source(b"second", "second.fits")
+
+
+@pytest.fixture
+def state() -> SessionState:
+    fresh = SessionState()
+    fresh.load(FIRST)
+    return fresh
+
+
+def at_once(call) -> None:
+    call()
+
+
+def test_state_refuses_inference_before_a_spectrum_is_loaded():
+    with pytest.raises(SpectrumError, match="No spectrum is loaded"):
+        SessionState().begin()
+
+
+def test_finished_request_shows_its_star(state, made_up):
+    request = state.begin()
+    assert state.status == "working"
+    assert state.finish(request, made_up)
+    assert (state.analysis, state.status, state.progress, state.message) == (made_up, "ready", "", "")
+
+
+def test_stale_result_is_dropped(state, made_up):
+    stale = state.begin()
+    state.load(SECOND)
+    current = state.begin()
+    assert not state.finish(stale, made_up)
+    assert state.analysis is None
+    assert state.status == "working"
+    assert state.finish(current, made_up)
+
+
+def test_stale_refusal_and_progress_are_dropped(state):
+    stale = state.begin()
+    state.load(SECOND)
+    state.begin()
+    state.report(stale, "an old stage")
+    assert not state.refuse(stale, "an old complaint")
+    assert state.message == ""
+    assert "second.fits" in state.progress
+
+
+def test_refused_file_leaves_the_previous_star(state, made_up):
+    state.finish(state.begin(), made_up)
+    state.load(SECOND)
+    assert state.refuse(state.begin(), "second.fits holds no spectrum.")
+    assert state.analysis is made_up
+    assert state.source is FIRST
+    assert state.status == "ready"
+    assert state.message == "second.fits holds no spectrum."
+
+
+def test_next_request_clears_the_message(state):
+    state.refuse(state.begin(), "No.")
+    state.load(SECOND)
+    state.begin()
+    assert state.message == ""
+
+
+def test_late_progress_does_not_return_after_the_result(state, made_up):
+    request = state.begin()
+    state.finish(request, made_up)
+    state.report(request, "late")
+    assert state.progress == ""
+
+
+def test_oversized_and_empty_uploads_are_refused():
+    class Huge(bytes):
+        def __len__(self) -> int:
+            return MAX_UPLOAD_BYTES + 1
+
+    with pytest.raises(SpectrumError, match="larger than 200 MB"):
+        Source(Huge(), "huge.fits")
+    with pytest.raises(SpectrumError, match="is empty"):
+        Source(b"", "empty.fits")
+
+
+def test_two_sessions_share_nothing(made_up):
+    one, other = SessionState(), SessionState()
+    one.load(FIRST)
+    one.finish(one.begin(), made_up)
+    assert other.analysis is None
+    assert other.source is None
+
+
+def test_infer_reports_stages_and_shows_the_star(state, made_up):
+    seen = []
+    state.param.watch(lambda event: seen.append(event.new), "progress")
+
+    def analyse(source, report):
+        assert source is FIRST
+        report("Drawing samples")
+        return made_up
+
+    asyncio.run(infer(state, analyse, at_once))
+    assert state.analysis is made_up
+    assert "Drawing samples" in seen
+
+
+def test_infer_turns_a_refusal_into_the_message(state):
+    def analyse(_source, _report):
+        raise SpectrumError("first.fits covers no arm.")
+
+    asyncio.run(infer(state, analyse, at_once))
+    assert state.message == "first.fits covers no arm."
+    assert state.status == "empty"
+
+
+def test_infer_names_a_fault_of_its_own_and_lets_it_reach_the_log(state):
+    def analyse(_source, _report):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(infer(state, analyse, at_once))
+    assert "fault in Kiel" in state.message
+    assert state.status == "empty"
+
+
+def test_infer_runs_off_the_event_loop_and_keeps_only_the_last_of_two_requests(state):
+    gate, ran = threading.Event(), []
+    last = fake_analysis(star="last", n=200)
+
+    def analyse(source, _report):
+        ran.append((source.name, threading.current_thread().name))
+        assert gate.wait(10)
+        return last if source is SECOND else fake_analysis(star="stale", n=200)
+
+    async def both() -> None:
+        first = asyncio.create_task(infer(state, analyse, at_once))
+        await asyncio.sleep(0.05)  # the loop is free while the worker waits at the gate
+        state.load(SECOND)
+        second = asyncio.create_task(infer(state, analyse, at_once))
+        await asyncio.sleep(0.05)
+        gate.set()
+        await asyncio.gather(first, second)
+
+    asyncio.run(both())
+    assert state.analysis is last
+    assert [name for name, _ in ran] == ["first.fits", "second.fits"]
+    assert all(thread.startswith("kiel-inference") for _, thread in ran)
+
+
+def test_superseded_request_that_waits_for_the_worker_is_never_computed(state, made_up):
+    gate, ran = threading.Event(), []
+
+    def analyse(source, _report):
+        ran.append(source.name)
+        assert gate.wait(10)
+        return made_up
+
+    async def three() -> None:
+        tasks = []
+        for name in ("one", "two", "three"):
+            state.load(Source(b"x", name))
+            tasks.append(asyncio.create_task(infer(state, analyse, at_once)))
+            await asyncio.sleep(0.05)
+        gate.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(three())
+    assert ran == ["one", "three"]
