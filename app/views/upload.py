@@ -36,7 +36,6 @@ class SpectrumDropper(pn.widgets.FileDropper):
             if buffered + len(event.data["data"]) > MAX_UPLOAD_BYTES:
                 self._file_buffer.pop(name, None)
                 self.refused = name
-                self.param.trigger("refused")
                 return
         super()._process_event(event)
 
@@ -46,14 +45,21 @@ def as_source(name: str, content: bytes | str) -> Source:
     return Source(content.encode() if isinstance(content, str) else bytes(content), name)
 
 
-def upload_card(state: SessionState, examples: dict[str, Path], run: Run) -> pn.Column:
-    """The drop zone, the example stars and a line telling what the analysis is doing."""
-    dropper = SpectrumDropper(sizing_mode="stretch_width", margin=0, previews=[], stylesheets=[_DROPPER_CSS])
+def drop_zone(state: SessionState, run: Run) -> pn.Column:
+    """A drop zone that is fresh after every upload, so that the next file can be dropped or chosen at once."""
+    slot = pn.Column(sizing_mode="stretch_width", margin=0)
 
-    async def dropped(_event: object) -> None:
-        if not dropper.value:
+    def renew() -> None:
+        dropper = SpectrumDropper(sizing_mode="stretch_width", margin=0, previews=[], stylesheets=[_DROPPER_CSS])
+        dropper.param.watch(dropped, "value")
+        dropper.param.watch(refused, "refused")
+        slot[:] = [dropper]
+
+    async def dropped(event: param.parameterized.Event) -> None:
+        if not event.new:
             return
-        name, content = dropper.value.popitem()
+        name, content = next(iter(event.new.items()))
+        renew()
         try:
             state.load(as_source(name, content))
         except SpectrumError as error:
@@ -61,13 +67,21 @@ def upload_card(state: SessionState, examples: dict[str, Path], run: Run) -> pn.
             return
         await run()
 
-    dropper.param.watch(dropped, "value")
-    dropper.param.watch(lambda _event: state.warn(too_large(dropper.refused)), "refused")
+    def refused(event: param.parameterized.Event) -> None:
+        renew()
+        state.warn(too_large(event.new))
+
+    renew()
+    return slot
+
+
+def upload_card(state: SessionState, examples: dict[str, Path], run: Run) -> pn.Column:
+    """The drop zone, the example stars and a line telling what the analysis is doing."""
     buttons = [_example_button(state, name, path, run) for name, path in examples.items()]
     return card(
-        dropper,
-        html(fill('<div class="sub" style="margin-top:2px">Simulated examples</div>')),
-        pn.FlexBox(*buttons, gap="2px 6px", margin=0),
+        drop_zone(state, run),
+        html(fill('<div class="sub">Simulated examples</div>')),
+        pn.FlexBox(*buttons, gap="0 6px", margin=0),
         html(pn.bind(_progress_line, state.param.progress)),
     )
 
