@@ -1,4 +1,4 @@
-"""The continuum: a coarse upper envelope for raw spectra, and the final model-guided one that every star, real or simulated, goes through."""
+"""The continuum: a coarse upper envelope for raw spectra, and the final model-guided one that all stars, simulated too, go through."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ _NORMAL_BIN = 6  # pixels joined in the normal matrices of the fit
 _N_ITERATIONS = 3
 _N_DETAIL = 28  # directions in which a star may differ from its template
 _N_NEIGHBOURS = 6
+_HALF_WAY = 0.8  # how far between two templates a star may lie, as a share of their difference
 _DEPTH_ERROR = 0.08  # error of a line that the template has, as a share of its depth
 _SLOPE_SIGMA = 0.1  # prior width of each Legendre amplitude above degree 0: what a gap leaves open stays small
 _SEARCH_RIDGE = (0.03 / _SLOPE_SIGMA) ** 2  # the same prior while the template is sought, for a misfit of 3 % a bin
 _HUBER = 2.0  # residuals beyond this many sigma lose weight
 
 
-def upper_envelope(wavelength: NDArray, flux: NDArray, good: NDArray, degree: int = 5, bin_angstrom: float = 0.5) -> NDArray:
+def upper_envelope(
+    wavelength: NDArray, flux: NDArray, good: NDArray, degree: int = 5, bin_angstrom: float = 0.5
+) -> NDArray:
     """Polynomial through the upper edge of a spectrum, on its own pixels (n,): medians in narrow bins, lines clipped away."""
     x = 2 * (wavelength - wavelength[0]) / (wavelength[-1] - wavelength[0]) - 1
     usable = np.flatnonzero(good)
@@ -124,7 +127,9 @@ class _Tools:
             self.search.append((inside, np.ascontiguousarray(linear), np.ascontiguousarray(square)))
         self.pairs = pairs
         details = _details(templates * self.allowed + (1 - self.allowed))
-        self.arms = [_ArmTools(modes[p, i * N_MODES : (i + 1) * N_MODES], details[:, p]) for i, p in enumerate(arm_slices())]
+        self.arms = [
+            _ArmTools(modes[p, i * N_MODES : (i + 1) * N_MODES], details[:, p]) for i, p in enumerate(arm_slices())
+        ]
         self.n_details = len(details)
 
 
@@ -159,7 +164,7 @@ def _tools(templates: NDArray) -> _Tools:
 def _details(templates: NDArray) -> NDArray:
     """Main directions (m, N_PIXELS), each one sigma long, in which a star differs from the template nearest to it.
 
-    Singular vectors of half the differences ln t_i - ln t_j between each template and its nearest neighbours.
+    Singular vectors of a share of the differences ln t_i - ln t_j between each template and its nearest neighbours.
     """
     logs = np.log(np.maximum(templates, 0.02)).astype(np.float32)
     n = len(logs)
@@ -170,7 +175,7 @@ def _details(templates: NDArray) -> NDArray:
     distance = np.diag(gram)[:, None] + np.diag(gram)[None] - 2 * gram
     np.fill_diagonal(distance, np.inf)
     near = np.argsort(distance, axis=1)[:, : min(_N_NEIGHBOURS, n - 1)]
-    rows = (0.5 * (logs[near] - logs[:, None])).reshape(-1, logs.shape[1])
+    rows = (_HALF_WAY * (logs[near] - logs[:, None])).reshape(-1, logs.shape[1])
     coarse = _pixel_bins(rows, _NORMAL_BIN)
     values, vectors = np.linalg.eigh(_NORMAL_BIN * (coarse @ coarse.T).astype(float))
     m = min(_N_DETAIL, n - 1)

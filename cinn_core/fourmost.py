@@ -81,7 +81,8 @@ def prepare(
     flux, good = to_instrument(shift_to_rest(wavelength, kms), flux, good, power)
     coverage = {f"coverage_{a.name}": float(c) for a, c in zip(ARMS, arm_coverage(good), strict=True)}
     reason = (
-        f"Gaussian of FWHM {fwhm:.2f} km/s, the remainder from R = {power:.0f} to {RESOLVING_POWER:.0f}; then flux-conserving means in 0.1 Angstrom"
+        f"Gaussian of FWHM {fwhm:.2f} km/s, the remainder from R = {power:.0f} to {RESOLVING_POWER:.0f}; "
+        "then flux-conserving means in 0.1 Angstrom"
         if fwhm > 0
         else f"R = {power:.0f} is 4MOST's already: no smoothing; flux-conserving means in 0.1 Angstrom"
     )
@@ -89,7 +90,9 @@ def prepare(
     oxygen = np.array(TELLURIC_OXYGEN) / (1 + kms / SPEED_OF_LIGHT_KMS)
     telluric = (oxygen[0] <= WAVELENGTH) & (oxygen[1] >= WAVELENGTH)
     good = good & ~telluric
-    steps.append(Step("mask", "telluric O2 (6275-6320 Angstrom where it was observed)", {"pixels": int(telluric.sum())}))
+    steps.append(
+        Step("mask", "telluric O2 (6275-6320 Angstrom where it was observed)", {"pixels": int(telluric.sum())})
+    )
     _require_pixels(good, spectrum)
     flags |= _coverage_flags(good)
     continuum = _final_continuum(flux, good, templates)
@@ -130,7 +133,8 @@ def _require_overlap(spectrum: Spectrum) -> None:
     wave = spectrum.wavelength[spectrum.good]
     if not any(((wave > arm.low) & (wave < arm.high)).sum() > 200 for arm in ARMS):
         raise SpectrumError(
-            f"This spectrum covers {wave[0]:.0f}-{wave[-1]:.0f} Angstrom; the model needs {_needed()}. Load a spectrum with at least one of them."
+            f"This spectrum covers {wave[0]:.0f}-{wave[-1]:.0f} Angstrom; the model needs {_needed()}. "
+            "Load a spectrum with at least one of them."
         )
 
 
@@ -152,7 +156,9 @@ def _native_power(spectrum: Spectrum, given: float | None) -> tuple[float, Step]
     if given is not None:
         return given, Step("native resolving power", "given by the user", {"R": given})
     if spectrum.resolving_power is not None:
-        return spectrum.resolving_power, Step("native resolving power", "as read from the file", {"R": spectrum.resolving_power})
+        return spectrum.resolving_power, Step(
+            "native resolving power", "as read from the file", {"R": spectrum.resolving_power}
+        )
     wave = spectrum.wavelength
     near = np.concatenate([np.diff(wave[(wave > a.low) & (wave < a.high)]) / (0.5 * (a.low + a.high)) for a in ARMS])
     sampled = 1 / (_PIXELS_PER_ELEMENT * float(np.median(near)))
@@ -181,10 +187,18 @@ def _windows(spectrum: Spectrum) -> tuple[list[_Window], list[Step]]:
         error = None if spectrum.error is None else spectrum.error[near] / continuum
         windows.append(_Window(wavelength, flux / continuum, error, good))
         ends = np.interp([arm.low, arm.high], wavelength, continuum)
-        reason = "already normalised, left as it is" if normalised else "divided by a polynomial of degree 5 along the upper envelope"
-        steps.append(Step(f"coarse continuum, {arm.name}", reason, {"blue_end": float(ends[0]), "red_end": float(ends[1])}))
+        reason = (
+            "already normalised, left as it is"
+            if normalised
+            else "divided by a polynomial of degree 5 along the upper envelope"
+        )
+        steps.append(
+            Step(f"coarse continuum, {arm.name}", reason, {"blue_end": float(ends[0]), "red_end": float(ends[1])})
+        )
     if not windows:
-        raise SpectrumError("The flux in the model's windows is zero or negative throughout; there is no continuum to measure lines against.")
+        raise SpectrumError(
+            "The flux in the model's windows is zero or negative throughout; there is no continuum to measure lines against."
+        )
     return windows, steps
 
 
@@ -229,7 +243,11 @@ def _without_spikes(windows: list[_Window]) -> tuple[list[_Window], list[Step]]:
         out.append(_Window(w.wavelength, w.flux, w.error, w.good & ~wide))
     if count == 0:
         return windows, []
-    return out, [Step("spikes", "pixels 8 sigma and 10 % above the continuum, and two neighbours, are missing", {"pixels": count})]
+    return out, [
+        Step(
+            "spikes", "pixels 8 sigma and 10 % above the continuum, and two neighbours, are missing", {"pixels": count}
+        )
+    ]
 
 
 def _joined(windows: list[_Window], medium: Medium) -> tuple[NDArray, NDArray, NDArray | None, NDArray]:
@@ -262,7 +280,11 @@ def _settle_medium(
     chosen = Medium.AIR if log_ratio > 0 or not all(v.credible for v in tried.values()) else Medium.VACUUM
     numbers: dict[str, float | str] = {"log_odds_air": float(log_ratio)}
     for medium, v in tried.items():
-        numbers |= {f"rv_{medium.value}": v.kms, f"arms_difference_{medium.value}": v.arms_difference[0], f"peak_{medium.value}": v.peak}
+        numbers |= {
+            f"rv_{medium.value}": v.kms,
+            f"arms_difference_{medium.value}": v.arms_difference[0],
+            f"peak_{medium.value}": v.peak,
+        }
     reason = f"the file does not say; {chosen.value} is likelier from the agreement of the arms and the velocity itself"
     return chosen, tried[chosen], [Step("medium", reason, numbers)]
 
@@ -275,7 +297,11 @@ def _log_odds(velocity: Velocity) -> float:
 
 def _decide_velocity(velocity: Velocity, given: float | None) -> tuple[float, float, set[str], Step]:
     """Velocity [km/s] and error to use, flags, and the ledger's entry."""
-    numbers: dict[str, float | str] = {"peak": velocity.peak, "contrast": velocity.contrast, "template": velocity.template}
+    numbers: dict[str, float | str] = {
+        "peak": velocity.peak,
+        "contrast": velocity.contrast,
+        "template": velocity.template,
+    }
     for arm, (kms, error) in zip(ARMS, velocity.arms, strict=True):
         numbers |= {f"rv_{arm.name}": kms, f"rv_error_{arm.name}": error}
     if given is not None:
@@ -291,11 +317,17 @@ def _decide_velocity(velocity: Velocity, given: float | None) -> tuple[float, fl
     return velocity.kms, velocity.error_kms, flags, Step("velocity", reason, {"rv_kms": velocity.kms, **numbers})
 
 
-def _decide_snr(measured: tuple[Snr, ...], given: float | None, spectrum: Spectrum) -> tuple[tuple[float, ...], set[str], list[Step]]:
+def _decide_snr(
+    measured: tuple[Snr, ...], given: float | None, spectrum: Spectrum
+) -> tuple[tuple[float, ...], set[str], list[Step]]:
     """S/N per Angstrom of each arm, flags and ledger; raises SpectrumError below 5."""
     steps = []
     for arm, s in zip(ARMS, measured, strict=True):
-        numbers: dict[str, float | str] = {"per_angstrom": s.value, "from_pixels": s.from_pixels, "from_errors": s.from_errors}
+        numbers: dict[str, float | str] = {
+            "per_angstrom": s.value,
+            "from_pixels": s.from_pixels,
+            "from_errors": s.from_errors,
+        }
         if spectrum.snr_header is not None:
             numbers["header"] = spectrum.snr_header
         steps.append(Step(f"signal to noise, {arm.name}", s.source, numbers))
@@ -305,7 +337,9 @@ def _decide_snr(measured: tuple[Snr, ...], given: float | None, spectrum: Spectr
         values = [given for _ in measured]
     known = [v for v in values if np.isfinite(v)]
     if not known:
-        raise SpectrumError("The noise of this spectrum cannot be measured (too few complete stretches); give its S/N per Angstrom.")
+        raise SpectrumError(
+            "The noise of this spectrum cannot be measured (too few complete stretches); give its S/N per Angstrom."
+        )
     typical = float(np.median(known))
     if typical < LOWEST:
         raise SpectrumError(
@@ -314,7 +348,13 @@ def _decide_snr(measured: tuple[Snr, ...], given: float | None, spectrum: Spectr
     flags = {"snr_low"} if typical < LOW else set[str]()
     if max(known) > HIGHEST:
         flags.add("snr_clipped")
-        steps.append(Step("signal to noise", f"clipped to {HIGHEST:.0f}, the largest the model knows", {"per_angstrom": max(known)}))
+        steps.append(
+            Step(
+                "signal to noise",
+                f"clipped to {HIGHEST:.0f}, the largest the model knows",
+                {"per_angstrom": max(known)},
+            )
+        )
     return tuple(min(v, HIGHEST) if np.isfinite(v) else v for v in values), flags, steps
 
 
@@ -331,7 +371,9 @@ def _final_continuum(flux: NDArray, good: NDArray, templates: Templates) -> NDAr
     fitted = fit_continuum(flux[None].astype(np.float32), good[None], templates.flux)[0].astype(float)
     for part in arm_slices():
         seen = fitted[part][good[part]] if good[part].any() else np.ones(1)
-        fitted[part] = np.clip(fitted[part], max(0.02, 0.8 * seen.min()), 1.25 * max(0.02, seen.max()))  # gaps extrapolate
+        fitted[part] = np.clip(
+            fitted[part], max(0.02, 0.8 * seen.min()), 1.25 * max(0.02, seen.max())
+        )  # gaps extrapolate
     return fitted
 
 
@@ -339,4 +381,6 @@ def _continuum_step(continuum: NDArray) -> Step:
     numbers: dict[str, float | str] = {}
     for arm, part in zip(ARMS, arm_slices(), strict=True):
         numbers |= {f"least_{arm.name}": float(continuum[part].min()), f"most_{arm.name}": float(continuum[part].max())}
-    return Step("continuum", "six Legendre modes an arm against the best template, lines it gets wrong weighted down", numbers)
+    return Step(
+        "continuum", "six Legendre modes an arm against the best template, lines it gets wrong weighted down", numbers
+    )

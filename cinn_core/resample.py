@@ -17,7 +17,7 @@ LOWEST_RESOLVING_POWER = 18_500.0
 AS_IT_IS = 21_500.0
 """Up to this resolving power a spectrum counts as R = 20 000 already."""
 
-MAX_BAD_SHARE = 0.15
+MAX_BAD_SHARE = 0.08
 """An output pixel is missing when more than this share of its light (after smoothing) comes from bad native pixels."""
 
 _FINE_KMS = 1.0
@@ -51,7 +51,10 @@ def without_gaps(wavelength: NDArray, flux: NDArray, good: NDArray) -> Regular:
     """Put pixels where the wavelengths jump, interpolate the flux over all bad pixels, and remember which they are."""
     step = np.diff(wavelength)
     usual = float(np.median(step))
-    inserts = [(i, np.arange(wavelength[i] + usual, wavelength[i + 1] - 0.5 * usual, usual)) for i in np.flatnonzero(step > 2.5 * usual)]
+    inserts = [
+        (i, np.arange(wavelength[i] + usual, wavelength[i + 1] - 0.5 * usual, usual))
+        for i in np.flatnonzero(step > 2.5 * usual)
+    ]
     present = good.astype(float)
     if inserts:
         at = np.concatenate([np.full(new.size, i + 1) for i, new in inserts])
@@ -67,7 +70,9 @@ def rebin(wavelength: NDArray, flux: NDArray, edges: NDArray) -> NDArray:
     Conserves flux exactly over whole input pixels; beyond the input the end values are continued.
     """
     middle = 0.5 * (wavelength[1:] + wavelength[:-1])
-    borders = np.concatenate([[1.5 * wavelength[0] - 0.5 * wavelength[1]], middle, [1.5 * wavelength[-1] - 0.5 * wavelength[-2]]])
+    borders = np.concatenate(
+        [[1.5 * wavelength[0] - 0.5 * wavelength[1]], middle, [1.5 * wavelength[-1] - 0.5 * wavelength[-2]]]
+    )
     running = np.concatenate([[0.0], np.cumsum(flux * np.diff(borders))])
     inside = np.clip(edges, borders[0], borders[-1])
     integral = CubicSpline(borders, running)(inside)
@@ -79,7 +84,9 @@ def rebin(wavelength: NDArray, flux: NDArray, edges: NDArray) -> NDArray:
 def covered(wavelength: NDArray, good: NDArray, edges: NDArray) -> NDArray:
     """Share (m,) of each output bin that good native pixels fill, 0 beyond the input."""
     middle = 0.5 * (wavelength[1:] + wavelength[:-1])
-    borders = np.concatenate([[1.5 * wavelength[0] - 0.5 * wavelength[1]], middle, [1.5 * wavelength[-1] - 0.5 * wavelength[-2]]])
+    borders = np.concatenate(
+        [[1.5 * wavelength[0] - 0.5 * wavelength[1]], middle, [1.5 * wavelength[-1] - 0.5 * wavelength[-2]]]
+    )
     running = np.concatenate([[0.0], np.cumsum(good * np.diff(borders))])
     return np.diff(np.interp(edges, borders, running)) / np.diff(edges)
 
@@ -90,7 +97,9 @@ def log_edges(low: float, high: float, step_kms: float) -> NDArray:
     return low * np.exp(step * np.arange(int(np.ceil(np.log(high / low) / step)) + 1))
 
 
-def to_instrument(wavelength: NDArray, flux: NDArray, good: NDArray, native_resolving_power: float) -> tuple[NDArray, NDArray]:
+def to_instrument(
+    wavelength: NDArray, flux: NDArray, good: NDArray, native_resolving_power: float
+) -> tuple[NDArray, NDArray]:
     """Flux (N_PIXELS,) at R = 20 000 and mask (N_PIXELS,) bool from native pixels (n,) at rest in air, arm by arm."""
     fwhm = remainder_fwhm(native_resolving_power)
     pieces = [_arm(wavelength, flux, good, arm.edges, fwhm) for arm in ARMS]

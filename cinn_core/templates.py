@@ -16,6 +16,7 @@ LOG_STEP_KMS = 2.0
 _KIEL: tuple[tuple[float, float], ...] = (
     (4000, 4.65), (4350, 4.65), (4700, 4.6), (5050, 4.55), (5400, 4.5), (5750, 4.4), (6050, 4.3), (6350, 4.25), (6700, 4.15), (7050, 4.1),
     (4950, 3.5), (5400, 3.8), (5900, 3.8), (6400, 3.8), (4000, 0.9), (4300, 1.6), (4600, 2.2), (4850, 2.7), (5150, 2.9),
+    (4650, 0.9), (5100, 0.8), (5500, 2.1),
 )  # fmt: skip
 _FEH = (-3.0, -2.2, -1.5, -0.9, -0.4, 0.0, 0.3)
 _SLOW, _ROTATING = 4.0, (20.0, 60.0)
@@ -49,8 +50,12 @@ class Templates:
     def __post_init__(self) -> None:
         k = len(self.labels)
         if self.labels.shape != (k, len(LABEL_NAMES)) or self.flux.shape != (k, N_PIXELS):
-            raise ValueError(f"Templates of shape {self.flux.shape} with labels {self.labels.shape} do not fit the instrument.")
-        if len(self.log_flux) != len(ARMS) or any(f.shape != (k, w.size) for f, w in zip(self.log_flux, self.log_wavelength, strict=True)):
+            raise ValueError(
+                f"Templates of shape {self.flux.shape} with labels {self.labels.shape} do not fit the instrument."
+            )
+        if len(self.log_flux) != len(ARMS) or any(
+            f.shape != (k, w.size) for f, w in zip(self.log_flux, self.log_wavelength, strict=True)
+        ):
             raise ValueError("Every arm needs its log-wavelength grid and the templates on it.")
 
 
@@ -72,7 +77,7 @@ def template_labels() -> NDArray:
 def _labels(teff: float, logg: float, feh: float, vbroad: float, rng: np.random.Generator) -> NDArray:
     row = np.zeros(len(LABEL_NAMES))
     alpha = float(np.interp(feh, [-1.0, 0.0], [0.35, 0.0]))
-    vmic = 1.0 + 0.35 * (4.4 - logg) + 3e-4 * (teff - 5500) + rng.uniform(-0.3, 0.3)
+    vmic = 1.0 + 0.35 * (4.4 - logg) + 3e-4 * (teff - 5500) + rng.uniform(-0.6, 0.6)
     for name in LABEL_NAMES:
         if name.endswith("_fe"):
             row[COLUMN[name]] = rng.uniform(-_SPREAD, _SPREAD)

@@ -79,7 +79,10 @@ def measure_velocity(
     curve = correlation.max(0)
     away = np.abs(np.arange(curve.size) - peak_at) > 120.0 / LOG_STEP_KMS
     contrast = float(curve[peak_at] / max(curve[away].max(), 1e-3))
-    fits = [_refine(arm, f[best], start) if p else (np.nan, np.nan) for arm, f, p in zip(arms, templates.log_flux, present, strict=True)]
+    fits = [
+        _refine(arm, f[best], start) if p else (np.nan, np.nan)
+        for arm, f, p in zip(arms, templates.log_flux, present, strict=True)
+    ]
     known = np.array([(v, e) for v, e in fits if np.isfinite(v) and np.isfinite(e)])
     everywhere = len(known) == sum(present)  # an arm that has data but fits no template contradicts the peak
     credible = bool(contrast >= MIN_CONTRAST and everywhere and known.size and known[:, 1].min() < MAX_ERROR_KMS)

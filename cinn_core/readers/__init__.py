@@ -89,7 +89,9 @@ def _load(path: Path, name: str) -> bytes:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise SpectrumError(f"{name} is {size / 1e9:.1f} GB large; spectra up to {MAX_BYTES / 1e9:.0f} GB are read.")
+            raise SpectrumError(
+                f"{name} is {size / 1e9:.1f} GB large; spectra up to {MAX_BYTES / 1e9:.0f} GB are read."
+            )
         return path.read_bytes()
     except OSError as problem:
         raise SpectrumError(f"{name} cannot be opened ({problem.strerror or problem}).") from problem
@@ -124,7 +126,8 @@ def _parse(content: bytes, name: str) -> Found:
 
 def _parse_fits(content: bytes, name: str) -> Found:
     try:
-        with fits.open(io.BytesIO(content), memmap=False, ignore_missing_simple=True) as hdus:
+        with fits.open(io.BytesIO(content), memmap=False, ignore_missing_simple=True) as opened:
+            hdus = [hdu for hdu in opened if hasattr(hdu, "data")]  # damaged ones have none
             shapes = [None if hdu.data is None else np.shape(hdu.data) for hdu in hdus]
             for matches, reader in _FITS_FORMATS:
                 if matches(hdus):
@@ -132,6 +135,8 @@ def _parse_fits(content: bytes, name: str) -> Found:
     except SpectrumError:
         raise
     except (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, fits.VerifyError, MemoryError) as problem:
-        raise SpectrumError(f"{name} is a damaged or cut FITS file ({str(problem).splitlines()[0][:120]}); fetch it again.") from problem
+        raise SpectrumError(
+            f"{name} is a damaged or cut FITS file ({str(problem).splitlines()[0][:120]}); fetch it again."
+        ) from problem
     holds = ", ".join("an empty header" if s is None else f"data of shape {s}" for s in shapes[:5])
     raise SpectrumError(f"{name} is a FITS file holding {holds}, but no spectrum with wavelengths; {_READABLE}.")

@@ -70,7 +70,11 @@ def to_angstrom(values: NDArray, unit: str | None, where: str) -> tuple[NDArray,
     factor = UNIT_ANGSTROM.get(declared)
     if factor is not None and _optical(low * factor, high * factor):
         return values * factor, Step("wavelength unit", f"{where} says {unit!s}", {"angstrom_per_unit": factor})
-    said = f"{where} gives no usable unit" if factor is None else f"{where} says {unit}, which would not be an optical spectrum"
+    said = (
+        f"{where} gives no usable unit"
+        if factor is None
+        else f"{where} says {unit}, which would not be an optical spectrum"
+    )
     if declared and factor is None:
         said = f'{where} says "{unit}", which is no unit of wavelength'
     for name, other in (("Angstrom", 1.0), ("nm", 10.0), ("micron", 1e4)):
@@ -144,7 +148,9 @@ def resolving_power(headers: list[Any], name: str) -> tuple[float | None, tuple[
             value = number(header, key) if key in header else None
             if value is not None and 5_000 <= value <= 500_000:
                 return value, (Step("resolving power", f"header keyword {key}", {"R": value}),)
-    told = [(str(h.get(key, "")), f"header keyword {key}") for h in headers for key in ("INSTRUME", "INSTRUM", "DETNAM")]
+    told = [
+        (str(h.get(key, "")), f"header keyword {key}") for h in headers for key in ("INSTRUME", "INSTRUM", "DETNAM")
+    ]
     for text, where in [*told, (name, "name of the file")]:
         for pattern, value in INSTRUMENTS:
             if re.search(pattern, text.lower()):

@@ -10,12 +10,22 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Step
-from .common import Found, medium_of, missing_pixels, missing_step, resolving_power, snr_header, star_name, to_angstrom, usable_error
+from .common import (
+    Found,
+    medium_of,
+    missing_pixels,
+    missing_step,
+    resolving_power,
+    snr_header,
+    star_name,
+    to_angstrom,
+    usable_error,
+)
 from .image import wavelength_axis
 from .orders import Order, merge_orders
 
 
-def is_echelle(hdus: fits.HDUList) -> bool:
+def is_echelle(hdus: list[fits.PrimaryHDU]) -> bool:
     """Whether the file holds several orders: a multispec image, a stack of rows, or several one-dimensional images."""
     images = _images(hdus)
     if not images:
@@ -27,7 +37,7 @@ def is_echelle(hdus: fits.HDUList) -> bool:
     return len({round(float(h.header["CRVAL1"]), 3) for h in axes if _is_number(h.header["CRVAL1"])}) > 2
 
 
-def read_echelle(hdus: fits.HDUList, name: str) -> Found:
+def read_echelle(hdus: list[fits.PrimaryHDU], name: str) -> Found:
     """All orders joined into one spectrum; refuses order images that carry no wavelengths."""
     images = _images(hdus)
     first = images[0]
@@ -58,7 +68,7 @@ def _lit(flux: NDArray) -> NDArray:
     return ~missing_pixels(flux) & (flux > 0)
 
 
-def _images(hdus: fits.HDUList) -> list[fits.ImageHDU]:
+def _images(hdus: list[fits.PrimaryHDU]) -> list[fits.ImageHDU]:
     return [h for h in hdus if h.is_image and h.data is not None and h.data.size >= 100]
 
 
@@ -79,12 +89,18 @@ def _multispec(hdu: fits.ImageHDU, name: str) -> tuple[list[Order], list[Step]]:
         spec = re.search(rf'spec{row + 1}\s*=\s*"([^"]*)"', text)
         if spec is None:
             continue
-        wave, unit_step = to_angstrom(_multispec_axis(spec.group(1).split(), cube.shape[2], name), "Angstrom", f"order {row + 1}")
+        wave, unit_step = to_angstrom(
+            _multispec_axis(spec.group(1).split(), cube.shape[2], name), "Angstrom", f"order {row + 1}"
+        )
         flux = cube[science, row]
         orders.append(Order(wave, flux, None if noise is None else cube[noise, row], _lit(flux)))
     if not orders or unit_step is None:
-        raise SpectrumError(f"{name} is an IRAF multispec image without its WAT2 wavelength solution; load one that has it.")
-    reason = f"IRAF multispec; band {science + 1} is the spectrum" + ("" if noise is None else f", band {noise + 1} its noise")
+        raise SpectrumError(
+            f"{name} is an IRAF multispec image without its WAT2 wavelength solution; load one that has it."
+        )
+    reason = f"IRAF multispec; band {science + 1} is the spectrum" + (
+        "" if noise is None else f", band {noise + 1} its noise"
+    )
     return orders, [Step("format", reason, {"orders": len(orders), "pixels": cube.shape[2]}), unit_step]
 
 
@@ -112,7 +128,9 @@ def _function_axis(words: list[float], pixel: NDArray, name: str) -> NDArray:
     kind, n_terms, low, high = int(words[2]), int(words[3]), words[4], words[5]
     series = {1: np.polynomial.chebyshev.chebval, 2: np.polynomial.legendre.legval}
     if kind not in series:
-        raise SpectrumError(f"{name} stores its wavelengths as IRAF function {kind}; linear, Chebyshev and Legendre are read: resample it with dispcor.")
+        raise SpectrumError(
+            f"{name} stores its wavelengths as IRAF function {kind}; linear, Chebyshev and Legendre are read: resample it with dispcor."
+        )
     x = (2 * pixel - (high + low)) / (high - low)
     return words[0] * (words[1] + series[kind](x, np.array(words[6 : 6 + n_terms])))
 
@@ -123,7 +141,11 @@ def _one_hdu_per_order(images: list[fits.ImageHDU]) -> tuple[list[Order], list[S
         flux = np.asarray(hdu.data, float).ravel()
         wave, _ = wavelength_axis(hdu.header, flux.size, f"extension {hdu.name}")
         orders.append(Order(wave, flux, None, _lit(flux)))
-    return orders, [Step("format", "FITS images, one extension an order, each with its own wavelength axis", {"orders": len(orders)})]
+    return orders, [
+        Step(
+            "format", "FITS images, one extension an order, each with its own wavelength axis", {"orders": len(orders)}
+        )
+    ]
 
 
 def _stacked(images: list[fits.ImageHDU], name: str) -> tuple[list[Order], list[Step]]:
@@ -133,19 +155,25 @@ def _stacked(images: list[fits.ImageHDU], name: str) -> tuple[list[Order], list[
     waves = [a for a in same if _is_wavelength(a)]
     if flux.ndim != 2 or not waves:
         raise SpectrumError(
-            f"{name} holds an image of {' x '.join(map(str, flux.shape))} fluxes without wavelengths (its wavelength solution is in another "
-            "file); load a version that carries the wavelengths."
+            f"{name} holds an image of {' x '.join(map(str, flux.shape))} fluxes without wavelengths "
+            "(its wavelength solution is in another file); load a version that carries the wavelengths."
         )
     wave = waves[0]
     errors = [a for a in same if a is not wave and np.nanmedian(a) > 0]
     wave_flat, unit_step = to_angstrom(wave.ravel(), None, "the wavelength image")
     wave = wave_flat.reshape(flux.shape)
     orders = [
-        Order(wave[i], flux[i], errors[0][i] if errors else None, ~missing_pixels(flux[i])) for i in range(flux.shape[0])
+        Order(wave[i], flux[i], errors[0][i] if errors else None, ~missing_pixels(flux[i]))
+        for i in range(flux.shape[0])
     ]
-    return orders, [Step("format", "order image with a wavelength image", {"orders": len(orders), "pixels": flux.shape[1]}), unit_step]
+    return orders, [
+        Step("format", "order image with a wavelength image", {"orders": len(orders), "pixels": flux.shape[1]}),
+        unit_step,
+    ]
 
 
 def _is_wavelength(image: NDArray) -> bool:
     """Whether every row increases steadily and the values are those of light."""
-    return bool(np.all(np.isfinite(image)) and np.all(np.diff(image, axis=1) > 0) and 290 < image.min() and image.max() < 26000)
+    return bool(
+        np.all(np.isfinite(image)) and np.all(np.diff(image, axis=1) > 0) and 290 < image.min() and image.max() < 26000
+    )

@@ -24,7 +24,7 @@ from .common import (
 _ERROR_NAMES = ("SIGMA", "ERR", "ERROR", "ERRORS", "ERRS", "STDEV", "NOISE", "UNCERT", "UNCERTAINTY")
 
 
-def is_image(hdus: fits.HDUList) -> bool:
+def is_image(hdus: list[fits.PrimaryHDU]) -> bool:
     """Whether the first image with data is one spectrum with a wavelength axis in its header."""
     hdu = first_image(hdus)
     if hdu is None:
@@ -33,7 +33,7 @@ def is_image(hdus: fits.HDUList) -> bool:
     return int(np.prod(shape[:-1])) == 1 or (len(shape) == 3 and shape[1] == 1)
 
 
-def first_image(hdus: fits.HDUList) -> fits.ImageHDU | None:
+def first_image(hdus: list[fits.PrimaryHDU]) -> fits.ImageHDU | None:
     """The first HDU that holds an image, or None."""
     for hdu in hdus:
         if hdu.is_image and hdu.data is not None and hdu.data.size >= 100:
@@ -41,7 +41,7 @@ def first_image(hdus: fits.HDUList) -> fits.ImageHDU | None:
     return None
 
 
-def read_image(hdus: fits.HDUList, name: str) -> Found:
+def read_image(hdus: list[fits.PrimaryHDU], name: str) -> Found:
     """One spectrum from a FITS image; the error from an extension named like one when its axis agrees."""
     hdu = first_image(hdus)
     assert hdu is not None
@@ -58,7 +58,16 @@ def read_image(hdus: fits.HDUList, name: str) -> Found:
     medium, medium_steps = medium_of(headers)
     steps += [*missing_step(bad, wavelength), *error_steps, *power_steps, *medium_steps]
     return Found(
-        wavelength, flux, "FITS image", error, good, medium, star_name(headers, name), power, snr_header(headers), tuple(steps)
+        wavelength,
+        flux,
+        "FITS image",
+        error,
+        good,
+        medium,
+        star_name(headers, name),
+        power,
+        snr_header(headers),
+        tuple(steps),
     )
 
 
@@ -87,7 +96,9 @@ def wavelength_axis(header: fits.Header, n: int, where: str) -> tuple[NDArray, l
         unit = ctype.lower()
     flag = number(header, "DC-FLAG")
     if flag == 1 or (flag is None and delta < 0.01 and 3.3 < axis.min() < axis.max() < 4.45):
-        reason = "DC-FLAG = 1" if flag == 1 else f"an axis from {axis[0]:.4f} to {axis[-1]:.4f} is optical only as log10"
+        reason = (
+            "DC-FLAG = 1" if flag == 1 else f"an axis from {axis[0]:.4f} to {axis[-1]:.4f} is optical only as log10"
+        )
         steps.append(Step("wavelength scale", f"log10 of the wavelength: {reason}"))
         axis = 10.0**axis
     elif ctype.endswith("-LOG") and start > 10:
@@ -98,7 +109,9 @@ def wavelength_axis(header: fits.Header, n: int, where: str) -> tuple[NDArray, l
         steps.append(Step("wavelength scale", f"natural logarithm of the wavelength: {reason}"))
         axis = np.exp(axis)
     else:
-        steps.append(Step("wavelength scale", "linear", {"CRVAL1": start, "CDELT1": float(delta or 0.0), "CRPIX1": reference}))
+        steps.append(
+            Step("wavelength scale", "linear", {"CRVAL1": start, "CDELT1": float(delta or 0.0), "CRPIX1": reference})
+        )
     wavelength, step = to_angstrom(axis, unit or None, "the header")
     return wavelength, [*steps, step]
 
@@ -109,7 +122,7 @@ def _iraf_unit(header: fits.Header) -> str:
 
 
 def _sigma(
-    hdus: fits.HDUList, science: fits.ImageHDU, wavelength: NDArray, good: NDArray, steps: list[Step]
+    hdus: list[fits.PrimaryHDU], science: fits.ImageHDU, wavelength: NDArray, good: NDArray, steps: list[Step]
 ) -> tuple[NDArray | None, NDArray, str]:
     """Errors from the extension named like them, if it has the spectrum's own length and wavelengths."""
     for hdu in hdus:
@@ -121,7 +134,9 @@ def _sigma(
         if "CRVAL1" in hdu.header:
             axis = wavelength_axis(hdu.header, wavelength.size, hdu.name)[0]
             if np.abs(axis - wavelength).max() > 0.5 * np.diff(wavelength).max():
-                steps.append(Step("error column", f"extension {hdu.name} has other wavelengths than the flux and is left out"))
+                steps.append(
+                    Step("error column", f"extension {hdu.name} has other wavelengths than the flux and is left out")
+                )
                 continue
         return np.asarray(hdu.data, float).ravel(), good, f"extension {hdu.name}"
     return None, good, ""

@@ -42,27 +42,28 @@ def merge_orders(orders: list[Order], blaze_degree: int = 6) -> Merged:
     parts = [p for p in (_deblazed(o, blaze_degree) for o in orders) if p is not None]
     if not parts:
         raise SpectrumError("None of the echelle orders in this file holds enough usable pixels.")
-    parts.sort(key=lambda p: p[0][0])
-    kept = [np.ones(p[0].size, bool) for p in parts]
+    parts.sort(key=lambda part: part.wavelength[0])
+    kept = [np.ones(part.wavelength.size, bool) for part in parts]
     for i in range(len(parts) - 1):
-        left, right = parts[i], parts[i + 1]
-        low, high = right[0][0], left[0][-1]
+        low, high = parts[i + 1].wavelength[0], parts[i].wavelength[-1]
         if low < high:
-            cut = 0.5 * (low + high)
-            kept[i] &= left[0] <= cut
-            kept[i + 1] &= right[0] > cut
-    wavelength, flux, good = (np.concatenate([p[j][k] for p, k in zip(parts, kept, strict=True)]) for j in (0, 2, 4))
-    errors = [p[3][k] for p, k in zip(parts, kept, strict=True) if p[3] is not None]
-    error = np.concatenate(errors) if len(errors) == len(parts) else None
+            kept[i] &= parts[i].wavelength <= 0.5 * (low + high)
+            kept[i + 1] &= parts[i + 1].wavelength > 0.5 * (low + high)
+    pairs = list(zip(parts, kept, strict=True))
+    wavelength = np.concatenate([part.wavelength[k] for part, k in pairs])
     order = np.argsort(wavelength, kind="stable")
     order = order[np.concatenate([[True], np.diff(wavelength[order]) > 0])]
+    flux = np.concatenate([part.flux[k] for part, k in pairs])[order]
+    good = np.concatenate([part.good[k] for part, k in pairs])[order]
+    errors = [part.error[k] for part, k in pairs if part.error is not None]
+    error = np.concatenate(errors)[order] if len(errors) == len(parts) else None
     reason = "each order divided by its blaze (upper envelope), overlaps cut in their middle"
     step = Step("orders joined", reason, {"orders": len(parts), "blaze_degree": blaze_degree})
-    return Merged(wavelength[order], flux[order], None if error is None else error[order], good[order].astype(bool), step)
+    return Merged(wavelength[order], flux, error, good, step)
 
 
-def _deblazed(order: Order, degree: int) -> tuple[NDArray, NDArray, NDArray, NDArray | None, NDArray] | None:
-    """(wavelength, blaze as a share of all orders' scale, flux / blaze, error / blaze, good) of one order, or None if empty."""
+def _deblazed(order: Order, degree: int) -> Order | None:
+    """The order in increasing wavelength, divided by its blaze, without empty ends; None if it holds too little light."""
     ascending = np.argsort(order.wavelength, kind="stable")
     wavelength, flux, good = order.wavelength[ascending], order.flux[ascending], order.good[ascending]
     if good.sum() < 100:
@@ -75,4 +76,4 @@ def _deblazed(order: Order, degree: int) -> tuple[NDArray, NDArray, NDArray, NDA
     window = slice(measured[0], measured[-1] + 1)
     safe = np.where(lit, blaze, np.nanmax(blaze))[window]
     error = None if order.error is None else order.error[ascending][window] / safe
-    return wavelength[window], safe / np.nanmax(blaze), flux[window] / safe, error, (good & lit)[window]
+    return Order(wavelength[window], flux[window] / safe, error, (good & lit)[window])

@@ -29,12 +29,12 @@ IVAR = r"^(ivar|inv_var|invvar|inverse_variance)$"
 FLAG = r"^(qual|quality|dq|mask|flag|flags|and_mask|badpix)$"
 
 
-def is_table(hdus: fits.HDUList) -> bool:
+def is_table(hdus: list[fits.PrimaryHDU]) -> bool:
     """Whether a table with a wavelength and a flux column is there."""
     return any(_columns(hdu) is not None for hdu in hdus)
 
 
-def read_table(hdus: fits.HDUList, name: str) -> Found:
+def read_table(hdus: list[fits.PrimaryHDU], name: str) -> Found:
     """One spectrum from the first table that has wavelengths and fluxes."""
     hdu, roles = next((h, c) for h in hdus if (c := _columns(h)) is not None)
     n_rows = len(hdu.data)
@@ -44,10 +44,18 @@ def read_table(hdus: fits.HDUList, name: str) -> Found:
     lengths = {role: v.size for role, v in columns.items()}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{role} {n}" for role, n in lengths.items())
-        raise SpectrumError(f"The columns of the table in {name} differ in length ({said}); a spectrum needs one of each a pixel.")
+        raise SpectrumError(
+            f"The columns of the table in {name} differ in length ({said}); a spectrum needs one of each a pixel."
+        )
     names = {role: str(hdu.columns[i].name) for role, i in roles.items()}
     layout = "one row of vectors" if n_rows == 1 else "one row a pixel"
-    steps = [Step("format", f"FITS table, {layout}", {"pixels": lengths["wave"], **{f"{r}_column": c for r, c in names.items()}})]
+    steps = [
+        Step(
+            "format",
+            f"FITS table, {layout}",
+            {"pixels": lengths["wave"], **{f"{r}_column": c for r, c in names.items()}},
+        )
+    ]
     wave = columns["wave"]
     if re.match(r"^log", names["wave"].lower()):
         wave = 10.0**wave
@@ -84,7 +92,11 @@ def _columns(hdu: fits.hdu.base._BaseHDU) -> dict[str, int] | None:
     for role, pattern in (("wave", WAVE), ("flux", FLUX), ("error", ERROR), ("ivar", IVAR), ("flag", FLAG)):
         if role in roles or (role in ("error", "ivar") and "flux" in roles and any(types)):
             continue
-        match = [i for i in range(n) if re.match(pattern, names[i]) and hdu.columns[i].format.strip("0123456789()")[:1] not in "A"]
+        match = [
+            i
+            for i in range(n)
+            if re.match(pattern, names[i]) and hdu.columns[i].format.strip("0123456789()")[:1] not in "A"
+        ]
         if match:
             roles[role] = match[0]
     return roles if {"wave", "flux"} <= set(roles) else None
@@ -95,7 +107,9 @@ def _by_utype(types: list[str]) -> dict[str, int]:
     low = [t.lower() for t in types]
 
     def find(ending: str, namespace: str | None = None) -> int | None:
-        hits = [i for i, t in enumerate(low) if t.endswith(ending) and (namespace is None or t.split(":")[0] == namespace)]
+        hits = [
+            i for i, t in enumerate(low) if t.endswith(ending) and (namespace is None or t.split(":")[0] == namespace)
+        ]
         return min(hits, key=lambda i: not low[i].startswith("spec:")) if hits else None
 
     wave, flux = find("data.spectralaxis.value"), find("data.fluxaxis.value")
@@ -103,7 +117,10 @@ def _by_utype(types: list[str]) -> dict[str, int]:
         return {}
     roles = {"wave": wave, "flux": flux}
     namespace = low[flux].split(":")[0]
-    for role, ending in (("error", "data.fluxaxis.accuracy.staterror"), ("flag", "data.fluxaxis.accuracy.qualitystatus")):
+    for role, ending in (
+        ("error", "data.fluxaxis.accuracy.staterror"),
+        ("flag", "data.fluxaxis.accuracy.qualitystatus"),
+    ):
         found = find(ending, namespace)
         if found is not None:
             roles[role] = found

@@ -7,12 +7,15 @@ import re
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import savgol_filter
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
 from .common import Found, missing_pixels, missing_step, resolving_power, star_name, to_angstrom, usable_error
 from .orders import Order, merge_orders
 from .table import ERROR, FLUX, WAVE
+
+_SMOOTHED = 31  # pixels over which rounded wavelengths are smoothed
 
 
 def is_text(data: bytes) -> bool:
@@ -49,7 +52,9 @@ def read_text(data: bytes, name: str) -> Found:
         flavour = "text, echelle orders"
         good = good & (flux > 0)  # ends of extracted orders are often negative
         parts = [order == o for o in np.unique(order)]
-        merged = merge_orders([Order(wavelength[p], flux[p], None if error is None else error[p], good[p]) for p in parts])
+        merged = merge_orders(
+            [Order(wavelength[p], flux[p], None if error is None else error[p], good[p]) for p in parts]
+        )
         wavelength, flux, error, good = merged.wavelength, merged.flux, merged.error, merged.good
         steps.append(merged.step)
     else:
@@ -63,9 +68,13 @@ def _numbers(text: str, name: str) -> tuple[NDArray, list[str]]:
     """The block of numbers (rows, columns) of a text and the names above it, if any."""
     lines = text.splitlines()
     numeric = [_count(line) for line in lines[:2000]]
-    first = next((i for i in range(len(numeric) - 3) if numeric[i] >= 2 and numeric[i : i + 3] == [numeric[i]] * 3), None)
+    first = next(
+        (i for i in range(len(numeric) - 3) if numeric[i] >= 2 and numeric[i : i + 3] == [numeric[i]] * 3), None
+    )
     if first is None:
-        raise SpectrumError(f"{name} is text without columns of numbers; a text spectrum has wavelength, flux and perhaps an error in each line.")
+        raise SpectrumError(
+            f"{name} is text without columns of numbers; a text spectrum has wavelength, flux and perhaps an error in each line."
+        )
     above = [t for t in lines[:first] if t.strip()]
     names = re.split(r"[\s,;]+", above[-1].strip().lstrip("#!%; ").lower()) if above else []
     body = "\n".join(line for line in lines[first:] if line.strip() and line.lstrip()[0] not in "#!%")
@@ -74,7 +83,9 @@ def _numbers(text: str, name: str) -> tuple[NDArray, list[str]]:
     except ValueError as problem:
         row = re.search(r"row (\d+)", str(problem))
         where = f" near line {first + int(row.group(1)) + 1}" if row else ""
-        raise SpectrumError(f"The columns of {name} stop being {numeric[first]} numbers a line{where}; mend or cut the file there.") from problem
+        raise SpectrumError(
+            f"The columns of {name} stop being {numeric[first]} numbers a line{where}; mend or cut the file there."
+        ) from problem
     return table, names
 
 
@@ -100,7 +111,12 @@ def _roles(
         return wave, flux, named(ERROR), None, f"named {', '.join(columns)}"
     n = table.shape[1]
     first = table[:, 0]
-    if n >= 3 and np.all(first == np.round(first)) and np.abs(np.diff(first)).max() <= 1 and np.unique(first).size < 200:
+    if (
+        n >= 3
+        and np.all(first == np.round(first))
+        and np.abs(np.diff(first)).max() <= 1
+        and np.unique(first).size < 200
+    ):
         error = table[:, 3] if n >= 4 else None
         return table[:, 1], table[:, 2], error, first, "order number, wavelength, flux"
     if n == 2:
@@ -120,20 +136,22 @@ def _distinct(
         return wavelength, flux, error, good, []
     quantum = float(np.median(step[step > 0]))
     decimals = next((d for d in range(6) if np.allclose(wavelength, np.round(wavelength, d), atol=1e-9)), None)
-    half = 15
-    if decimals is not None and wavelength.size > 4 * half:
-        index = np.arange(-half, half + 1)
-        mean = np.convolve(wavelength, np.ones(index.size) / index.size, "same")
+    if decimals is not None and wavelength.size > 2 * _SMOOTHED:
+        mean = savgol_filter(wavelength, _SMOOTHED, 1)
         smooth = np.where(np.abs(mean - wavelength) <= 0.75 * 10.0**-decimals, mean, wavelength)
-        smooth[:half], smooth[-half:] = wavelength[:half], wavelength[-half:]
         if np.all(np.diff(smooth) > 0):
-            reason = f"wavelengths are rounded to {decimals} decimals, some equal; a running mean over 31 pixels restores them"
-            return smooth, flux, error, good, [Step("wavelength rounding", reason, {"moved_at_most": float(np.abs(smooth - wavelength).max())})]
+            reason = f"wavelengths are rounded to {decimals} decimals, some equal; straight lines through {_SMOOTHED} pixels restore them"
+            moved = float(np.abs(smooth - wavelength).max())
+            return smooth, flux, error, good, [Step("wavelength rounding", reason, {"moved_at_most": moved})]
     unique, index = np.unique(wavelength, return_inverse=True)
     count = np.bincount(index, weights=good)
     mean = np.bincount(index, weights=np.where(good, flux, 0.0)) / np.maximum(count, 1)
     out_error = None
     if error is not None:
         out_error = np.sqrt(np.bincount(index, weights=np.where(good, error, 0.0) ** 2)) / np.maximum(count, 1)
-    note = Step("wavelength rounding", "pixels of equal wavelength are averaged", {"pixels": wavelength.size - unique.size, "step": quantum})
+    note = Step(
+        "wavelength rounding",
+        "pixels of equal wavelength are averaged",
+        {"pixels": wavelength.size - unique.size, "step": quantum},
+    )
     return unique, mean, out_error, count > 0, [note]

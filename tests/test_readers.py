@@ -1,0 +1,282 @@
+"""Readers: every flavour lands on the same wavelengths, and what is no spectrum is refused in a sentence."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from synthetic import fits_bytes, image_hdu
+
+from cinn_core.errors import SpectrumError
+from cinn_core.instrument import ARMS
+from cinn_core.readers import read
+from cinn_core.stages import Medium
+
+N = 4000
+WAVE = 5200 + 0.05 * np.arange(N)
+FLUX = (1 + 0.1 * np.sin(WAVE) + 0.01 * np.random.default_rng(5).normal(size=N)).astype(np.float32)
+UNREADABLE = ("MOON_rabh.225.fits",)
+NOISE_ONLY_ORDER = ("mbgphR201811160014_u1we.fits",)  # its bluest order holds wavelengths but no light
+
+
+def table_hdu(columns: list[tuple[str, np.ndarray]], one_row: bool, **cards) -> fits.BinTableHDU:
+    made = []
+    for name, values in columns:
+        kind = f"{values.size}D" if one_row else "D"
+        made.append(fits.Column(name=name, format=kind, array=values[None] if one_row else values))
+    hdu = fits.BinTableHDU.from_columns(made)
+    hdu.header.update(cards)
+    return hdu
+
+
+def step_names(spectrum) -> set[str]:
+    return {step.name for step in spectrum.steps}
+
+
+@pytest.mark.parametrize(
+    ("cards", "air"),
+    [
+        ({"CRVAL1": 5200.0, "CDELT1": 0.05, "CRPIX1": 1.0}, False),
+        ({"CRVAL1": 5200.0, "CDELT1": 0.05}, False),
+        ({"CRVAL1": 5200.0, "CD1_1": 0.05, "CRPIX1": "1."}, False),
+        ({"CRVAL1": 520.0, "CDELT1": 0.005, "CRPIX1": 1, "CUNIT1": "nm", "CTYPE1": "AWAV"}, True),
+        ({"CRVAL1": 5200.0, "CDELT1": 0.05, "CRPIX1": 1, "CUNIT1": "NM", "CTYPE1": "AWAV"}, True),
+        ({"CRVAL1": 5200.0, "CDELT1": 0.05, "CRPIX1": 1, "CUNIT1": "pixel", "CUNIT2": "pixel"}, False),
+        ({"CRVAL1": 5200.0, "CDELT1": 0.05, "CRPIX1": 1, "CUNIT1": "0.1 nm", "CTYPE1": "AWAV"}, True),
+        ({"CRVAL1": 5205.0, "CDELT1": 0.05, "CRPIX1": 101.0}, False),
+    ],
+)
+def test_linear_images_land_on_the_same_wavelengths_whatever_their_dialect(cards, air):
+    hdu = fits.PrimaryHDU(FLUX)
+    for key, value in cards.items():
+        hdu.header[key] = value
+    spectrum = read(fits_bytes(hdu), "image.fits")
+    assert np.allclose(spectrum.wavelength, WAVE, atol=1e-6)
+    assert np.allclose(spectrum.flux, FLUX)
+    assert (spectrum.medium is Medium.AIR) == air
+
+
+def test_log10_image_is_not_read_as_linear():
+    log = np.log10(5200) + 4e-6 * np.arange(N)
+    spectrum = read(fits_bytes(image_hdu(FLUX, CRVAL1=log[0], CDELT1=4e-6, CRPIX1=1.0, DC_FLAG=1)), "log.fits")
+    assert np.allclose(spectrum.wavelength, 10**log)
+
+
+def test_natural_log_axis_of_the_fits_standard():
+    delta = 0.05
+    hdu = image_hdu(FLUX, CRVAL1=5200.0, CDELT1=delta, CRPIX1=1.0, CTYPE1="WAVE-LOG", CUNIT1="Angstrom")
+    spectrum = read(fits_bytes(hdu), "ln.fits")
+    assert np.allclose(spectrum.wavelength, 5200 * np.exp(delta * np.arange(N) / 5200))
+    assert spectrum.medium is Medium.VACUUM
+
+
+def test_sigma_extension_in_another_unit_is_the_error_when_its_wavelengths_agree():
+    science = image_hdu(FLUX, CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1, CUNIT1="NM", CTYPE1="AWAV")
+    sigma = fits.ImageHDU(np.full(N, 0.01, np.float32), name="SIGMA")
+    for key, value in {"CRVAL1": 520.0, "CDELT1": 0.005, "CRPIX1": 1, "CUNIT1": "NM"}.items():
+        sigma.header[key] = value
+    assert np.allclose(read(fits_bytes(science, sigma), "s.fits").error, 0.01)
+    sigma.header["CRVAL1"] = 530.0
+    assert read(fits_bytes(science, sigma), "s.fits").error is None
+
+
+def test_zero_filled_gap_is_missing_not_flux():
+    flux = FLUX.copy()
+    flux[1000:1600] = 0
+    spectrum = read(fits_bytes(image_hdu(flux, CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1.0)), "gap.fits")
+    assert not spectrum.good[1000:1600].any()
+    assert spectrum.good[:1000].all()
+    assert spectrum.good[1600:].all()
+    assert "missing pixels" in step_names(spectrum)
+
+
+@pytest.mark.parametrize(("ucd", "medium"), [("em.wl;obs.atmos", Medium.AIR), ("em.wl", Medium.VACUUM)])
+def test_eso_table_takes_flux_and_error_of_one_namespace_and_its_ucd_says_air_or_vacuum(ucd, medium):
+    adu, adu_error = FLUX * 5000.0, np.full(N, 50.0)
+    error = np.full(N, 0.01)
+    error[7], error[8] = 0, np.nan
+    columns = [
+        ("WAVE", WAVE / 10),
+        ("FLUX_REDUCED", adu),
+        ("ERR_REDUCED", adu_error),
+        ("FLUX", FLUX.astype(float)),
+        ("ERR", error),
+    ]
+    types = ["spec:Data.SpectralAxis.Value", "eso:Data.FluxAxis.Value", "eso:Data.FluxAxis.Accuracy.StatError",
+             "spec:Data.FluxAxis.Value", "spec:Data.FluxAxis.Accuracy.StatError"]  # fmt: skip
+    cards = {f"TUTYP{i + 1}": t for i, t in enumerate(types)} | {"TUCD1": ucd, "TUNIT1": "nm"}
+    primary = fits.PrimaryHDU()
+    primary.header["SPEC_RES"], primary.header["SNR"], primary.header["OBJECT"] = 74450.0, 262.0, "HD 1"
+    spectrum = read(fits_bytes(primary, table_hdu(columns, True, **cards)), "adp.fits")
+    assert np.allclose(spectrum.wavelength, WAVE)
+    assert np.allclose(spectrum.flux, FLUX)
+    assert np.nanmedian(spectrum.error) == pytest.approx(0.01)
+    assert not spectrum.good[7]
+    assert not spectrum.good[8]
+    assert spectrum.good[9:].all()
+    assert (spectrum.medium, spectrum.resolving_power, spectrum.snr_header, spectrum.star) == (
+        medium,
+        74450.0,
+        262.0,
+        "HD 1",
+    )
+
+
+def test_4most_level_1_table_is_read_with_its_quality_flags():
+    quality = np.zeros(N)
+    quality[100:110] = 4
+    columns = [("WAVE", WAVE), ("FLUX", FLUX.astype(float)), ("ERR_FLUX", np.full(N, 0.02)), ("QUAL", quality),
+               ("FLUX_NOSS", 2.0 * FLUX), ("ERR_FLUX_NOSS", np.full(N, 0.04))]  # fmt: skip
+    spectrum = read(fits_bytes(fits.PrimaryHDU(), table_hdu(columns, True, EXTNAME="PHASE3SPECTRUM")), "x_LJ1.fits")
+    assert np.allclose(spectrum.flux, FLUX)
+    assert np.allclose(spectrum.error, 0.02)
+    assert (~spectrum.good).sum() == 10
+
+
+def test_row_per_pixel_table_and_inverse_variance():
+    ivar = np.full(N, 1e4)
+    ivar[50] = 0
+    rows = read(
+        fits_bytes(
+            fits.PrimaryHDU(), table_hdu([("wav", WAVE), ("flux", FLUX.astype(float)), ("uflux", FLUX * 0.01)], False)
+        ),
+        "r.fits",
+    )
+    cells = read(
+        fits_bytes(
+            fits.PrimaryHDU(), table_hdu([("LAMBDA", WAVE), ("SPEC", FLUX.astype(float)), ("IVAR", ivar)], True)
+        ),
+        "c.fits",
+    )
+    assert np.allclose(rows.error, FLUX * 0.01)
+    assert np.allclose(rows.wavelength, WAVE)
+    assert np.nanmedian(cells.error) == pytest.approx(0.01)
+    assert not cells.good[50]
+
+
+def test_text_in_nm_with_errors_csv_and_names():
+    lines = "\n".join(f"{w / 10:.5f}\t{f:.6f}\t0.01" for w, f in zip(WAVE, FLUX, strict=True))
+    ispec = read(f"waveobs\tflux\terr\n{lines}\n".encode(), "star.txt")
+    narval = read(f"***Reduced spectrum of 'star'\n {N} 2\n{lines}\n".encode(), "star.s")
+    comma = read(
+        ("wavelength,flux\n" + "\n".join(f"{w:.3f},{f:.6f}" for w, f in zip(WAVE, FLUX, strict=True))).encode(),
+        "star.csv",
+    )
+    for spectrum in (ispec, narval, comma):
+        assert np.allclose(spectrum.wavelength, WAVE, atol=1e-3)
+        assert np.allclose(spectrum.flux, FLUX, atol=1e-5)
+    assert np.allclose(ispec.error, 0.01)
+    assert ispec.medium is Medium.AIR
+    assert comma.medium is Medium.UNKNOWN
+
+
+def test_rounded_wavelengths_that_coincide_become_increasing_again():
+    rounded = np.round(5200 + 0.0083 * np.arange(N), 2)
+    assert (np.diff(rounded) == 0).any()
+    spectrum = read("\n".join(f"{w:.2f} {f:.5f}" for w, f in zip(rounded, FLUX, strict=True)).encode(), "star.txt")
+    assert np.all(np.diff(spectrum.wavelength) > 0)
+    assert np.abs(spectrum.wavelength - (5200 + 0.0083 * np.arange(N)))[20:-20].max() < 0.01
+
+
+def test_overlapping_orders_with_blaze_join_into_one_flat_spectrum():
+    orders = []
+    for k, start in enumerate((5200.0, 5270.0, 5340.0)):
+        wave = start + 0.04 * np.arange(2500)
+        x = np.linspace(-1, 1, wave.size)
+        flux = 1e4 * (1 - 0.6 * x**2) * (1 - 0.5 * np.exp(-(((wave % 10) - 5) ** 2) / 0.02))
+        orders.append(np.stack([np.full(wave.size, k), wave, flux], 1))
+    text = "\n".join(f"{int(o)} {w:.5f} {f:.4f}" for o, w, f in np.concatenate(orders)).encode()
+    spectrum = read(text, "orders.txt")
+    assert np.all(np.diff(spectrum.wavelength) > 0)
+    continuum = spectrum.flux[np.abs(spectrum.wavelength % 10 - 5) > 2]
+    assert np.percentile(np.abs(continuum - 1), 95) < 0.02
+
+
+def test_gzip_is_seen_through_by_its_bytes_not_its_name():
+    data = fits_bytes(image_hdu(FLUX, CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1.0))
+    assert np.array_equal(read(gzip.compress(data), "star.fits").flux, read(data, "star.gz").flux)
+
+
+def test_gzip_bomb_is_refused(monkeypatch):
+    monkeypatch.setattr("cinn_core.readers.MAX_BYTES", 10_000)
+    with pytest.raises(SpectrumError, match="unpacks to more than"):
+        read(gzip.compress(bytes(100_000)), "bomb.fits.gz")
+
+
+def test_order_image_without_wavelengths_is_refused_in_words():
+    with pytest.raises(SpectrumError, match="without wavelengths"):
+        read(fits_bytes(fits.PrimaryHDU(np.ones((79, 300), np.float32))), "moon.fits")
+
+
+def test_image_without_wavelength_axis_is_refused_in_words():
+    with pytest.raises(SpectrumError, match="no wavelengths"):
+        read(fits_bytes(fits.PrimaryHDU(FLUX)), "flux.fits")
+
+
+GOOD_FILE = fits_bytes(image_hdu(FLUX, CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1.0))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        np.random.default_rng(0).bytes(20_000),
+        b"\xff\xd8\xff\xe0" + bytes(5000),
+        GOOD_FILE[:3000],
+        GOOD_FILE[:100],
+        b"\x1f\x8b" + np.random.default_rng(1).bytes(500),
+        gzip.compress(GOOD_FILE)[:400],
+        b"<!DOCTYPE html><p>404 not found</p>",
+        b"name,age\nanna,31\nbert,27\n",
+        b"5200 1.0\n5200.1 0.9\n5200.2 x\n",
+        fits_bytes(fits.PrimaryHDU()),
+        b"5200 nan\n" * 400,
+    ],
+)
+def test_what_is_no_spectrum_is_refused_in_one_sentence(data):
+    with pytest.raises(SpectrumError) as caught:
+        read(data, "upload")
+    text = str(caught.value)
+    assert "Traceback" not in text
+    assert "\n" not in text
+    assert text.endswith(".")
+    assert len(text) < 320
+
+
+def test_random_damage_to_a_header_never_crashes():
+    rng = np.random.default_rng(8)
+    for _ in range(60):
+        damaged = bytearray(GOOD_FILE)
+        for place in rng.integers(0, 2880, 12):
+            damaged[place] = rng.integers(32, 127)
+        try:
+            read(bytes(damaged), "damaged.fits")
+        except SpectrumError:
+            continue
+
+
+def index_rows(shared: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((shared / "spectra" / "INDEX.csv").read_text().splitlines()))
+
+
+def test_real_files_have_the_range_and_coverage_of_the_index(shared):
+    for row in index_rows(shared):
+        path = shared / "spectra" / row["file"]
+        if row["file"] in UNREADABLE:
+            with pytest.raises(SpectrumError, match="without wavelengths"):
+                read(path)
+            continue
+        spectrum = read(path)
+        assert abs(spectrum.wavelength[0] - float(row["wave_min_A"])) < 1, row["file"]
+        assert abs(spectrum.wavelength[-1] - float(row["wave_max_A"])) < 1, row["file"]
+        if row["category"] == "suspect" or row["file"] in NOISE_ONLY_ORDER:
+            continue
+        wave = spectrum.wavelength[spectrum.good]
+        for arm in ARMS:
+            share = (np.histogram(wave, np.arange(arm.low, arm.high + 0.25, 0.5))[0] > 0).mean()
+            key = f"frac_cover_{arm.name}_{arm.low:.0f}_{arm.high:.0f}"
+            assert abs(share - float(row[key])) < 0.05, (row["file"], arm.name, share)
