@@ -7,6 +7,9 @@ windows keep the edges out of them. Constant steps in velocity make a shift and 
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 import scipy.fft
 import torch
@@ -26,12 +29,12 @@ class _AiryFactor(torch.autograd.Function):
     """2 J1(s) / s with its derivative -2 J2(s) / s: torch has no gradient of its Bessel functions."""
 
     @staticmethod
-    def forward(ctx, s: Tensor) -> Tensor:  # noqa: ANN001 (torch's own context)
+    def forward(ctx: Any, s: Tensor) -> Tensor:
         ctx.save_for_backward(s)
         return torch.where(s < 1e-3, 1 - s * s / 8, 2 * torch.special.bessel_j1(s) / s.clamp_min(1e-3))
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:  # noqa: ANN001
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (s,) = ctx.saved_tensors
         safe = s.clamp_min(1e-3)
         j2 = 2 * torch.special.bessel_j1(safe) / safe - torch.special.bessel_j0(safe)
@@ -60,7 +63,7 @@ def gaussian_transfer(frequency: Tensor, fwhm: Tensor) -> Tensor:
 def model_arm_slices(wavelength: NDArray) -> tuple[slice, ...]:
     """The part of the emulator's wavelength grid (m,) that belongs to each arm."""
     cuts = [0, *(np.flatnonzero(np.diff(wavelength) > 1.0) + 1).tolist(), wavelength.size]
-    return tuple(slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True))
+    return tuple(slice(a, b) for a, b in pairwise(cuts))
 
 
 def broaden(

@@ -32,7 +32,7 @@ _BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
-class TestStars:
+class SyntheticStars:
     """Real syntheses as the instrument sees them: labels (n, 26), star (n,) number of the grid star, coefficients (n, k)."""
 
     labels: NDArray
@@ -98,7 +98,7 @@ def synthesis_at_instrument(forward: ForwardModel, grid: Grid, labels: NDArray) 
     return forward.to_pixels(moved).numpy()
 
 
-def make_test_stars(model: Model, grid: Grid, draws: int, seed: int) -> TestStars:
+def make_synthetic_stars(model: Model, grid: Grid, draws: int, seed: int) -> SyntheticStars:
     """Every grid star `draws` times, each with its own vbroad, uniform in 1-100 km/s, complete and without noise."""
     rng = np.random.default_rng([seed, 3])
     good = np.ones(N_PIXELS, bool)
@@ -114,7 +114,7 @@ def make_test_stars(model: Model, grid: Grid, draws: int, seed: int) -> TestStar
             labels.append(own)
             coefficients.append(masked.coefficients(model.projection, flux))
     star = np.concatenate([np.tile(np.arange(i, min(i + _BATCH, len(grid))), draws) for i in range(0, len(grid), _BATCH)])
-    return TestStars(np.concatenate(labels), star, np.concatenate(coefficients))
+    return SyntheticStars(np.concatenate(labels), star, np.concatenate(coefficients))
 
 
 def network_figures(
@@ -130,7 +130,7 @@ def network_figures(
 
     `snr` holds stars with [Fe/H] > -2.5, `snr_all` all; white noise, complete spectra.
     """
-    stars = make_test_stars(model, grid, draws, seed)
+    stars = make_synthetic_stars(model, grid, draws, seed)
     rich = stars.labels[:, COLUMN["feh"]] > -2.5
     every = np.ones(len(rich), bool)
     tables: dict[str, dict[str, object]] = {"snr": {}, "snr_all": {}}
@@ -154,7 +154,7 @@ class Answers:
     interval95: NDArray
 
 
-def answers(model: Model, stars: TestStars, snr: float, realism: float, seed: int) -> Answers:
+def answers(model: Model, stars: SyntheticStars, snr: float, realism: float, seed: int) -> Answers:
     """Posterior of every test spectrum at one S/N, from scrambled Sobol latents, mode refined by gradient ascent."""
     rng = np.random.default_rng([seed, 4, int(snr)])
     root = mask_projection(model.projection, np.ones(N_PIXELS, bool)).noise

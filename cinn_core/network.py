@@ -54,6 +54,9 @@ class Embedding(nn.Module):
     first keeps the large ones precise, the second shows the small ones that carry abundances.
     """
 
+    spread: Tensor
+    noise: Tensor
+
     def __init__(self, architecture: Architecture, spread: Tensor) -> None:
         super().__init__()
         self.register_buffer("spread", spread)

@@ -19,8 +19,9 @@ def summarise(posterior: PosteriorSamples) -> Summary:
         x = posterior.labels[:, i]
         lo68, hi68 = highest_density_interval(x, 0.68)
         lo95, hi95 = highest_density_interval(x, 0.95)
+        mean, median = float(x.mean()), float(np.median(x))
         targets[target.name] = TargetSummary(
-            *(float(v) for v in (mode[i], paper[i], x.mean(), np.median(x), lo68, hi68, lo95, hi95)), target.unit
+            float(mode[i]), float(paper[i]), mean, median, lo68, hi68, lo95, hi95, target.unit
         )
     return Summary(targets)
 

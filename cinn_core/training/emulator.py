@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -17,9 +17,14 @@ from .grid_data import Grid, synthesis_labels
 
 @dataclass(frozen=True)
 class EmulatorSettings:
-    """How the emulator is trained: component blocks, stars and steps of the marginal likelihood, seed."""
+    """How the emulator is trained: component blocks, stars and steps of the marginal likelihood, seed.
+
+    `windows` [Angstrom] get components of their own, so many each: lithium acts nowhere but there, and among
+    components of the whole spectrum its few pixels would not count.
+    """
 
     blocks: tuple[tuple[int, int], ...] = ((0, 6), (6, 30), (30, 100), (100, 300))
+    windows: tuple[tuple[float, float, int], ...] = ((6705.5, 6710.2, 16),)
     likelihood_stars: int = 1200
     likelihood_components: int = 24
     steps: int = 120
@@ -37,23 +42,37 @@ def train_emulator(
     train = own.select(~(own.is_test | own.is_validation))
     depth = 1 - train.normalised()
     mean = depth.mean(0)
-    basis = _principal_components(depth - mean, settings.blocks[-1][1])
     labels, depths = [train.labels], [depth]
     if other is not None:
         teacher = other.select(~(other.is_test | other.is_validation) & prior_box(other.labels))
         labels.append(teacher.labels)
         depths.append(1 - teacher.normalised())
-    coefficients = torch.from_numpy(np.concatenate([(d - mean) @ basis.T for d in depths]).astype(np.float64))
     anchors = emulator_inputs(torch.from_numpy(synthesis_labels(np.concatenate(labels))))
-    blocks = []
-    for first, last in settings.blocks:
-        y = coefficients[:, first:last]
-        block, noise = _learn_kernels(anchors, y, len(train), settings)
-        matrix = _training_covariance(anchors, len(train), block) + noise * torch.eye(len(anchors), dtype=torch.float64)
-        blocks.append(replace(block, weights=torch.linalg.solve(matrix, y)))
-        progress(f"components {first}-{last} learned on {len(train)} + {len(anchors) - len(train)} stars, noise {noise:.1e}")
-    stored = torch.from_numpy(basis).half().float()  # what the file will hold
+    rows, blocks = [], []
+    for basis, parts in _bases(depth - mean, train.wavelength, settings):
+        rows.append(basis)
+        coefficients = torch.from_numpy(np.concatenate([(d - mean) @ basis.T for d in depths]).astype(np.float64))
+        for first, last in parts:
+            y = coefficients[:, first:last]
+            block, noise = _learn_kernels(anchors, y, len(train), settings)
+            matrix = _training_covariance(anchors, len(train), block)
+            matrix += noise * torch.eye(len(anchors), dtype=torch.float64)
+            blocks.append(replace(block, weights=torch.linalg.solve(matrix, y)))
+            progress(f"{last - first} components learned on {len(train)} + {len(anchors) - len(train)} stars, noise {noise:.1e}")
+    for low, high, _ in settings.windows:  # the components of the whole spectrum leave the windows to their own
+        rows[0][:, (train.wavelength > low) & (train.wavelength < high)] = 0
+    stored = torch.from_numpy(np.concatenate(rows)).half().float()  # what the file will hold
     return Emulator(train.wavelength, torch.from_numpy(mean), stored, anchors, len(train), tuple(blocks))
+
+
+def _bases(
+    centred: NDArray, wavelength: NDArray, settings: EmulatorSettings
+) -> Iterator[tuple[NDArray, tuple[tuple[int, int], ...]]]:
+    """Components (k, m) of the whole spectrum and of each window, with the blocks they are learned in."""
+    yield _principal_components(centred, settings.blocks[-1][1]), settings.blocks
+    for low, high, n in settings.windows:
+        inside = (wavelength > low) & (wavelength < high)
+        yield _principal_components(np.where(inside, centred, 0), n), ((0, 3), (3, n))
 
 
 def prior_box(labels: NDArray, margin: float = 0.03) -> NDArray:

@@ -80,7 +80,8 @@ def read_grid(files: list[Path]) -> Grid:
 
     Raises DataError when a file's columns or wavelengths are not the expected ones.
     """
-    labels, fluxes, indices, wavelength = [], [], [], None
+    labels, fluxes, indices = [], [], []
+    wavelength: NDArray = np.empty(0)
     digest = hashlib.sha256()
     for path in files:
         with h5py.File(path) as f:
@@ -88,7 +89,7 @@ def read_grid(files: list[Path]) -> Grid:
             if names != SYNTHESIS_NAMES:
                 raise DataError(f"{path.name} has the labels {', '.join(names)}; needed are {', '.join(SYNTHESIS_NAMES)}.")
             grid_wavelength = f["wavelength"][:]
-            if wavelength is not None and not np.array_equal(wavelength, grid_wavelength):
+            if wavelength.size and not np.array_equal(wavelength, grid_wavelength):
                 raise DataError(f"{path.name} has another wavelength grid than the files before it.")
             wavelength = grid_wavelength
             labels.append(all_labels(f["labels"][:]))

@@ -6,6 +6,7 @@ import csv
 import math
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -150,14 +151,12 @@ def train_network(
     held_out = load_stars(files[::VALIDATION_EVERY], spread)
     torch.manual_seed(settings.seed)
     network = Network(architecture, torch.from_numpy(spread))
-    average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.average)
-    )
+    average = deepcopy(network).eval().requires_grad_(False)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=settings.weight_decay
     )
     best_file, curve = run / "network.safetensors", run / "curve.csv"
-    step, best = _resume(run / "checkpoint.safetensors", network, average.module, optimiser)
+    step, best = _resume(run / "checkpoint.safetensors", network, average, optimiser)
     progress(f"{len(stars) * stars.z.shape[1]} stars, starting at step {step} of {settings.steps}")
     began, losses = time.monotonic(), []
     while step < settings.steps:
@@ -172,11 +171,11 @@ def train_network(
         norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
         if torch.isfinite(loss) and torch.isfinite(norm):
             optimiser.step()
-            average.update_parameters(network)
+            _update_average(average, network, min(settings.average, (1 + step) / (10 + step)))
             losses.append(float(loss.detach()))
         step += 1
         if step % 250 == 0 or step == settings.steps:
-            validation = validation_loss(average.module, held_out, settings)
+            validation = validation_loss(average, held_out, settings)
             row = (step, float(np.mean(losses)), validation, round(time.monotonic() - began))
             _log(curve, row)
             progress("step {} training {:.3f} validation {:.3f} after {} s".format(*row))
@@ -184,9 +183,17 @@ def train_network(
             if validation < best:
                 best = validation
                 training = {"settings": asdict(settings), "stars": len(stars) * stars.z.shape[1], "steps": step}
-                save_network(projection, average.module, best_file, card | {"training": training, "validation": best})
-            _checkpoint(run / "checkpoint.safetensors", network, average.module, optimiser, step, best)
+                save_network(projection, average, best_file, card | {"training": training, "validation": best})
+            _checkpoint(run / "checkpoint.safetensors", network, average, optimiser, step, best)
     return best_file
+
+
+@torch.no_grad()
+def _update_average(average: Network, network: Network, decay: float) -> None:
+    """Moves the averaged weights towards the network's: an exponential mean that forgets the first steps."""
+    for mean, now in zip(average.parameters(), network.parameters(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(now, 1 - decay)
 
 
 @torch.no_grad()
