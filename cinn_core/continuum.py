@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 
 from .instrument import ARMS, N_PIXELS, WAVELENGTH, arm_slices
 
@@ -177,11 +178,10 @@ def _details(templates: NDArray) -> NDArray:
     near = np.argsort(distance, axis=1)[:, : min(_N_NEIGHBOURS, n - 1)]
     rows = (_HALF_WAY * (logs[near] - logs[:, None])).reshape(-1, logs.shape[1])
     coarse = _pixel_bins(rows, _NORMAL_BIN)
-    values, vectors = np.linalg.eigh(_NORMAL_BIN * (coarse @ coarse.T).astype(float))
     m = min(_N_DETAIL, n - 1)
-    top = slice(-m, None)
-    directions = (vectors[:, top] / np.sqrt(np.maximum(values[top], 1e-12))).T @ rows
-    return (directions * np.sqrt(np.maximum(values[top], 0) / len(rows))[:, None]).astype(np.float32)
+    largest = (len(rows) - m, len(rows) - 1)
+    _, vectors = eigh((coarse @ coarse.T).astype(float), subset_by_index=largest)
+    return (vectors.astype(np.float32).T @ rows / np.sqrt(len(rows))).astype(np.float32)
 
 
 def _pixel_bins(rows: NDArray, size: int) -> NDArray:

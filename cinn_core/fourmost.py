@@ -24,7 +24,10 @@ TELLURIC_OXYGEN = (6275.0, 6320.0)
 DEFAULT_RESOLVING_POWER = 80_000.0
 PARTIAL_COVERAGE, MISSING_ARM = 0.9, 0.05
 _PIXELS_PER_ELEMENT = 3.0
+POOR_CONTINUUM = 0.02
+_RIPPLE_PIXELS = 100
 _STRETCH = 64
+_ABSURD = 100.0  # times the continuum: no light of a star
 _MARGIN_KMS = MAX_KMS + 150.0
 _ARMS_SYSTEMATIC_KMS = 0.25
 _ARMS_DISAGREE_KMS = 1.5
@@ -96,7 +99,10 @@ def prepare(
     _require_pixels(good, spectrum)
     flags |= _coverage_flags(good)
     continuum = _final_continuum(flux, good, templates)
-    steps.append(_continuum_step(continuum))
+    ripples = continuum_ripple(flux / continuum, good, templates.flux[velocity.template])
+    steps.append(_continuum_step(continuum, ripples))
+    if np.nanmax(ripples) > POOR_CONTINUUM:
+        flags.add("continuum_poor")
     snr_arms = tuple(s if good[p].any() else float("nan") for s, p in zip(snr_arms, arm_slices(), strict=True))
     return FluxVector(
         flux=flux / continuum,
@@ -185,7 +191,10 @@ def _windows(spectrum: Spectrum) -> tuple[list[_Window], list[Step]]:
         if not np.isfinite(continuum[good]).all() or not (continuum[good] > 0).all():
             continue
         error = None if spectrum.error is None else spectrum.error[near] / continuum
-        windows.append(_Window(wavelength, flux / continuum, error, good))
+        relative = flux / continuum
+        possible = np.abs(relative) < _ABSURD
+        good = good & possible
+        windows.append(_Window(wavelength, np.where(possible, relative, 0.0), error, good))
         ends = np.interp([arm.low, arm.high], wavelength, continuum)
         reason = (
             "already normalised, left as it is"
@@ -377,10 +386,29 @@ def _final_continuum(flux: NDArray, good: NDArray, templates: Templates) -> NDAr
     return fitted
 
 
-def _continuum_step(continuum: NDArray) -> Step:
+def continuum_ripple(flux: NDArray, good: NDArray, template: NDArray) -> tuple[float, ...]:
+    """Scatter (1.48 MAD) over blocks of 10 Angstrom of the upper edge of `flux` (N_PIXELS,) against a template, for each arm.
+
+    Well normalised spectra stay below 1 %; order ripples that six modes cannot follow, or molecular bands that the
+    template lacks, reach several. NaN for an arm with fewer than six blocks.
+    """
+    ripples = []
+    for part in arm_slices():
+        starts = range(part.start, part.stop - _RIPPLE_PIXELS + 1, _RIPPLE_PIXELS)
+        blocks = [np.arange(i, i + _RIPPLE_PIXELS)[good[i : i + _RIPPLE_PIXELS]] for i in starts]
+        edges = [
+            np.percentile(flux[b], 80) - np.percentile(template[b], 80) for b in blocks if b.size > 0.6 * _RIPPLE_PIXELS
+        ]
+        known = len(edges) > 5
+        ripples.append(1.4826 * float(np.median(np.abs(np.array(edges) - np.median(edges)))) if known else float("nan"))
+    return tuple(ripples)
+
+
+def _continuum_step(continuum: NDArray, ripples: tuple[float, ...]) -> Step:
     numbers: dict[str, float | str] = {}
-    for arm, part in zip(ARMS, arm_slices(), strict=True):
-        numbers |= {f"least_{arm.name}": float(continuum[part].min()), f"most_{arm.name}": float(continuum[part].max())}
+    for arm, part, ripple in zip(ARMS, arm_slices(), ripples, strict=True):
+        low, high = float(continuum[part].min()), float(continuum[part].max())
+        numbers |= {f"least_{arm.name}": low, f"most_{arm.name}": high, f"ripple_{arm.name}": ripple}
     return Step(
         "continuum", "six Legendre modes an arm against the best template, lines it gets wrong weighted down", numbers
     )

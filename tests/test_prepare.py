@@ -152,6 +152,13 @@ def test_light_of_two_velocities_is_flagged():
     assert "arms_disagree" in prepare(spectrum_of(WAVE, flux), templates()).flags
 
 
+def test_order_ripples_that_six_modes_cannot_follow_are_flagged():
+    ripple = 1 + 0.05 * np.sin(2 * np.pi * WAVE / 45)
+    rippled = prepare(spectrum_of(WAVE, observed(SUN, WAVE, 0.0, 400.0) * ripple), templates())
+    assert "continuum_poor" in rippled.flags
+    assert "continuum_poor" not in prepare(spectrum(), templates()).flags
+
+
 def test_ledger_tells_every_step_with_its_numbers():
     names = [step.name for step in prepare(spectrum(), templates()).steps]
     for part in (

@@ -158,6 +158,33 @@ def test_row_per_pixel_table_and_inverse_variance():
     assert not cells.good[50]
 
 
+def test_bands_over_one_axis_are_one_spectrum_and_orders_in_rows_of_a_table_are_joined():
+    bands = image_hdu(np.stack([FLUX, 0.01 * FLUX]), CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1.0)
+    assert np.allclose(read(fits_bytes(bands), "bands.fits").flux, FLUX)
+    halves = [slice(0, 2200), slice(1800, 4000)]
+    columns = [
+        fits.Column(name=n, format="2200D", array=np.stack([v[h] for h in halves]))
+        for n, v in (("WAVE", WAVE), ("FLUX", 500.0 * FLUX))
+    ]
+    joined = read(fits_bytes(fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)), "orders.fits")
+    assert np.allclose(joined.wavelength, WAVE)
+    assert abs(np.median(joined.flux) - 1) < 0.15
+
+
+def test_iraf_multispec_orders_are_read_linear_and_chebyshev():
+    flux = np.tile(1000.0 * FLUX[:2048], (2, 1)).astype(np.float32)
+    hdu = image_hdu(flux, WAT0_001="system=multispec", CTYPE1="MULTISPE")
+    first = "1 1 0 5200.0 0.05 2048 0. 1. 2."
+    second = "2 2 2 5290.0 0.05 2048 0. 3. 4. 1. 0. 1 2 1. 2048. 5341.175 51.175"
+    words = f'wtype=multispec spec1 = "{first}" spec2 = "{second}"'
+    for i in range(0, len(words), 68):
+        hdu.header[f"WAT2_{i // 68 + 1:03d}"] = words[i : i + 68]
+    spectrum = read(fits_bytes(hdu), "multi.fits")
+    assert spectrum.wavelength[0] == pytest.approx(5200.0)
+    assert spectrum.wavelength[-1] == pytest.approx(5392.35)
+    assert spectrum.flavour == "IRAF multispec"
+
+
 def test_text_in_nm_with_errors_csv_and_names():
     lines = "\n".join(f"{w / 10:.5f}\t{f:.6f}\t0.01" for w, f in zip(WAVE, FLUX, strict=True))
     ispec = read(f"waveobs\tflux\terr\n{lines}\n".encode(), "star.txt")

@@ -21,7 +21,7 @@ from .common import (
     to_angstrom,
     usable_error,
 )
-from .image import wavelength_axis
+from .image import holds_bands, is_multispec, wavelength_axis
 from .orders import Order, merge_orders
 
 
@@ -32,7 +32,7 @@ def is_echelle(hdus: list[fits.PrimaryHDU]) -> bool:
         return False
     shape = images[0].data.shape
     if len(shape) >= 2 and shape[-2] > 1:
-        return True
+        return not holds_bands(images[0])
     axes = [h for h in images if h.data.ndim == 1 and "CRVAL1" in h.header]
     return len({round(float(h.header["CRVAL1"]), 3) for h in axes if _is_number(h.header["CRVAL1"])}) > 2
 
@@ -41,8 +41,7 @@ def read_echelle(hdus: list[fits.PrimaryHDU], name: str) -> Found:
     """All orders joined into one spectrum; refuses order images that carry no wavelengths."""
     images = _images(hdus)
     first = images[0]
-    multispec = "multispec" in str(first.header.get("WAT0_001", "")).lower()
-    if multispec:
+    if is_multispec(first.header):
         orders, steps = _multispec(first, name)
         flavour = "IRAF multispec"
     elif first.data.ndim == 1:

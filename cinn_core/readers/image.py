@@ -23,6 +23,8 @@ from .common import (
 
 _ERROR_NAMES = ("SIGMA", "ERR", "ERROR", "ERRORS", "ERRS", "STDEV", "NOISE", "UNCERT", "UNCERTAINTY")
 
+_MOST_BANDS = 4  # rows of an image that may be bands of one spectrum
+
 
 def is_image(hdus: list[fits.PrimaryHDU]) -> bool:
     """Whether the first image with data is one spectrum with a wavelength axis in its header."""
@@ -30,7 +32,20 @@ def is_image(hdus: list[fits.PrimaryHDU]) -> bool:
     if hdu is None:
         return False
     shape = hdu.data.shape
-    return int(np.prod(shape[:-1])) == 1 or (len(shape) == 3 and shape[1] == 1)
+    return int(np.prod(shape[:-1])) == 1 or (len(shape) == 3 and shape[1] == 1) or holds_bands(hdu)
+
+
+def holds_bands(hdu: fits.PrimaryHDU) -> bool:
+    """Whether a two-dimensional image holds bands (flux, error, sky) of one spectrum over one wavelength axis, not orders."""
+    few = hdu.data.ndim == 2 and hdu.data.shape[0] <= _MOST_BANDS
+    return few and "CRVAL1" in hdu.header and not is_multispec(hdu.header)
+
+
+def is_multispec(header: fits.Header) -> bool:
+    """Whether an image holds orders with a wavelength scale each (IRAF multispec)."""
+    return "multispec" in str(header.get("WAT0_001", "")).lower() or str(header.get("CTYPE1", "")).startswith(
+        "MULTISPE"
+    )
 
 
 def first_image(hdus: list[fits.PrimaryHDU]) -> fits.ImageHDU | None:
@@ -50,7 +65,7 @@ def read_image(hdus: list[fits.PrimaryHDU], name: str) -> Found:
     wavelength, steps = wavelength_axis(hdu.header, flux.size, name)
     steps = [Step("format", "FITS image with a wavelength axis in its header", {"pixels": flux.size}), *steps]
     if len(bands) > 1:
-        steps.append(Step("bands", f"the image holds {len(bands)} bands (IRAF); the first is the spectrum"))
+        steps.append(Step("bands", f"the image holds {len(bands)} bands over one axis; the first is the spectrum"))
     bad = missing_pixels(flux)
     error, good, error_steps = usable_error(*_sigma(hdus, hdu, wavelength, ~bad, steps))
     headers = [hdu.header] if hdu is hdus[0] else [hdu.header, hdus[0].header]

@@ -21,6 +21,7 @@ from .common import (
     to_angstrom,
     usable_error,
 )
+from .orders import Order, merge_orders
 
 WAVE = r"^(wave|wav|wavelength|wavelengths|lambda|lam|wl|ll|waveobs|wave_air|wave_vac|lambda_air|lambda_vac|awav|loglam|log_lambda)$"
 FLUX = r"^(flux|spec|flx|intensity|norm_flux|flux_norm|normalized_flux|normalised_flux|nflux|spectrum|counts)$"
@@ -48,7 +49,8 @@ def read_table(hdus: list[fits.PrimaryHDU], name: str) -> Found:
             f"The columns of the table in {name} differ in length ({said}); a spectrum needs one of each a pixel."
         )
     names = {role: str(hdu.columns[i].name) for role, i in roles.items()}
-    layout = "one row of vectors" if n_rows == 1 else "one row a pixel"
+    orders = n_rows > 1 and lengths["wave"] > n_rows
+    layout = "one row of vectors" if n_rows == 1 else "one row an order" if orders else "one row a pixel"
     steps = [
         Step(
             "format",
@@ -64,20 +66,30 @@ def read_table(hdus: list[fits.PrimaryHDU], name: str) -> Found:
     flux = columns["flux"]
     good = ~missing_pixels(flux)
     if "flag" in columns:
-        good &= columns["flag"] == 0
+        clear = columns["flag"] == 0
+        good &= clear if clear.mean() > 0.2 else ~clear
+        meaning = "0 is good" if clear.mean() > 0.2 else "0 for hardly a pixel, so not 0 is good"
+        steps.append(Step("flag column", f"column {names['flag']}: {meaning}", {"zero_fraction": float(clear.mean())}))
     bad = ~good
     where = f"column {names.get('error', names.get('ivar', ''))}"
     error = columns.get("error")
     if error is None and "ivar" in columns:
         with np.errstate(divide="ignore", invalid="ignore"):
             error = np.where(columns["ivar"] > 0, 1.0 / np.sqrt(columns["ivar"]), np.nan)
+    if orders:
+        rows = [np.arange(n_rows * (flux.size // n_rows)).reshape(n_rows, -1)[i] for i in range(n_rows)]
+        parts = [Order(wavelength[r], flux[r], None if error is None else error[r], good[r]) for r in rows]
+        merged = merge_orders(parts)
+        wavelength, flux, error, good = merged.wavelength, merged.flux, merged.error, merged.good
+        bad = ~good
+        steps.append(merged.step)
     error, good, error_steps = usable_error(error, good, where)
     headers = [hdu.header, hdus[0].header]
     star = _cell_name(hdu) or star_name(headers, name)
     power, power_steps = resolving_power(headers[::-1], name)
     medium, medium_steps = _medium(hdu, roles["wave"], headers)
     steps += [*missing_step(bad, wavelength), *error_steps, *power_steps, *medium_steps]
-    flavour = "FITS vector table" if n_rows == 1 else "FITS column table"
+    flavour = "FITS vector table" if n_rows == 1 or orders else "FITS column table"
     return Found(wavelength, flux, flavour, error, good, medium, star, power, snr_header(headers[::-1]), tuple(steps))
 
 
