@@ -29,7 +29,7 @@ _RIPPLE_PIXELS = 100
 _STRETCH = 64
 _ABSURD = 100.0  # times the continuum: no light of a star
 _MARGIN_KMS = MAX_KMS + 150.0
-_ARMS_SYSTEMATIC_KMS = 0.25
+_ARMS_SYSTEMATIC_KMS = 0.12
 _ARMS_DISAGREE_KMS = 1.5
 _AIR_ODDS = 9.0  # files in air for one in vacuum
 _TYPICAL_KMS = 60.0
@@ -299,9 +299,11 @@ def _settle_medium(
 
 
 def _log_odds(velocity: Velocity) -> float:
+    """Log likelihood of a velocity and of the difference between its arms, both Cauchy: real files have outliers."""
     difference, error = velocity.arms_difference
-    agreement = 0.0 if not np.isfinite(error) else -0.5 * difference**2 / (error**2 + _ARMS_SYSTEMATIC_KMS**2)
-    return max(agreement, -8.0) - float(np.log1p((velocity.kms / _TYPICAL_KMS) ** 2))
+    width = float(np.hypot(error, _ARMS_SYSTEMATIC_KMS))
+    agreement = float(np.log1p((difference / width) ** 2)) if np.isfinite(width) else 0.0
+    return -agreement - float(np.log1p((velocity.kms / _TYPICAL_KMS) ** 2))
 
 
 def _decide_velocity(velocity: Velocity, given: float | None) -> tuple[float, float, set[str], Step]:

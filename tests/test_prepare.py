@@ -181,6 +181,7 @@ def test_one_spectrum_takes_less_than_a_second_of_one_core():
     assert time.process_time() - start < 1.0
 
 
+@pytest.mark.slow
 def test_real_files_have_the_velocity_and_coverage_of_the_index(shared):
     rows = csv.DictReader((shared / "spectra" / "INDEX.csv").read_text().splitlines())
     for row in rows:
