@@ -29,11 +29,20 @@ class Quantity:
     hi68: float
     lo95: float
     hi95: float
+    log: bool = False
 
     @property
     def signed(self) -> bool:
         """Whether a plus sign belongs to positive values: abundances relative to the Sun."""
         return self.label.startswith("[")
+
+    def on_axis(self, values: NDArray | float) -> NDArray:
+        """Values as the corner and the marginals lay them out: logarithmic where the target is."""
+        return np.log10(values) if self.log else np.asarray(values, float)
+
+    def text_at(self, position: float) -> str:
+        """The text of a value given by its place on that axis."""
+        return self.text(10.0**position if self.log else position)
 
     def text(self, value: float, signed: bool | None = None) -> str:
         """A value with this quantity's decimals and a real minus sign."""
@@ -50,7 +59,7 @@ class Quantity:
         below, above = self.map - self.lo68, self.hi68 - self.map
         if min(below, above) > 0.5 * max(below, above):
             return f"± {self.text((self.hi68 - self.lo68) / 2, signed=False)}"
-        return f"{self.text(self.lo68)} … {self.text(self.hi68)}"
+        return f"{self.text(self.lo68)}…{self.text(self.hi68)}"
 
 
 def quantities(analysis: Analysis) -> tuple[Quantity, ...]:
@@ -61,8 +70,10 @@ def quantities(analysis: Analysis) -> tuple[Quantity, ...]:
 def _plain(analysis: Analysis, target: Target) -> Quantity:
     s = analysis.summary.targets[target.name]
     samples = analysis.posterior.labels[:, COLUMN[target.name]]
-    numbers = (s.map, s.median, s.lo68, s.hi68, s.lo95, s.hi95)
-    return Quantity(target.name, target.label, target.unit, target.decimals, samples, *numbers)
+    return Quantity(
+        target.name, target.label, target.unit, target.decimals, samples,
+        s.map, s.median, s.lo68, s.hi68, s.lo95, s.hi95, log=target.log,
+    )  # fmt: skip
 
 
 def _lithium(analysis: Analysis, target: Target) -> Quantity:
@@ -70,9 +81,6 @@ def _lithium(analysis: Analysis, target: Target) -> Quantity:
     labels, summary = analysis.posterior.labels, analysis.summary.targets
     samples = a_li(labels[:, COLUMN["li_fe"]], labels[:, COLUMN["feh"]])
     mode = float(a_li(np.array(summary["li_fe"].map), np.array(summary["feh"].map)))
-    numbers = (
-        mode,
-        float(np.median(samples)),
-        *(end for m in (0.68, 0.95) for end in highest_density_interval(samples, m)),
-    )
-    return Quantity("li_fe", "A(Li)", "dex", target.decimals, samples, *numbers)
+    (lo68, hi68), (lo95, hi95) = (highest_density_interval(samples, mass) for mass in (0.68, 0.95))
+    median = float(np.median(samples))
+    return Quantity("li_fe", "A(Li)", "dex", target.decimals, samples, mode, median, lo68, hi68, lo95, hi95)

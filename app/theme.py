@@ -29,9 +29,11 @@ CARD_STYLES = {
     "border-radius": "12px",
     "padding": "12px 14px",
     "box-sizing": "border-box",
+    "max-height": "none",
 }
 
-STACK = {"gap": "12px"}
+STACK = {"gap": "12px", "max-height": "none"}
+"""Cards one below the other, as tall as they need to be: a Panel column would stop at the height of the window."""
 
 CSS = f"""
 :host, .bk-root {{ font-family: {FONT}; font-size: 13px; color: {INK}; }}
@@ -44,8 +46,9 @@ CSS = f"""
 .chips {{ display: flex; flex-wrap: wrap; gap: 5px; margin: 8px 0; }}
 .chip {{ border-radius: 10px; padding: 2px 9px; font-size: 12px; font-weight: 600; background: #fdf1e3; color: {WARN}; }}
 .chip.ok {{ background: #e6f4ec; color: {GOOD}; }}
-dl {{ display: grid; grid-template-columns: auto 1fr; row-gap: 5px; column-gap: 8px; margin: 0; }}
-dt {{ color: {MUTED}; }}
+dl {{ margin: 0; }}
+dl div {{ display: flex; justify-content: space-between; gap: 8px; padding: 2.5px 0; }}
+dt {{ color: {MUTED}; white-space: nowrap; }}
 dd {{ margin: 0; text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }}
 .bar {{ height: 6px; border-radius: 3px; background: {LINE}; overflow: hidden; margin: 2px 0 6px; }}
 .bar i {{ display: block; height: 100%; background: {GOOD}; }}
@@ -53,7 +56,7 @@ dd {{ margin: 0; text-align: right; font-variant-numeric: tabular-nums; overflow
 .small {{ font-size: 12px; color: {MUTED}; display: flex; justify-content: space-between; }}
 .alert {{ border-radius: 12px; border: 1px solid #f3c1a5; background: #fdf1e9; color: #8a3606; padding: 10px 14px;
   overflow-wrap: anywhere; }}
-.progress {{ color: {MODEL}; min-height: 18px; overflow-wrap: anywhere; }}
+.progress {{ color: {MODEL}; min-height: 34px; line-height: 17px; overflow-wrap: anywhere; }}
 .caption {{ color: {FAINT}; font-size: 11px; text-align: center; }}
 .empty {{ color: {MUTED}; padding: 40px 0; text-align: center; }}
 ol.ledger {{ list-style: none; margin: 6px 0 0; padding: 0; counter-reset: step; }}

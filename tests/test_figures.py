@@ -58,6 +58,18 @@ def test_credible_region_of_68_percent_holds_68_percent():
     assert np.mean(inside >= 2) == pytest.approx(0.95, abs=0.02)
 
 
+def test_skewed_velocity_is_laid_out_in_its_logarithm(made_up):
+    q = quantities(made_up)[COLUMN["vbroad"]]
+    assert q.on_axis(100.0) == pytest.approx(2.0)
+    assert q.text_at(2.0) == "100.0"
+    assert quantities(made_up)[COLUMN["feh"]].on_axis(0.1) == pytest.approx(0.1)
+
+
+def test_corner_axis_ends_at_the_outermost_sample():
+    samples = np.concatenate([np.full(500, 1.0), np.linspace(1.0, 5.0, 500)])
+    assert axis_range(samples)[0] == pytest.approx(1.0, abs=1e-6)
+
+
 def test_corner_tile_rows_run_along_y():
     rng = np.random.default_rng(2)
     x, y = rng.standard_normal(5000), 0.1 * rng.standard_normal(5000)
@@ -83,7 +95,7 @@ def test_other_quantities_carry_the_numbers_of_the_summary(made_up):
 
 def test_lopsided_interval_is_written_as_its_ends(made_up):
     q = replace(quantities(made_up)[4], map=2.0, lo68=1.9, hi68=6.0)
-    assert q.spread_text == "1.9 … 6.0"
+    assert q.spread_text == "1.9…6.0"
     assert replace(q, lo68=1.0, hi68=3.0).spread_text == "± 1.0"
 
 

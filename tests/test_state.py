@@ -11,6 +11,7 @@ from fake_analysis import fake_analysis
 
 from app.inference import infer
 from app.state import MAX_UPLOAD_BYTES, SessionState, Source
+from app.views import upload
 from cinn_core.errors import SpectrumError
 
 FIRST, SECOND = Source(Path("first.fits"), "first.fits"), Source(b"second", "second.fits")
@@ -178,3 +179,34 @@ def test_superseded_request_that_waits_for_the_worker_is_never_computed(state, m
 
     asyncio.run(three())
     assert ran == ["one", "three"]
+
+
+class Chunk:
+    """What FileDropper hears of one piece of an upload."""
+
+    event_name = "upload_event"
+
+    def __init__(self, name: str, chunk: int, size: int, total: int = 3) -> None:
+        self.data = {"name": name, "chunk": chunk, "total_chunks": total, "type": "", "data": bytes(size)}
+
+
+def test_upload_beyond_the_limit_is_dropped_while_it_arrives(monkeypatch):
+    monkeypatch.setattr(upload, "MAX_UPLOAD_BYTES", 100)
+    dropper = upload.SpectrumDropper()
+    for number in (1, 2, 3):
+        dropper._process_event(Chunk("huge.fits", number, 60))
+    assert dropper.refused == "huge.fits"
+    assert dropper.value == {}
+    assert dropper._file_buffer == {}
+
+
+def test_upload_within_the_limit_arrives_whole():
+    dropper = upload.SpectrumDropper()
+    for number in (1, 2, 3):
+        dropper._process_event(Chunk("fine.fits", number, 60))
+    assert dropper.refused == ""
+    assert len(dropper.value["fine.fits"]) == 180
+
+
+def test_text_upload_that_arrives_decoded_becomes_bytes_again():
+    assert upload.as_source("Å.txt", "5000 1.0 # Å").data == "5000 1.0 # Å".encode()

@@ -23,10 +23,10 @@ _LEVELS = (0.99, 0.95, 0.68)
 
 
 def axis_range(samples: NDArray) -> tuple[float, float]:
-    """Range of one corner axis: the central 99.6 % of samples (n,) with a little room."""
-    low, high = np.quantile(samples, [0.002, 0.998])
-    margin = 0.06 * max(high - low, 1e-9)
-    return float(low - margin), float(high + margin)
+    """Range of one corner axis: the central 99 % of samples (n,) with a little room, none beyond the outermost sample."""
+    low, high = np.quantile(samples, [0.005, 0.995])
+    margin = 0.15 * max(high - low, 1e-9)
+    return float(max(low - margin, samples.min() - 1e-9)), float(min(high + margin, samples.max() + 1e-9))
 
 
 def credible_levels(x: NDArray, y: NDArray, x_range: tuple[float, float], y_range: tuple[float, float]) -> NDArray:
@@ -42,7 +42,7 @@ def credible_levels(x: NDArray, y: NDArray, x_range: tuple[float, float], y_rang
 def draw_corner(quantities: tuple[Quantity, ...]) -> figure:
     """Row i, column j < i: joint samples of two quantities; the diagonal: each alone, with mode and 68 % interval."""
     n = len(quantities)
-    ranges = [axis_range(q.samples) for q in quantities]
+    ranges = [axis_range(q.on_axis(q.samples)) for q in quantities]
     fig = figure(
         x_range=Range1d(-1.35, n + 0.02), y_range=Range1d(-n - 1.0, 0.12), tools="save", sizing_mode="stretch_width",
         aspect_ratio=1.06, toolbar_location="above", min_height=560, name="corner",
@@ -58,12 +58,11 @@ def draw_corner(quantities: tuple[Quantity, ...]) -> figure:
 
 def _tiles(fig: figure, quantities: tuple[Quantity, ...], ranges: list[tuple[float, float]]) -> None:
     pairs = [(i, j) for i in range(len(quantities)) for j in range(i)]
-    correlations = np.corrcoef(np.stack([q.samples for q in quantities]))
+    placed = [q.on_axis(q.samples) for q in quantities]
+    correlations = np.corrcoef(np.stack(placed))
     source = ColumnDataSource(
         {
-            "image": [
-                credible_levels(quantities[j].samples, quantities[i].samples, ranges[j], ranges[i]) for i, j in pairs
-            ],
+            "image": [credible_levels(placed[j], placed[i], ranges[j], ranges[i]) for i, j in pairs],
             "x": [float(j) for _, j in pairs],
             "y": [-i - TILE for i, _ in pairs],
             "across": [quantities[j].label for _, j in pairs],
@@ -91,13 +90,13 @@ def _tiles(fig: figure, quantities: tuple[Quantity, ...], ranges: list[tuple[flo
 
 def _place(quantity: Quantity, limits: tuple[float, float]) -> float:
     """Where a quantity's mode stands within a tile, 0 to TILE."""
-    return TILE * float(np.clip((quantity.map - limits[0]) / (limits[1] - limits[0]), 0, 1))
+    return TILE * float(np.clip((quantity.on_axis(quantity.map) - limits[0]) / (limits[1] - limits[0]), 0, 1))
 
 
 def _histograms(fig: figure, quantities: tuple[Quantity, ...], ranges: list[tuple[float, float]]) -> None:
     xs, ys, modes = [], [], []
     for i, (q, limits) in enumerate(zip(quantities, ranges, strict=True)):
-        heights = density(q.samples, *limits, bins=BINS)
+        heights = density(q.on_axis(q.samples), *limits, bins=BINS)
         across = i + TILE * (np.arange(BINS) + 0.5) / BINS
         xs.append(np.concatenate([across[:1], across, across[-1:]]))
         ys.append(-i - TILE + 0.95 * TILE * np.concatenate([[0.0], heights, [0.0]]))
@@ -122,7 +121,7 @@ def _names(fig: figure, quantities: tuple[Quantity, ...], ranges: list[tuple[flo
         **{**font, "text_font_size": "10px"},
     )
     for edge, shift in ((0, 0.12), (1, TILE - 0.12)):
-        ends = [q.text(r[edge]) for q, r in zip(quantities, ranges, strict=True)]
+        ends = [q.text_at(r[edge]) for q, r in zip(quantities, ranges, strict=True)]
         fig.text(
             rows + shift, [-n - 0.02] * n, ends, angle=np.pi / 2, text_align="right", text_baseline="middle", **small
         )

@@ -48,9 +48,9 @@ def line_chi2(analysis: Analysis, zoom: Zoom) -> float:
 
 
 def flux_range(analysis: Analysis, zoom: Zoom) -> tuple[float, float]:
-    """Lower and upper flux of a zoom: all that is drawn, at least SHALLOWEST."""
+    """Lower and upper flux of a zoom: the observation and the 68 % band, at least SHALLOWEST."""
     near = np.abs(WAVELENGTH - zoom.wavelength) < zoom.half_width
-    drawn = np.concatenate([analysis.flux_vector.flux[near], analysis.resimulation.band95[:, near].ravel()])
+    drawn = np.concatenate([analysis.flux_vector.flux[near], analysis.resimulation.band68[:, near].ravel()])
     low, high = np.nanmin(drawn), np.nanmax(drawn)
     missing = max(0.0, SHALLOWEST - (high - low))
     margin = 0.06 * max(high - low, SHALLOWEST)

@@ -30,7 +30,7 @@ def density(samples: NDArray, low: float, high: float, bins: int = _BINS) -> NDA
     return smooth / max(smooth.max(), 1e-12)
 
 
-def marginal(samples: NDArray, mode: float, lo68: float, hi68: float) -> Marginal:
+def marginal(samples: NDArray, mode: float | NDArray, lo68: float | NDArray, hi68: float | NDArray) -> Marginal:
     """The marginal of samples (n,) with its mode and 68 % interval."""
     low, high = np.quantile(samples, [0.005, 0.995])
     width = max(high - low, 1e-9)

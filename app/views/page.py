@@ -27,7 +27,7 @@ def page(state: SessionState, examples: dict[str, Path], run: Run) -> pmui.Page:
     tabs = pmui.TabMenu(items=list(TABS), active=0, margin=(0, 20), sx=_TABS)
     bodies = {name: view(state) for name, view in TABS.items()}
     tiles = tile_row(state)
-    waiting = html(fill('<div class="empty">The first star is on its way.</div>'))
+    waiting = html(pn.bind(waiting_line, state.param.status))
 
     def show(*_events: object) -> None:
         ready, chosen = state.analysis is not None, list(TABS)[tabs.active]
@@ -51,6 +51,12 @@ def page(state: SessionState, examples: dict[str, Path], run: Run) -> pmui.Page:
         title="Kiel", header=[tabs], sidebar=[left], main=[main], sidebar_width=SIDEBAR_WIDTH, sidebar_resizable=False,
         theme_config=theme.MATERIAL, sidebar_variant="permanent", sx=_PAGE, theme_toggle=False, busy_indicator="linear",
     )  # fmt: skip
+
+
+def waiting_line(status: str) -> str:
+    """What stands in place of the figures before there is a star."""
+    text = "The first star is on its way." if status == "working" else "Drop a spectrum or choose an example."
+    return str(fill('<div class="empty">{}</div>', text))
 
 
 def alert(state: SessionState) -> pn.pane.HTML:

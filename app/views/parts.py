@@ -39,9 +39,6 @@ def heading(title: Markup | str, legend: Markup | str = "") -> Markup:
 
 def grid(*contents: object, columns: str) -> pn.Column:
     """Contents side by side in CSS grid columns, say "2fr 1fr"; may be hidden as a whole."""
-    styles = {"display": "grid", "grid-template-columns": columns, "gap": "12px", "align-items": "start"}
-    return pn.Column(
-        pn.Column(*contents, sizing_mode="stretch_width", margin=0, styles=styles),
-        sizing_mode="stretch_width",
-        margin=0,
-    )
+    styles = {**theme.STACK, "display": "grid", "grid-template-columns": columns, "align-items": "start"}
+    inner = pn.Column(*contents, sizing_mode="stretch_width", margin=0, styles=styles)
+    return pn.Column(inner, sizing_mode="stretch_width", margin=0, styles=theme.STACK)

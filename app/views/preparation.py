@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import panel as pn
 from markupsafe import Markup
 
@@ -20,6 +22,8 @@ def number(value: float | str) -> str:
     """A number of the ledger with as many digits as help; texts as they are."""
     if isinstance(value, str):
         return value
+    if not math.isfinite(value):
+        return "–"
     if float(value).is_integer() or abs(value) >= 1e4:
         return thousands(value).replace("-", MINUS)
     return f"{value:.4g}".replace("-", MINUS)
@@ -31,7 +35,9 @@ def ledger(steps: tuple[Step, ...]) -> Markup:
 
 
 def _step(step: Step) -> Markup:
-    numbers = join(fill("<span>{} <b>{}</b></span>", name, number(value)) for name, value in step.numbers.items())
+    numbers = join(
+        fill("<span>{} <b>{}</b></span>", name.replace("_", " "), number(value)) for name, value in step.numbers.items()
+    )
     return fill('<li><b>{}</b><p>{}</p><div class="numbers">{}</div></li>', step.name, step.reason, numbers)
 
 

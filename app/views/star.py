@@ -54,7 +54,7 @@ def chips(flags: tuple[str, ...]) -> Markup:
 
 def definition_list(rows: list[tuple[str, str]]) -> Markup:
     """Names on the left, values on the right."""
-    return fill("<dl>{}</dl>", join(fill("<dt>{}</dt><dd>{}</dd>", *row) for row in rows))
+    return fill("<dl>{}</dl>", join(fill("<div><dt>{}</dt><dd>{}</dd></div>", *row) for row in rows))
 
 
 def coverage_bars(vector: FluxVector) -> Markup:

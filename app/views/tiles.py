@@ -66,6 +66,7 @@ class TileRow(JSComponent):
     .label {{ font-size: 11px; font-weight: 600; color: {theme.MUTED}; }}
     .value {{ font-size: 15px; font-weight: 700; color: {theme.INK}; line-height: 20px; }}
     .spread {{ font-size: 10.5px; letter-spacing: -0.03em; color: {theme.MUTED}; line-height: 14px; }}
+    @media (max-width: 1380px) {{ button {{ padding: 7px 4px 6px; }} .spread {{ font-size: 10px; letter-spacing: -0.04em; }} }}
     svg {{ width: 100%; height: 24px; margin-top: 4px; overflow: visible; }}
     .curve {{ fill: {theme.MODEL}; fill-opacity: .16; stroke: {theme.MODEL}; stroke-width: 1.2; vector-effect: non-scaling-stroke; }}
     .inner {{ fill: {theme.MODEL}; fill-opacity: .32; }}
@@ -77,7 +78,7 @@ class TileRow(JSComponent):
 def tile(quantity: Quantity) -> dict[str, object]:
     """What one tile shows, as plain values."""
     q = quantity
-    drawn = marginal(q.samples, q.map, q.lo68, q.hi68)
+    drawn = marginal(*(q.on_axis(values) for values in (q.samples, q.map, q.lo68, q.hi68)))
     unit = "" if q.unit == "dex" else f" {q.unit}"
     tip = (
         f"{q.label} [{q.unit}]: mode {q.text(q.map)}, median {q.text(q.median)}\n"

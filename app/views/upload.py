@@ -30,7 +30,9 @@ class SpectrumDropper(pn.widgets.FileDropper):
     def _process_event(self, event: Any) -> None:
         if event.event_name == "upload_event":
             name, first = event.data["name"], event.data["chunk"] == 1
-            if not first and name not in self._file_buffer:
+            if first:
+                self.refused = ""
+            elif name not in self._file_buffer:
                 return  # the rest of an upload already refused
             buffered = 0 if first else sum(map(len, self._file_buffer[name]))
             if buffered + len(event.data["data"]) > MAX_UPLOAD_BYTES:
@@ -45,21 +47,14 @@ def as_source(name: str, content: bytes | str) -> Source:
     return Source(content.encode() if isinstance(content, str) else bytes(content), name)
 
 
-def drop_zone(state: SessionState, run: Run) -> pn.Column:
-    """A drop zone that is fresh after every upload, so that the next file can be dropped or chosen at once."""
-    slot = pn.Column(sizing_mode="stretch_width", margin=0)
+def drop_zone(state: SessionState, run: Run) -> SpectrumDropper:
+    """A drop zone that hands each upload on and keeps none, so that the next file can be dropped or chosen at once."""
+    dropper = SpectrumDropper(sizing_mode="stretch_width", margin=0, previews=[], stylesheets=[_DROPPER_CSS])
 
-    def renew() -> None:
-        dropper = SpectrumDropper(sizing_mode="stretch_width", margin=0, previews=[], stylesheets=[_DROPPER_CSS])
-        dropper.param.watch(dropped, "value")
-        dropper.param.watch(refused, "refused")
-        slot[:] = [dropper]
-
-    async def dropped(event: param.parameterized.Event) -> None:
-        if not event.new:
+    async def dropped(_event: object) -> None:
+        if not dropper.value:
             return
-        name, content = next(iter(event.new.items()))
-        renew()
+        name, content = dropper.value.popitem()
         try:
             state.load(as_source(name, content))
         except SpectrumError as error:
@@ -68,11 +63,12 @@ def drop_zone(state: SessionState, run: Run) -> pn.Column:
         await run()
 
     def refused(event: param.parameterized.Event) -> None:
-        renew()
-        state.warn(too_large(event.new))
+        if event.new:
+            state.warn(too_large(event.new))
 
-    renew()
-    return slot
+    dropper.param.watch(dropped, "value")
+    dropper.param.watch(refused, "refused")
+    return dropper
 
 
 def upload_card(state: SessionState, examples: dict[str, Path], run: Run) -> pn.Column:
@@ -108,6 +104,9 @@ _DROPPER_CSS = f"""
 .bk-input.filepond--root {{ font-family: {theme.FONT}; font-size: 13px; margin: 0 0 4px; min-height: 70px; box-shadow: none;
   background: transparent; border: 1px dashed {theme.FAINT}; border-radius: 10px; box-sizing: border-box; overflow: hidden; }}
 .bk-input.filepond--root:not([disabled]):hover {{ border: 1px dashed {theme.MODEL}; box-shadow: none; }}
+.filepond--root:has([data-filepond-item-state="processing-complete"]) .filepond--list-scroller {{ display: none; }}
+.filepond--root:has([data-filepond-item-state="processing-complete"]) .filepond--drop-label {{
+  opacity: 1 !important; visibility: visible !important; pointer-events: auto !important; transform: none !important; }}
 .filepond--panel-root, .filepond--panel > * {{ background: transparent !important; border: 0; box-shadow: none !important; }}
 .filepond--drop-label {{ color: {theme.MUTED}; min-height: 70px; }}
 .filepond--drop-label label {{ font-size: 0; cursor: pointer; }}
