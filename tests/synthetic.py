@@ -12,8 +12,8 @@ from astropy.io import fits
 from scipy.interpolate import CubicSpline
 
 from cinn_core.assets import assets_directory
-from cinn_core.fourmost import air
 from cinn_core.instrument import SPEED_OF_LIGHT_KMS
+from cinn_core.medium import air
 from cinn_core.stages import Medium, Spectrum
 from cinn_core.targets import COLUMN, LABEL_NAMES
 from cinn_core.templates import Templates, make_templates

@@ -10,8 +10,9 @@ import pytest
 from synthetic import forward, labels_of, observed, pixels, spectrum_of, templates
 
 from cinn_core.errors import SpectrumError
-from cinn_core.fourmost import TELLURIC_OXYGEN, air, prepare, vacuum
+from cinn_core.fourmost import TELLURIC_OXYGEN, prepare
 from cinn_core.instrument import ARMS, WAVELENGTH, arm_coverage
+from cinn_core.medium import air, vacuum
 from cinn_core.readers import read
 from cinn_core.snr import measure_snr
 from cinn_core.stages import Medium, Spectrum

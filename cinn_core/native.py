@@ -1,0 +1,133 @@
+"""The native pixels near the arms: resolving power, coarse continuum, and what is no starlight marked before anything smooths it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .continuum import coarse_continuum
+from .errors import SpectrumError
+from .instrument import ARMS, SPEED_OF_LIGHT_KMS
+from .resample import AS_IT_IS
+from .stages import Spectrum, Step
+from .velocity import MAX_KMS
+
+DEFAULT_RESOLVING_POWER = 80_000.0
+_PIXELS_PER_ELEMENT = 3.0
+_MARGIN_KMS = MAX_KMS + 150.0
+_STRETCH = 64
+_ABSURD = 100.0  # times the continuum: no light of a star
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """The native pixels near one arm: wavelength (n,), flux with continuum near 1, error or None, good."""
+
+    wavelength: NDArray
+    flux: NDArray
+    error: NDArray | None
+    good: NDArray
+
+
+def native_power(spectrum: Spectrum, given: float | None) -> tuple[float, Step]:
+    """Resolving power of the file: given, from the file, or a default from its sampling."""
+    if given is not None:
+        return given, Step("native resolving power", "given by the user", {"R": given})
+    if spectrum.resolving_power is not None:
+        return spectrum.resolving_power, Step(
+            "native resolving power", "as read from the file", {"R": spectrum.resolving_power}
+        )
+    wave = spectrum.wavelength
+    near = np.concatenate([np.diff(wave[(wave > a.low) & (wave < a.high)]) / (0.5 * (a.low + a.high)) for a in ARMS])
+    sampled = 1 / (_PIXELS_PER_ELEMENT * float(np.median(near)))
+    power = float(np.clip(sampled, AS_IT_IS, DEFAULT_RESOLVING_POWER))
+    reason = (
+        f"the file does not tell; assumed {DEFAULT_RESOLVING_POWER:.0f}"
+        if power == DEFAULT_RESOLVING_POWER
+        else "the file does not tell; assumed three pixels for each element of resolution"
+    )
+    return power, Step("native resolving power", reason, {"R": power})
+
+
+def windows_of(spectrum: Spectrum) -> tuple[list[Window], list[Step]]:
+    """The native pixels within reach of each arm, divided by their coarse continuum."""
+    windows, steps = [], []
+    for arm in ARMS:
+        low, high = arm.low * (1 - _MARGIN_KMS / SPEED_OF_LIGHT_KMS), arm.high * (1 + _MARGIN_KMS / SPEED_OF_LIGHT_KMS)
+        near = (spectrum.wavelength > low) & (spectrum.wavelength < high)
+        good = spectrum.good[near]
+        if good.sum() < 200:
+            continue
+        wavelength, flux = spectrum.wavelength[near], spectrum.flux[near]
+        continuum, normalised = coarse_continuum(wavelength, flux, good)
+        if not np.isfinite(continuum[good]).all() or not (continuum[good] > 0).all():
+            continue
+        error = None if spectrum.error is None else spectrum.error[near] / continuum
+        relative = flux / continuum
+        possible = np.abs(relative) < _ABSURD
+        good = good & possible
+        windows.append(Window(wavelength, np.where(possible, relative, 0.0), error, good))
+        ends = np.interp([arm.low, arm.high], wavelength, continuum)
+        reason = (
+            "already normalised, left as it is"
+            if normalised
+            else "divided by a polynomial of degree 5 along the upper envelope"
+        )
+        steps.append(
+            Step(f"coarse continuum, {arm.name}", reason, {"blue_end": float(ends[0]), "red_end": float(ends[1])})
+        )
+    if not windows:
+        raise SpectrumError(
+            "The flux in the model's windows is zero or negative throughout; there is no continuum to measure lines against."
+        )
+    return windows, steps
+
+
+def without_noise(windows: list[Window]) -> tuple[list[Window], list[Step]]:
+    """Mark stretches of 64 pixels whose scatter is five times the usual as bad: ends of orders, dead parts of a detector."""
+    out, count = [], 0
+    for w in windows:
+        n = _STRETCH
+        difference = np.full(w.flux.size, np.nan)
+        known = w.good[2:-2] & w.good[:-4] & w.good[4:]
+        difference[2:-2][known] = np.abs(2 * w.flux[2:-2] - w.flux[:-4] - w.flux[4:])[known]
+        cut = difference[: difference.size // n * n].reshape(-1, n)
+        seen = np.isfinite(cut).sum(1) >= 10
+        if not seen.any():
+            out.append(w)
+            continue
+        scatter = np.zeros(len(cut))
+        scatter[seen] = np.nanmedian(cut[seen], axis=1)
+        usual = np.median(scatter[seen])
+        noisy = np.repeat((scatter > 5 * usual) & (scatter > 0.15), n)
+        good = w.good.copy()
+        good[: noisy.size] &= ~noisy
+        count += int(noisy.sum())
+        out.append(Window(w.wavelength, w.flux, w.error, good))
+    if count == 0:
+        return windows, []
+    return out, [Step("noisy stretches", "pixels with five times the usual scatter are missing", {"pixels": count})]
+
+
+def without_spikes(windows: list[Window]) -> tuple[list[Window], list[Step]]:
+    """Mark positive outliers (cosmic rays) and their neighbours as bad: 8 sigma and 10 % above the continuum."""
+    out, count = [], 0
+    for w in windows:
+        sigma = 1.4826 * float(np.median(np.abs(np.diff(w.flux[w.good])))) / np.sqrt(2)
+        spike = w.good & (w.flux > 1 + max(0.10, 8 * sigma))
+        local = np.median(w.flux[w.good][w.flux[w.good] > np.median(w.flux[w.good])])
+        spike &= w.flux > local + max(0.10, 8 * sigma)
+        if spike.mean() > 0.02:  # that is no cosmic ray but a poor continuum
+            spike[:] = False
+        wide = np.convolve(spike, np.ones(5), "same") > 0
+        count += int(spike.sum())
+        out.append(Window(w.wavelength, w.flux, w.error, w.good & ~wide))
+    if count == 0:
+        return windows, []
+    return out, [
+        Step(
+            "spikes", "pixels 8 sigma and 10 % above the continuum, and two neighbours, are missing", {"pixels": count}
+        )
+    ]
