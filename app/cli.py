@@ -1,4 +1,4 @@
-"""The command line: `kiel serve`, `analyse`, `prepare`, `benchmark`, `train`, `evaluate`; each command calls the core and prints.
+"""The command line: `kiel serve`, `analyse`, `prepare`, `benchmark`, `synthesise`, `grid`, `train`, `evaluate`; each calls the core.
 
 Heavy modules are imported inside the commands, so that `kiel --help` answers at once. Whatever the core refuses
 (a KielError) ends the same way everywhere: one sentence on stderr, exit status 2, no file written.
@@ -32,6 +32,7 @@ from .cli_options import (
     write,
     write_json,
 )
+from .cli_synthesis import evaluate_synthesis, grid, synthesise
 
 REFUSED = 2
 
@@ -181,5 +182,8 @@ def benchmark(
     write_json(to_json(rows), json)
 
 
+app.command()(synthesise)
+app.command()(grid)
+evaluate.command("synthesis")(evaluate_synthesis)
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")

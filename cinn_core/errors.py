@@ -15,3 +15,7 @@ class WeightsError(KielError):
 
 class DataError(KielError):
     """A grid, index or other input of training and evaluation that cannot be used, and why."""
+
+
+class SynthesisError(KielError):
+    """A star for which no spectrum could be synthesised, and why."""

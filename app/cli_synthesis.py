@@ -1,0 +1,151 @@
+"""The commands `kiel synthesise`, `kiel grid` and `kiel evaluate synthesis`: physical spectra of one star and of thousands."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cinn_core.errors import DataError
+
+from .cli_options import DataOption, JsonOption, require_folder_of, write, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cinn_core.synthesis.grid import Progress
+    from cinn_core.synthesis.turbospectrum import Turbospectrum
+
+TurbospectrumOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--turbospectrum",
+        metavar="DIR",
+        help="Folder with babsma_lu, bsyn_lu and DATA; else $KIEL_TURBOSPECTRUM, else build/turbospectrum.",
+    ),
+]
+
+
+def synthesise(
+    labels: Annotated[
+        str, typer.Option(metavar="NAME=VALUE,…", help="teff and logg; feh, vmic, c_fe, … where not 0 (vmic: not 1).")
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE.fits|.csv", help="Where the spectrum goes.")],
+    data: DataOption = None,
+    turbospectrum: TurbospectrumOption = None,
+) -> None:
+    """The spectrum of one star by physical synthesis: R = 60 000, air wavelengths, no rotation."""
+    from cinn_core.synthesis.engine import grid_wavelength, labels_from, to_grid
+    from cinn_core.synthesis.output import require_suffix, write_synthesis
+
+    from .terminal import progress
+
+    star = labels_from(parse_labels(labels))
+    require_suffix(out)
+    require_folder_of(out)
+    with _opener(data, turbospectrum) as open_engine, progress() as report:
+        report("Synthesising with Turbospectrum")
+        engine = open_engine()
+        flux = to_grid(*engine.synthesise(star))
+    write(lambda: write_synthesis(out, star, grid_wavelength(), flux, engine.provenance), out)
+
+
+def grid(
+    out: Annotated[Path, typer.Argument(metavar="OUT.h5", help="Grid file; one that exists is added to.")],
+    seed: Annotated[
+        int, typer.Option(min=1, help="Star i of seed S has the index 100000 S + i, always the same star.")
+    ],
+    stars: Annotated[int, typer.Option(min=1, help="Stars of this seed that the file is to hold.")] = 1000,
+    processes: Annotated[int, typer.Option(min=1, help="Stars synthesised at the same time.")] = 1,
+    data: DataOption = None,
+    turbospectrum: TurbospectrumOption = None,
+) -> None:
+    """Synthetic spectra of stars drawn from the prior, in the format that `kiel train emulator` reads; resumable."""
+    from cinn_core.synthesis.grid import failures_of, make_grid
+
+    require_folder_of(out)
+    with _opener(data, turbospectrum) as open_engine:
+        final = make_grid(out, seed, stars, open_engine, processes, _print_progress)
+    if final.failed:
+        typer.echo(f"{final.failed} stars failed; they are listed in {failures_of(out)}")
+    typer.echo(f"Written: {out} ({final.done - final.failed} stars of seed {seed})")
+
+
+def evaluate_synthesis(
+    stars: Annotated[int, typer.Option(min=1, help="Test stars to synthesise again, spread evenly.")] = 10,
+    json: JsonOption = None,
+    data: DataOption = None,
+    turbospectrum: TurbospectrumOption = None,
+) -> None:
+    """This Turbospectrum against the test stars of DATA/grid: do they come out the same?"""
+    import numpy as np
+
+    from cinn_core.synthesis.agreement import agreements
+    from cinn_core.training.grid_data import calibrated_files, read_grid
+
+    require_folder_of(json)
+    with _opener(data, turbospectrum) as open_engine:
+        shared = read_grid(calibrated_files(_data_folder(data)))
+        rows = []
+        typer.echo("  index  Teff  log g [Fe/H]     rms %  largest %     s")
+        for row in agreements(open_engine(), shared.select(shared.is_test), stars):
+            rows.append(row)
+            typer.echo(
+                f"{row.index:7d} {row.teff:5.0f} {row.logg:6.2f} {row.feh:6.2f} {100 * row.rms:9.4f} "
+                f"{100 * row.largest:10.4f} {row.seconds:5.1f}"
+            )
+    summary = {
+        "n": len(rows),
+        "rms": float(np.sqrt(np.mean([row.rms**2 for row in rows]))),
+        "largest": max(row.largest for row in rows),
+        "median_s": float(np.median([row.seconds for row in rows])),
+    }
+    typer.echo(f"rms over {summary['n']} stars {100 * summary['rms']:.4f} %, {summary['median_s']:.1f} s a star")
+    write_json({**summary, "stars": [vars(row) for row in rows]}, json)
+
+
+def parse_labels(text: str) -> dict[str, float]:
+    """NAME=VALUE pairs, separated by commas, as numbers by name."""
+    values: dict[str, float] = {}
+    for pair in text.split(","):
+        name, _, value = (part.strip() for part in pair.partition("="))
+        try:
+            number = float(value)
+        except ValueError as error:
+            raise DataError(f"--labels takes teff=5777,logg=4.44,…; {pair.strip()!r} is no name=number.") from error
+        if name in values:
+            raise DataError(f"--labels names {name} twice.")
+        values[name] = number
+    return values
+
+
+def _data_folder(option: Path | None) -> Path:
+    from cinn_core.data import data_directory
+
+    folder = data_directory(option)
+    if folder is None:
+        raise DataError("There is no data folder with synthesis/; name one with --data or KIEL_DATA.")
+    return folder
+
+
+@contextmanager
+def _opener(data: Path | None, programs: Path | None) -> Iterator[Callable[[], Turbospectrum]]:
+    """What makes the engine, here and in other processes; its line lists lie unpacked for as long as the context."""
+    from cinn_core.synthesis.turbospectrum import find_programs, open_turbospectrum
+
+    folder, found = _data_folder(data), find_programs(programs)
+    with tempfile.TemporaryDirectory(prefix="kiel-lines-") as scratch:
+        yield partial(open_turbospectrum, found, folder, Path(scratch))
+
+
+def _print_progress(progress: Progress) -> None:
+    minutes = round(progress.left_s / 60)
+    left = f"{minutes // 60} h {minutes % 60:02d} min left" if minutes else "less than a minute left"
+    typer.echo(
+        f"{progress.done} of {progress.total} stars, {progress.failed} failed, {progress.star_s:.1f} s a star, {left}"
+    )

@@ -1,0 +1,1 @@
+"""Physical synthesis: model atmospheres, abundances, Turbospectrum, and grids of thousands of stars."""

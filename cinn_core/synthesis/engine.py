@@ -1,0 +1,110 @@
+"""What a synthesis code looks like to the rest of Kiel, and how its spectrum gets on to the wavelengths of the grids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, SynthesisError
+from ..instrument import MODEL_FWHM_KMS, SPEED_OF_LIGHT_KMS
+from ..targets import SYNTHESIS_NAMES
+
+GRID_WINDOWS = ((5153.0, 5737.0), (6093.0, 6797.0))
+"""Air wavelengths [Angstrom] of the grid files: the instrument's arms and 4-7 Angstrom more on each side."""
+GRID_STEP_KMS = 2.0
+MARGIN_ANGSTROM = 3.0
+"""What a synthesis covers beyond each window, for the wings of the convolution."""
+FINE_STEP_KMS = 0.5
+_FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
+_KERNEL_SIGMAS = 6.0
+_LARGEST_STEP_ANGSTROM = 1.0
+"""A larger step between neighbouring wavelengths separates two windows."""
+_DEFAULTS = {"vmic": 1.0}
+_NEEDED = ("teff", "logg")
+
+
+class Engine(Protocol):
+    """A synthesis code. `linelist` names the atomic line list, `provenance` says what the spectra are made of."""
+
+    @property
+    def linelist(self) -> str: ...
+
+    @property
+    def provenance(self) -> Mapping[str, str]: ...
+
+    def synthesise(self, labels: NDArray) -> tuple[NDArray, NDArray]:
+        """Air wavelengths [Angstrom] (m,) of all windows with their margins, and flux over continuum (m,).
+
+        labels (25,) in the order of SYNTHESIS_NAMES. Raises SynthesisError when the code gives no spectrum.
+        """
+        ...
+
+
+def grid_wavelength() -> NDArray:
+    """Air wavelengths [Angstrom] of the grid files, steps of 2 km/s in each window, shape (32483,)."""
+    return np.concatenate([_steps(low, high, GRID_STEP_KMS) for low, high in GRID_WINDOWS])
+
+
+def _steps(low: float, high: float, step_kms: float) -> NDArray:
+    """Wavelengths from `low` to at most `high` in constant steps of log wavelength."""
+    n = int(np.log(high / low) * SPEED_OF_LIGHT_KMS / step_kms) + 1
+    return low * np.exp(step_kms * np.arange(n) / SPEED_OF_LIGHT_KMS)
+
+
+def to_grid(wavelength: NDArray, flux: NDArray) -> NDArray:
+    """A synthesised spectrum (m,) on the wavelengths of the grid (32483,), at R = 60 000.
+
+    In each window: linear on to steps of 0.5 km/s, a Gaussian of FWHM 5 km/s, linear on to the grid.
+    Raises SynthesisError when a window is not covered or the flux is not finite.
+    """
+    if not np.isfinite(flux).all():
+        raise SynthesisError("The synthesised spectrum holds numbers that are not finite.")
+    cuts = [0, *(np.flatnonzero(np.diff(wavelength) > _LARGEST_STEP_ANGSTROM) + 1), wavelength.size]
+    parts = [slice(a, b) for a, b in pairwise(cuts)]
+    on_grid = []
+    for low, high in GRID_WINDOWS:
+        covering = [p for p in parts if wavelength[p][0] <= low - 1 and wavelength[p][-1] >= high + 1]
+        if not covering:
+            raise SynthesisError(
+                f"The synthesised spectrum does not cover {low:.0f}-{high:.0f} Å with 1 Å more on each side."
+            )
+        part = covering[0]
+        fine = _steps(wavelength[part][0], wavelength[part][-1], FINE_STEP_KMS)
+        smooth = _smooth(np.interp(fine, wavelength[part], flux[part]))
+        on_grid.append(np.interp(_steps(low, high, GRID_STEP_KMS), fine, smooth))
+    return np.concatenate(on_grid)
+
+
+def _smooth(flux: NDArray) -> NDArray:
+    """Convolves flux (m,) on steps of 0.5 km/s with a Gaussian of FWHM 5 km/s; beyond its ends it stays as there."""
+    sigma = MODEL_FWHM_KMS / _FWHM_PER_SIGMA / FINE_STEP_KMS
+    reach = int(np.ceil(_KERNEL_SIGMAS * sigma))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    return np.convolve(np.pad(flux, reach, mode="edge"), kernel / kernel.sum(), mode="valid")
+
+
+def labels_from(values: Mapping[str, float]) -> NDArray:
+    """Labels (25,) from some of them by name: Teff and log g are needed, vmic is 1 km/s and all else 0 where missing.
+
+    Raises DataError for an unknown name, a missing one or a number that is not finite.
+    """
+    unknown = [name for name in values if name not in SYNTHESIS_NAMES]
+    if unknown:
+        raise DataError(f"{unknown[0]} is no label of a synthesis; there are {', '.join(SYNTHESIS_NAMES)}.")
+    missing = [name for name in _NEEDED if name not in values]
+    if missing:
+        raise DataError(f"A synthesis needs {' and '.join(_NEEDED)}; {' and '.join(missing)} is missing.")
+    labels = np.array([values.get(name, _DEFAULTS.get(name, 0.0)) for name in SYNTHESIS_NAMES], float)
+    if not np.isfinite(labels).all():
+        raise DataError(f"{SYNTHESIS_NAMES[int(np.argmin(np.isfinite(labels)))]} is not a finite number.")
+    return labels
+
+
+def describe(labels: NDArray) -> str:
+    """The star of labels (25,) in words, for messages."""
+    teff, logg, feh, vmic = labels[:4]
+    return f"Teff {teff:.0f} K, log g {logg:.2f}, [Fe/H] {feh:+.2f}, vmic {vmic:.2f} km/s"

@@ -1,0 +1,61 @@
+"""One synthesised spectrum as a file: a FITS table that Kiel and other programs read, or CSV."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..errors import DataError
+from ..instrument import MODEL_FWHM_KMS, SPEED_OF_LIGHT_KMS
+from ..targets import SYNTHESIS_NAMES
+
+SUFFIXES = (".fits", ".csv")
+
+
+def require_suffix(path: Path) -> None:
+    """Refuses a name that is neither FITS nor CSV, before anything is computed."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(f"{path.name} does not say its format; name a file that ends in {' or '.join(SUFFIXES)}.")
+
+
+def write_synthesis(
+    path: Path, labels: NDArray, wavelength: NDArray, flux: NDArray, provenance: Mapping[str, str]
+) -> None:
+    """Writes wavelength (m,) [air Angstrom] and flux over continuum (m,), whole or not at all; the suffix says how.
+
+    labels (25,) go into the header of FITS; resolving power 60 000, no rotation, at rest.
+    """
+    require_suffix(path)
+    part = path.with_name(path.name + ".part")
+    if path.suffix.lower() == ".csv":
+        table = np.stack([wavelength, flux], 1)
+        np.savetxt(part, table, fmt=("%.4f", "%.6f"), delimiter=",", header="wave_air,flux", comments="")
+    else:
+        columns = [
+            fits.Column("WAVE", "D", unit="Angstrom", array=wavelength),
+            fits.Column("FLUX", "D", array=flux),
+        ]
+        table_hdu = fits.BinTableHDU.from_columns(columns, name="SPECTRUM")
+        table_hdu.header["TUCD1"] = ("em.wl;obs.atmos", "air wavelengths")
+        hdus = fits.HDUList([fits.PrimaryHDU(header=_header(labels, provenance)), table_hdu])
+        hdus.writeto(part, overwrite=True)
+    os.replace(part, path)
+
+
+def _header(labels: NDArray, provenance: Mapping[str, str]) -> fits.Header:
+    header = fits.Header()
+    header["OBJECT"] = "synthetic star"
+    header["SPEC_RES"] = (round(SPEED_OF_LIGHT_KMS / MODEL_FWHM_KMS), "resolving power")
+    header["AIRORVAC"] = ("air", "medium of the wavelengths")
+    for name, value in zip(SYNTHESIS_NAMES, labels.tolist(), strict=True):
+        header[name.upper()[:8]] = value
+    for name, text in provenance.items():
+        header[name.upper()[:8]] = text
+    header["CREATOR"] = f"kiel {__version__}"
+    return header
