@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from astropy import units as u
 from numpy.typing import NDArray
-from specutils.utils.wcs_utils import air_to_vac, vac_to_air
 
 from .native import Window
 from .stages import Medium, Spectrum, Step
@@ -21,6 +20,8 @@ def air(wavelength: NDArray, medium: Medium) -> NDArray:
     """Wavelengths [Angstrom] in air (Morton 2000)."""
     if medium is not Medium.VACUUM:
         return wavelength
+    from specutils.utils.wcs_utils import vac_to_air  # late: it brings matplotlib along where that is installed
+
     return vac_to_air(wavelength * u.AA, method="Morton2000").to_value(u.AA)
 
 
@@ -28,6 +29,8 @@ def vacuum(wavelength: NDArray, medium: Medium) -> NDArray:
     """Wavelengths [Angstrom] in vacuum (Morton 2000)."""
     if medium is Medium.VACUUM:
         return wavelength
+    from specutils.utils.wcs_utils import air_to_vac
+
     return air_to_vac(wavelength * u.AA, method="Morton2000").to_value(u.AA)
 
 
