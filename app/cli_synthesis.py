@@ -146,4 +146,6 @@ def _opener(data: Path | None, programs: Path | None) -> Iterator[Callable[[], T
 def _print_progress(progress: Progress) -> None:
     minutes = round(progress.left_s / 60)
     left = f", {minutes // 60} h {minutes % 60:02d} min left" if minutes else ""
-    typer.echo(f"{progress.done} of {progress.total} stars, {progress.failed} failed, {progress.star_s:.1f} s a star{left}")
+    typer.echo(
+        f"{progress.done} of {progress.total} stars, {progress.failed} failed, {progress.star_s:.1f} s a star{left}"
+    )
