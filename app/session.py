@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import panel as pn
 import panel_material_ui as pmui
+from bokeh.document import Document
+
+from cinn_core.errors import SpectrumError
 
 from .inference import Analyse, infer
 from .state import SessionState, Source
@@ -20,22 +22,30 @@ def session(analyse: Analyse, examples: dict[str, Path]) -> pmui.Page:
     """The page of a new session, which starts with an example: the one of `?example=`, else the solar twin."""
     state, document = SessionState(), pn.state.curdoc
 
-    def post(call: Callable[[], None]) -> None:
-        document.add_next_tick_callback(call)
+    def post(call: Callable[[], object]) -> None:
+        document.add_next_tick_callback(lambda: at_once(document, call))
 
-    async def run() -> None:
-        await infer(state, analyse, post, one_update)
+    def begin(make: Callable[[], Source]) -> None:
+        try:
+            state.load(make())
+        except SpectrumError as error:
+            state.warn(str(error))
+        else:
+            infer(state, analyse, post)
 
-    async def first_star() -> None:
+    def ask(make: Callable[[], Source]) -> None:
+        post(lambda: begin(make))
+
+    def first_star() -> None:
         asked = wanted_example()
         path = examples.get(asked, examples[FIRST_EXAMPLE])
-        state.load(Source(path, path.name))
-        await run()
+        ask(lambda: Source(path, path.name))
         if asked not in examples:
-            state.warn(f"There is no example called {asked}; the examples are {', '.join(examples)}.")
+            sentence = f"There is no example called {asked}; the examples are {', '.join(examples)}."
+            post(lambda: state.warn(sentence))
 
     pn.state.onload(first_star)
-    return page(state, examples, run)
+    return page(state, examples, ask)
 
 
 def wanted_example() -> str:
@@ -44,8 +54,7 @@ def wanted_example() -> str:
     return asked[0].decode(errors="replace") if asked else FIRST_EXAMPLE
 
 
-@contextmanager
-def one_update() -> Iterator[None]:
-    """The block's changes reach the browser together, and Bokeh takes stock of its models once."""
-    with pn.io.hold(), pn.state.curdoc.models.freeze():
-        yield
+def at_once(document: Document, call: Callable[[], object]) -> None:
+    """Make a call whose changes reach the browser together, and for which Bokeh takes stock of its models once."""
+    with pn.io.hold(document), document.models.freeze():
+        call()

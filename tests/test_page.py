@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from app.server import MAIN, server_command
 from cinn_core.targets import TARGETS
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -32,11 +32,11 @@ pytestmark = [
 
 
 def serve(script: Path, log: Path) -> Iterator[str]:
-    """Address of a page served by `panel serve` until the generator is closed."""
+    """Address of a page served as `kiel serve` does it, until the generator is closed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "panel", "serve", str(script), "--port", str(port), "--address", "127.0.0.1"]
+    command = [str(script) if part == str(MAIN) else part for part in server_command(port, "127.0.0.1")]
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     with log.open("wb") as output:
@@ -63,7 +63,7 @@ def made_up_address(tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def real_address(model, examples, tmp_path_factory) -> Iterator[str]:
-    yield from serve(ROOT / "app" / "main.py", tmp_path_factory.mktemp("server") / "real.log")
+    yield from serve(MAIN, tmp_path_factory.mktemp("server") / "real.log")
 
 
 @pytest.fixture(scope="module")

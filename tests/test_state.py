@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -112,7 +112,7 @@ def test_infer_reports_stages_and_shows_the_star(state, made_up):
         report("Drawing samples")
         return made_up
 
-    asyncio.run(infer(state, analyse, at_once))
+    infer(state, analyse, at_once).result(10)
     assert state.analysis is made_up
     assert "Drawing samples" in seen
 
@@ -121,64 +121,57 @@ def test_infer_turns_a_refusal_into_the_message(state):
     def analyse(_source, _report):
         raise SpectrumError("first.fits covers no arm.")
 
-    asyncio.run(infer(state, analyse, at_once))
+    infer(state, analyse, at_once).result(10)
     assert state.message == "first.fits covers no arm."
     assert state.status == "empty"
 
 
-def test_infer_names_a_fault_of_its_own_and_lets_it_reach_the_log(state):
+def test_infer_names_a_fault_of_its_own_and_logs_it(state, caplog):
     def analyse(_source, _report):
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        asyncio.run(infer(state, analyse, at_once))
+    infer(state, analyse, at_once).result(10)
     assert "fault in Kiel" in state.message
     assert state.status == "empty"
+    assert "ZeroDivisionError" in caplog.text
 
 
-def test_infer_runs_off_the_event_loop_and_keeps_only_the_last_of_two_requests(state):
+def test_infer_works_on_its_own_thread_and_changes_the_state_only_by_post(state, made_up):
+    posted, threads = [], []
+
+    def analyse(_source, report):
+        threads.append(threading.current_thread().name)
+        report("Drawing samples")
+        return made_up
+
+    infer(state, analyse, posted.append).result(10)
+    assert threads[0].startswith("kiel-inference")
+    assert state.status == "working"
+    for call in posted:
+        call()
+    assert state.analysis is made_up
+
+
+def test_only_the_last_of_several_requests_is_shown_and_waiting_ones_are_never_computed(state):
     gate, ran = threading.Event(), []
-    last = fake_analysis(star="last", n=200)
-
-    def analyse(source, _report):
-        ran.append((source.name, threading.current_thread().name))
-        assert gate.wait(10)
-        return last if source is SECOND else fake_analysis(star="stale", n=200)
-
-    async def both() -> None:
-        first = asyncio.create_task(infer(state, analyse, at_once))
-        await asyncio.sleep(0.05)  # the loop is free while the worker waits at the gate
-        state.load(SECOND)
-        second = asyncio.create_task(infer(state, analyse, at_once))
-        await asyncio.sleep(0.05)
-        gate.set()
-        await asyncio.gather(first, second)
-
-    asyncio.run(both())
-    assert state.analysis is last
-    assert [name for name, _ in ran] == ["first.fits", "second.fits"]
-    assert all(thread.startswith("kiel-inference") for _, thread in ran)
-
-
-def test_superseded_request_that_waits_for_the_worker_is_never_computed(state, made_up):
-    gate, ran = threading.Event(), []
+    stars = {name: fake_analysis(star=name, n=200) for name in ("one", "two", "three")}
 
     def analyse(source, _report):
         ran.append(source.name)
         assert gate.wait(10)
-        return made_up
+        return stars[source.name]
 
-    async def three() -> None:
-        tasks = []
-        for name in ("one", "two", "three"):
-            state.load(Source(b"x", name))
-            tasks.append(asyncio.create_task(infer(state, analyse, at_once)))
-            await asyncio.sleep(0.05)
-        gate.set()
-        await asyncio.gather(*tasks)
-
-    asyncio.run(three())
+    futures = []
+    for name in stars:
+        state.load(Source(b"x", name))
+        futures.append(infer(state, analyse, at_once))
+        while not ran:
+            time.sleep(0.01)  # the first is on the worker before the second is asked for
+    gate.set()
+    for future in futures:
+        future.result(10)
     assert ran == ["one", "three"]
+    assert state.analysis is stars["three"]
 
 
 class Chunk:

@@ -16,13 +16,13 @@ from .posterior import posterior
 from .preparation import preparation
 from .star import star_cards
 from .tiles import tile_row
-from .upload import Run, upload_card
+from .upload import Ask, upload_card
 
 TABS = {"Overview": overview, "Posterior": posterior, "Preparation": preparation}
 SIDEBAR_WIDTH = 288
 
 
-def page(state: SessionState, examples: dict[str, Path], run: Run) -> pmui.Page:
+def page(state: SessionState, examples: dict[str, Path], ask: Ask) -> pmui.Page:
     """The whole page of one session."""
     tabs = pmui.TabMenu(items=list(TABS), active=0, margin=(0, 20), sx=_TABS)
     bodies = {name: view(state) for name, view in TABS.items()}
@@ -44,7 +44,7 @@ def page(state: SessionState, examples: dict[str, Path], run: Run) -> pmui.Page:
         styles={**theme.STACK, "padding": "14px 14px 20px 0"},
     )  # fmt: skip
     left = pn.Column(
-        upload_card(state, examples, run), star_cards(state), sizing_mode="stretch_width", margin=0,
+        upload_card(state, examples, ask), star_cards(state), sizing_mode="stretch_width", margin=0,
         styles={**theme.STACK, "padding": "14px"},
     )  # fmt: skip
     return pmui.Page(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,8 +17,8 @@ from cinn_core.errors import SpectrumError
 
 from .parts import card, fill, html
 
-Run = Callable[[], Awaitable[None]]
-"""Starts the analysis of the state's source."""
+Ask = Callable[[Callable[[], Source]], None]
+"""Asks for the star of a source yet to be made; a SpectrumError of the making is shown."""
 
 
 class SpectrumDropper(pn.widgets.FileDropper):
@@ -47,35 +48,34 @@ def as_source(name: str, content: bytes | str) -> Source:
     return Source(content.encode() if isinstance(content, str) else bytes(content), name)
 
 
-def drop_zone(state: SessionState, run: Run) -> SpectrumDropper:
+def refuse(name: str) -> Source:
+    """In place of a source that was too large."""
+    raise SpectrumError(too_large(name))
+
+
+def drop_zone(ask: Ask) -> SpectrumDropper:
     """A drop zone that hands each upload on and keeps none, so that the next file can be dropped or chosen at once."""
     dropper = SpectrumDropper(sizing_mode="stretch_width", margin=0, previews=[], stylesheets=[_DROPPER_CSS])
 
-    async def dropped(_event: object) -> None:
-        if not dropper.value:
-            return
-        name, content = dropper.value.popitem()
-        try:
-            state.load(as_source(name, content))
-        except SpectrumError as error:
-            state.warn(str(error))
-            return
-        await run()
+    def dropped(_event: object) -> None:
+        if dropper.value:
+            name, content = dropper.value.popitem()
+            ask(partial(as_source, name, content))
 
     def refused(event: param.parameterized.Event) -> None:
         if event.new:
-            state.warn(too_large(event.new))
+            ask(partial(refuse, event.new))
 
     dropper.param.watch(dropped, "value")
     dropper.param.watch(refused, "refused")
     return dropper
 
 
-def upload_card(state: SessionState, examples: dict[str, Path], run: Run) -> pn.Column:
+def upload_card(state: SessionState, examples: dict[str, Path], ask: Ask) -> pn.Column:
     """The drop zone, the example stars and a line telling what the analysis is doing."""
-    buttons = [_example_button(state, name, path, run) for name, path in examples.items()]
+    buttons = [_example_button(name, path, ask) for name, path in examples.items()]
     return card(
-        drop_zone(state, run),
+        drop_zone(ask),
         html(fill('<div class="sub">Simulated examples</div>')),
         pn.FlexBox(*buttons, gap="0 6px", margin=0),
         html(pn.bind(_progress_line, state.param.progress)),
@@ -86,16 +86,11 @@ def _progress_line(text: str) -> str:
     return str(fill('<div class="progress" role="status" aria-live="polite">{}</div>', text))
 
 
-def _example_button(state: SessionState, name: str, path: Path, run: Run) -> pmui.Button:
+def _example_button(name: str, path: Path, ask: Ask) -> pmui.Button:
     button = pmui.Button(
         label=name.replace("-", " "), variant="text", size="small", margin=0, color="primary", height=24, sx=_LINK
     )
-
-    async def clicked(_event: object) -> None:
-        state.load(Source(path, path.name))
-        await run()
-
-    button.on_click(clicked)
+    button.on_click(lambda _event: ask(partial(Source, path, path.name)))
     return button
 
 
