@@ -62,7 +62,7 @@ def settle_medium(
     odds = {medium: _log_odds(v) for medium, v in tried.items()}
     log_ratio = odds[Medium.AIR] - odds[Medium.VACUUM] + np.log(_AIR_ODDS)
     chosen = Medium.AIR if log_ratio > 0 or not all(v.credible for v in tried.values()) else Medium.VACUUM
-    numbers: dict[str, float | str] = {"log_odds_air": float(log_ratio)}
+    numbers: dict[str, float | str] = {"chosen": chosen.value, "log_odds_air": float(log_ratio)}
     for medium, v in tried.items():
         numbers |= {
             f"rv_{medium.value}": v.kms,
