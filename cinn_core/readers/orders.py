@@ -11,6 +11,10 @@ from ..continuum import upper_envelope
 from ..errors import SpectrumError
 from ..stages import Step
 
+_STRETCH = 64  # pixels
+_NOISE_ALONE = 0.3  # scatter over level beyond which the end of an order is no light
+_USUAL_TIMES = 5.0
+
 
 @dataclass(frozen=True, eq=False)
 class Order:
@@ -66,14 +70,39 @@ def _deblazed(order: Order, degree: int) -> Order | None:
     """The order in increasing wavelength, divided by its blaze, without empty ends; None if it holds too little light."""
     ascending = np.argsort(order.wavelength, kind="stable")
     wavelength, flux, good = order.wavelength[ascending], order.flux[ascending], order.good[ascending]
+    good = good & ~_noise_alone(flux, good)
     if good.sum() < 100:
         return None
     blaze = upper_envelope(wavelength, flux, good, degree)
-    lit = np.isfinite(blaze) & (blaze > 0.1 * np.nanmax(blaze))
+    top = np.nanmax(np.where(good, blaze, np.nan))  # beyond the light it is extrapolated
+    lit = np.isfinite(blaze) & (blaze > 0.1 * top)
     if (lit & good).sum() < 100:
         return None
     measured = np.flatnonzero(np.isfinite(flux) & (flux != 0))
     window = slice(measured[0], measured[-1] + 1)
-    safe = np.where(lit, blaze, np.nanmax(blaze))[window]
+    safe = np.where(lit, blaze, top)[window]
     error = None if order.error is None else order.error[ascending][window] / safe
     return Order(wavelength[window], flux[window] / safe, error, (good & lit)[window])
+
+
+def _noise_alone(flux: NDArray, good: NDArray) -> NDArray:
+    """Pixels (n,) bool in stretches of noise: scatter above 0.3 of the level and five times what is usual in the order.
+
+    An order divided by a flat field ends in noise that grows beyond the light and would pass for the top of the blaze.
+    """
+    n = flux.size // _STRETCH
+    out = np.zeros(flux.size, bool)
+    if n < 8:
+        return out
+    cut = np.where(good, flux, np.nan)[: n * _STRETCH].reshape(n, _STRETCH)
+    known = np.isfinite(cut).sum(1) > _STRETCH // 2
+    level, scatter = np.full(n, np.nan), np.full(n, np.nan)
+    level[known] = np.nanmedian(cut[known], axis=1)
+    scatter[known] = 1.05 * np.nanmedian(np.abs(np.diff(cut[known], axis=1)), axis=1)
+    relative = np.where(known & (level > 0), scatter / np.where(level > 0, level, 1.0), np.inf)
+    if np.isfinite(relative).sum() < 8:
+        return out
+    usual = np.median(relative[np.isfinite(relative)])
+    noisy = known & (relative > max(_NOISE_ALONE, _USUAL_TIMES * usual))
+    out[: n * _STRETCH] = np.repeat(noisy, _STRETCH)
+    return out
