@@ -14,7 +14,7 @@ from .broadening import broaden
 from .continuum import fit_continuum
 from .forward import ForwardModel
 from .infer import log_snr_input, refine_modes
-from .instrument import ARMS, N_BLOCKS, N_PIXELS, RESOLVING_POWER, WAVELENGTH, pixel_sigma
+from .instrument import ARMS, N_COVERAGE, N_PIXELS, RESOLVING_POWER, WAVELENGTH, pixel_sigma
 from .lines import diagnostic_lines
 from .model import Model
 from .network import N_TARGETS, Observation
@@ -166,7 +166,7 @@ def answers(model: Model, stars: SyntheticStars, snr: float, realism: float, see
         block = torch.as_tensor(seen_coefficients[i : i + _BATCH], dtype=torch.float32, device=model.device)
         n = len(block)
         log_snr = torch.as_tensor(log_snr_input(np.full((n, len(ARMS)), snr)), dtype=torch.float32, device=model.device)
-        coverage = torch.ones(n, N_BLOCKS, device=model.device)
+        coverage = torch.ones(n, N_COVERAGE, device=model.device)
         seen = Observation(block, log_snr, coverage, torch.full((n,), realism, device=model.device))
         with torch.no_grad():
             condition = model.network.embedding(seen)

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .instrument import block_coverage
+from .instrument import told_coverage
 from .model import Model
 from .network import N_TARGETS, Network, Observation
 from .prior import from_z, inside
@@ -28,7 +28,7 @@ def observe(
     return Observation(
         _tensor(coefficients, model),
         _tensor(log_snr_input(np.array(vector.snr))[None], model),
-        _tensor(block_coverage(vector.good)[None], model),
+        _tensor(told_coverage(vector.good)[None], model),
         _tensor(np.array([realism]), model),
     )
 

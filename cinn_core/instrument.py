@@ -73,6 +73,21 @@ def block_coverage(good: NDArray) -> NDArray:
     return counts / np.diff(np.append(starts, N_PIXELS))
 
 
+LITHIUM_ANGSTROM = 6707.8
+LITHIUM_HALF_WIDTH_ANGSTROM = 0.6
+N_COVERAGE = N_BLOCKS + 1
+"""Numbers that tell the network what is missing: one for each block, and one for the only line of lithium."""
+
+
+def told_coverage(good: NDArray) -> NDArray:
+    """What the network is told of the good pixels (..., N_PIXELS): each block's coverage and the lithium line's.
+
+    A narrow gap over that one line hardly shows in its block and yet leaves nothing to know about lithium.
+    """
+    line = np.abs(WAVELENGTH - LITHIUM_ANGSTROM) < LITHIUM_HALF_WIDTH_ANGSTROM
+    return np.concatenate([block_coverage(good), good[..., line].mean(-1, keepdims=True)], -1)
+
+
 def arm_coverage(good: NDArray) -> NDArray:
     """Coverage of each arm: the mean of its blocks' fractions, shape (..., number of arms)."""
     fractions = block_coverage(good)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .instrument import ARMS, N_BLOCKS
+from .instrument import ARMS, N_COVERAGE
 from .prior import N_TARGETS
 
 
@@ -37,8 +37,8 @@ class Architecture:
 class Observation:
     """What the network is told about n stars.
 
-    coefficients (n, k) of the projection; log_snr (n, arms) ln S/N per Angstrom; coverage (n, N_BLOCKS) fraction of
-    pixels present in each 50 Angstrom block; realism (n,) 0 for a clean simulation, 1 for a real spectrum.
+    coefficients (n, k) of the projection; log_snr (n, arms) ln S/N per Angstrom; coverage (n, N_COVERAGE) fraction of
+    pixels present in each 50 Angstrom block and in the lithium line; realism (n,) 0 for a clean simulation, 1 for a real spectrum.
     """
 
     coefficients: Tensor
@@ -61,7 +61,7 @@ class Embedding(nn.Module):
         super().__init__()
         self.register_buffer("spread", spread)
         self.register_buffer("noise", torch.tensor(1.0 / (250 * math.sqrt(0.1))))
-        inputs = 2 * architecture.n_components + len(ARMS) + N_BLOCKS + 1
+        inputs = 2 * architecture.n_components + len(ARMS) + N_COVERAGE + 1
         width = architecture.embedding_width
         self.first = nn.Linear(inputs, width)
         self.blocks = nn.ModuleList(

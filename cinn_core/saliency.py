@@ -23,7 +23,7 @@ def saliency(vector: FluxVector, posterior: PosteriorSamples, model: Model, mask
     """
     seen = observe(vector, model, masked=masked)
     condition = model.network.embedding(seen)
-    mode = torch.as_tensor(posterior.map_z, dtype=torch.float32, device=model.device)[None]
+    mode = torch.tensor(posterior.map_z, dtype=torch.float32, device=model.device)[None]
     with torch.no_grad():
         latent, _ = model.network.flow(mode, c=[condition])
 

@@ -99,7 +99,7 @@ def test_saliency_equals_finite_differences(model: Model) -> None:
     masked = mask_projection(model.projection, vector.good)
     weights = saliency(vector, posterior, model, masked).weights[COLUMN["feh"]]
     seen = observe(vector, model, masked=masked)
-    mode = torch.as_tensor(posterior.map_z, dtype=torch.float32)[None]
+    mode = torch.tensor(posterior.map_z, dtype=torch.float32)[None]
     latent = model.network.flow(mode, c=[model.network.embedding(seen)])[0]
 
     def feh_coordinate(flux: np.ndarray) -> float:

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from cinn_core import instrument
-from cinn_core.instrument import ARMS, N_BLOCKS, N_PIXELS, WAVELENGTH
+from cinn_core.instrument import (
+    ARMS,
+    LITHIUM_ANGSTROM,
+    N_BLOCKS,
+    N_COVERAGE,
+    N_PIXELS,
+    WAVELENGTH,
+    told_coverage,
+)
 
 
 def test_windows_are_the_green_and_red_arms_of_4most():
@@ -81,3 +89,13 @@ def test_coverage_of_an_arm_is_the_mean_of_its_blocks():
 def test_a_missing_arm_has_no_coverage():
     good = WAVELENGTH < 6000
     assert instrument.arm_coverage(good).tolist() == [1.0, 0.0]
+
+
+def test_gap_over_the_lithium_line_is_told_by_itself() -> None:
+    good = np.ones(N_PIXELS, bool)
+    assert (told_coverage(good) == 1).all()
+    good[np.abs(WAVELENGTH - LITHIUM_ANGSTROM) < 1] = False
+    told = told_coverage(good)
+    assert told.shape == (N_COVERAGE,)
+    assert told[-1] == 0
+    assert told[:-1].min() > 0.95, "the 50 Angstrom block hardly shows it"

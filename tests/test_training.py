@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cinn_core.instrument import N_BLOCKS, N_PIXELS, WAVELENGTH, arm_coverage, pixel_sigma
+from cinn_core.instrument import N_COVERAGE, N_PIXELS, WAVELENGTH, arm_coverage, pixel_sigma
 from cinn_core.network import Architecture
 from cinn_core.projection import Projection
 from cinn_core.training.bank import Shard, save_shard
@@ -29,7 +29,7 @@ def toy_shard(seed: int, n: int = 64) -> Shard:
     z = rng.standard_normal((n, 13)).astype(np.float32)
     clean = np.ascontiguousarray(z[:, :K])
     root = np.stack([np.eye(K, dtype=np.float32) * 0.7] * 2)
-    return Shard(z, clean, clean + 0.1, root, root, np.ones(N_BLOCKS, np.float32))
+    return Shard(z, clean, clean + 0.1, root, root, np.ones(N_COVERAGE, np.float32))
 
 
 @pytest.fixture

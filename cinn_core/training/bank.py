@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..continuum import fit_continuum
 from ..emulator import load_emulator
 from ..forward import ForwardModel, forward_model
-from ..instrument import block_coverage
+from ..instrument import told_coverage
 from ..prior import N_TARGETS, draw, to_z
 from ..projection import MaskedProjection, Projection, fit_projection, mask_projection
 from ..templates import Templates, make_templates
@@ -52,7 +52,7 @@ class Shard:
     """Training stars with one pattern of good pixels.
 
     z (n, 13) prior coordinates; clean and realistic (n, k) noise-free coefficients at realism 0 and 1; white_noise and
-    degraded_noise (arms, k, k) roots of the coefficients' covariance for unit pixel noise; coverage (N_BLOCKS,).
+    degraded_noise (arms, k, k) roots of the coefficients' covariance for unit pixel noise; coverage (N_COVERAGE,).
     """
 
     z: NDArray
@@ -98,7 +98,7 @@ def make_shard(forward: ForwardModel, templates: Templates, projection: Projecti
         np.concatenate(realistic),
         white.noise,
         degraded.noise,
-        block_coverage(good).astype(np.float32),
+        told_coverage(good).astype(np.float32),
     )
 
 

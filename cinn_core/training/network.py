@@ -49,7 +49,7 @@ class NetworkSettings:
 
 @dataclass(frozen=True, eq=False)
 class Stars:
-    """Shards stacked: z (s, n, 13), clean and realistic (s, n, k), noise roots (s, arms, k, k), coverage (s, N_BLOCKS)."""
+    """Shards stacked: z (s, n, 13), clean and realistic (s, n, k), noise roots (s, arms, k, k), coverage (s, N_COVERAGE)."""
 
     z: Tensor
     clean: Tensor

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from ..instrument import ARMS, N_PIXELS, WAVELENGTH, arm_slices
+from ..instrument import ARMS, LITHIUM_ANGSTROM, N_PIXELS, WAVELENGTH, arm_slices
 
 VELOCITY_ERROR_KMS = 1.0
 RESOLVING_POWER_RANGE = (18_500.0, 21_500.0)
@@ -18,6 +18,8 @@ LSF_SIGMA_PIXELS = 1.2
 """Line spread function of R = 20 000 (15 km/s FWHM) in 0.1 Angstrom pixels, as a Gaussian sigma."""
 TELLURIC = (6275.0, 6320.0)
 """The O2 gamma band [Angstrom, air, at rest in the observatory]."""
+LITHIUM_GAP_SHARE = 0.1
+"""Share of incomplete patterns with a narrow gap right at the lithium line, so that the network learns to say so."""
 _MAX_VELOCITY_KMS = 300.0
 
 
@@ -50,6 +52,8 @@ def draw_good_pixels(rng: np.random.Generator) -> NDArray:
     if rng.random() < 0.9:
         shift = 1 + rng.uniform(-1, 1) * _MAX_VELOCITY_KMS / 299_792.458
         good &= ~((WAVELENGTH > TELLURIC[0] * shift) & (WAVELENGTH < TELLURIC[1] * shift))
+    if rng.random() < LITHIUM_GAP_SHARE:
+        good &= np.abs(WAVELENGTH - LITHIUM_ANGSTROM - rng.normal(0, 0.5)) > np.exp(rng.uniform(np.log(0.5), np.log(8)))
     if rng.random() < 0.3:
         return good
     for part, arm in zip(arm_slices(), ARMS, strict=True):
