@@ -13,7 +13,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -119,6 +118,11 @@ def load_emulator(path: Path) -> tuple[Emulator, dict[str, Any]]:
     tensors, card = load_weights(path, "emulator")
     blocks = tuple(EmulatorBlock(**tensors_of(f"block{i}", tensors)) for i in range(card["blocks"]))
     emulator = Emulator(
-        tensors["wavelength"].numpy(), tensors["mean"], tensors["basis"].float(), tensors["anchors"], card["n_own"], blocks
+        tensors["wavelength"].numpy(),
+        tensors["mean"],
+        tensors["basis"].float(),
+        tensors["anchors"],
+        card["n_own"],
+        blocks,
     )
     return emulator, card

@@ -113,7 +113,9 @@ def make_synthetic_stars(model: Model, grid: Grid, draws: int, seed: int) -> Syn
             flux = flux / fit_continuum(flux, np.broadcast_to(good, flux.shape), model.templates.flux)
             labels.append(own)
             coefficients.append(masked.coefficients(model.projection, flux))
-    star = np.concatenate([np.tile(np.arange(i, min(i + _BATCH, len(grid))), draws) for i in range(0, len(grid), _BATCH)])
+    star = np.concatenate(
+        [np.tile(np.arange(i, min(i + _BATCH, len(grid))), draws) for i in range(0, len(grid), _BATCH)]
+    )
     return SyntheticStars(np.concatenate(labels), star, np.concatenate(coefficients))
 
 

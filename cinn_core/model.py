@@ -92,5 +92,3 @@ def _layout() -> dict[str, Any]:
     """What a network must have been trained for to be used by this code."""
     arms = [[arm.name, arm.low, arm.high] for arm in ARMS]
     return {"targets": list(TARGET_NAMES), "arms": arms, "pixels": N_PIXELS}
-
-

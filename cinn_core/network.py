@@ -18,7 +18,11 @@ from .prior import N_TARGETS
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of the network (an embedding layer is a residual block of two linear ones); `clamp` is FrEIA's (exponent limited to clamp * 0.636 * atan)."""
+    """Sizes of the network.
+
+    An embedding layer is a residual block of two linear ones; `clamp` is FrEIA's (exponent limited to
+    clamp * 0.636 * atan).
+    """
 
     n_components: int = 256
     embedding_width: int = 512

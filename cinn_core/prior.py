@@ -131,7 +131,9 @@ def _cdf_and_density(labels: NDArray) -> tuple[NDArray, NDArray]:
 
 def _uniform_labels() -> list[tuple[str, float, float]]:
     """The labels whose prior is uniform and depends on nothing else."""
-    ratios = [(t.name, t.low, t.high) for t in TARGETS if t.name in ("ca_fe", "mg_fe", "mn_fe", "n_fe", "si_fe", "ti_fe")]
+    ratios = [
+        (t.name, t.low, t.high) for t in TARGETS if t.name in ("ca_fe", "mg_fe", "mn_fe", "n_fe", "si_fe", "ti_fe")
+    ]
     return ratios + [(name, *bounds) for name, bounds in NUISANCE_BOUNDS.items() if name != "o_fe"]
 
 
@@ -227,5 +229,3 @@ def _log_accepted_fraction() -> float:
 
 
 LOG_ACCEPTED = _log_accepted_fraction()
-
-

@@ -30,9 +30,7 @@ def resimulate(
     bands = np.quantile(flux[1:], [0.025, 0.16, 0.84, 0.975], axis=0)
     sigma = noise_of(vector)
     residual = (vector.flux - flux[0]) / sigma
-    return Resimulation(
-        flux[0], bands[1:3], bands[[0, 3]], residual, float(np.mean(residual[vector.good] ** 2))
-    )
+    return Resimulation(flux[0], bands[1:3], bands[[0, 3]], residual, float(np.mean(residual[vector.good] ** 2)))
 
 
 def match_continuum(flux: NDArray, vector: FluxVector, projection: Projection) -> NDArray:
@@ -41,7 +39,9 @@ def match_continuum(flux: NDArray, vector: FluxVector, projection: Projection) -
     missing = np.where(vector.good, np.nan_to_num(vector.flux) - flux, 0.0).astype(np.float32)
     upper = np.triu_indices(shapes.shape[1])
     normal = np.empty((len(flux), shapes.shape[1], shapes.shape[1]))
-    normal[:, upper[0], upper[1]] = normal[:, upper[1], upper[0]] = (flux**2) @ (shapes[:, upper[0]] * shapes[:, upper[1]])
+    normal[:, upper[0], upper[1]] = normal[:, upper[1], upper[0]] = (flux**2) @ (
+        shapes[:, upper[0]] * shapes[:, upper[1]]
+    )
     normal += 1e-4 * np.eye(shapes.shape[1])  # an arm without pixels stays as it is
     amplitude = np.linalg.solve(normal, ((flux * missing) @ shapes)[..., None])[..., 0]
     return flux * (1 + amplitude.astype(np.float32) @ (projection.modes / projection.mean[:, None]).T)

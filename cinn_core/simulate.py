@@ -23,6 +23,13 @@ from .targets import COLUMN, SOLAR_A_LI
 
 BIN_ANGSTROM = 0.05
 _MARGIN_ANGSTROM = 3.0
+_DESCRIBED = (
+    ("SpectralAxis.Value", "em.wl;obs.atmos"),
+    ("FluxAxis.Value", "phot.flux.density;em.wl;src.net;meta.main"),
+    ("FluxAxis.Accuracy.StatError", "stat.error;phot.flux.density"),
+    ("", "meta.code.qual"),
+)
+"""UTYPE and UCD of the table's columns, as ESO phase 3 has them."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,16 @@ STARS: dict[str, SimulatedStar] = {
     "metal-poor-giant": SimulatedStar(
         "Simulated metal-poor giant",
         {"teff": 4720, "logg": 1.55, "feh": -2.1, "vmic": 1.8, "vbroad": 6.0, "a_li": 0.9}
-        | {"ca_fe": 0.32, "c_fe": -0.3, "mg_fe": 0.4, "mn_fe": -0.3, "n_fe": 0.3, "si_fe": 0.38, "ti_fe": 0.25, "o_fe": 0.5},
+        | {
+            "ca_fe": 0.32,
+            "c_fe": -0.3,
+            "mg_fe": 0.4,
+            "mn_fe": -0.3,
+            "n_fe": 0.3,
+            "si_fe": 0.38,
+            "ti_fe": 0.25,
+            "o_fe": 0.5,
+        },
         -148.0,
         120.0,
         12,
@@ -56,7 +72,16 @@ STARS: dict[str, SimulatedStar] = {
     "lithium-rich-dwarf": SimulatedStar(
         "Simulated lithium-rich dwarf",
         {"teff": 6080, "logg": 4.25, "feh": -0.15, "vmic": 1.2, "vbroad": 14.0, "a_li": 3.2}
-        | {"ca_fe": 0.05, "c_fe": 0.0, "mg_fe": 0.06, "mn_fe": -0.05, "n_fe": 0.0, "si_fe": 0.04, "ti_fe": 0.05, "o_fe": 0.1},
+        | {
+            "ca_fe": 0.05,
+            "c_fe": 0.0,
+            "mg_fe": 0.06,
+            "mn_fe": -0.05,
+            "n_fe": 0.0,
+            "si_fe": 0.04,
+            "ti_fe": 0.05,
+            "o_fe": 0.1,
+        },
         31.5,
         90.0,
         13,
@@ -108,8 +133,7 @@ def write_level1(path: Path, forward: ForwardModel, star: SimulatedStar) -> None
         fits.Column("QUAL", f"{n}I", array=np.zeros((1, n), np.int16)),
     ]
     table = fits.BinTableHDU.from_columns(columns, name="PHASE3SPECTRUM")
-    described = ("em.wl;obs.atmos", "phot.flux.density;em.wl;src.net;meta.main", "stat.error;phot.flux.density", "meta.code.qual")
-    for i, (utype, ucd) in enumerate(zip(("SpectralAxis.Value", "FluxAxis.Value", "FluxAxis.Accuracy.StatError", ""), described, strict=True), 1):
+    for i, (utype, ucd) in enumerate(_DESCRIBED, 1):
         if utype:
             table.header[f"TUTYP{i}"] = f"Spectrum.Data.{utype}"
         table.header[f"TUCD{i}"] = ucd

@@ -92,7 +92,9 @@ class Spectrum:
         if not np.all(np.isfinite(self.wavelength)) or np.any(np.diff(self.wavelength) <= 0):
             raise SpectrumError(f"The wavelengths of {self.file} do not increase from pixel to pixel.")
         if not self.good.any():
-            raise SpectrumError(f"Every pixel of {self.file} is missing (NaN, zero or flagged); there is no flux to read.")
+            raise SpectrumError(
+                f"Every pixel of {self.file} is missing (NaN, zero or flagged); there is no flux to read."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +127,9 @@ class FluxVector:
         object.__setattr__(self, "continuum", _frozen(self.continuum))
         shapes = {a.shape for a in (self.flux, self.good, self.continuum)}
         if shapes != {(N_PIXELS,)} or len(self.snr) != len(ARMS):
-            raise ValueError(f"A flux vector has {N_PIXELS} pixels and {len(ARMS)} arms, not {shapes} and {len(self.snr)}.")
+            raise ValueError(
+                f"A flux vector has {N_PIXELS} pixels and {len(ARMS)} arms, not {shapes} and {len(self.snr)}."
+            )
         if not np.isfinite(self.flux[self.good]).all():
             raise ValueError("A good pixel of a flux vector is not finite.")
         unknown = set(self.flags) - set(FLAGS)
@@ -162,7 +166,11 @@ class PosteriorSamples:
         for name in ("labels", "z", "log_density", "map_z"):
             object.__setattr__(self, name, _frozen(getattr(self, name)))
         n = self.labels.shape[0]
-        if self.labels.shape != (n, len(TARGETS)) or self.z.shape != self.labels.shape or self.log_density.shape != (n,):
+        if (
+            self.labels.shape != (n, len(TARGETS))
+            or self.z.shape != self.labels.shape
+            or self.log_density.shape != (n,)
+        ):
             raise ValueError("Samples, coordinates and densities of a posterior differ in shape.")
 
 

@@ -27,7 +27,8 @@ _SEED = 20_000
 class Forward(Protocol):
     """What is needed of the forward model."""
 
-    model_wavelength: NDArray
+    @property
+    def model_wavelength(self) -> NDArray: ...
 
     def native_flux(self, labels: NDArray) -> NDArray: ...
 

@@ -41,14 +41,18 @@ def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     try:
         card = json.loads(card_path(path).read_text())
     except json.JSONDecodeError as error:
-        raise WeightsError(f"The card {card_path(path).name} is not readable JSON; reinstall Kiel or train again.") from error
+        raise WeightsError(
+            f"The card {card_path(path).name} is not readable JSON; reinstall Kiel or train again."
+        ) from error
     if card.get("schema") != CARD_SCHEMA or card.get("kind") != kind:
         raise WeightsError(
             f"{path.name} is described as {card.get('kind')!r}, schema {card.get('schema')!r}; this version of Kiel "
             f"needs {kind!r}, schema {CARD_SCHEMA}. Train again with `kiel train {kind}` or install the matching version."
         )
     if file_hash(path) != card.get("sha256"):
-        raise WeightsError(f"{path.name} is not the file its card describes (hash differs): it is damaged or was replaced.")
+        raise WeightsError(
+            f"{path.name} is not the file its card describes (hash differs): it is damaged or was replaced."
+        )
     try:
         return load_file(path), card
     except SafetensorError as error:
@@ -75,5 +79,3 @@ def write_text(path: Path, text: str) -> None:
 def tensors_of(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors whose names begin with `prefix.`, without it."""
     return {k[len(prefix) + 1 :]: v for k, v in tensors.items() if k.startswith(prefix + ".")}
-
-

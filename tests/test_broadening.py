@@ -24,7 +24,9 @@ def model_grid() -> tuple[np.ndarray, tuple[slice, ...]]:
     return np.concatenate(parts), (slice(0, cut), slice(cut, cut + len(parts[1])))
 
 
-def line_spectrum(wavelength: np.ndarray, centre: float = 6450.0, depth: float = 0.5, fwhm: float = 8.0) -> torch.Tensor:
+def line_spectrum(
+    wavelength: np.ndarray, centre: float = 6450.0, depth: float = 0.5, fwhm: float = 8.0
+) -> torch.Tensor:
     velocity = SPEED_OF_LIGHT_KMS * np.log(wavelength / centre)
     return torch.tensor(1 - depth * np.exp(-4 * np.log(2) * (velocity / fwhm) ** 2), dtype=torch.float64)[None]
 
@@ -40,7 +42,9 @@ def test_rotation_transfer_is_the_fourier_transform_of_the_limb_darkened_profile
     velocity = np.arange(-100, 100.0001, 0.005)
     frequency = np.linspace(0, 0.25, 40)
     for vbroad in (1.0, 7.0, 60.0):
-        numeric = [(rotation_kernel(velocity, vbroad) * np.cos(2 * np.pi * f * velocity)).sum() * 0.005 for f in frequency]
+        numeric = [
+            (rotation_kernel(velocity, vbroad) * np.cos(2 * np.pi * f * velocity)).sum() * 0.005 for f in frequency
+        ]
         ours = rotation_transfer(torch.tensor(frequency), torch.tensor([vbroad], dtype=torch.float64))[0].numpy()
         np.testing.assert_allclose(ours, numeric, atol=1e-4)
 

@@ -19,7 +19,9 @@ from cinn_core.stages import FluxVector, PosteriorSamples
 from cinn_core.targets import COLUMN, TARGET_NAMES, a_li
 
 
-def seen_star(forward: ForwardModel, star: SimulatedStar, snr: float, seed: int, good: np.ndarray | None = None) -> FluxVector:
+def seen_star(
+    forward: ForwardModel, star: SimulatedStar, snr: float, seed: int, good: np.ndarray | None = None
+) -> FluxVector:
     """A star of known labels as a flux vector, with white noise."""
     good = np.ones(N_PIXELS, bool) if good is None else good
     noise = np.random.default_rng(seed).standard_normal(N_PIXELS) * pixel_sigma(snr)
@@ -34,7 +36,9 @@ def posterior_of(model: Model, vector: FluxVector, realism: float = 0.0) -> Post
 
 
 @pytest.mark.parametrize("key", list(STARS))
-def test_labels_of_a_simulated_example_lie_within_its_posterior(model: Model, examples: dict[str, Path], key: str) -> None:
+def test_labels_of_a_simulated_example_lie_within_its_posterior(
+    model: Model, examples: dict[str, Path], key: str
+) -> None:
     analysis = analyse(examples[key], model, n_samples=2048)
     truth = star_labels(STARS[key])[0]
     posterior = analysis.posterior.labels

@@ -6,7 +6,9 @@ import torch
 from cinn_core.infer import refine_modes
 from cinn_core.network import N_TARGETS, Architecture, Network
 
-SMALL = Architecture(n_components=8, embedding_width=32, embedding_layers=1, condition=16, couplings=6, coupling_width=32)
+SMALL = Architecture(
+    n_components=8, embedding_width=32, embedding_layers=1, condition=16, couplings=6, coupling_width=32
+)
 
 
 def random_network(seed: int = 0) -> Network:

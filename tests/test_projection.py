@@ -49,9 +49,7 @@ def test_what_missing_pixels_hold_is_ignored(projection: Projection, spectra: np
     masked = mask_projection(projection, good)
     filled = spectra[:3].copy()
     filled[:, 1000:1500] = 1e6
-    np.testing.assert_array_equal(
-        masked.coefficients(projection, filled), masked.coefficients(projection, spectra[:3])
-    )
+    np.testing.assert_array_equal(masked.coefficients(projection, filled), masked.coefficients(projection, spectra[:3]))
 
 
 def test_gap_is_filled_by_what_the_rest_implies(projection: Projection, spectra: np.ndarray) -> None:

@@ -107,7 +107,9 @@ def test_training_learns_and_resumes_where_it_stopped(bank: Path, tmp_path: Path
     architecture = Architecture(
         n_components=K, embedding_width=32, embedding_layers=1, condition=16, couplings=4, coupling_width=32
     )
-    settings = NetworkSettings(steps=250, shards_per_step=2, stars_per_shard=64, warm_up=10, average=0.9, learning_rate=3e-3)
+    settings = NetworkSettings(
+        steps=250, shards_per_step=2, stars_per_shard=64, warm_up=10, average=0.9, learning_rate=3e-3
+    )
     said: list[str] = []
     run = tmp_path / "run"
     best = train_network(bank, toy_projection(), architecture, settings, run, {"physics": "toy"}, said.append)

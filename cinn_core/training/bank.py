@@ -70,7 +70,9 @@ def lsf_kernel() -> NDArray:
     return kernel / kernel.sum()
 
 
-def make_projection(forward: ForwardModel, templates: Templates, n_stars: int, n_components: int, seed: int) -> Projection:
+def make_projection(
+    forward: ForwardModel, templates: Templates, n_stars: int, n_components: int, seed: int
+) -> Projection:
     """The projection from `n_stars` clean stars of the prior, complete, through the continuum of real ones."""
     labels = draw(n_stars, np.random.default_rng([seed, 1]))
     good = np.ones((_BATCH, templates.flux.shape[1]), bool)

@@ -58,7 +58,9 @@ def train_emulator(
             matrix = _training_covariance(anchors, len(train), block)
             matrix += noise * torch.eye(len(anchors), dtype=torch.float64)
             blocks.append(replace(block, weights=torch.linalg.solve(matrix, y)))
-            progress(f"{last - first} components learned on {len(train)} + {len(anchors) - len(train)} stars, noise {noise:.1e}")
+            progress(
+                f"{last - first} components learned on {len(train)} + {len(anchors) - len(train)} stars, noise {noise:.1e}"
+            )
     for low, high, _ in settings.windows:  # the components of the whole spectrum leave the windows to their own
         rows[0][:, (train.wavelength > low) & (train.wavelength < high)] = 0
     stored = torch.from_numpy(np.concatenate(rows)).half().float()  # what the file will hold

@@ -57,7 +57,9 @@ def calibrated_files(data: Path) -> list[Path]:
     """
     files = [path for path in _grid_files(data) if _line_list(path) == CALIBRATED]
     if not files:
-        raise DataError(f"No grid file with the calibrated line list under {data / 'grid'}; name the data with --data DIR.")
+        raise DataError(
+            f"No grid file with the calibrated line list under {data / 'grid'}; name the data with --data DIR."
+        )
     return files
 
 
@@ -87,7 +89,9 @@ def read_grid(files: list[Path]) -> Grid:
         with h5py.File(path) as f:
             names = tuple(n.decode() if isinstance(n, bytes) else str(n) for n in f["labels"].attrs["names"])
             if names != SYNTHESIS_NAMES:
-                raise DataError(f"{path.name} has the labels {', '.join(names)}; needed are {', '.join(SYNTHESIS_NAMES)}.")
+                raise DataError(
+                    f"{path.name} has the labels {', '.join(names)}; needed are {', '.join(SYNTHESIS_NAMES)}."
+                )
             grid_wavelength = f["wavelength"][:]
             if wavelength.size and not np.array_equal(wavelength, grid_wavelength):
                 raise DataError(f"{path.name} has another wavelength grid than the files before it.")
@@ -97,7 +101,9 @@ def read_grid(files: list[Path]) -> Grid:
             indices.append(f["index"][:])
             digest.update(indices[-1].tobytes() + labels[-1].tobytes())
     grid = Grid(np.concatenate(labels), np.concatenate(fluxes), np.concatenate(indices), wavelength, digest.hexdigest())
-    return grid.select((effective_metallicity(grid.labels) <= MAX_METALLICITY) & (log_c_over_o(grid.labels) < MAX_LOG_C_O))
+    return grid.select(
+        (effective_metallicity(grid.labels) <= MAX_METALLICITY) & (log_c_over_o(grid.labels) < MAX_LOG_C_O)
+    )
 
 
 def all_labels(synthesis_labels: NDArray) -> NDArray:

@@ -72,7 +72,9 @@ def load_stars(files: list[Path], spread: NDArray) -> Stars:
     outside the spread) gives its place to its neighbour.
     """
     shards = [_without_failures(load_shard(path), spread) for path in files]
-    return Stars(*(torch.from_numpy(np.stack([getattr(s, name) for s in shards])) for name in Stars.__dataclass_fields__))
+    return Stars(
+        *(torch.from_numpy(np.stack([getattr(s, name) for s in shards])) for name in Stars.__dataclass_fields__)
+    )
 
 
 def _without_failures(shard: Shard, spread: NDArray) -> Shard:
@@ -97,9 +99,7 @@ def observe_stars(
             unit = torch.randn(stars.clean.shape, generator=generator) * (sigma[..., arm] * chosen)[..., None]
             coefficients = coefficients + torch.bmm(unit, roots[:, arm])
     coverage = stars.coverage[:, None].expand(-1, stars.clean.shape[1], -1)
-    return Observation(
-        coefficients.reshape(-1, k), log_snr.flatten(0, 1), coverage.flatten(0, 1), realism.flatten()
-    )
+    return Observation(coefficients.reshape(-1, k), log_snr.flatten(0, 1), coverage.flatten(0, 1), realism.flatten())
 
 
 def draw_batch(stars: Stars, settings: NetworkSettings, generator: torch.Generator) -> Stars:
@@ -229,9 +229,7 @@ def _checkpoint(
     part.replace(path)
 
 
-def _resume(
-    path: Path, network: Network, average: Network, optimiser: torch.optim.Optimizer
-) -> tuple[int, float]:
+def _resume(path: Path, network: Network, average: Network, optimiser: torch.optim.Optimizer) -> tuple[int, float]:
     """Restores a checkpoint where there is one; returns its step and best validation loss."""
     if not path.exists():
         return 0, math.inf
