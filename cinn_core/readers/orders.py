@@ -14,6 +14,7 @@ from ..stages import Step
 _STRETCH = 64  # pixels
 _NOISE_ALONE = 0.3  # scatter over level beyond which the end of an order is no light
 _USUAL_TIMES = 5.0
+_NEIGHBOURS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,9 @@ def merge_orders(orders: list[Order], blaze_degree: int = 6) -> Merged:
     The blaze is the upper envelope of the order (polynomial of `blaze_degree`); pixels where it falls below a tenth of
     its maximum are left out. Cutting instead of averaging keeps every pixel native, so its noise stays measurable.
     """
-    parts = [p for p in (_deblazed(o, blaze_degree) for o in orders) if p is not None]
+    usable = [lit for lit in map(_lit_part, orders) if lit is not None]
+    blazes = _smooth_over_orders([upper_envelope(o.wavelength, o.flux, o.good, blaze_degree) for o in usable])
+    parts = [p for o, b in zip(usable, blazes, strict=True) if (p := _deblazed(o, b)) is not None]
     if not parts:
         raise SpectrumError("None of the echelle orders in this file holds enough usable pixels.")
     parts.sort(key=lambda part: part.wavelength[0])
@@ -66,23 +69,52 @@ def merge_orders(orders: list[Order], blaze_degree: int = 6) -> Merged:
     return Merged(wavelength[order], flux, error, good, step)
 
 
-def _deblazed(order: Order, degree: int) -> Order | None:
-    """The order in increasing wavelength, divided by its blaze, without empty ends; None if it holds too little light."""
+def _lit_part(order: Order) -> Order | None:
+    """The order in increasing wavelength, with what is noise alone marked as bad; None if it holds too little light."""
     ascending = np.argsort(order.wavelength, kind="stable")
     wavelength, flux, good = order.wavelength[ascending], order.flux[ascending], order.good[ascending]
+    error = None if order.error is None else order.error[ascending]
     good = good & ~_noise_alone(flux, good)
-    if good.sum() < 100:
-        return None
-    blaze = upper_envelope(wavelength, flux, good, degree)
-    top = np.nanmax(np.where(good, blaze, np.nan))  # beyond the light it is extrapolated
+    return None if good.sum() < 100 else Order(wavelength, flux, error, good)
+
+
+def _smooth_over_orders(blazes: list[NDArray]) -> list[NDArray]:
+    """Blazes (n,) of orders of one detector, freed from what no neighbour has, such as the wings of Halpha.
+
+    The shape of a blaze changes slowly from order to order: each keeps its level and slope, the rest is the median over
+    itself and three neighbours on either side. Fewer than seven orders, or orders of different length, stay as they are.
+    """
+    sizes = {b.size for b in blazes}
+    if len(blazes) < 2 * _NEIGHBOURS + 1 or max(sizes) > 1.02 * min(sizes):
+        return blazes
+    x = np.linspace(-1, 1, 257)
+    own = np.array([np.interp(x, np.linspace(-1, 1, b.size), b) for b in blazes])
+    top = np.nanmax(own, axis=1, keepdims=True)
+    if not np.isfinite(own).all() or not (top > 0).all():
+        return blazes
+    shape = np.log(np.maximum(own / top, 0.02))
+    inner = np.abs(x) < 0.85
+    out = []
+    for i, blaze in enumerate(blazes):
+        near = slice(max(0, i - _NEIGHBOURS), i + _NEIGHBOURS + 1)
+        typical = np.median(shape[near], axis=0)
+        tilt = np.polynomial.legendre.legfit(x[inner], (shape[i] - typical)[inner], 1)
+        smooth = np.exp(typical + np.polynomial.legendre.legval(x, tilt)) * top[i]
+        out.append(np.interp(np.linspace(-1, 1, blaze.size), x, smooth))
+    return out
+
+
+def _deblazed(order: Order, blaze: NDArray) -> Order | None:
+    """The order divided by its blaze (n,), without empty ends; None if it holds too little light."""
+    top = np.nanmax(np.where(order.good, blaze, np.nan))  # beyond the light it is extrapolated
     lit = np.isfinite(blaze) & (blaze > 0.1 * top)
-    if (lit & good).sum() < 100:
+    if (lit & order.good).sum() < 100:
         return None
-    measured = np.flatnonzero(np.isfinite(flux) & (flux != 0))
+    measured = np.flatnonzero(np.isfinite(order.flux) & (order.flux != 0))
     window = slice(measured[0], measured[-1] + 1)
     safe = np.where(lit, blaze, top)[window]
-    error = None if order.error is None else order.error[ascending][window] / safe
-    return Order(wavelength[window], flux[window] / safe, error, (good & lit)[window])
+    error = None if order.error is None else order.error[window] / safe
+    return Order(order.wavelength[window], order.flux[window] / safe, error, (order.good & lit)[window])
 
 
 def _noise_alone(flux: NDArray, good: NDArray) -> NDArray:
