@@ -17,7 +17,7 @@ WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kiel-inference")
 Analyse = Callable[[Source, Callable[[str], None]], Analysis]
 """What to run: a source and where to report progress in, the analysis out."""
 
-Post = Callable[[Callable[[], object]], None]
+Post = Callable[[Callable[[], object]], object]
 """Has a call made on the turn of the session's own document, where alone it may be changed; safe from any thread."""
 
 

@@ -16,10 +16,11 @@ def server_command(port: int, address: str, origins: tuple[str, ...] = (), open_
     """The command that serves the page.
 
     The page runs once before the first visitor (--warm), so that the model is in memory; sessions that nobody
-    looks at end after a minute, because their subscribers would otherwise stay.
+    looks at end after a minute, because their subscribers would otherwise stay. No --num-threads: the analysis has a
+    worker of its own, and a page's changes made on several threads at once get lost now and then.
     """
     command = [sys.executable, "-m", "panel", "serve", str(MAIN), "--port", str(port), "--address", address, "--warm"]
-    command += ["--num-procs", "1", "--num-threads", "4"]
+    command += ["--num-procs", "1"]
     command += ["--unused-session-lifetime", "60000", "--check-unused-sessions", "10000"]
     for origin in dict.fromkeys((*_own_origins(address, port), *origins)):
         command += ["--allow-websocket-origin", origin]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,19 +23,21 @@ def session(analyse: Analyse, examples: dict[str, Path]) -> pmui.Page:
     """The page of a new session, which starts with an example: the one of `?example=`, else the solar twin."""
     state, document = SessionState(), pn.state.curdoc
 
-    def post(call: Callable[[], object]) -> None:
+    def on_turn(call: Callable[[], object]) -> None:
         document.add_next_tick_callback(lambda: at_once(document, call))
 
     def begin(make: Callable[[], Source]) -> None:
+        loop = asyncio.get_running_loop()
         try:
             state.load(make())
         except SpectrumError as error:
             state.warn(str(error))
         else:
-            infer(state, analyse, post)
+            # By way of the loop: a callback that another thread adds to a document being changed may be lost.
+            infer(state, analyse, lambda call: loop.call_soon_threadsafe(on_turn, call))
 
     def ask(make: Callable[[], Source]) -> None:
-        post(lambda: begin(make))
+        on_turn(lambda: begin(make))
 
     def first_star() -> None:
         asked = wanted_example()
@@ -42,7 +45,7 @@ def session(analyse: Analyse, examples: dict[str, Path]) -> pmui.Page:
         ask(lambda: Source(path, path.name))
         if asked not in examples:
             sentence = f"There is no example called {asked}; the examples are {', '.join(examples)}."
-            post(lambda: state.warn(sentence))
+            on_turn(lambda: state.warn(sentence))
 
     pn.state.onload(first_star)
     return page(state, examples, ask)
@@ -55,6 +58,6 @@ def wanted_example() -> str:
 
 
 def at_once(document: Document, call: Callable[[], object]) -> None:
-    """Make a call whose changes reach the browser together, and for which Bokeh takes stock of its models once."""
-    with pn.io.hold(document), document.models.freeze():
+    """Make a call for whose many changes Bokeh takes stock of its models once; they leave together when the turn ends."""
+    with document.models.freeze():
         call()
