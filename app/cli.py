@@ -21,8 +21,10 @@ from .cli_learning import evaluate, train
 from .cli_options import (
     DeviceOption,
     FileArgument,
+    HduOption,
     JsonOption,
     NetworkOption,
+    RowOption,
     RvOption,
     SamplesOption,
     SeedOption,
@@ -102,6 +104,8 @@ def analyse(
     seed: SeedOption = 0,
     network: NetworkOption = None,
     device: DeviceOption = "auto",
+    hdu: HduOption = None,
+    row: RowOption = None,
 ) -> None:
     """The posterior of one spectrum, the same as on the dashboard."""
     require_file(file)
@@ -115,7 +119,9 @@ def analyse(
         from cinn_core.report import to_json
 
         model = load_model(device, network)
-        analysis = run(file, model, snr=snr, rv=rv, n_samples=samples, seed=seed, progress=report)
+        numbers = {"snr": snr, "rv": rv}
+        choice = {"hdu": hdu, "row": row}
+        analysis = run(file, model, **numbers, **choice, n_samples=samples, seed=seed, progress=report)
     print_analysis(analysis)
     write_json(to_json(analysis), json)
 
@@ -126,6 +132,8 @@ def prepare(
     out: Annotated[Path, typer.Argument(metavar="OUT.fits", help="Where the prepared spectrum goes.")],
     snr: SnrOption = None,
     rv: RvOption = None,
+    hdu: HduOption = None,
+    row: RowOption = None,
 ) -> None:
     """The spectrum as 4MOST would have seen it, alone: R = 20 000, 0.1 Å pixels, at rest, continuum 1."""
     require_file(file)
@@ -144,7 +152,7 @@ def prepare(
 
         templates = make_templates(forward_model(load_emulator(emulator_path())[0]))
         report(f"Preparing {file.name}")
-        vector = run(read(file), templates, snr=snr, rv=rv)
+        vector = run(read(file, hdu=hdu, row=row), templates, snr=snr, rv=rv)
     print_preparation(vector)
     write(lambda: write_prepared(vector, out), out)
 

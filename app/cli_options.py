@@ -35,6 +35,12 @@ SnrOption = Annotated[
 RvOption = Annotated[
     float | None, typer.Option(callback=_finite, help="Radial velocity [km/s], where you know better than the fit.")
 ]
+HduOption = Annotated[
+    int | None, typer.Option("--hdu", min=0, help="Extension of a FITS file with several spectra, from 0.")
+]
+RowOption = Annotated[
+    int | None, typer.Option("--row", min=0, help="Row of a FITS table or image with several spectra, from 0.")
+]
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="Folder with grid/ and spectra/; else $KIEL_DATA, else ../shared."),

@@ -40,15 +40,18 @@ def analyse(
     rv: float | None = None,
     n_samples: int = 4096,
     seed: int = 0,
+    hdu: int | None = None,
+    row: int | None = None,
     progress: Progress | None = None,
 ) -> Analysis:
     """Posterior of the star whose spectrum is in `source` (a path, or the bytes of a file called `name`).
 
-    snr [per Angstrom] and rv [km/s] override what the data say. Raises SpectrumError for what cannot be used.
+    snr [per Angstrom] and rv [km/s] override what the data say; hdu and row choose among
+    several spectra in the file. Raises SpectrumError for what cannot be used.
     """
     timings: dict[str, float] = {}
     with _timed(timings, "read", "Reading the file", progress):
-        spectrum = read(source, name)
+        spectrum = read(source, name, hdu=hdu, row=row)
     return analyse_spectrum(
         spectrum, model, snr=snr, rv=rv, n_samples=n_samples, seed=seed, progress=progress, timings=timings
     )

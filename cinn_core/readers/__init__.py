@@ -17,33 +17,42 @@ from ..errors import SpectrumError
 from ..stages import Spectrum, Step
 from .common import Found
 from .echelle import is_echelle, read_echelle
+from .hdf5 import MAGIC, read_hdf5
 from .image import is_image, read_image
+from .several import choose, require_modest
 from .table import is_table, read_table
 from .text import is_text, read_text
 
-MAX_BYTES = 1_000_000_000
+MAX_BYTES = 250_000_000
 """Largest file, and largest content of a gzip file, that is read."""
+
+MAX_TEXT_BYTES = 60_000_000
+"""Largest text that is read: a million pixels of three columns."""
 
 _FITS_FORMATS = ((is_table, read_table), (is_echelle, read_echelle), (is_image, read_image))
 """Tried in this order: (is it this format?, read it)."""
 
 _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "a JPEG picture"), (b"\x89PNG", "a PNG picture"), (b"GIF8", "a GIF picture"), (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a ZIP archive"), (b"\x89HDF", "an HDF5 file"), (b"<!DOCTYPE", "a web page"), (b"<html", "a web page"),
+    (b"PK\x03\x04", "a ZIP archive"), (b"<!DOCTYPE", "a web page"), (b"<html", "a web page"),
     (b"<?xml", "an XML document"), (b"BZh", "a bzip2 archive"), (b"\xfd7zXZ", "an xz archive"),
 )  # fmt: skip
 
-_READABLE = "Kiel reads FITS images, FITS tables and text columns"
+_READABLE = "Kiel reads FITS images, FITS tables, HDF5 and text columns"
 
 
-def read(source: Path | bytes, name: str | None = None) -> Spectrum:
-    """One spectrum from a file or its bytes; raises SpectrumError, in a sentence, for anything that is none."""
+def read(source: Path | bytes, name: str | None = None, *, hdu: int | None = None, row: int | None = None) -> Spectrum:
+    """One spectrum from a file or its bytes; raises SpectrumError, in a sentence, for anything that is none.
+
+    `hdu` and `row` (from 0) choose among several spectra in a FITS file; where there is a choice and none was made, the
+    error says what is there.
+    """
     name = name or (Path(source).name if not isinstance(source, bytes) else "the file")
     data = source if isinstance(source, bytes) else _load(Path(source), name)
     content = _decompressed(data, name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # astropy's remarks on headers are not the user's concern
-        found = _parse(content, name)
+        found = _parse(content, name, hdu, row)
     good = np.isfinite(found.flux) & (True if found.good is None else found.good)
     kept, steps = _increasing(found.wavelength, good)
     kept = kept[_without_empty_ends(found.flux[kept])]
@@ -90,7 +99,7 @@ def _load(path: Path, name: str) -> bytes:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise SpectrumError(
-                f"{name} is {size / 1e9:.1f} GB large; spectra up to {MAX_BYTES / 1e9:.0f} GB are read."
+                f"{name} is {size / 1e6:.0f} MB large, which no spectrum of one star is; files up to {MAX_BYTES / 1e6:.0f} MB are read."
             )
         return path.read_bytes()
     except OSError as problem:
@@ -107,28 +116,39 @@ def _decompressed(data: bytes, name: str) -> bytes:
     except (OSError, EOFError, zlib.error) as problem:
         raise SpectrumError(f"{name} is a damaged gzip file ({problem}); fetch it again.") from problem
     if len(content) > MAX_BYTES:
-        raise SpectrumError(f"{name} unpacks to more than {MAX_BYTES / 1e9:.0f} GB; no single spectrum is that large.")
+        raise SpectrumError(f"{name} unpacks to more than {MAX_BYTES / 1e6:.0f} MB; no single spectrum is that large.")
     return content
 
 
-def _parse(content: bytes, name: str) -> Found:
+def _parse(content: bytes, name: str, hdu: int | None, row: int | None) -> Found:
     if not content:
         raise SpectrumError(f"{name} is empty; there is no spectrum to read.")
     if content[:6] == b"SIMPLE":
-        return _parse_fits(content, name)
+        return _parse_fits(content, name, hdu, row)
+    if hdu is not None or row is not None:
+        raise SpectrumError(f"{name} is no FITS file; it has no extensions or rows to choose from.")
+    if content.startswith(MAGIC):
+        return read_hdf5(content, name)
     for magic, kind in _OTHER_FILES:
         if content.lstrip()[: len(magic)].lower() == magic.lower():
             raise SpectrumError(f"{name} is {kind}, not a spectrum; {_READABLE}.")
     if is_text(content):
+        if len(content) > MAX_TEXT_BYTES:
+            raise SpectrumError(
+                f"{name} is a text of {len(content) / 1e6:.0f} MB, which no spectrum of one star is; up to "
+                f"{MAX_TEXT_BYTES / 1e6:.0f} MB are read."
+            )
         return read_text(content, name)
     raise SpectrumError(f"{name} is neither FITS nor text; {_READABLE}.")
 
 
-def _parse_fits(content: bytes, name: str) -> Found:
+def _parse_fits(content: bytes, name: str, hdu: int | None, row: int | None) -> Found:
     try:
         with fits.open(io.BytesIO(content), memmap=False, ignore_missing_simple=True) as opened:
-            hdus = [hdu for hdu in opened if hasattr(hdu, "data")]  # damaged ones have none
-            shapes = [None if hdu.data is None else np.shape(hdu.data) for hdu in hdus]
+            require_modest(list(opened), name)
+            hdus = [found for found in opened if hasattr(found, "data")]  # damaged ones have none
+            shapes = [None if found.data is None else np.shape(found.data) for found in hdus]
+            hdus = choose(hdus, name, hdu, row)
             for matches, reader in _FITS_FORMATS:
                 if matches(hdus):
                     return reader(hdus, name)

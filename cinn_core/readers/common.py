@@ -37,6 +37,7 @@ INSTRUMENTS: tuple[tuple[str, float], ...] = (
     ("hrs", 65_000.0),
     ("uves", 80_000.0),
     ("giraffe", 20_000.0),
+    ("hermes|galah", 28_000.0),
 )
 """Instrument names (regular expressions) and their usual resolving power, used where the header gives no number."""
 

@@ -32,12 +32,12 @@ FLAG = r"^(qual|quality|dq|mask|flag|flags|and_mask|badpix)$"
 
 def is_table(hdus: list[fits.PrimaryHDU]) -> bool:
     """Whether a table with a wavelength and a flux column is there."""
-    return any(_columns(hdu) is not None for hdu in hdus)
+    return any(table_columns(hdu) is not None for hdu in hdus)
 
 
 def read_table(hdus: list[fits.PrimaryHDU], name: str) -> Found:
     """One spectrum from the first table that has wavelengths and fluxes."""
-    hdu, roles = next((h, c) for h in hdus if (c := _columns(h)) is not None)
+    hdu, roles = next((h, c) for h in hdus if (c := table_columns(h)) is not None)
     n_rows = len(hdu.data)
     if n_rows == 0:
         raise SpectrumError(f"The table in {name} has no rows; there is no spectrum to read.")
@@ -93,7 +93,7 @@ def read_table(hdus: list[fits.PrimaryHDU], name: str) -> Found:
     return Found(wavelength, flux, flavour, error, good, medium, star, power, snr_header(headers[::-1]), tuple(steps))
 
 
-def _columns(hdu: fits.hdu.base._BaseHDU) -> dict[str, int] | None:
+def table_columns(hdu: fits.hdu.base._BaseHDU) -> dict[str, int] | None:
     """Column index of wave, flux and, where present, error, ivar, flag; by TUTYPE where given, else by name."""
     if not isinstance(hdu, fits.BinTableHDU | fits.TableHDU) or hdu.data is None:
         return None
