@@ -119,9 +119,7 @@ def analyse(
         from cinn_core.report import to_json
 
         model = load_model(device, network)
-        numbers = {"snr": snr, "rv": rv}
-        choice = {"hdu": hdu, "row": row}
-        analysis = run(file, model, **numbers, **choice, n_samples=samples, seed=seed, progress=report)
+        analysis = run(file, model, snr=snr, rv=rv, n_samples=samples, seed=seed, hdu=hdu, row=row, progress=report)
     print_analysis(analysis)
     write_json(to_json(analysis), json)
 

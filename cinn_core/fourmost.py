@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .companion import Companion, find_companion
 from .continuum import fit_continuum
 from .errors import SpectrumError
 from .instrument import ARMS, RESOLVING_POWER, SPEED_OF_LIGHT_KMS, WAVELENGTH, arm_coverage, arm_slices
+from .line_width import width_in_data
 from .medium import joined, settle_medium
-from .native import native_power, windows_of, without_noise, without_spikes
+from .native import native_power, power_from_lines, windows_of, without_noise, without_spikes
 from .resample import remainder_fwhm, to_instrument
 from .snr import HIGHEST, LOW, LOWEST, Snr, measure_snr
 from .stages import FluxVector, Medium, Spectrum, Step
@@ -41,7 +43,7 @@ def prepare(
     steps, flags = list(spectrum.steps), set[str]()
     _require_overlap(spectrum)
     power, step = native_power(spectrum, resolving_power)
-    fwhm = remainder_fwhm(power)
+    remainder_fwhm(power)  # refuses what is too low
     steps.append(step)
     windows, continuum_steps = windows_of(spectrum)
     steps += continuum_steps
@@ -57,6 +59,15 @@ def prepare(
     flags |= velocity_flags
     steps.append(step)
     wavelength, flux, error, good = joined(windows, medium)
+    if resolving_power is None and spectrum.resolving_power is None and velocity.credible:
+        width = width_in_data(wavelength, flux, good, velocity.kms, velocity.template, templates)
+        power, step = power_from_lines(spectrum, power, width)
+        steps.append(step)
+    fwhm = remainder_fwhm(power)
+    second = find_companion(wavelength, flux, good, power, velocity, templates)
+    if second.clear:
+        flags.add("composite")
+        steps.append(_companion_step(second))
     measured = measure_snr(shift_to_rest(wavelength, kms), flux, error, good, power)
     snr_arms, snr_flags, snr_steps = _decide_snr(measured, snr, spectrum)
     flags |= snr_flags
@@ -143,6 +154,11 @@ def _decide_velocity(velocity: Velocity, given: float | None) -> tuple[float, fl
         flags.add("arms_disagree")
     reason = "cross-correlation with the templates, refined by least squares in each arm"
     return velocity.kms, velocity.error_kms, flags, Step("velocity", reason, {"rv_kms": velocity.kms, **numbers})
+
+
+def _companion_step(second: Companion) -> Step:
+    numbers: dict[str, float | str] = {"rv_kms": second.kms, "share_of_lines": second.share, "height": second.height}
+    return Step("second star", "both arms show a second velocity; the answer is that of a blend", numbers)
 
 
 def _decide_snr(

@@ -15,7 +15,7 @@ from .stages import Spectrum, Step
 from .velocity import MAX_KMS
 
 DEFAULT_RESOLVING_POWER = 80_000.0
-_PIXELS_PER_ELEMENT = 3.0
+_PIXELS_PER_ELEMENT, _MOST_PIXELS_PER_ELEMENT = 3.0, 6.0
 _MARGIN_KMS = MAX_KMS + 150.0
 _STRETCH = 64
 _ABSURD = 100.0  # times the continuum: no light of a star
@@ -39,9 +39,7 @@ def native_power(spectrum: Spectrum, given: float | None) -> tuple[float, Step]:
         return spectrum.resolving_power, Step(
             "native resolving power", "as read from the file", {"R": spectrum.resolving_power}
         )
-    wave = spectrum.wavelength
-    near = np.concatenate([np.diff(wave[(wave > a.low) & (wave < a.high)]) / (0.5 * (a.low + a.high)) for a in ARMS])
-    sampled = 1 / (_PIXELS_PER_ELEMENT * float(np.median(near)))
+    sampled = assumed_from_sampling(spectrum, _PIXELS_PER_ELEMENT)
     power = float(np.clip(sampled, AS_IT_IS, DEFAULT_RESOLVING_POWER))
     reason = (
         f"the file does not tell; assumed {DEFAULT_RESOLVING_POWER:.0f}"
@@ -49,6 +47,26 @@ def native_power(spectrum: Spectrum, given: float | None) -> tuple[float, Step]:
         else "the file does not tell; assumed three pixels for each element of resolution"
     )
     return power, Step("native resolving power", reason, {"R": power})
+
+
+def power_from_lines(spectrum: Spectrum, assumed: float, width_kms: float) -> tuple[float, Step]:
+    """The assumed resolving power corrected by the FWHM [km/s] that the lines leave to the spectrograph (NaN: unknown).
+
+    Rotation widens lines too, so that they only say how narrow the instrument is at most: no less than six pixels an
+    element of resolution, which hardly a pipeline writes, and no more than what was assumed.
+    """
+    measured = SPEED_OF_LIGHT_KMS / width_kms if np.isfinite(width_kms) else assumed
+    fewest = max(AS_IT_IS, assumed_from_sampling(spectrum, _MOST_PIXELS_PER_ELEMENT))
+    power = float(np.clip(measured, min(fewest, assumed), assumed))
+    reason = "the width of the lines against their template, between three and six pixels an element of resolution"
+    return power, Step("native resolving power", reason, {"R": power, "R_of_lines": measured, "R_assumed": assumed})
+
+
+def assumed_from_sampling(spectrum: Spectrum, pixels_per_element: float) -> float:
+    """Resolving power for a number of the file's pixels in each element of resolution."""
+    wave = spectrum.wavelength
+    near = np.concatenate([np.diff(wave[(wave > a.low) & (wave < a.high)]) / (0.5 * (a.low + a.high)) for a in ARMS])
+    return 1 / (pixels_per_element * float(np.median(near)))
 
 
 def windows_of(spectrum: Spectrum) -> tuple[list[Window], list[Step]]:

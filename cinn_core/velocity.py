@@ -53,7 +53,7 @@ class Velocity:
 
 
 @dataclass(frozen=True, eq=False)
-class _OnLog:
+class OnLog:
     """One arm on the templates' log grid widened by 500 km/s: flux - 1 (m,), weight 0/1 (m,)."""
 
     flux: NDArray
@@ -64,8 +64,7 @@ def measure_velocity(
     wavelength: NDArray, flux: NDArray, good: NDArray, native_resolving_power: float, templates: Templates
 ) -> Velocity:
     """Velocity of a spectrum (n,) with continuum near 1, wavelengths in air; searched within +-500 km/s."""
-    fwhm = remainder_fwhm(native_resolving_power)
-    arms = [_on_log(wavelength, flux, good, grid, fwhm) for grid in templates.log_wavelength]
+    arms = to_log(wavelength, flux, good, native_resolving_power, templates)
     present = [a.weight.sum() > 500 for a in arms]
     if not any(present):
         return Velocity(0.0, float("nan"), ((float("nan"),) * 2,) * len(arms), 0.0, 0.0, 0, False)
@@ -94,13 +93,27 @@ def measure_velocity(
     return Velocity(kms, error, tuple((float(v), float(e)) for v, e in fits), peak, contrast, best, credible)
 
 
-def _on_log(wavelength: NDArray, flux: NDArray, good: NDArray, grid: NDArray, fwhm: float) -> _OnLog:
+def to_log(
+    wavelength: NDArray, flux: NDArray, good: NDArray, native_resolving_power: float, templates: Templates
+) -> list[OnLog]:
+    """Every arm of a spectrum (n,) on the templates' log grid at R = 20 000, widened by 500 km/s on both sides."""
+    fwhm = remainder_fwhm(native_resolving_power)
+    return [_on_log(wavelength, flux, good, grid, fwhm) for grid in templates.log_wavelength]
+
+
+def velocity_lags() -> NDArray:
+    """Velocity [km/s] of each lag between a widened spectrum and a template, (lags,)."""
+    step = np.log1p(LOG_STEP_KMS / SPEED_OF_LIGHT_KMS)
+    return SPEED_OF_LIGHT_KMS * np.expm1(step * (np.arange(2 * _PAD + 1) - _PAD))
+
+
+def _on_log(wavelength: NDArray, flux: NDArray, good: NDArray, grid: NDArray, fwhm: float) -> OnLog:
     """Rebin one arm to the template's grid, widened on both sides, at R = 20 000."""
     step = np.exp(np.mean(np.diff(np.log(grid))))
     edges = grid[0] * step ** (np.arange(grid.size + 2 * _PAD + 1) - _PAD - 0.5)
     near = (wavelength > edges[0]) & (wavelength < edges[-1])
     if (near & good).sum() < 100:
-        return _OnLog(np.zeros(edges.size - 1), np.zeros(edges.size - 1))
+        return OnLog(np.zeros(edges.size - 1), np.zeros(edges.size - 1))
     native = without_gaps(wavelength[near], flux[near], good[near])
     binned = rebin(native.wavelength, native.flux, edges)
     share = covered(native.wavelength, native.good, edges)
@@ -109,10 +122,10 @@ def _on_log(wavelength: NDArray, flux: NDArray, good: NDArray, grid: NDArray, fw
         binned, share = (gaussian_filter1d(a, sigma, mode="nearest") for a in (binned, share))
     centre = 0.5 * (edges[1:] + edges[:-1])
     weight = (share > 0.9) & ~((centre > _TELLURIC[0]) & (centre < _TELLURIC[1])) & np.isfinite(binned)
-    return _OnLog(np.where(weight, np.clip(binned, -0.3, 1.3) - 1, 0.0), weight.astype(float))
+    return OnLog(np.where(weight, np.clip(binned, -0.3, 1.3) - 1, 0.0), weight.astype(float))
 
 
-def _correlate(arms: list[_OnLog], templates: list[NDArray], present: list[bool]) -> NDArray:
+def _correlate(arms: list[OnLog], templates: list[NDArray], present: list[bool]) -> NDArray:
     """Normalised correlation (k, lags) of masked spectra with templates, both arms together, by FFT."""
     k = len(templates[0])
     sums = np.zeros((3, k, 2 * _PAD + 1))
@@ -125,8 +138,8 @@ def _correlate(arms: list[_OnLog], templates: list[NDArray], present: list[bool]
             product = fft.rfft(signal, size) * np.conj(fft.rfft(kernels, size, axis=-1))
             return fft.irfft(product, size, axis=-1)[..., : 2 * _PAD + 1]
 
-        t = _sharp(template.astype(float) - 1, np.ones(template.shape[1]))
-        d = _sharp(arm.flux, arm.weight)
+        t = sharp(template.astype(float) - 1, np.ones(template.shape[1]))
+        d = sharp(arm.flux, arm.weight)
         ones = np.ones(t.shape[1])
         n = np.maximum(across(arm.weight, ones), 1.0)
         sum_d, sum_dd = across(d, ones), across(d**2, ones)
@@ -138,14 +151,14 @@ def _correlate(arms: list[_OnLog], templates: list[NDArray], present: list[bool]
     return np.where((sums[1] > 0) & (sums[2] > 0), sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-12)), 0.0)
 
 
-def _sharp(flux: NDArray, weight: NDArray) -> NDArray:
+def sharp(flux: NDArray, weight: NDArray) -> NDArray:
     """Flux (..., m) without what varies over more than some 200 km/s (wings of Halpha, ripples of the continuum)."""
     wide = gaussian_filter1d(flux * weight, _WIDE_PIXELS, axis=-1, mode="nearest")
     share = gaussian_filter1d(weight, _WIDE_PIXELS, mode="nearest")
     return weight * (flux - wide / np.maximum(share, 0.05))
 
 
-def _scores(arms: list[_OnLog], templates: tuple[NDArray, ...], lags: NDArray, present: list[bool]) -> NDArray:
+def _scores(arms: list[OnLog], templates: tuple[NDArray, ...], lags: NDArray, present: list[bool]) -> NDArray:
     """The same correlation, (k, len(lags)), for all templates at a few lags, by products of matrices."""
     k = len(templates[0])
     sums = np.zeros((3, k, lags.size))
@@ -164,7 +177,7 @@ def _scores(arms: list[_OnLog], templates: tuple[NDArray, ...], lags: NDArray, p
     return sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-12))
 
 
-def _refine(arm: _OnLog, template: NDArray, start_kms: float) -> tuple[float, float]:
+def _refine(arm: OnLog, template: NDArray, start_kms: float) -> tuple[float, float]:
     """Velocity and error [km/s] of one arm by Gauss-Newton on data = a t(v) + b + c x, from the correlation's peak.
 
     The error takes the residuals' scatter and counts one independent pixel in seven (the width of the instrument).

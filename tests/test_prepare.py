@@ -6,6 +6,8 @@ import time
 
 import numpy as np
 import pytest
+import torch
+from scipy.interpolate import CubicSpline
 from synthetic import forward, labels_of, observed, pixels, spectrum_of, templates
 
 from cinn_core.errors import SpectrumError
@@ -127,6 +129,41 @@ def test_what_cannot_be_prepared_is_refused_in_a_sentence():
         prepare(spectrum(resolving_power=12_000.0), templates())
     with pytest.raises(SpectrumError, match="below 5 nothing"):
         prepare(spectrum(snr=3.0), templates())
+
+
+@pytest.mark.parametrize("power", [33_000.0, 38_000.0, 45_000.0])
+def test_resolving_power_that_a_file_does_not_tell_is_measured_from_the_lines(power):
+    native = forward_at(labels_of(5400, 4.4, -0.3, vbroad=3), power)
+    star = spectrum_of(WAVE, native + 0.003 * np.random.default_rng(1).normal(size=WAVE.size), resolving_power=None)
+    vector = prepare(star, templates())
+    assert vector.native_resolving_power == pytest.approx(power, rel=0.35)
+    told = [s for s in vector.steps if s.name == "native resolving power"][-1]
+    assert told.numbers["R_assumed"] > told.numbers["R"]
+
+
+def forward_at(labels: np.ndarray, power: float) -> np.ndarray:
+    """The star at another resolving power on WAVE, in air and at rest."""
+    model = forward()
+    row = torch.as_tensor(labels[None], dtype=torch.float32)
+    native = model.torch_native_flux(row, resolving_power=torch.tensor([power])).detach().numpy()[0]
+    flux = np.ones(WAVE.size)
+    for part in model.arms:
+        grid = model.model_wavelength[part]
+        inside = (grid[0] < WAVE) & (grid[-1] > WAVE)
+        flux[inside] = CubicSpline(grid, native[part])(WAVE[inside])
+    return flux
+
+
+@pytest.mark.parametrize("power", [22_000.0, 28_000.0, 40_000.0, 60_000.0])
+def test_star_of_vbroad_1_comes_to_resolving_power_20000_within_three_percent(power):
+    labels = labels_of(vbroad=1.0)
+    vector = prepare(spectrum_of(WAVE, forward_at(labels, power), resolving_power=power), templates(), snr=500.0)
+    trial = np.linspace(18_000, 22_000, 41)
+    rows = torch.as_tensor(np.repeat(labels[None], trial.size, 0), dtype=torch.float32)
+    with torch.no_grad():
+        models = forward().torch_flux(rows, resolving_power=torch.as_tensor(trial, dtype=torch.float32)).numpy()
+    misfit = ((models - vector.flux)[:, vector.good] ** 2).sum(1)
+    assert trial[misfit.argmin()] == pytest.approx(20_000, rel=0.03)
 
 
 def test_green_arm_alone_is_prepared_and_flagged():

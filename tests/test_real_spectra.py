@@ -155,6 +155,11 @@ def test_arms_agree_where_the_star_is_one_and_bright(file):
     assert abs(difference) < ARMS_APART.get(file, 0.5)
 
 
+@pytest.mark.parametrize("file", PREPARED)
+def test_single_star_is_not_called_composite(file):
+    assert "composite" not in prepared(file).flags
+
+
 @pytest.mark.parametrize("file", sorted(REFUSED))
 def test_file_without_what_is_needed_is_refused_in_words(file, shared):
     with pytest.raises(SpectrumError, match=REFUSED[file]):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from synthetic import POWER, labels_of, observed, pixels, templates
+from synthetic import POWER, labels_of, observed, pixels, spectrum_of, templates
 
+from cinn_core.fourmost import prepare
 from cinn_core.velocity import measure_velocity, shift_to_rest
 
 WAVE = pixels()
@@ -63,6 +64,26 @@ def test_two_arms_of_different_velocity_are_told_apart():
     difference, error = measure_velocity(WAVE, flux, np.ones(WAVE.size, bool), POWER, templates()).arms_difference
     assert abs(difference + 3.0) < 0.3
     assert error < 0.2
+
+
+@pytest.mark.parametrize(("separation", "share"), [(45.0, 0.3), (60.0, 0.2), (-100.0, 0.45)])
+def test_two_stars_of_different_velocity_are_composite(separation, share):
+    second = observed(labels_of(5200, 4.55, vmic=0.9), WAVE, 10 + separation, 100.0, seed=2)
+    blend = spectrum_of(WAVE, (1 - share) * observed(labels_of(), WAVE, 10.0, 100.0) + share * second)
+    vector = prepare(blend, templates())
+    assert "composite" in vector.flags
+    told = next(s.numbers for s in vector.steps if s.name == "second star")
+    assert sorted((vector.rv_kms, told["rv_kms"])) == pytest.approx(sorted((10.0, 10.0 + separation)), abs=8)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [labels_of(), labels_of(6500, 4.0, vbroad=70.0), labels_of(6400, 4.2, vbroad=30.0), labels_of(4300, 1.5, -0.5, 1.6),
+     labels_of(5200, 2.5, -2.5, 1.6)],
+)  # fmt: skip
+def test_single_star_is_not_composite(labels):
+    for snr in (15.0, 200.0):
+        assert "composite" not in prepare(spectrum_of(WAVE, observed(labels, WAVE, -20.0, snr)), templates()).flags
 
 
 def test_receding_light_returns_to_rest():
