@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from cinn_core import __version__
 from cinn_core.errors import KielError
 
+from .cli_continuum import evaluate_continuum
 from .cli_learning import evaluate, train
 from .cli_options import (
     DeviceOption,
@@ -191,5 +192,6 @@ def benchmark(
 app.command()(synthesise)
 app.command()(grid)
 evaluate.command("synthesis")(evaluate_synthesis)
+evaluate.command("continuum")(evaluate_continuum)
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")
