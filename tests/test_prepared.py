@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -28,7 +29,7 @@ def test_kiel_reads_what_it_wrote(made_up, tmp_path):
 def test_errors_are_those_of_the_arms_and_missing_pixels_have_none(made_up, tmp_path):
     vector = replace(made_up.flux_vector, snr=(250.0, float("nan")))
     write_prepared(vector, tmp_path / "out.fits")
-    table = fits.getdata(tmp_path / "out.fits", "SPECTRUM")
+    table = fits.getdata(tmp_path / "out.fits", "SPECTRUM")[0]
     green = WAVELENGTH < 6000
     np.testing.assert_allclose(table["ERR"][green], pixel_sigma(250.0))
     assert np.isnan(table["ERR"][~green]).all()
@@ -46,3 +47,30 @@ def test_every_step_of_the_ledger_is_kept_in_ascii(made_up, tmp_path):
 def test_no_half_written_file_stays(made_up, tmp_path):
     write_prepared(made_up.flux_vector, tmp_path / "out.fits")
     assert list(tmp_path.iterdir()) == [tmp_path / "out.fits"]
+
+
+def test_file_passes_astropys_verification_and_describes_itself_as_phase_3(made_up, tmp_path):
+    write_prepared(made_up.flux_vector, tmp_path / "out.fits")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with fits.open(tmp_path / "out.fits", checksum=True) as hdus:
+            hdus.verify("exception")
+            primary, table = hdus[0].header, hdus["SPECTRUM"].header
+            assert table["NAXIS2"] == 1
+            for i in range(1, table["TFIELDS"] + 1):
+                assert {f"TTYPE{i}", f"TFORM{i}", f"TUCD{i}", f"TUTYP{i}"} <= set(table)
+    wanted = {
+        "ORIGIN",
+        "PRODCATG",
+        "OBJECT",
+        "SPECSYS",
+        "WAVELMIN",
+        "WAVELMAX",
+        "SPEC_BIN",
+        "SPEC_RES",
+        "SNR",
+        "CONTNORM",
+    }
+    assert wanted <= set(primary)
+    assert {"VOCLASS", "VOPUB", "TITLE", "NELEM", "TDMIN1", "TDMAX1", "SPEC_VAL", "SPEC_BW"} <= set(table)
+    assert table["NELEM"] == WAVELENGTH.size
