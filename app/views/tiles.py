@@ -79,7 +79,7 @@ def tile(quantity: Quantity) -> dict[str, object]:
     """What one tile shows, as plain values."""
     q = quantity
     drawn = marginal(*(q.on_axis(values) for values in (q.samples, q.map, q.lo68, q.hi68)))
-    unit = "" if q.unit == "dex" else f" {q.unit}"
+    unit = f" {q.unit}" if q.unit != "dex" and q.spread_text.startswith("±") else ""  # no room beside two ends
     tip = (
         f"{q.label} [{q.unit}]: mode {q.text(q.map)}, median {q.text(q.median)}\n"
         f"68 %: {q.text(q.lo68)} … {q.text(q.hi68)}\n95 %: {q.text(q.lo95)} … {q.text(q.hi95)}\n"
