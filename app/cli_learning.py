@@ -56,8 +56,8 @@ def train_emulator(
 @train.command("network")
 def train_network(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of this training; an earlier one is resumed.")],
-    shards: Annotated[int, typer.Option(min=20, help="Training stars, in shards of 512.")] = 400,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")] = 6000,
+    shards: Annotated[int, typer.Option(min=20, help="Training stars, in shards of 512.")] = 430,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")] = 10_000,
     processes: Annotated[int, typer.Option(min=1, help="Processes that simulate stars.")] = os.cpu_count() or 1,
     seed: SeedOption = 0,
 ) -> None:
