@@ -1,0 +1,86 @@
+"""The emulator: learned from a toy grid whose spectra are known functions of their labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cinn_core.emulator import Emulator, load_emulator, save_emulator
+from cinn_core.prior import draw
+from cinn_core.targets import COLUMN, a_li
+from cinn_core.training.emulator import EmulatorSettings, train_emulator
+from cinn_core.training.grid_data import FLUX_SCALE, Grid, synthesis_labels
+
+LITHIUM = (6705.5, 6710.2)
+SETTINGS = EmulatorSettings(
+    blocks=((0, 4),), windows=((*LITHIUM, 5),), likelihood_stars=80, likelihood_components=4, steps=40
+)
+
+
+def toy_grid(n: int, seed: int, offset: float = 0.0) -> Grid:
+    """One line that follows Teff and [Fe/H] (and another line list's `offset`), and one of lithium alone."""
+    labels = draw(n, np.random.default_rng(seed))
+    labels[:, COLUMN["vbroad"]] = np.nan
+    wavelength = 6690 * np.exp(np.arange(600) * 2.0 / 299_792.458)
+    iron = 0.3 + 0.05 * labels[:, COLUMN["feh"]] - (labels[:, COLUMN["teff"]] - 5500) / 2e4 + offset
+    lithium = 0.3 / (1 + np.exp(2 - a_li(labels[:, COLUMN["li_fe"]], labels[:, COLUMN["feh"]])))
+    shape_iron = np.exp(-0.5 * ((wavelength - 6695) / 0.2) ** 2)
+    shape_lithium = np.exp(-0.5 * ((wavelength - 6707.8) / 0.2) ** 2)
+    flux = 1 - iron[:, None] * shape_iron - lithium[:, None] * shape_lithium
+    stored = np.round(flux * FLUX_SCALE).astype(np.uint16)
+    return Grid(labels, stored, seed * 100_000 + np.arange(n), wavelength, "toy")
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Emulator:
+    return train_emulator(toy_grid(200, 3), toy_grid(60, 1, offset=0.05), SETTINGS, lambda text: None)
+
+
+def test_emulator_reproduces_stars_it_was_not_trained_on(emulator: Emulator) -> None:
+    held_out = toy_grid(200, 3)
+    held_out = held_out.select(held_out.is_test)
+    flux = emulator.flux(torch.from_numpy(synthesis_labels(held_out.labels)).float()).numpy()
+    assert len(held_out) == 20
+    assert np.sqrt(np.mean((flux - held_out.normalised()) ** 2)) < 0.003
+
+
+def test_stars_of_another_line_list_do_not_shift_the_emulated_one(emulator: Emulator) -> None:
+    held_out = toy_grid(200, 3)
+    held_out = held_out.select(held_out.is_test)
+    flux = emulator.flux(torch.from_numpy(synthesis_labels(held_out.labels)).float()).numpy()
+    core = np.argmin(np.abs(emulator.wavelength - 6695))
+    assert abs(np.mean(flux[:, core] - held_out.normalised()[:, core])) < 0.01  # the other list is 0.05 deeper
+
+
+def test_lithium_window_knows_nothing_but_its_own_components(emulator: Emulator) -> None:
+    inside = (emulator.wavelength > LITHIUM[0]) & (emulator.wavelength < LITHIUM[1])
+    basis = emulator.basis.numpy()
+    assert np.abs(basis[:4, inside]).max() == 0
+    assert np.abs(basis[4:][:, ~inside]).max() == 0
+    assert np.abs(basis[4:][:, inside]).max() > 0
+
+
+def test_gradient_with_respect_to_labels_equals_finite_differences(emulator: Emulator) -> None:
+    labels = torch.from_numpy(synthesis_labels(toy_grid(3, 5).labels))
+    core = int(np.argmin(np.abs(emulator.wavelength - 6695)))
+    moving = labels.clone().requires_grad_(True)
+    emulator.flux(moving)[:, core].sum().backward()
+    step = 20.0  # K; single precision of the basis product allows no smaller one
+    up, down = labels.clone(), labels.clone()
+    up[:, 0] += step
+    down[:, 0] -= step
+    numeric = (emulator.flux(up) - emulator.flux(down))[:, core] / (2 * step)
+    assert moving.grad is not None
+    np.testing.assert_allclose(moving.grad[:, 0].numpy(), numeric.detach().numpy(), rtol=0.02, atol=1e-7)
+
+
+def test_emulator_comes_back_from_disk_as_it_was(emulator: Emulator, tmp_path: Path) -> None:
+    path = tmp_path / "toy.safetensors"
+    save_emulator(emulator, path, {"physics": "toy"})
+    again, card = load_emulator(path)
+    labels = torch.from_numpy(synthesis_labels(toy_grid(4, 6).labels)).float()
+    assert card["physics"] == "toy"
+    torch.testing.assert_close(again.flux(labels), emulator.flux(labels))
