@@ -141,15 +141,13 @@ def prepare(
 
     with progress() as report:
         report("Loading the model")
-        from cinn_core.emulator import load_emulator
-        from cinn_core.forward import forward_model
         from cinn_core.fourmost import prepare as run
-        from cinn_core.model import emulator_path
+        from cinn_core.model import load_forward
         from cinn_core.prepared import write_prepared
         from cinn_core.readers import read
         from cinn_core.templates import make_templates
 
-        templates = make_templates(forward_model(load_emulator(emulator_path())[0]))
+        templates = make_templates(load_forward())
         report(f"Preparing {file.name}")
         vector = run(read(file, hdu=hdu, row=row), templates, snr=snr, rv=rv)
     print_preparation(vector)

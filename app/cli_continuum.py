@@ -18,12 +18,10 @@ def evaluate_continuum(
     """The continuum on simulated stars of known continuum: rms error over the Kiel diagram."""
     require_folder_of(json)
     from cinn_core.continuum_error import continuum_figures
-    from cinn_core.emulator import load_emulator
-    from cinn_core.forward import forward_model
-    from cinn_core.model import emulator_path
+    from cinn_core.model import load_forward
     from cinn_core.templates import make_templates
 
-    forward = forward_model(load_emulator(emulator_path())[0])
+    forward = load_forward()
     figures = continuum_figures(forward, make_templates(forward), stars, snr, seed)
     named = (("4500-6800 K, vbroad < 30", "core"), ("4500-6800 K, vbroad >= 30", "core_rotating"), ("all", "all"))
     typer.echo(f"Error of the continuum at S/N {snr:g} per Å: rms, bias, median rms of one star [%]")

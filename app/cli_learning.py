@@ -85,15 +85,13 @@ def train_network(
 def evaluate_emulator(grid: GridOption = None, data: DataOption = None, json: JsonOption = None) -> None:
     """The emulator against physical synthesis: flux errors by line and by region of the Kiel diagram."""
     require_folder_of(json)
-    from cinn_core.emulator import load_emulator
     from cinn_core.evaluate import emulator_figures
-    from cinn_core.forward import forward_model
-    from cinn_core.model import emulator_path
+    from cinn_core.model import load_forward
 
     from .terminal import print_emulator_figures
 
     stars = _held_out(grid, data)
-    figures = emulator_figures(forward_model(load_emulator(emulator_path())[0]), stars)
+    figures = emulator_figures(load_forward(), stars)
     print_emulator_figures(figures)
     write_json(figures, json)
 

@@ -9,10 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from cinn_core.assets import example_paths
-from cinn_core.emulator import load_emulator
-from cinn_core.forward import forward_model
 from cinn_core.fourmost import prepare
-from cinn_core.model import emulator_path
+from cinn_core.model import load_forward
 from cinn_core.readers import read
 from cinn_core.templates import make_templates
 
@@ -22,7 +20,7 @@ REPEATS = 5
 def main(files: list[Path]) -> None:
     """Prints seconds of reading and of preparing each file, the median of five after one that fills the caches."""
     start = time.perf_counter()
-    templates = make_templates(forward_model(load_emulator(emulator_path())[0]))
+    templates = make_templates(load_forward())
     print(f"templates {time.perf_counter() - start:.2f} s, once")
     for path in files:
         prepare(read(path), templates)

@@ -74,13 +74,14 @@ def analyse_spectrum(
         vector = prepare(spectrum, model.templates, snr=snr, rv=rv)
     with _timed(timings, "infer", f"Drawing {n_samples} samples of the posterior", progress):
         masked = mask_projection(model.projection, vector.good)
-        posterior = infer(observe(vector, model, masked=masked), model, n_samples, seed)
+        seen = observe(vector, model, masked=masked)
+        posterior = infer(seen, model, n_samples, seed)
     with _timed(timings, "summarise", "Summarising", progress):
         summary = summarise(posterior)
     with _timed(timings, "resimulate", "Resimulating the spectrum", progress):
         resimulation = resimulate(vector, posterior, model.forward, model.projection)
     with _timed(timings, "saliency", "Finding the pixels that decided", progress):
-        pixels = saliency(vector, posterior, model, masked)
+        pixels = saliency(seen, posterior, model, masked)
     timings["total"] = round(sum(timings.values()), 4)
     provenance = _provenance(vector, model, n_samples, seed, snr, rv)
     flags = _flags(vector, posterior, resimulation)

@@ -10,12 +10,12 @@ from numpy.polynomial import legendre
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from .instrument import ARMS, N_PIXELS, WAVELENGTH, arm_slices
+from .instrument import ARMS, N_PIXELS, TELLURIC_OXYGEN, WAVELENGTH, arm_slices
 
 N_MODES = 6
 """Legendre modes an arm: degree 0 to 5."""
 
-IGNORED: tuple[tuple[float, float], ...] = ((6559.8, 6565.8), (6275.0, 6320.0))
+IGNORED: tuple[tuple[float, float], ...] = ((6559.8, 6565.8), TELLURIC_OXYGEN)
 """Rest wavelengths [Angstrom] that have no say in the continuum: the core of Halpha, and telluric oxygen."""
 
 _SEARCH_BIN = 6  # pixels joined while the best template is sought

@@ -33,11 +33,15 @@ _BATCH = 64
 
 @dataclass(frozen=True, eq=False)
 class SyntheticStars:
-    """Real syntheses as the instrument sees them: labels (n, 26), star (n,) number of the grid star, coefficients (n, k)."""
+    """Real syntheses as the instrument sees them: labels (n, 26), star (n,) number of the grid star, coefficients (n, k).
+
+    noise (arms, k, k): root of the coefficients' covariance for unit pixel noise of complete spectra.
+    """
 
     labels: NDArray
     star: NDArray
     coefficients: NDArray
+    noise: NDArray
 
 
 def emulator_figures(forward: ForwardModel, grid: Grid) -> dict[str, object]:
@@ -116,7 +120,7 @@ def make_synthetic_stars(model: Model, grid: Grid, draws: int, seed: int) -> Syn
     star = np.concatenate(
         [np.tile(np.arange(i, min(i + _BATCH, len(grid))), draws) for i in range(0, len(grid), _BATCH)]
     )
-    return SyntheticStars(np.concatenate(labels), star, np.concatenate(coefficients))
+    return SyntheticStars(np.concatenate(labels), star, np.concatenate(coefficients), masked.noise)
 
 
 def network_figures(
@@ -159,8 +163,7 @@ class Answers:
 def answers(model: Model, stars: SyntheticStars, snr: float, realism: float, seed: int) -> Answers:
     """Posterior of every test spectrum at one S/N, from scrambled Sobol latents, mode refined by gradient ascent."""
     rng = np.random.default_rng([seed, 4, int(snr)])
-    root = mask_projection(model.projection, np.ones(N_PIXELS, bool)).noise
-    noise = sum(rng.standard_normal(stars.coefficients.shape) @ root[arm] for arm in range(len(ARMS)))
+    noise = sum(rng.standard_normal(stars.coefficients.shape) @ stars.noise[arm] for arm in range(len(ARMS)))
     seen_coefficients = stars.coefficients + noise * pixel_sigma(snr)
     latent = sobol_latents(N_SAMPLES, seed).to(model.device)
     modes, medians, narrow, wide = [], [], [], []

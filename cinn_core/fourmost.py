@@ -8,18 +8,25 @@ from numpy.typing import NDArray
 from .companion import Companion, find_companion
 from .continuum import fit_continuum
 from .errors import SpectrumError
-from .instrument import ARMS, RESOLVING_POWER, SPEED_OF_LIGHT_KMS, WAVELENGTH, arm_coverage, arm_slices
+from .instrument import (
+    ARMS,
+    MAX_SNR,
+    MIN_SNR,
+    RESOLVING_POWER,
+    SPEED_OF_LIGHT_KMS,
+    TELLURIC_OXYGEN,
+    WAVELENGTH,
+    arm_coverage,
+    arm_slices,
+)
 from .line_width import width_in_data
 from .medium import joined, settle_medium
 from .native import native_power, power_from_lines, windows_of, without_noise, without_spikes
 from .resample import remainder_fwhm, to_instrument
-from .snr import HIGHEST, LOW, LOWEST, Snr, measure_snr
+from .snr import LOW, Snr, measure_snr
 from .stages import FluxVector, Medium, Spectrum, Step
 from .templates import Templates
 from .velocity import Velocity, shift_to_rest
-
-TELLURIC_OXYGEN = (6275.0, 6320.0)
-"""Telluric O2 in the observer's frame, air Angstrom; never part of a flux vector."""
 
 PARTIAL_COVERAGE, MISSING_ARM = 0.9, 0.05
 POOR_CONTINUUM = 0.02
@@ -81,8 +88,7 @@ def prepare(
         else f"R = {power:.0f} is 4MOST's already: no smoothing; flux-conserving means in 0.1 Angstrom"
     )
     steps.append(Step("degrade and rebin", reason, {"fwhm_kms": fwhm, **coverage}))
-    oxygen = np.array(TELLURIC_OXYGEN) / (1 + kms / SPEED_OF_LIGHT_KMS)
-    telluric = (oxygen[0] <= WAVELENGTH) & (oxygen[1] >= WAVELENGTH)
+    telluric = _telluric_pixels(kms)
     good = good & ~telluric
     steps.append(
         Step("mask", "telluric O2 (6275-6320 Angstrom where it was observed)", {"pixels": int(telluric.sum())})
@@ -185,27 +191,32 @@ def _decide_snr(
             "The noise of this spectrum cannot be measured (too few complete stretches); give its S/N per Angstrom."
         )
     typical = float(np.median(known))
-    if typical < LOWEST:
+    if typical < MIN_SNR:
         raise SpectrumError(
-            f"This spectrum has S/N {typical:.1f} per Angstrom; below {LOWEST:.0f} nothing can be learned from it. Co-add more exposures."
+            f"This spectrum has S/N {typical:.1f} per Angstrom; below {MIN_SNR:.0f} nothing can be learned from it. Co-add more exposures."
         )
     flags = {"snr_low"} if typical < LOW else set[str]()
-    if max(known) > HIGHEST:
+    if max(known) > MAX_SNR:
         flags.add("snr_clipped")
         steps.append(
             Step(
                 "signal to noise",
-                f"clipped to {HIGHEST:.0f}, the largest the model knows",
+                f"clipped to {MAX_SNR:.0f}, the largest the model knows",
                 {"per_angstrom": max(known)},
             )
         )
-    return tuple(min(v, HIGHEST) if np.isfinite(v) else v for v in values), flags, steps
+    return tuple(min(v, MAX_SNR) if np.isfinite(v) else v for v in values), flags, steps
+
+
+def _telluric_pixels(kms: float) -> NDArray:
+    """Pixels (N_PIXELS,) that telluric oxygen covers once a star of this velocity is brought to rest."""
+    low, high = np.array(TELLURIC_OXYGEN) / (1 + kms / SPEED_OF_LIGHT_KMS)
+    return (low <= WAVELENGTH) & (high >= WAVELENGTH)
 
 
 def _coverage_flags(good: NDArray) -> set[str]:
     """partial_coverage where an arm lacks a tenth beyond the telluric mask, missing_arm where next to nothing is there."""
-    telluric = (TELLURIC_OXYGEN[0] <= WAVELENGTH) & (TELLURIC_OXYGEN[1] >= WAVELENGTH)
-    full = arm_coverage(~telluric)
+    full = arm_coverage(~_telluric_pixels(0.0))
     share = arm_coverage(good) / full
     flags = {"partial_coverage"} if (share < PARTIAL_COVERAGE).any() else set[str]()
     return flags | ({"missing_arm"} if (share < MISSING_ARM).any() else set())

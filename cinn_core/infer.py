@@ -7,14 +7,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .instrument import told_coverage
+from .instrument import MAX_SNR, MIN_SNR, told_coverage
 from .model import Model
 from .network import N_TARGETS, Network, Observation
 from .prior import from_z, inside
 from .projection import MaskedProjection, mask_projection
 from .stages import FluxVector, PosteriorSamples
 
-MIN_SNR, MAX_SNR = 5.0, 1000.0
 _CHUNK = 1024
 _REFINE_STEPS = 60
 
@@ -54,11 +53,9 @@ def infer(seen: Observation, model: Model, n_samples: int, seed: int) -> Posteri
     z_numpy = z.cpu().numpy().astype(float)
     labels = from_z(z_numpy)
     keep = inside(labels) & np.isfinite(z_numpy).all(1)
+    rejected = float(1 - keep.mean())
     if not keep.any():
         keep[:] = True  # every sample outside: shown as they are, with a rejected fraction of 1
-        rejected = 1.0
-    else:
-        rejected = float(1 - keep.mean())
     best = z[torch.from_numpy(keep).to(z.device)][log_density.cpu()[keep].argmax()]
     mode = refine_modes(model.network, best[None], condition)[0].cpu().numpy()
     return PosteriorSamples(labels[keep], z_numpy[keep], log_density.cpu().numpy()[keep], mode, rejected, seed)

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SPEED_OF_LIGHT_KMS = 299_792.458
+MIN_SNR, MAX_SNR = 5.0, 1000.0
+"""S/N per Angstrom that the network knows; below it nothing is answered, above it the answer is that of the limit."""
 RESOLVING_POWER = 20_000.0
 PIXEL_ANGSTROM = 0.1
 BLOCK_ANGSTROM = 50.0
@@ -73,6 +75,8 @@ def block_coverage(good: NDArray) -> NDArray:
     return counts / np.diff(np.append(starts, N_PIXELS))
 
 
+TELLURIC_OXYGEN = (6275.0, 6320.0)
+"""Telluric O2 in the observer's frame, air Angstrom; never part of a flux vector."""
 LITHIUM_ANGSTROM = 6707.8
 LITHIUM_HALF_WIDTH_ANGSTROM = 0.6
 N_COVERAGE = N_BLOCKS + 1

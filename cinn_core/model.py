@@ -52,6 +52,11 @@ def emulator_path() -> Path:
     return asset_path("weights", "emulator.safetensors")
 
 
+def load_forward(path: Path | None = None) -> ForwardModel:
+    """The forward model around the shipped emulator, or around the weights of another (`path`)."""
+    return forward_model(load_emulator(path or emulator_path())[0])
+
+
 def load_model(device: Device | str = Device.AUTO, network_path: Path | None = None) -> Model:
     """The shipped model, or the shipped emulator with a network of one's own (`network_path`).
 

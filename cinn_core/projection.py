@@ -15,10 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import oaconvolve
 
+from .continuum import N_MODES, legendre_modes
 from .instrument import ARMS, N_PIXELS, arm_slices, pixel_sigma
-
-N_MODES = 6
-"""Legendre modes of the continuum per arm that carry no information about the star."""
 
 RIDGE_SIGMA = float(pixel_sigma(100.0))
 """Pixel noise against which the components' prior variances are weighed where pixels are missing."""
@@ -59,9 +57,8 @@ def continuum_modes(mean: NDArray) -> NDArray:
     """Orthonormal smooth modes (N_PIXELS, 6 per arm): Legendre polynomials of each arm times the mean flux."""
     modes = np.zeros((N_PIXELS, N_MODES * len(ARMS)))
     for i, part in enumerate(arm_slices()):
-        x = np.linspace(-1, 1, part.stop - part.start)
-        shapes = np.polynomial.legendre.legvander(x, N_MODES - 1) * mean[part, None]
-        modes[part, i * N_MODES : (i + 1) * N_MODES] = np.linalg.qr(shapes)[0]
+        own = slice(i * N_MODES, (i + 1) * N_MODES)
+        modes[part, own] = np.linalg.qr(legendre_modes()[part, own] * mean[part, None])[0]
     return modes
 
 

@@ -6,22 +6,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .infer import observe
 from .model import Model
 from .network import N_TARGETS, Observation
 from .prior import from_z
 from .projection import MaskedProjection
-from .stages import FluxVector, PosteriorSamples, Saliency
+from .stages import PosteriorSamples, Saliency
 
 _STEP = 1e-3
 
 
-def saliency(vector: FluxVector, posterior: PosteriorSamples, model: Model, masked: MaskedProjection) -> Saliency:
+def saliency(seen: Observation, posterior: PosteriorSamples, model: Model, masked: MaskedProjection) -> Saliency:
     """d target / d flux (13, N_PIXELS) through the inverse pass at fixed latent (that of the MAP), each row of unit norm.
 
     Follows Ksoll et al. (2026, sect. on saliency) for one star; missing pixels have none.
     """
-    seen = observe(vector, model, masked=masked)
     condition = model.network.embedding(seen)
     mode = torch.tensor(posterior.map_z, dtype=torch.float32, device=model.device)[None]
     with torch.no_grad():

@@ -153,11 +153,9 @@ def write_level1(path: Path, forward: ForwardModel, star: SimulatedStar) -> None
 
 def main(directory: Path) -> None:
     """Writes the three shipped examples."""
-    from .emulator import load_emulator
-    from .forward import forward_model
-    from .model import emulator_path
+    from .model import load_forward
 
-    forward = forward_model(load_emulator(emulator_path())[0])
+    forward = load_forward()
     directory.mkdir(parents=True, exist_ok=True)
     for key in EXAMPLES:
         write_level1(directory / f"{key}.fits", forward, STARS[key])

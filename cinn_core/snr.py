@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 
 from .instrument import ARMS
 
-LOWEST = 5.0
 LOW = 20.0
-HIGHEST = 1000.0
 _SEGMENT = 256
 _AGREE = (0.5, 2.0)
 """An error column is believed when it lies within these factors of the noise seen in the pixels."""

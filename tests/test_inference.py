@@ -92,7 +92,8 @@ def test_lithium_is_decided_at_6707_8(model: Model) -> None:
     vector = seen_star(model.forward, STARS["lithium-rich-dwarf"], 150, 6)
     posterior = posterior_of(model, vector)
     masked = mask_projection(model.projection, vector.good)
-    weights = saliency(vector, posterior, model, masked).weights[COLUMN["li_fe"]]
+    seen = observe(vector, model, masked=masked)
+    weights = saliency(seen, posterior, model, masked).weights[COLUMN["li_fe"]]
     assert abs(WAVELENGTH[np.abs(weights).argmax()] - 6707.8) < 1.0
 
 
@@ -101,8 +102,8 @@ def test_saliency_equals_finite_differences(model: Model) -> None:
     vector = seen_star(model.forward, STARS["solar-twin"], 100, 7)
     posterior = posterior_of(model, vector, realism=1.0)
     masked = mask_projection(model.projection, vector.good)
-    weights = saliency(vector, posterior, model, masked).weights[COLUMN["feh"]]
     seen = observe(vector, model, masked=masked)
+    weights = saliency(seen, posterior, model, masked).weights[COLUMN["feh"]]
     mode = torch.tensor(posterior.map_z, dtype=torch.float32)[None]
     latent = model.network.flow(mode, c=[model.network.embedding(seen)])[0]
 

@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 
 from ..continuum import fit_continuum
-from ..emulator import load_emulator
-from ..forward import ForwardModel, forward_model
+from ..forward import ForwardModel
 from ..instrument import told_coverage
+from ..model import load_forward
 from ..prior import N_TARGETS, draw, to_z
 from ..projection import MaskedProjection, Projection, fit_projection, mask_projection
 from ..templates import Templates, make_templates
@@ -141,7 +141,7 @@ def fill_bank(directory: Path, model_path: Path, n_shards: int, settings: BankSe
     projection_file = directory / "projection.npz"
     with _one_thread():
         if not projection_file.exists():
-            forward = forward_model(load_emulator(model_path)[0])
+            forward = load_forward(model_path)
             made = make_projection(
                 forward, make_templates(forward), settings.projection_stars, settings.n_components, settings.seed
             )
@@ -168,7 +168,7 @@ def shard_path(directory: Path, index: int) -> Path:
 def _fill(job: tuple[Path, Path, int, list[int]]) -> None:
     directory, model_path, seed, indices = job
     torch.set_num_threads(1)
-    forward = forward_model(load_emulator(model_path)[0])
+    forward = load_forward(model_path)
     templates, projection = make_templates(forward), load_projection(directory)
     for index in indices:
         save_shard(make_shard(forward, templates, projection, seed, index), shard_path(directory, index))

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..infer import MAX_SNR, MIN_SNR
-from ..instrument import ARMS, pixel_sigma
+from ..instrument import ARMS, MAX_SNR, MIN_SNR, pixel_sigma
 from ..model import save_network
 from ..network import Architecture, Network, Observation
 from ..projection import Projection

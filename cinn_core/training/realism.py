@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from ..instrument import ARMS, LITHIUM_ANGSTROM, N_PIXELS, WAVELENGTH, arm_slices
+from ..instrument import ARMS, LITHIUM_ANGSTROM, N_PIXELS, SPEED_OF_LIGHT_KMS, TELLURIC_OXYGEN, WAVELENGTH, arm_slices
 
 VELOCITY_ERROR_KMS = 1.0
 RESOLVING_POWER_RANGE = (18_500.0, 21_500.0)
@@ -16,8 +16,6 @@ MODEL_ERROR_RANGE = (0.01, 0.06)
 """Model error as a fraction of line depth, log-uniform from star to star."""
 LSF_SIGMA_PIXELS = 1.2
 """Line spread function of R = 20 000 (15 km/s FWHM) in 0.1 Angstrom pixels, as a Gaussian sigma."""
-TELLURIC = (6275.0, 6320.0)
-"""The O2 gamma band [Angstrom, air, at rest in the observatory]."""
 LITHIUM_GAP_SHARE = 0.1
 """Share of incomplete patterns with a narrow gap right at the lithium line, so that the network learns to say so."""
 _MAX_VELOCITY_KMS = 300.0
@@ -50,8 +48,8 @@ def draw_good_pixels(rng: np.random.Generator) -> NDArray:
     if rng.random() < 0.25:
         return good
     if rng.random() < 0.9:
-        shift = 1 + rng.uniform(-1, 1) * _MAX_VELOCITY_KMS / 299_792.458
-        good &= ~((WAVELENGTH > TELLURIC[0] * shift) & (WAVELENGTH < TELLURIC[1] * shift))
+        shift = 1 + rng.uniform(-1, 1) * _MAX_VELOCITY_KMS / SPEED_OF_LIGHT_KMS
+        good &= ~((WAVELENGTH > TELLURIC_OXYGEN[0] * shift) & (WAVELENGTH < TELLURIC_OXYGEN[1] * shift))
     if rng.random() < LITHIUM_GAP_SHARE:
         good &= np.abs(WAVELENGTH - LITHIUM_ANGSTROM - rng.normal(0, 0.5)) > np.exp(rng.uniform(np.log(0.5), np.log(8)))
     if rng.random() < 0.3:
