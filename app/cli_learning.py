@@ -85,7 +85,7 @@ def train_network(
 def evaluate_emulator(grid: GridOption = None, data: DataOption = None, json: JsonOption = None) -> None:
     """The emulator against physical synthesis: flux errors by line and by region of the Kiel diagram."""
     require_folder_of(json)
-    from cinn_core.evaluate import emulator_figures
+    from cinn_core.evaluate_emulator import emulator_figures
     from cinn_core.model import load_forward
 
     from .terminal import print_emulator_figures
