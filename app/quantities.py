@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinn_core.stages import Analysis
-from cinn_core.summary import highest_density_interval
+from cinn_core.weighted import highest_density_interval
 from cinn_core.targets import COLUMN, TARGETS, Target, a_li
 
 MINUS = "\N{MINUS SIGN}"

@@ -18,7 +18,7 @@ from .model import Model
 from .network import N_TARGETS, Observation
 from .prior import from_z, inside
 from .projection import mask_projection
-from .summary import highest_density_interval
+from .weighted import highest_density_interval
 from .targets import COLUMN, TARGETS
 from .training.grid_data import Grid
 

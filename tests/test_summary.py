@@ -4,8 +4,9 @@ import numpy as np
 
 from cinn_core.prior import N_TARGETS, from_z
 from cinn_core.stages import PosteriorSamples
-from cinn_core.summary import highest_density_interval, summarise
+from cinn_core.summary import summarise
 from cinn_core.targets import TARGETS
+from cinn_core.weighted import highest_density_interval
 
 
 def narrow_posterior(n: int = 4000) -> PosteriorSamples:
@@ -42,3 +43,18 @@ def test_map_of_the_paper_is_one_of_the_samples() -> None:
     summary = summarise(posterior)
     row = np.array([summary.targets[t.name].map_paper for t in TARGETS])
     assert (np.abs(posterior.labels - row).max(1) < 1e-9).any()
+
+
+def test_summary_with_weights_is_that_of_the_samples_kept() -> None:
+    posterior = narrow_posterior()
+    kept = posterior.labels[:, 0] > np.median(posterior.labels[:, 0])
+    weighted = summarise(posterior, kept.astype(float))
+    alone = PosteriorSamples(
+        posterior.labels[kept], posterior.z[kept], posterior.log_density[kept], posterior.map_z, 0.0, 0
+    )
+    expected = summarise(alone)
+    for target in TARGETS:
+        found, wanted = weighted.targets[target.name], expected.targets[target.name]
+        for key in ("mean", "median", "lo68", "hi68", "lo95", "hi95", "map_paper"):
+            assert abs(getattr(found, key) - getattr(wanted, key)) < 1e-9 * max(1, abs(getattr(wanted, key))), key
+    assert weighted.targets["teff"].map > np.median(posterior.labels[:, 0])

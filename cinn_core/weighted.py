@@ -1,0 +1,77 @@
+"""Samples with weights: effective number, mean, quantiles, shortest intervals; for constraints, importance and brushing alike.
+
+Weights are (n,), none negative, of any scale; None stands for equal ones. A brush is a weight of 0 or 1, and knowledge
+of different kinds multiplies.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def normalised(weights: NDArray | None, n: int) -> NDArray:
+    """Weights (n,) with sum 1; ValueError where they are not n finite numbers from zero up with a positive sum."""
+    if weights is None:
+        return np.full(n, 1.0 / n)
+    w = np.asarray(weights, float)
+    if w.shape != (n,) or not np.isfinite(w).all() or (w < 0).any() or not w.sum() > 0:
+        raise ValueError(f"Weights of {n} samples must be {n} finite numbers from zero up, not all zero.")
+    return w / w.sum()
+
+
+def from_log(log_weights: NDArray) -> NDArray:
+    """Weights (n,) with largest value 1 from their logarithms (-inf allowed, not for all)."""
+    top = float(np.max(log_weights))
+    if not np.isfinite(top):
+        raise ValueError("No sample has a weight above zero.")
+    return np.exp(log_weights - top)
+
+
+def effective_samples(weights: NDArray | None, n: int) -> float:
+    """Kish's effective number (sum w)^2 / sum w^2 of n samples with weights (n,)."""
+    return float(1.0 / (normalised(weights, n) ** 2).sum())
+
+
+def weighted_mean(samples: NDArray, weights: NDArray | None = None) -> float:
+    """Mean of samples (n,)."""
+    return float(normalised(weights, samples.size) @ samples)
+
+
+def weighted_quantile(samples: NDArray, levels: NDArray | float, weights: NDArray | None = None) -> NDArray:
+    """Quantiles of samples (n,) at `levels` (k,) in 0..1, linear between samples; numpy's own where weights are equal."""
+    if weights is None:
+        return np.quantile(samples, levels)
+    order = np.argsort(samples)
+    w = normalised(weights, samples.size)[order]
+    kept = w > 0
+    ordered, w = samples[order][kept], w[kept]
+    below = np.cumsum(w) - w  # with equal weights i / n, stretched to numpy's i / (n - 1)
+    last = below[-1]
+    return np.interp(levels, below / last if last > 0 else below, ordered)
+
+
+def highest_density_interval(samples: NDArray, mass: float, weights: NDArray | None = None) -> tuple[float, float]:
+    """Shortest interval that holds `mass` of the weight of samples (n,)."""
+    order = np.argsort(samples)
+    ordered = samples[order]
+    if weights is None:
+        inside = int(np.ceil(mass * ordered.size))
+        widths = ordered[inside - 1 :] - ordered[: ordered.size - inside + 1]
+        first = int(np.argmin(widths))
+        return float(ordered[first]), float(ordered[first + inside - 1])
+    w = normalised(weights, samples.size)[order]
+    ordered, w = ordered[w > 0], w[w > 0]
+    above = np.cumsum(w)
+    starts = above - w
+    last = np.searchsorted(above, starts + mass - 1e-12)  # first sample with enough weight behind each start
+    possible = last < ordered.size
+    widths = ordered[last[possible]] - ordered[possible]
+    first = int(np.argmin(widths))
+    return float(ordered[first]), float(ordered[last[first]])
+
+
+def representatives(weights: NDArray | None, n: int, size: int) -> NDArray:
+    """Indices (size,) of samples in proportion to their weights, evenly through the list: systematic, no chance in it."""
+    cumulative = np.cumsum(normalised(weights, n))
+    return np.minimum(np.searchsorted(cumulative, (np.arange(size) + 0.5) / size), n - 1)

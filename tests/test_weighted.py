@@ -1,0 +1,48 @@
+"""Weighted samples against the numbers of samples repeated or left out."""
+
+import numpy as np
+import pytest
+
+from cinn_core import weighted
+
+
+def test_equal_weights_change_nothing() -> None:
+    x = np.random.default_rng(0).standard_normal(999)
+    same = np.full(999, 7.0)
+    assert weighted.weighted_mean(x, same) == pytest.approx(x.mean(), abs=1e-12)
+    levels = np.array([0.0, 0.025, 0.16, 0.5, 0.84, 1.0])
+    assert weighted.weighted_quantile(x, levels, same) == pytest.approx(np.quantile(x, levels), abs=1e-9)
+    assert weighted.highest_density_interval(x, 0.68, same) == weighted.highest_density_interval(x, 0.68)
+
+
+def test_weights_turn_one_normal_into_another() -> None:
+    x = np.random.default_rng(1).standard_normal(200_000)
+    weights = np.exp(x - 0.5)  # times e^x moves a unit normal to mean 1
+    assert weighted.weighted_mean(x, weights) == pytest.approx(1, abs=0.02)
+    low, high = weighted.highest_density_interval(x, 0.6827, weights)
+    assert (low, high) == pytest.approx((0, 2), abs=0.08)
+    assert weighted.weighted_quantile(x, 0.5, weights) == pytest.approx(1, abs=0.02)
+    assert weighted.effective_samples(weights, x.size) / x.size == pytest.approx(np.exp(-1), rel=0.05)
+
+
+def test_effective_number_counts_what_is_left_of_a_brush() -> None:
+    kept = np.zeros(100)
+    kept[:13] = 1
+    assert weighted.effective_samples(kept, 100) == pytest.approx(13)
+    assert weighted.effective_samples(None, 100) == pytest.approx(100)
+
+
+def test_representatives_come_in_proportion_to_their_weight() -> None:
+    chosen = weighted.representatives(np.array([0.0, 3.0, 1.0]), 3, 400)
+    assert np.bincount(chosen, minlength=3).tolist() == [0, 300, 100]
+    assert weighted.representatives(None, 8, 8).tolist() == list(range(8))
+
+
+def test_log_weights_far_below_zero_do_not_underflow() -> None:
+    assert weighted.from_log(np.array([-5000.0, -5001.0, -np.inf])) == pytest.approx([1, np.exp(-1), 0])
+
+
+@pytest.mark.parametrize("wrong", [np.zeros(3), np.array([1.0, -1.0, 1.0]), np.array([np.nan, 1, 1]), np.ones(4)])
+def test_weights_that_are_none_are_refused(wrong) -> None:
+    with pytest.raises(ValueError, match="3 samples"):
+        weighted.normalised(wrong, 3)
