@@ -7,6 +7,7 @@ windows keep the edges out of them. Constant steps in velocity make a shift and 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -54,10 +55,33 @@ def rotation_transfer(frequency: Tensor, vbroad: Tensor) -> Tensor:
     return ((1 - e) * uniform + (2 * e / 3) * parabolic) / (1 - e / 3)
 
 
-def gaussian_transfer(frequency: Tensor, fwhm: Tensor) -> Tensor:
-    """Fourier transform of Gaussians of FWHM (n,) [km/s] at frequency (m,) [cycles per km/s]; result (n, m)."""
-    sigma = fwhm[:, None] / _FWHM_PER_SIGMA
-    return torch.exp(-2 * (torch.pi * sigma * frequency[None]) ** 2)
+def gaussian_transfer(frequency: Tensor, squared_fwhm: Tensor) -> Tensor:
+    """Fourier transform of Gaussians of FWHM² (n,) [(km/s)²] at frequency (m,) [cycles per km/s]; result (n, m)."""
+    variance = squared_fwhm[:, None] / _FWHM_PER_SIGMA**2
+    return torch.exp(-2 * torch.pi**2 * variance * frequency[None] ** 2)
+
+
+def transfer_function(
+    frequency: Tensor,
+    vbroad: Tensor,
+    resolving_power: Tensor,
+    velocity: Tensor | None = None,
+    macroturbulence: Tensor | None = None,
+) -> Tensor:
+    """Transfer function (n, m) of rotation, line spread, shift and macroturbulence at `frequency` (m,) [cycles per km/s].
+
+    It starts from spectra at R = 60 000: a Gaussian of FWHM² = (c / resolving_power)² - (5 km/s)² leads to the
+    resolving power (n,) wanted. vbroad (n,) [km/s]; velocity (n,) [km/s], positive to the red; macroturbulence (n,)
+    [km/s] isotropic and Gaussian, exp(-(v / macroturbulence)²). Real where there is no velocity.
+    """
+    variance = (torch.as_tensor(fwhm_kms(1.0)) / resolving_power) ** 2 - MODEL_FWHM_KMS**2
+    variance = variance.clamp_min(0)
+    if macroturbulence is not None:
+        variance = variance + 4 * np.log(2) * macroturbulence**2
+    real = rotation_transfer(frequency, vbroad) * gaussian_transfer(frequency, variance)
+    if velocity is None:
+        return real
+    return real * torch.exp(-2j * torch.pi * velocity[:, None] * frequency[None])
 
 
 def model_arm_slices(wavelength: NDArray) -> tuple[slice, ...]:
@@ -66,26 +90,75 @@ def model_arm_slices(wavelength: NDArray) -> tuple[slice, ...]:
     return tuple(slice(a, b) for a, b in pairwise(cuts))
 
 
+def transform_length(arms: tuple[slice, ...]) -> int:
+    """Length of the Fourier transform that serves every arm: the longest with its zero padding."""
+    longest = max(arm.stop - arm.start for arm in arms)
+    return int(scipy.fft.next_fast_len(longest + int(_MAX_SHIFT_KMS / MODEL_STEP_KMS), real=True))
+
+
+def transform_frequency(size: int, like: Tensor) -> Tensor:
+    """Frequencies (size // 2 + 1,) [cycles per km/s] of a real transform of `size` steps of the model's grid."""
+    return torch.fft.rfftfreq(size, d=MODEL_STEP_KMS, dtype=like.dtype, device=like.device)
+
+
 def broaden(
-    flux: Tensor, arms: tuple[slice, ...], vbroad: Tensor, resolving_power: Tensor, velocity: Tensor | None = None
+    flux: Tensor,
+    arms: tuple[slice, ...],
+    vbroad: Tensor,
+    resolving_power: Tensor,
+    velocity: Tensor | None = None,
+    macroturbulence: Tensor | None = None,
 ) -> Tensor:
     """Rotate, degrade and shift emulator spectra.
 
-    flux (n, m) at R = 60 000 on the emulator's grid; vbroad, velocity (n,) [km/s], velocity positive to the red;
-    resolving_power (n,) of the result. Returns (n, m) on the same grid; differentiable in every argument.
+    flux (n, m) at R = 60 000 on the emulator's grid; the others (n,) as in `transfer_function`. Returns (n, m) on the
+    same grid; differentiable in every argument.
     """
-    fwhm = (torch.as_tensor(fwhm_kms(1.0)) / resolving_power) ** 2 - MODEL_FWHM_KMS**2
+    size = transform_length(arms)
+    transfer = transfer_function(transform_frequency(size, flux), vbroad, resolving_power, velocity, macroturbulence)
     parts = []
     for arm in arms:
         depth = 1 - flux[:, arm]
-        size = scipy.fft.next_fast_len(depth.shape[1] + int(_MAX_SHIFT_KMS / MODEL_STEP_KMS), real=True)
-        frequency = torch.fft.rfftfreq(size, d=MODEL_STEP_KMS, dtype=flux.dtype, device=flux.device)
-        transfer = rotation_transfer(frequency, vbroad) * gaussian_transfer(frequency, fwhm.clamp_min(0).sqrt())
         spectrum = torch.fft.rfft(depth, n=size) * transfer
-        if velocity is not None:
-            spectrum = spectrum * torch.exp(-2j * torch.pi * velocity[:, None] * frequency[None])
         parts.append(1 - torch.fft.irfft(spectrum, n=size)[:, : depth.shape[1]])
     return torch.cat(parts, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class ResolvingPowerTable:
+    """A resolving power that changes along the spectrum: values (k,) at air wavelengths (k,) [Angstrom], linear between."""
+
+    wavelength: NDArray
+    value: NDArray
+
+    def __post_init__(self) -> None:
+        if self.wavelength.shape != self.value.shape or self.wavelength.size < 2:
+            raise ValueError("A table of resolving power needs as many values as wavelengths, two at least.")
+        if np.any(np.diff(self.wavelength) <= 0) or np.any(self.value <= 0):
+            raise ValueError("A table of resolving power needs increasing wavelengths and positive values.")
+
+
+_TABLE_STEP = 3.0
+"""Steps of FWHM² [(km/s)²] between which spectra of a changing resolving power are interpolated; 3e-5 in flux."""
+
+
+def broaden_by_table(
+    flux: Tensor, wavelength: NDArray, arms: tuple[slice, ...], vbroad: Tensor, table: ResolvingPowerTable
+) -> Tensor:
+    """`broaden` for a line spread function that changes with wavelength: at each wavelength the Gaussian of R(wavelength).
+
+    flux (n, m) on `wavelength` (m,). Linear in FWHM² between spectra of constant resolving power.
+    """
+    squared = fwhm_kms(np.interp(wavelength, table.wavelength, table.value)) ** 2
+    low, high = float(squared.min()), float(squared.max())
+    nodes = np.linspace(low, high, 2 + int((high - low) / _TABLE_STEP))
+    step = max(nodes[1] - nodes[0], 1e-6)
+    total = torch.zeros_like(flux)
+    for node in nodes:
+        weight = torch.as_tensor(np.clip(1 - np.abs(squared - node) / step, 0, 1), dtype=flux.dtype, device=flux.device)
+        power = torch.full_like(vbroad, float(fwhm_kms(1.0) / np.sqrt(node)))
+        total = total + weight * broaden(flux, arms, vbroad, power)
+    return total
 
 
 def pixel_operator(wavelength: NDArray) -> Tensor:

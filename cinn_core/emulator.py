@@ -66,6 +66,11 @@ class Emulator:
         columns = [covariance(x, self.anchors, self.n_own, b) @ b.weights for b in self.blocks]
         return torch.cat(columns, 1).to(self.basis.dtype)
 
+    def coefficient_gradients(self, labels: Tensor) -> Tensor:
+        """Derivatives (n, 26, k), double, of the coefficients with respect to the scaled inputs of labels (n, 25)."""
+        x = emulator_inputs(labels.double())
+        return torch.cat([_block_gradient(x, self.anchors, self.n_own, b) for b in self.blocks], 2)
+
 
 def emulator_inputs(labels: Tensor) -> Tensor:
     """Scaled inputs (n, 26) of labels (n, 25): 5040 K / Teff, log g, [Fe/H], vmic, [alpha/Fe], A(Li), [X/Fe]."""
@@ -88,9 +93,25 @@ def emulator_inputs(labels: Tensor) -> Tensor:
 
 def matern52(a: Tensor, b: Tensor) -> Tensor:
     """Matern-5/2 covariance (n, m) of scaled inputs a (n, d) and b (m, d)."""
-    squared = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * a @ b.T
-    r = torch.sqrt(5 * squared.clamp_min(1e-10))
+    r = _matern_distance(a, b)
     return (1 + r + r * r / 3) * torch.exp(-r)
+
+
+def _matern_distance(a: Tensor, b: Tensor) -> Tensor:
+    squared = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * a @ b.T
+    return torch.sqrt(5 * squared.clamp_min(1e-10))
+
+
+def _block_gradient(x: Tensor, anchors: Tensor, n_own: int, block: EmulatorBlock) -> Tensor:
+    """Derivatives (n, 26, k) of a block's coefficients by x (n, 26): dk/dx = -5/3 (1 + r) exp(-r) s² (x - a)."""
+    total = x.new_zeros(len(x), x.shape[1], block.weights.shape[1])
+    own = anchors[:n_own], block.weights[:n_own], block.own_scales, block.own_amplitude
+    for near, weights, scales, amplitude in ((anchors, block.weights, block.shared_scales, 1.0), own):
+        r = _matern_distance(x * scales, near * scales)
+        slope = (5 / 3) * amplitude * (1 + r) * torch.exp(-r)
+        moved = (slope[:, None] * near.T[None]) @ weights
+        total = total + (scales**2)[None, :, None] * (moved - x[:, :, None] * (slope @ weights)[:, None])
+    return total
 
 
 def covariance(x: Tensor, anchors: Tensor, n_own: int, block: EmulatorBlock) -> Tensor:

@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .broadening import broaden, model_arm_slices, pixel_operator
+from .broadening import broaden, model_arm_slices, pixel_operator, transfer_function
 from .emulator import Emulator
+from .fourier_basis import MAX_RESOLVING_POWER, FourierBasis, fourier_basis
 from .instrument import RESOLVING_POWER
 from .targets import COLUMN, SYNTHESIS_NAMES
 
@@ -19,11 +20,15 @@ _SYNTHESIS_COLUMNS = [COLUMN[name] for name in SYNTHESIS_NAMES]
 
 @dataclass(frozen=True, eq=False)
 class ForwardModel:
-    """Emulator, broadening and the instrument's pixels as one function of the 26 labels."""
+    """Emulator, broadening and the instrument's pixels as one function of the 26 labels.
+
+    pixels: sparse (N_PIXELS, m), averages the model's grid over the instrument's pixels.
+    """
 
     emulator: Emulator
     arms: tuple[slice, ...]
     pixels: Tensor
+    fourier: FourierBasis
 
     @property
     def model_wavelength(self) -> NDArray:
@@ -33,17 +38,32 @@ class ForwardModel:
     def torch_flux(
         self, labels: Tensor, resolving_power: Tensor | None = None, velocity: Tensor | None = None
     ) -> Tensor:
-        """Flux (n, N_PIXELS) for labels (n, 26), differentiable; resolving_power and velocity [km/s] (n,) optional."""
-        return self.to_pixels(self.torch_native_flux(labels, resolving_power, velocity))
+        """Flux (n, N_PIXELS) for labels (n, 26), differentiable; resolving_power and velocity [km/s] (n,) optional.
+
+        Raises ValueError for a resolving power above 25 000, which the pixels would not sample.
+        """
+        if resolving_power is None:
+            resolving_power = labels.new_full((len(labels),), RESOLVING_POWER)
+        elif bool((resolving_power > MAX_RESOLVING_POWER).any()):
+            raise ValueError(f"The instrument's pixels carry a resolving power of at most {MAX_RESOLVING_POWER:.0f}.")
+        coefficients = self.emulator.coefficients(labels[:, _SYNTHESIS_COLUMNS])
+        vbroad = labels[:, COLUMN["vbroad"]]
+        transfer = transfer_function(self.fourier.frequency, vbroad, resolving_power, velocity)
+        return self.to_pixels(self.fourier.flux(coefficients, transfer))
 
     def torch_native_flux(
-        self, labels: Tensor, resolving_power: Tensor | None = None, velocity: Tensor | None = None
+        self,
+        labels: Tensor,
+        resolving_power: Tensor | None = None,
+        velocity: Tensor | None = None,
+        macroturbulence: Tensor | None = None,
     ) -> Tensor:
-        """Flux (n, m) on the model's own grid, rotated and degraded."""
+        """Flux (n, m) on the model's own grid, rotated and degraded to any resolving power up to 60 000."""
         flux = self.emulator.flux(labels[:, _SYNTHESIS_COLUMNS])
         if resolving_power is None:
-            resolving_power = torch.full((len(labels),), RESOLVING_POWER, dtype=flux.dtype, device=flux.device)
-        return broaden(flux, self.arms, labels[:, COLUMN["vbroad"]], resolving_power, velocity)
+            resolving_power = flux.new_full((len(labels),), RESOLVING_POWER)
+        vbroad = labels[:, COLUMN["vbroad"]]
+        return broaden(flux, self.arms, vbroad, resolving_power, velocity, macroturbulence)
 
     def to_pixels(self, native_flux: Tensor) -> Tensor:
         """Averages spectra (n, m) over the instrument's pixels, (n, N_PIXELS)."""
@@ -62,4 +82,5 @@ class ForwardModel:
 
 def forward_model(emulator: Emulator) -> ForwardModel:
     """Forward model around an emulator."""
-    return ForwardModel(emulator, model_arm_slices(emulator.wavelength), pixel_operator(emulator.wavelength))
+    arms = model_arm_slices(emulator.wavelength)
+    return ForwardModel(emulator, arms, pixel_operator(emulator.wavelength), fourier_basis(emulator, arms))

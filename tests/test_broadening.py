@@ -87,8 +87,8 @@ def test_gradient_with_respect_to_broadening_equals_finite_differences() -> None
     frequency = torch.linspace(0, 0.25, 50, dtype=torch.float64)
     vbroad = torch.tensor([1.5, 12.0, 80.0], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda v: rotation_transfer(frequency, v), vbroad)
-    fwhm = torch.tensor([14.0], dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda w: gaussian_transfer(frequency, w), fwhm)
+    squared = torch.tensor([196.0], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda w: gaussian_transfer(frequency, w), squared)
 
 
 def test_pixels_average_the_spectrum_and_conserve_flux() -> None:
