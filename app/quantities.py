@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinn_core.stages import Analysis
-from cinn_core.weighted import highest_density_interval
 from cinn_core.targets import COLUMN, TARGETS, Target, a_li
+from cinn_core.weighted import highest_density_interval
 
 MINUS = "\N{MINUS SIGN}"
 

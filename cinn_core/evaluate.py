@@ -18,9 +18,9 @@ from .model import Model
 from .network import N_TARGETS, Observation
 from .prior import from_z, inside
 from .projection import mask_projection
-from .weighted import highest_density_interval
 from .targets import COLUMN, TARGETS
 from .training.grid_data import Grid
+from .weighted import highest_density_interval
 
 PAPER_SNR: tuple[int, ...] = (10, 12, 14, 16, 18, 20, 23, 26, 30, 35, 40, 45, 50, 80, 100, 130, 180, 250, 1000)
 """S/N per Angstrom at which Ksoll et al. (2026) report."""
