@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from cinn_core import __version__
 from cinn_core.errors import KielError
+from cinn_core.overrides import Overrides
 
 from .cli_continuum import evaluate_continuum
 from .cli_learning import evaluate, train
@@ -26,15 +27,14 @@ from .cli_options import (
     JsonOption,
     NetworkOption,
     RowOption,
-    RvOption,
     SamplesOption,
     SeedOption,
-    SnrOption,
     require_file,
     require_folder_of,
     write,
     write_json,
 )
+from .cli_overrides import with_overrides
 from .cli_synthesis import evaluate_synthesis, grid, synthesise
 
 REFUSED = 2
@@ -96,11 +96,11 @@ def serve(
 
 
 @app.command()
+@with_overrides
 def analyse(
     file: FileArgument,
+    overrides: Overrides,
     json: JsonOption = None,
-    snr: SnrOption = None,
-    rv: RvOption = None,
     samples: SamplesOption = 4096,
     seed: SeedOption = 0,
     network: NetworkOption = None,
@@ -120,17 +120,19 @@ def analyse(
         from cinn_core.report import to_json
 
         model = load_model(device, network)
-        analysis = run(file, model, snr=snr, rv=rv, n_samples=samples, seed=seed, hdu=hdu, row=row, progress=report)
+        analysis = run(
+            file, model, overrides=overrides, n_samples=samples, seed=seed, hdu=hdu, row=row, progress=report
+        )
     print_analysis(analysis)
     write_json(to_json(analysis), json)
 
 
 @app.command()
+@with_overrides
 def prepare(
     file: FileArgument,
     out: Annotated[Path, typer.Argument(metavar="OUT.fits", help="Where the prepared spectrum goes.")],
-    snr: SnrOption = None,
-    rv: RvOption = None,
+    overrides: Overrides,
     hdu: HduOption = None,
     row: RowOption = None,
 ) -> None:
@@ -149,7 +151,7 @@ def prepare(
 
         templates = make_templates(load_forward())
         report(f"Preparing {file.name}")
-        vector = run(read(file, hdu=hdu, row=row), templates, snr=snr, rv=rv)
+        vector = run(read(file, hdu=hdu, row=row), templates, overrides)
     print_preparation(vector)
     write(lambda: write_prepared(vector, out), out)
 

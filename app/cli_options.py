@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,13 +9,6 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cinn_core.errors import DataError, SpectrumError
-
-
-def _finite(value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise typer.BadParameter("a finite number is needed")
-    return value
-
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -27,13 +19,6 @@ SeedOption = Annotated[int, typer.Option(min=0, help="Seed: the same seed gives 
 DeviceOption = Annotated[Device, typer.Option(help="Where the network runs; auto takes a GPU where there is one.")]
 NetworkOption = Annotated[
     Path | None, typer.Option("--network", metavar="WEIGHTS", help="A network of your own instead of the shipped one.")
-]
-SnrOption = Annotated[
-    float | None,
-    typer.Option(min=1.0, callback=_finite, help="S/N per Å of continuum, where you know better than the file."),
-]
-RvOption = Annotated[
-    float | None, typer.Option(callback=_finite, help="Radial velocity [km/s], where you know better than the fit.")
 ]
 HduOption = Annotated[
     int | None, typer.Option("--hdu", min=0, help="Extension of a FITS file with several spectra, from 0.")

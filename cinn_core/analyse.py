@@ -14,6 +14,7 @@ from . import __version__
 from .fourmost import prepare
 from .infer import infer, observe
 from .model import Model, load_model
+from .overrides import NOTHING_GIVEN, Overrides
 from .projection import mask_projection
 from .readers import read
 from .resimulate import misfit, resimulate
@@ -36,8 +37,7 @@ def analyse(
     model: Model,
     *,
     name: str | None = None,
-    snr: float | None = None,
-    rv: float | None = None,
+    overrides: Overrides = NOTHING_GIVEN,
     n_samples: int = 4096,
     seed: int = 0,
     hdu: int | None = None,
@@ -46,14 +46,14 @@ def analyse(
 ) -> Analysis:
     """Posterior of the star whose spectrum is in `source` (a path, or the bytes of a file called `name`).
 
-    snr [per Angstrom] and rv [km/s] override what the data say; hdu and row choose among
-    several spectra in the file. Raises SpectrumError for what cannot be used.
+    `overrides` replace what the data and the file say; hdu and row choose among several spectra in the file.
+        Raises SpectrumError for what cannot be used.
     """
     timings: dict[str, float] = {}
     with _timed(timings, "read", "Reading the file", progress):
         spectrum = read(source, name, hdu=hdu, row=row)
     return analyse_spectrum(
-        spectrum, model, snr=snr, rv=rv, n_samples=n_samples, seed=seed, progress=progress, timings=timings
+        spectrum, model, overrides=overrides, n_samples=n_samples, seed=seed, progress=progress, timings=timings
     )
 
 
@@ -61,8 +61,7 @@ def analyse_spectrum(
     spectrum: Spectrum,
     model: Model,
     *,
-    snr: float | None = None,
-    rv: float | None = None,
+    overrides: Overrides = NOTHING_GIVEN,
     n_samples: int = 4096,
     seed: int = 0,
     progress: Progress | None = None,
@@ -71,7 +70,7 @@ def analyse_spectrum(
     """The same for a spectrum that was read already; `timings` [s] of earlier stages are carried along."""
     timings = {} if timings is None else timings
     with _timed(timings, "prepare", "Bringing the spectrum to the 4MOST spectrograph", progress):
-        vector = prepare(spectrum, model.templates, snr=snr, rv=rv)
+        vector = prepare(spectrum, model.templates, overrides)
     with _timed(timings, "infer", f"Drawing {n_samples} samples of the posterior", progress):
         masked = mask_projection(model.projection, vector.good)
         seen = observe(vector, model, masked=masked)
@@ -83,7 +82,7 @@ def analyse_spectrum(
     with _timed(timings, "saliency", "Finding the pixels that decided", progress):
         pixels = saliency(seen, posterior, model, masked)
     timings["total"] = round(sum(timings.values()), 4)
-    provenance = _provenance(vector, model, n_samples, seed, snr, rv)
+    provenance = _provenance(vector, model, n_samples, seed, overrides)
     flags = _flags(vector, posterior, resimulation)
     return Analysis(vector, posterior, summary, resimulation, pixels, flags, timings, provenance)
 
@@ -109,9 +108,7 @@ def _flags(vector: FluxVector, posterior: PosteriorSamples, resimulation: Resimu
     return tuple(dict.fromkeys(flags))
 
 
-def _provenance(
-    vector: FluxVector, model: Model, n_samples: int, seed: int, snr: float | None, rv: float | None
-) -> dict[str, object]:
+def _provenance(vector: FluxVector, model: Model, n_samples: int, seed: int, overrides: Overrides) -> dict[str, object]:
     return {
         "kiel": __version__,
         "versions": {name: version(name) for name in ("torch", "FrEIA", "numpy", "astropy", "specutils")},
@@ -121,7 +118,7 @@ def _provenance(
         "device": str(model.device),
         "samples": n_samples,
         "seed": seed,
-        "given": {key: value for key, value in (("snr", snr), ("rv", rv)) if value is not None},
+        "given": overrides.given(),
         "rv_error_kms": vector.rv_error_kms,
         "snr_by_arm": [s if np.isfinite(s) else None for s in vector.snr],
         "coverage": list(vector.coverage),

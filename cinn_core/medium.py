@@ -44,7 +44,7 @@ def joined(windows: list[Window], medium: Medium) -> tuple[NDArray, NDArray, NDA
 
 
 def settle_medium(
-    spectrum: Spectrum, windows: list[Window], power: float, templates: Templates
+    spectrum: Spectrum, windows: list[Window], power: float, templates: Templates, given: Medium | None = None
 ) -> tuple[Medium, Velocity, list[Step]]:
     """Air or vacuum, and the velocity in it; where the file does not say, the medium in which the arms agree better.
 
@@ -56,6 +56,9 @@ def settle_medium(
         wavelength, flux, _, good = joined(windows, medium)
         return measure_velocity(wavelength, flux, good, power, templates)
 
+    if given is not None:
+        told = {"medium": given.value, "file": spectrum.medium.value}
+        return given, velocity_in(given), [Step("medium", "given by the user", dict(told))]
     if spectrum.medium is not Medium.UNKNOWN:
         return spectrum.medium, velocity_in(spectrum.medium), []
     tried = {medium: velocity_in(medium) for medium in (Medium.AIR, Medium.VACUUM)}

@@ -1,4 +1,4 @@
-"""The native pixels near the arms: resolving power, coarse continuum, and what is no starlight marked before anything smooths it."""
+"""The native pixels near the arms: their resolving power and their coarse continuum."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from .continuum import coarse_continuum
 from .errors import SpectrumError
-from .instrument import ARMS, SPEED_OF_LIGHT_KMS
+from .instrument import ARMS, SPEED_OF_LIGHT_KMS, Arm
+from .overrides import ContinuumChoice
 from .resample import AS_IT_IS
 from .stages import Spectrum, Step
 from .velocity import MAX_KMS
@@ -17,7 +18,7 @@ from .velocity import MAX_KMS
 DEFAULT_RESOLVING_POWER = 80_000.0
 _PIXELS_PER_ELEMENT, _MOST_PIXELS_PER_ELEMENT = 3.0, 6.0
 _MARGIN_KMS = MAX_KMS + 150.0
-_STRETCH = 64
+_NORMALISED = (0.7, 1.4)
 _ABSURD = 100.0  # times the continuum: no light of a star
 
 
@@ -69,8 +70,11 @@ def assumed_from_sampling(spectrum: Spectrum, pixels_per_element: float) -> floa
     return 1 / (pixels_per_element * float(np.median(near)))
 
 
-def windows_of(spectrum: Spectrum) -> tuple[list[Window], list[Step]]:
-    """The native pixels within reach of each arm, divided by their coarse continuum."""
+def windows_of(spectrum: Spectrum, choice: ContinuumChoice) -> tuple[list[Window], list[Step]]:
+    """The native pixels within reach of each arm, divided by their coarse continuum, or as they are where that is chosen.
+
+    Raises SpectrumError where there is no continuum, or where flux to be left as it is does not have it at 1.
+    """
     windows, steps = [], []
     for arm in ARMS:
         low, high = arm.low * (1 - _MARGIN_KMS / SPEED_OF_LIGHT_KMS), arm.high * (1 + _MARGIN_KMS / SPEED_OF_LIGHT_KMS)
@@ -80,6 +84,9 @@ def windows_of(spectrum: Spectrum) -> tuple[list[Window], list[Step]]:
             continue
         wavelength, flux = spectrum.wavelength[near], spectrum.flux[near]
         continuum, normalised = coarse_continuum(wavelength, flux, good)
+        if choice is ContinuumChoice.AS_IS:
+            _require_normalised(flux[good], arm)
+            continuum, normalised = np.ones(flux.size), True
         if not np.isfinite(continuum[good]).all() or not (continuum[good] > 0).all():
             continue
         error = None if spectrum.error is None else spectrum.error[near] / continuum
@@ -103,49 +110,10 @@ def windows_of(spectrum: Spectrum) -> tuple[list[Window], list[Step]]:
     return windows, steps
 
 
-def without_noise(windows: list[Window]) -> tuple[list[Window], list[Step]]:
-    """Mark stretches of 64 pixels whose scatter is five times the usual as bad: ends of orders, dead parts of a detector."""
-    out, count = [], 0
-    for w in windows:
-        n = _STRETCH
-        difference = np.full(w.flux.size, np.nan)
-        known = w.good[2:-2] & w.good[:-4] & w.good[4:]
-        difference[2:-2][known] = np.abs(2 * w.flux[2:-2] - w.flux[:-4] - w.flux[4:])[known]
-        cut = difference[: difference.size // n * n].reshape(-1, n)
-        seen = np.isfinite(cut).sum(1) >= 10
-        if not seen.any():
-            out.append(w)
-            continue
-        scatter = np.zeros(len(cut))
-        scatter[seen] = np.nanmedian(cut[seen], axis=1)
-        usual = np.median(scatter[seen])
-        noisy = np.repeat((scatter > 5 * usual) & (scatter > 0.15), n)
-        good = w.good.copy()
-        good[: noisy.size] &= ~noisy
-        count += int(noisy.sum())
-        out.append(Window(w.wavelength, w.flux, w.error, good))
-    if count == 0:
-        return windows, []
-    return out, [Step("noisy stretches", "pixels with five times the usual scatter are missing", {"pixels": count})]
-
-
-def without_spikes(windows: list[Window]) -> tuple[list[Window], list[Step]]:
-    """Mark positive outliers (cosmic rays) and their neighbours as bad: 8 sigma and 10 % above the continuum."""
-    out, count = [], 0
-    for w in windows:
-        sigma = 1.4826 * float(np.median(np.abs(np.diff(w.flux[w.good])))) / np.sqrt(2)
-        spike = w.good & (w.flux > 1 + max(0.10, 8 * sigma))
-        local = np.median(w.flux[w.good][w.flux[w.good] > np.median(w.flux[w.good])])
-        spike &= w.flux > local + max(0.10, 8 * sigma)
-        if spike.mean() > 0.02:  # that is no cosmic ray but a poor continuum
-            spike[:] = False
-        wide = np.convolve(spike, np.ones(5), "same") > 0
-        count += int(spike.sum())
-        out.append(Window(w.wavelength, w.flux, w.error, w.good & ~wide))
-    if count == 0:
-        return windows, []
-    return out, [
-        Step(
-            "spikes", "pixels 8 sigma and 10 % above the continuum, and two neighbours, are missing", {"pixels": count}
+def _require_normalised(flux: NDArray, arm: Arm) -> None:
+    level = float(np.percentile(flux, 90))
+    if not _NORMALISED[0] < level < _NORMALISED[1]:
+        raise SpectrumError(
+            f"The flux of the {arm.name} arm lies at {level:.3g}, not at 1; a spectrum whose continuum is to be left as it is has to "
+            "be normalised. Let the continuum be fitted."
         )
-    ]

@@ -14,6 +14,7 @@ from cinn_core.errors import SpectrumError
 from cinn_core.fourmost import TELLURIC_OXYGEN, prepare
 from cinn_core.instrument import WAVELENGTH
 from cinn_core.medium import air, vacuum
+from cinn_core.overrides import ContinuumChoice, Overrides
 from cinn_core.readers import read
 from cinn_core.snr import measure_snr
 from cinn_core.stages import Medium, Spectrum
@@ -90,7 +91,7 @@ def test_gap_and_cosmic_ray_are_missing_and_telluric_oxygen_goes_with_the_observ
 
 
 def test_given_velocity_and_snr_are_used_as_they_are():
-    vector = prepare(spectrum(30.0), templates(), rv=30.0, snr=120.0)
+    vector = prepare(spectrum(30.0), templates(), Overrides(velocity=30.0, snr=120.0))
     assert vector.rv_kms == 30.0
     assert vector.snr == (120.0, 120.0)
     assert_is_the_sun(vector)
@@ -157,7 +158,7 @@ def forward_at(labels: np.ndarray, power: float) -> np.ndarray:
 @pytest.mark.parametrize("power", [22_000.0, 28_000.0, 40_000.0, 60_000.0])
 def test_star_of_vbroad_1_comes_to_resolving_power_20000_within_three_percent(power):
     labels = labels_of(vbroad=1.0)
-    vector = prepare(spectrum_of(WAVE, forward_at(labels, power), resolving_power=power), templates(), snr=500.0)
+    vector = prepare(spectrum_of(WAVE, forward_at(labels, power), resolving_power=power), templates(), Overrides(snr=500.0))
     trial = np.linspace(18_000, 22_000, 41)
     rows = torch.as_tensor(np.repeat(labels[None], trial.size, 0), dtype=torch.float32)
     with torch.no_grad():
