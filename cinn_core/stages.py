@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,9 +174,21 @@ class PosteriorSamples:
             raise ValueError("Samples, coordinates and densities of a posterior differ in shape.")
 
 
+class Status(StrEnum):
+    """What a posterior says of a target: a value, no more than a limit, or nothing beyond the prior."""
+
+    MEASURED = "measured"
+    LIMIT = "limit"
+    UNCONSTRAINED = "unconstrained"
+
+
 @dataclass(frozen=True)
 class TargetSummary:
-    """One target's numbers, in its unit; lo/hi are highest-density intervals of the marginal."""
+    """One target's numbers, in its unit; lo/hi are highest-density intervals of the marginal.
+
+    `limit95`, where the status is LIMIT: the 95 % quantile where the density piles up at the prior's lower edge, the
+    5 % quantile where it does at the upper one.
+    """
 
     map: float
     map_paper: float
@@ -187,13 +199,42 @@ class TargetSummary:
     lo95: float
     hi95: float
     unit: str
+    status: Status = Status.MEASURED
+    limit95: float | None = None
+
+    @property
+    def limit_sign(self) -> str:
+        """'<' before an upper limit, '>' before a lower one, nothing where there is no limit."""
+        if self.limit95 is None:
+            return ""
+        return "<" if self.limit95 >= self.median else ">"
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A quantity that follows from the targets sample by sample; `scale` names the solar abundances it rests on."""
+
+    label: str
+    unit: str
+    scale: str
+    mean: float
+    median: float
+    lo68: float
+    hi68: float
+    lo95: float
+    hi95: float
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The thirteen targets' numbers, keyed by target name in the fixed order."""
+    """The thirteen targets' numbers, keyed by target name in the fixed order.
+
+    `derived`: [X/H], A(X), [alpha/Fe]; `correlations`: 13 rows of 13, in the targets' order.
+    """
 
     targets: dict[str, TargetSummary]
+    derived: dict[str, Derived] = field(default_factory=dict)
+    correlations: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if tuple(self.targets) != TARGET_NAMES:
@@ -222,6 +263,55 @@ class Saliency:
     weights: NDArray
 
 
+@dataclass(frozen=True)
+class Reliability:
+    """How far an answer can be trusted.
+
+    rejected_fraction of the raw samples; distance of the embedding from the training stars' and the threshold that
+    1 % of validation stars exceed (None for a network without these statistics); chi2, the mean over posterior samples
+    and pixels of the squared residual in units of noise and model error, and the same for each diagnostic line seen.
+    """
+
+    rejected_fraction: float
+    distance: float | None
+    distance_threshold: float | None
+    chi2: float
+    chi2_lines: dict[str, float]
+
+    @property
+    def is_far(self) -> bool:
+        """Whether no training star looks like this one to the network."""
+        return (
+            self.distance is not None
+            and self.distance_threshold is not None
+            and self.distance > self.distance_threshold
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Importance:
+    """The posterior weighed against the likelihood itself.
+
+    labels and z (n, 13) of the samples, log_weights (n,) of prior x likelihood over proposal; effective_samples (Kish)
+    of them and their share, `efficiency`; pareto_k of the weights' tail; rounds of adaptation (0: the flow's own
+    samples); `failed` where the weights cannot be trusted; summary of the weighted samples.
+    """
+
+    labels: NDArray
+    z: NDArray
+    log_weights: NDArray
+    effective_samples: float
+    efficiency: float
+    pareto_k: float
+    rounds: int
+    failed: bool
+    summary: Summary
+
+    def __post_init__(self) -> None:
+        for name in ("labels", "z", "log_weights"):
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
+
+
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """Everything `analyse` found out about one spectrum: the stages, the flags, how long each took, and where it came from."""
@@ -234,3 +324,5 @@ class Analysis:
     flags: tuple[str, ...]
     timings_s: dict[str, float]
     provenance: dict[str, object]
+    reliability: Reliability | None = None
+    importance: Importance | None = None

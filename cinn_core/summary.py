@@ -1,12 +1,14 @@
-"""Numbers from samples: MAP, the paper's MAP, mean, median and highest-density intervals of every target."""
+"""Numbers from samples: MAP, the paper's MAP, mean, median, highest-density intervals and status of every target."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .derived import correlations, derive
 from .prior import from_z, log_dz_dlabel
 from .stages import PosteriorSamples, Summary, TargetSummary
+from .status import status_of
 from .targets import TARGETS
 from .weighted import highest_density_interval, normalised, weighted_mean, weighted_quantile
 
@@ -28,10 +30,11 @@ def summarise(posterior: PosteriorSamples, weights: NDArray | None = None) -> Su
         lo68, hi68 = highest_density_interval(x, 0.68, weights)
         lo95, hi95 = highest_density_interval(x, 0.95, weights)
         mean, median = weighted_mean(x, weights), float(weighted_quantile(x, 0.5, weights))
+        status, limit95 = status_of(posterior.z[:, i], x, weights)
         targets[target.name] = TargetSummary(
-            float(mode[i]), float(paper[i]), mean, median, lo68, hi68, lo95, hi95, target.unit
+            float(mode[i]), float(paper[i]), mean, median, lo68, hi68, lo95, hi95, target.unit, status, limit95
         )
-    return Summary(targets)
+    return Summary(targets, derive(posterior.labels, weights), correlations(posterior.labels, weights))
 
 
 def _log(weights: NDArray) -> NDArray:
