@@ -86,8 +86,8 @@ def _print_pairs(pairs: Mapping[str, str], console: Console) -> None:
 
 
 def print_emulator_figures(figures: Mapping[str, Any], console: Console | None = None) -> None:
-    """Flux errors of the emulator: all core stars in a line, then its poorest lines."""
-    console = console or Console()
+    """Errors of the emulator: all core stars in a line, its poorest lines, then flux and label errors by region."""
+    console = console or Console(width=max(Console().width, 120))
     percent = {
         name: f"{100 * figures[key]:.2f} %"
         for name, key in (("median |Δflux|", "median_abs"), ("99th percentile", "p99_abs"), ("rms", "rms"))
@@ -100,6 +100,19 @@ def print_emulator_figures(figures: Mapping[str, Any], console: Console | None =
     for name, line in sorted(figures["lines"].items(), key=lambda item: -item[1]["depth_rms"])[:8]:
         table.add_row(name, f"{100 * line['depth_rms']:.2f} %", f"{100 * line['within_1pct']:.1f} %")
     console.print(table)
+    shown = [target for target in TARGETS if target.name in _LABELS_BY_REGION]
+    title = "Robust scatter of one linear step of a fit to each star, S/N 250, by region of the Kiel diagram"
+    table = Table("region", "stars", "median |Δflux|", title=title, title_justify="left")
+    for target in shown:
+        table.add_column(escape(target.label), justify="right")
+    core = {"name": "4100-7000 K, [Fe/H] > -2.5", **figures}
+    for region in (core, *figures["regions"]):
+        sigmas = (_sigma(region["labels"][target.name]["sigma"], target) for target in shown)
+        table.add_row(escape(region["name"]), str(region["n"]), f"{100 * region['median_abs']:.2f} %", *sigmas)
+    console.print(table)
+
+
+_LABELS_BY_REGION = ("teff", "logg", "feh", "vmic", "ca_fe", "mg_fe")
 
 
 def print_network_figures(figures: Mapping[str, Any], console: Console | None = None) -> None:

@@ -34,14 +34,20 @@ def jacobian(forward: ForwardModel, z: NDArray) -> NDArray:
     return out
 
 
+def label_slopes(z: NDArray) -> NDArray:
+    """d label / d z (n, 26, 26), rows labels and columns coordinates, by central differences, for z (n, 26)."""
+    up, down = (_shifted(np.asarray(z, float), step) for step in (_INPUT_STEP, -_INPUT_STEP))
+    return ((up - down) / (2 * _INPUT_STEP)).reshape(len(z), N_LABELS, N_LABELS).transpose(1, 2).numpy()
+
+
 @torch.no_grad()
 def _batch(forward: ForwardModel, z: NDArray) -> Tensor:
     """(n, 26, N_PIXELS)"""
     n, emulator, fourier = len(z), forward.emulator, forward.fourier
     labels = torch.as_tensor(from_z(z))
-    inputs = _input_slopes(z)
-    slopes = inputs @ emulator.coefficient_gradients(labels[:, _SYNTHESIS_COLUMNS])
-    vbroad, speed = labels[:, COLUMN["vbroad"]], _vbroad_slope(z)
+    slopes = _input_slopes(z) @ emulator.coefficient_gradients(labels[:, _SYNTHESIS_COLUMNS])
+    column = COLUMN["vbroad"]
+    vbroad, speed = labels[:, column], torch.as_tensor(label_slopes(z)[:, column, column])
     frequency = fourier.frequency.double()
     transfer = _transfer(frequency, vbroad)
     step = _VBROAD_STEP * vbroad
@@ -49,7 +55,7 @@ def _batch(forward: ForwardModel, z: NDArray) -> Tensor:
     bent = (bent * speed[:, None]).float()
     rows = fourier.depth(slopes.flatten(0, 1).float(), transfer.float().repeat_interleave(N_LABELS, 0))
     rows = rows.reshape(n, N_LABELS, -1)
-    rows[:, COLUMN["vbroad"]] = 1 - fourier.flux(emulator.coefficients(labels[:, _SYNTHESIS_COLUMNS]), bent)
+    rows[:, column] = 1 - fourier.flux(emulator.coefficients(labels[:, _SYNTHESIS_COLUMNS]), bent)
     return -forward.to_pixels(rows.flatten(0, 1)).reshape(n, N_LABELS, N_PIXELS)
 
 
@@ -67,12 +73,3 @@ def _input_slopes(z: NDArray) -> Tensor:
     """Derivatives (n, 26, 26) of the emulator's inputs (last axis) by z."""
     up, down = (emulator_inputs(_shifted(z, s)[:, _SYNTHESIS_COLUMNS]) for s in (_INPUT_STEP, -_INPUT_STEP))
     return ((up - down) / (2 * _INPUT_STEP)).reshape(len(z), N_LABELS, -1)
-
-
-def _vbroad_slope(z: NDArray) -> Tensor:
-    """Derivative (n,) of vbroad [km/s] by its own coordinate."""
-    column = COLUMN["vbroad"]
-    up, down = z.copy(), z.copy()
-    up[:, column] += _INPUT_STEP
-    down[:, column] -= _INPUT_STEP
-    return torch.as_tensor((from_z(up) - from_z(down))[:, column] / (2 * _INPUT_STEP))

@@ -172,15 +172,19 @@ def test_evaluation_refuses_grids_that_are_not_there(kiel, tmp_path, monkeypatch
         assert is_refused(kiel("evaluate", what, *options)), options
 
 
-def test_emulator_figures_show_the_poorest_lines_first(console):
+def test_emulator_figures_show_the_poorest_lines_first():
+    console = Console(record=True, width=120, file=io.StringIO())
     lines = {
         "Mg I 5183.604": {"depth_rms": 0.02, "within_1pct": 0.5},
         "Fe I 6165.360": {"depth_rms": 0.001, "within_1pct": 1},
     }
+    labels = {target.name: {"sigma": 12.6} for target in TARGETS}
+    region = {"name": "4100-4500 K dwarfs", "n": 3, "median_abs": 0.007, "labels": labels}
     figures = {"n": 7, "median_abs": 0.003, "p99_abs": 0.02, "rms": 0.013, "pairs_within_1pct": 0.9, "lines": lines}
-    print_emulator_figures(figures, console)
+    print_emulator_figures(figures | {"labels": labels, "regions": [region]}, console)
     text = console.export_text()
     assert "0.30 %" in text
+    assert "4100-4500 K dwarfs" in text
     assert text.index("Mg I 5183.604") < text.index("Fe I 6165.360")
 
 
