@@ -14,7 +14,7 @@ from astropy.io import fits
 from synthetic import fits_bytes, image_hdu
 
 from cinn_core.errors import SpectrumError
-from cinn_core.readers import read
+from cinn_core.readers import Choice, list_spectra, read
 from cinn_core.stages import Medium
 
 N = 4000
@@ -34,7 +34,9 @@ def pixels_hdu(flux: np.ndarray, name: str) -> fits.BinTableHDU:
 
 def test_spectra_in_rows_are_not_joined_but_asked_for():
     data = fits_bytes(fits.PrimaryHDU(), rows_hdu(np.tile(WAVE, (3, 1)), FLUX))
-    with pytest.raises(SpectrumError, match=r"3 spectra, one in each row.*--row 0 to 2"):
+    with pytest.raises(
+        SpectrumError, match=r"holds 3 spectra \(row 0; row 1; row 2\); choose one with --row 0, 1, 2\."
+    ):
         read(data, "many.fits")
     assert np.allclose(read(data, "many.fits", row=2).flux, FLUX[2])
     with pytest.raises(SpectrumError, match="rows 0 to 2; there is no 3"):
@@ -45,7 +47,7 @@ def test_spectra_in_extensions_are_named_and_chosen():
     primary = fits.PrimaryHDU()
     primary.header["OBJECT"], primary.header["SPEC_RES"] = "HD 1", 48_000.0
     data = fits_bytes(primary, pixels_hdu(FLUX[0], "FIRST"), pixels_hdu(FLUX[1], "SECOND"))
-    with pytest.raises(SpectrumError, match=r"2 spectra in several extensions \(1 FIRST.*2 SECOND.*--hdu 1, 2"):
+    with pytest.raises(SpectrumError, match=r"2 spectra \(1 FIRST; 2 SECOND\); choose one with --hdu 1, 2"):
         read(data, "two.fits")
     chosen = read(data, "two.fits", hdu=2)
     assert np.allclose(chosen.flux, FLUX[1])
@@ -66,6 +68,51 @@ def test_rows_that_are_pixels_and_text_have_nothing_to_choose():
         read(fits_bytes(fits.PrimaryHDU(), pixels_hdu(FLUX[0], "A")), "a.fits", row=5)
     with pytest.raises(SpectrumError, match="no extensions or rows"):
         read("\n".join(f"{w} 1.0" for w in WAVE).encode(), "a.txt", hdu=1)
+
+
+def test_choices_are_listed_for_whoever_asks_and_are_what_read_takes():
+    names = fits.BinTableHDU.from_columns([fits.Column(name="TARGNAME", format="4A", array=["a", "b", "c", "d", "e"])])
+    stack = image_hdu(np.concatenate([FLUX, FLUX[:2]]), CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1.0)
+    data = fits_bytes(stack, names)
+    choices = list_spectra(data, "fibres.fits")
+    assert choices[1] == Choice(0, 1, "row 1: b")
+    assert len(choices) == 5
+    assert np.allclose(read(data, "fibres.fits", hdu=choices[2].hdu, row=choices[2].row).flux, FLUX[2])
+    with pytest.raises(SpectrumError, match="5 spectra"):
+        read(data, "fibres.fits")
+    rows = list_spectra(fits_bytes(fits.PrimaryHDU(), rows_hdu(np.tile(WAVE, (3, 1)), FLUX)))
+    assert [(c.hdu, c.row) for c in rows] == [(1, 0), (1, 1), (1, 2)]
+    tables = fits_bytes(fits.PrimaryHDU(), pixels_hdu(FLUX[0], "FIRST"), pixels_hdu(FLUX[1], "SECOND"))
+    assert list_spectra(tables) == (Choice(1, None, "1 FIRST"), Choice(2, None, "2 SECOND"))
+
+
+def test_nothing_is_asked_where_a_file_holds_one_spectrum():
+    assert list_spectra(fits_bytes(image_hdu(FLUX[0], CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1.0))) == ()
+    assert list_spectra(fits_bytes(image_hdu(FLUX[:2], CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1.0))) == ()  # bands
+    assert list_spectra(b"5200 1.0\n5200.1 0.9\n") == ()
+    with pytest.raises(SpectrumError, match="damaged"):
+        list_spectra(b"SIMPLE" + bytes(9000), "a.fits")
+
+
+@pytest.mark.parametrize("layout", ["groups", "rows"])
+def test_hdf5_with_several_spectra_asks_which(layout):
+    def build(file) -> None:
+        if layout == "rows":
+            file["wavelength"], file["flux"] = WAVE, FLUX
+            return
+        for i in range(3):
+            group = file.create_group(f"star{i}")
+            group["wavelength"], group["flux"] = WAVE, FLUX[i]
+
+    data = hdf5_bytes(build)
+    choices = list_spectra(data, "stars.h5")
+    assert len(choices) == 3
+    with pytest.raises(SpectrumError, match="holds 3 spectra"):
+        read(data, "stars.h5")
+    for choice, flux in zip(choices, FLUX, strict=True):
+        assert np.allclose(read(data, "stars.h5", hdu=choice.hdu, row=choice.row).flux, flux)
+    with pytest.raises(SpectrumError, match="there is no 9"):
+        read(data, "stars.h5", hdu=9) if layout == "groups" else read(data, "stars.h5", row=9)
 
 
 def hdf5_bytes(build) -> bytes:

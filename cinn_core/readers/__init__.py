@@ -7,7 +7,10 @@ import hashlib
 import io
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -15,13 +18,16 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Spectrum, Step
-from .common import Found
+from .choice import Choice
+from .common import Found, Pixels
 from .echelle import is_echelle, read_echelle
-from .hdf5 import MAGIC, read_hdf5
+from .hdf5 import MAGIC, choices_in_hdf5, read_hdf5
 from .image import is_image, read_image
-from .several import choose, require_modest
+from .several import choices_in, choose, require_modest
 from .table import is_table, read_table
 from .text import is_text, read_text
+
+__all__ = ["Choice", "list_spectra", "read"]
 
 MAX_BYTES = 250_000_000
 """Largest file, and largest content of a gzip file, that is read."""
@@ -44,32 +50,61 @@ _READABLE = "Kiel reads FITS images, FITS tables, HDF5 and text columns"
 def read(source: Path | bytes, name: str | None = None, *, hdu: int | None = None, row: int | None = None) -> Spectrum:
     """One spectrum from a file or its bytes; raises SpectrumError, in a sentence, for anything that is none.
 
-    `hdu` and `row` (from 0) choose among several spectra in a FITS file; where there is a choice and none was made, the
+    `hdu` (in HDF5: the group) and `row`, from 0, choose among several spectra in a file; where there is a choice and none was made, the
     error says what is there.
     """
-    name = name or (Path(source).name if not isinstance(source, bytes) else "the file")
-    data = source if isinstance(source, bytes) else _load(Path(source), name)
-    content = _decompressed(data, name)
+    content, name, sha256 = _content(source, name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # astropy's remarks on headers are not the user's concern
         found = _parse(content, name, hdu, row)
-    good = np.isfinite(found.flux) & (True if found.good is None else found.good)
-    kept, steps = _increasing(found.wavelength, good)
-    kept = kept[_without_empty_ends(found.flux[kept])]
+    pixels, order_steps = _in_order(found.pixels)
     return Spectrum(
-        wavelength=found.wavelength[kept],
-        flux=np.where(np.isfinite(found.flux), found.flux, 0.0)[kept],
-        error=None if found.error is None else found.error[kept],
-        good=good[kept],
+        wavelength=pixels.wavelength,
+        flux=pixels.flux,
+        error=pixels.error,
+        good=pixels.good,
         medium=found.medium,
         star=found.star,
         file=name,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256,
         flavour=found.flavour,
         resolving_power=found.resolving_power,
         snr_header=found.snr_header,
-        steps=found.steps + steps,
+        steps=found.steps + order_steps,
     )
+
+
+def list_spectra(source: Path | bytes, name: str | None = None) -> tuple[Choice, ...]:
+    """The spectra in a file among which a person has to choose, for `read`'s hdu and row; none where it holds one.
+
+    Raises SpectrumError for a file that cannot be opened; whether a spectrum can be used only `read` tells.
+    """
+    content, name, _ = _content(source, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if content.startswith(MAGIC):
+            return choices_in_hdf5(content, name)
+        if content[:6] == b"SIMPLE":
+            with _opened(content, name) as hdus:
+                return choices_in(hdus)
+    return ()
+
+
+def _content(source: Path | bytes, name: str | None) -> tuple[bytes, str, str]:
+    """A file's bytes, unpacked, its name, and the hash of its bytes as they came."""
+    name = name or (Path(source).name if not isinstance(source, bytes) else "the file")
+    data = source if isinstance(source, bytes) else _load(Path(source), name)
+    return _decompressed(data, name), name, hashlib.sha256(data).hexdigest()
+
+
+def _in_order(pixels: Pixels) -> tuple[Pixels, tuple[Step, ...]]:
+    """Pixels in increasing wavelength, without empty ends and with a finite flux everywhere, and the ledger's entry."""
+    good = np.isfinite(pixels.flux) & pixels.good
+    kept, steps = _increasing(pixels.wavelength, good)
+    kept = kept[_without_empty_ends(pixels.flux[kept])]
+    flux = np.where(np.isfinite(pixels.flux), pixels.flux, 0.0)[kept]
+    error = None if pixels.error is None else pixels.error[kept]
+    return Pixels(pixels.wavelength[kept], flux, error, good[kept]), steps
 
 
 def _increasing(wavelength: NDArray, good: NDArray) -> tuple[NDArray, tuple[Step, ...]]:
@@ -125,10 +160,10 @@ def _parse(content: bytes, name: str, hdu: int | None, row: int | None) -> Found
         raise SpectrumError(f"{name} is empty; there is no spectrum to read.")
     if content[:6] == b"SIMPLE":
         return _parse_fits(content, name, hdu, row)
-    if hdu is not None or row is not None:
-        raise SpectrumError(f"{name} is no FITS file; it has no extensions or rows to choose from.")
     if content.startswith(MAGIC):
-        return read_hdf5(content, name)
+        return read_hdf5(content, name, hdu, row)
+    if hdu is not None or row is not None:
+        raise SpectrumError(f"{name} is neither FITS nor HDF5; it has no extensions or rows to choose from.")
     for magic, kind in _OTHER_FILES:
         if content.lstrip()[: len(magic)].lower() == magic.lower():
             raise SpectrumError(f"{name} is {kind}, not a spectrum; {_READABLE}.")
@@ -143,20 +178,24 @@ def _parse(content: bytes, name: str, hdu: int | None, row: int | None) -> Found
 
 
 def _parse_fits(content: bytes, name: str, hdu: int | None, row: int | None) -> Found:
+    with _opened(content, name) as hdus:
+        shapes = [None if found.data is None else np.shape(found.data) for found in hdus]
+        chosen = choose(hdus, name, hdu, row)
+        for matches, reader in _FITS_FORMATS:
+            if matches(chosen):
+                return reader(chosen, name)
+    holds = ", ".join("an empty header" if s is None else f"data of shape {s}" for s in shapes[:5])
+    raise SpectrumError(f"{name} is a FITS file holding {holds}, but no spectrum with wavelengths; {_READABLE}.")
+
+
+@contextmanager
+def _opened(content: bytes, name: str) -> Iterator[list[Any]]:
+    """The readable HDUs of a FITS file; raises SpectrumError where it is damaged or larger than any spectrum."""
     try:
         with fits.open(io.BytesIO(content), memmap=False, ignore_missing_simple=True) as opened:
             require_modest(list(opened), name)
-            hdus = [found for found in opened if hasattr(found, "data")]  # damaged ones have none
-            shapes = [None if found.data is None else np.shape(found.data) for found in hdus]
-            hdus = choose(hdus, name, hdu, row)
-            for matches, reader in _FITS_FORMATS:
-                if matches(hdus):
-                    return reader(hdus, name)
-    except SpectrumError:
-        raise
+            yield [found for found in opened if hasattr(found, "data")]  # damaged ones have none
     except (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, fits.VerifyError, MemoryError) as problem:
         raise SpectrumError(
             f"{name} is a damaged or cut FITS file ({str(problem).splitlines()[0][:120]}); fetch it again."
         ) from problem
-    holds = ", ".join("an empty header" if s is None else f"data of shape {s}" for s in shapes[:5])
-    raise SpectrumError(f"{name} is a FITS file holding {holds}, but no spectrum with wavelengths; {_READABLE}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,19 +46,60 @@ _SNR_KEYS = ("SNR", "S_N", "SN", "SNRATIO", "MEANSNR", "HIERARCH ESO DRS SPE EXT
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """The parts of a spectrum as one reader found them; `read` adds the file's name and hash."""
+class Pixels:
+    """Wavelength [Angstrom], flux in any scale, its error or None, and which pixels are good, all (n,)."""
 
     wavelength: NDArray
     flux: NDArray
+    error: NDArray | None
+    good: NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The parts of a spectrum as one reader found them; `read` adds the file's name and hash."""
+
+    pixels: Pixels
     flavour: str
-    error: NDArray | None = None
-    good: NDArray | None = None
-    medium: Medium = Medium.UNKNOWN
-    star: str = ""
-    resolving_power: float | None = None
-    snr_header: float | None = None
-    steps: tuple[Step, ...] = field(default_factory=tuple)
+    medium: Medium
+    star: str
+    resolving_power: float | None
+    snr_header: float | None
+    steps: tuple[Step, ...]
+
+
+Told = tuple[Medium, tuple[Step, ...]]
+"""Air or vacuum as a file tells it, and the ledger's entry."""
+
+
+def found(
+    pixels: Pixels,
+    flavour: str,
+    headers: list[Any],
+    name: str,
+    steps: list[Step],
+    *,
+    error_from: str = "the file's errors",
+    medium: Told | None = None,
+    star: str = "",
+) -> Found:
+    """What every reader ends with: errors checked, missing pixels told, and what the headers (or the file's name) say.
+
+    `medium` and `star` are what the format itself tells, ahead of the headers; headers come in order of precedence.
+    """
+    error, good, error_steps = usable_error(pixels.error, pixels.good, error_from)
+    power, power_steps = resolving_power(headers, name)
+    air_or_vacuum, medium_steps = medium or medium_of(headers)
+    told = [*steps, *missing_step(~pixels.good, pixels.wavelength), *error_steps, *power_steps, *medium_steps]
+    return Found(
+        Pixels(pixels.wavelength, pixels.flux, error, good),
+        flavour,
+        air_or_vacuum,
+        star or star_name(headers, name),
+        power,
+        snr_header(headers),
+        tuple(told),
+    )
 
 
 def to_angstrom(values: NDArray, unit: str | None, where: str) -> tuple[NDArray, Step]:
@@ -131,6 +172,12 @@ def usable_error(error: NDArray | None, good: NDArray, where: str) -> tuple[NDAr
         return None, good, (Step("error column", reason, {"valid_fraction": share}),)
     step = Step("error column", f"errors from {where}; zero or NaN means missing", {"valid_fraction": share})
     return error, good & valid, (step,)
+
+
+def error_of(inverse_variance: NDArray) -> NDArray:
+    """Errors (n,) from inverse variances; NaN where there is none."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(inverse_variance > 0, inverse_variance**-0.5, np.nan)
 
 
 def number(header: Any, key: str) -> float | None:

@@ -10,19 +10,9 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Step
-from .common import (
-    Found,
-    medium_of,
-    missing_pixels,
-    missing_step,
-    resolving_power,
-    snr_header,
-    star_name,
-    to_angstrom,
-    usable_error,
-)
+from .common import Found, Pixels, found, missing_pixels, star_name, to_angstrom
 from .image import holds_bands, is_multispec, wavelength_axis
-from .orders import Order, merge_orders
+from .orders import merge_orders
 
 
 def is_echelle(hdus: list[fits.PrimaryHDU]) -> bool:
@@ -50,16 +40,9 @@ def read_echelle(hdus: list[fits.PrimaryHDU], name: str) -> Found:
     else:
         orders, steps = _stacked(images, name)
         flavour = "order image with wavelengths"
-    merged = merge_orders(orders)
-    headers = [first.header]
-    error, good, error_steps = usable_error(merged.error, merged.good, "the orders' own errors")
-    power, power_steps = resolving_power(headers, name)
-    medium, medium_steps = medium_of(headers)
-    steps += [merged.step, *missing_step(~good, merged.wavelength), *error_steps, *power_steps, *medium_steps]
-    star = re.sub(r"^ORDER:\s*\d+\s*", "", star_name(headers, name))
-    return Found(
-        merged.wavelength, merged.flux, flavour, error, good, medium, star, power, snr_header(headers), tuple(steps)
-    )
+    pixels, step = merge_orders(orders)
+    star = re.sub(r"^ORDER:\s*\d+\s*", "", star_name([first.header], name))
+    return found(pixels, flavour, [first.header], name, [*steps, step], error_from="the orders' own errors", star=star)
 
 
 def _lit(flux: NDArray) -> NDArray:
@@ -75,7 +58,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float)
 
 
-def _multispec(hdu: fits.ImageHDU, name: str) -> tuple[list[Order], list[Step]]:
+def _multispec(hdu: fits.ImageHDU, name: str) -> tuple[list[Pixels], list[Step]]:
     """Orders of an IRAF multispec image; the object is the first band, or the one a BANDID calls the object."""
     data = np.asarray(hdu.data, float)
     cube = data.reshape(-1, *data.shape[-2:])
@@ -92,7 +75,7 @@ def _multispec(hdu: fits.ImageHDU, name: str) -> tuple[list[Order], list[Step]]:
             _multispec_axis(spec.group(1).split(), cube.shape[2], name), "Angstrom", f"order {row + 1}"
         )
         flux = cube[science, row]
-        orders.append(Order(wave, flux, None if noise is None else cube[noise, row], _lit(flux)))
+        orders.append(Pixels(wave, flux, None if noise is None else cube[noise, row], _lit(flux)))
     if not orders or unit_step is None:
         raise SpectrumError(
             f"{name} is an IRAF multispec image without its WAT2 wavelength solution; load one that has it."
@@ -134,12 +117,12 @@ def _function_axis(words: list[float], pixel: NDArray, name: str) -> NDArray:
     return words[0] * (words[1] + series[kind](x, np.array(words[6 : 6 + n_terms])))
 
 
-def _one_hdu_per_order(images: list[fits.ImageHDU]) -> tuple[list[Order], list[Step]]:
+def _one_hdu_per_order(images: list[fits.ImageHDU]) -> tuple[list[Pixels], list[Step]]:
     orders = []
     for hdu in images:
         flux = np.asarray(hdu.data, float).ravel()
         wave, _ = wavelength_axis(hdu.header, flux.size, f"extension {hdu.name}")
-        orders.append(Order(wave, flux, None, _lit(flux)))
+        orders.append(Pixels(wave, flux, None, _lit(flux)))
     return orders, [
         Step(
             "format", "FITS images, one extension an order, each with its own wavelength axis", {"orders": len(orders)}
@@ -147,7 +130,7 @@ def _one_hdu_per_order(images: list[fits.ImageHDU]) -> tuple[list[Order], list[S
     ]
 
 
-def _stacked(images: list[fits.ImageHDU], name: str) -> tuple[list[Order], list[Step]]:
+def _stacked(images: list[fits.ImageHDU], name: str) -> tuple[list[Pixels], list[Step]]:
     """Orders stacked in rows, with another image of the same shape that holds the wavelengths, and perhaps one of errors."""
     flux = np.asarray(images[0].data, float)
     same = [np.asarray(h.data, float) for h in images[1:] if h.data.shape == flux.shape]
@@ -162,7 +145,7 @@ def _stacked(images: list[fits.ImageHDU], name: str) -> tuple[list[Order], list[
     wave_flat, unit_step = to_angstrom(wave.ravel(), None, "the wavelength image")
     wave = wave_flat.reshape(flux.shape)
     orders = [
-        Order(wave[i], flux[i], errors[0][i] if errors else None, ~missing_pixels(flux[i]))
+        Pixels(wave[i], flux[i], errors[0][i] if errors else None, ~missing_pixels(flux[i]))
         for i in range(flux.shape[0])
     ]
     return orders, [

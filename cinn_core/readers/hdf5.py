@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import h5py
@@ -12,60 +14,66 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Step
-from .common import (
-    Found,
-    medium_of,
-    missing_pixels,
-    missing_step,
-    resolving_power,
-    snr_header,
-    star_name,
-    to_angstrom,
-    usable_error,
-)
-from .orders import Order, merge_orders
+from .choice import Choice, repeats, require_choice, wavelength_range
+from .common import Found, Pixels, error_of, found, missing_pixels, to_angstrom
+from .orders import merge_orders
 from .several import MAX_ELEMENTS
 from .table import ERROR, FLUX, IVAR, WAVE
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _PATTERNS = {"wave": WAVE, "flux": FLUX, "error": ERROR, "ivar": IVAR}
+_MOST_GROUPS = 1000
+
+Group = tuple[Any, dict[str, str]]
+"""A group with wavelength and flux datasets, and the name of the dataset of each role."""
 
 
-def read_hdf5(content: bytes, name: str) -> Found:
-    """One spectrum from an HDF5 file; its groups, and the rows of two-dimensional datasets, are orders that are joined."""
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            headers = [_header(file)]
-            groups = _groups(file, name)
-            headers += [_header(group) for group, _ in groups[:1]]
-            parts = [part for group, roles in groups for part in _parts(group, roles, name)]
-    except (OSError, RuntimeError, KeyError) as problem:
-        raise SpectrumError(f"{name} is a damaged HDF5 file ({str(problem)[:100]}); fetch it again.") from problem
+def choices_in_hdf5(content: bytes, name: str) -> tuple[Choice, ...]:
+    """The spectra among which a person has to choose: groups, or rows over one wavelength axis; none where there is one."""
+    with _opened(content, name) as file:
+        return _choices(_groups(file, name))
+
+
+def read_hdf5(content: bytes, name: str, group: int | None = None, row: int | None = None) -> Found:
+    """One spectrum from an HDF5 file: of the group and row asked for; groups and rows that are orders are joined."""
+    with _opened(content, name) as file:
+        groups = _groups(file, name)
+        if group is not None:
+            if not 0 <= group < len(groups):
+                raise SpectrumError(f"{name} holds spectra in groups 0 to {len(groups) - 1}; there is no {group}.")
+            groups = groups[group : group + 1]
+        if row is None:
+            require_choice(_choices(groups), name)
+        headers = [_header(groups[0][0]), _header(file)]
+        parts = [part for node, roles in groups for part in _parts(node, roles, name, row)]
     steps = [Step("format", "HDF5 datasets of wavelength and flux", {"groups": len(groups), "orders": len(parts)})]
     steps.append(parts[0][1])
-    orders = [order for order, _ in parts]
-    power, power_steps = resolving_power(headers, name)
-    medium, medium_steps = medium_of(headers)
-    if len(orders) > 1:
-        merged = merge_orders(orders)
-        wavelength, flux, error, good = merged.wavelength, merged.flux, merged.error, merged.good
-        steps.append(merged.step)
-    else:
-        wavelength, flux, error, good = orders[0].wavelength, orders[0].flux, orders[0].error, orders[0].good
-    error, good, error_steps = usable_error(error, good, "the error dataset")
-    steps += [*missing_step(~good, wavelength), *error_steps, *power_steps, *medium_steps]
-    return Found(
-        wavelength,
-        flux,
-        "HDF5",
-        error,
-        good,
-        medium,
-        star_name(headers, name),
-        power,
-        snr_header(headers),
-        tuple(steps),
-    )
+    pixels = parts[0][0]
+    if len(parts) > 1:
+        pixels, step = merge_orders([_lit(part) for part, _ in parts])
+        steps.append(step)
+    return found(pixels, "HDF5", headers, name, steps, error_from="the error dataset")
+
+
+@contextmanager
+def _opened(content: bytes, name: str) -> Iterator[Any]:
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            yield file
+    except (OSError, RuntimeError, KeyError) as problem:
+        raise SpectrumError(f"{name} is a damaged HDF5 file ({str(problem)[:100]}); fetch it again.") from problem
+
+
+def _choices(groups: list[Group]) -> tuple[Choice, ...]:
+    if len(groups) > 1 and repeats([wavelength_range(node[roles["wave"]][()]) for node, roles in groups]):
+        return tuple(Choice(i, None, node.name) for i, (node, _) in enumerate(groups))
+    node, roles = groups[0]
+    flux, wave = node[roles["flux"]], node[roles["wave"]]
+    if len(groups) == 1 and flux.ndim == 2 and len(flux) > 1:
+        alone = wave.ndim == 1 or len(wave) == 1
+        if alone or repeats([wavelength_range(w) for w in wave[:50]]):
+            return tuple(Choice(0, i, f"row {i}") for i in range(len(flux)))
+    return ()
 
 
 def _header(node: Any) -> dict[str, str]:
@@ -73,59 +81,56 @@ def _header(node: Any) -> dict[str, str]:
     return {str(k).upper(): (v.decode() if isinstance(v, bytes) else str(v)) for k, v in node.attrs.items()}
 
 
-def _groups(file: Any, name: str) -> list[tuple[Any, dict[str, str]]]:
-    """Groups (the root among them) with wavelength and flux datasets: (group, dataset name of each role), in their order."""
-    found = []
+def _groups(file: Any, name: str) -> list[Group]:
+    """Groups (the root among them) with wavelength and flux datasets, in their order."""
+    usable: list[Group] = []
     nodes: list[Any] = [file]
     file.visititems(lambda _, node: nodes.append(node) if isinstance(node, h5py.Group) else None)
-    for node in nodes[:1000]:
+    for node in nodes[:_MOST_GROUPS]:
         datasets = [k for k, v in node.items() if isinstance(v, h5py.Dataset)]
         roles = {role: k for role, p in _PATTERNS.items() for k in datasets[::-1] if re.match(p, k.lower())}
         if {"wave", "flux"} <= set(roles):
-            found.append((node, roles))
-    if not found:
+            usable.append((node, roles))
+    if not usable:
         raise SpectrumError(
             f"{name} is an HDF5 file without datasets of wavelength and flux side by side; name them wavelength and flux."
         )
-    return found
+    for node, roles in usable:
+        for key in roles.values():
+            if node[key].size > MAX_ELEMENTS:
+                raise SpectrumError(
+                    f"Dataset {key} of {name} holds {node[key].size} values; no spectrum of one star is that large."
+                )
+    return usable
 
 
-def _parts(group: Any, roles: dict[str, str], name: str) -> list[tuple[Order, Step]]:
-    """The orders of one group, each with the step on its unit."""
-    for key in roles.values():
-        if group[key].size > MAX_ELEMENTS:
-            raise SpectrumError(
-                f"Dataset {key} of {name} holds {group[key].size} values; no spectrum of one star is that large."
-            )
-    columns = {role: np.atleast_2d(np.asarray(group[key][()], float)) for role, key in roles.items()}
+def _parts(node: Any, roles: dict[str, str], name: str, row: int | None) -> list[tuple[Pixels, Step]]:
+    """The orders of one group, or the one row asked for, each with the step on its unit."""
+    columns = {role: np.atleast_2d(np.asarray(node[key][()], float)) for role, key in roles.items()}
+    if row is not None:
+        n = len(columns["flux"])
+        if not 0 <= row < n:
+            raise SpectrumError(f"{name} has rows 0 to {n - 1}; there is no {row}.")
+        columns = {role: c if len(c) == 1 else c[row : row + 1] for role, c in columns.items()}
     wave, flux = columns["wave"], columns["flux"]
-    if len(wave) == 1 and len(flux) > 1:
-        raise SpectrumError(
-            f"{name} holds {len(flux)} spectra over one wavelength axis; write the one that is meant into a file of its own."
-        )
     if any(c.shape != flux.shape for c in columns.values()):
         shapes = ", ".join(f"{role} {c.shape}" for role, c in columns.items())
         raise SpectrumError(f"The datasets of {name} differ in shape ({shapes}); a spectrum needs one of each a pixel.")
-    unit = group[roles["wave"]].attrs.get("unit", group[roles["wave"]].attrs.get("units"))
+    unit = node[roles["wave"]].attrs.get("unit", node[roles["wave"]].attrs.get("units"))
     angstrom, step = to_angstrom(wave, unit.decode() if isinstance(unit, bytes) else unit, f"dataset {roles['wave']}")
     error = _errors(columns)
-    several = len(flux) > 1
     return [
-        (
-            Order(
-                angstrom[i],
-                flux[i],
-                None if error is None else error[i],
-                ~missing_pixels(flux[i]) & ((flux[i] > 0) | ~several),
-            ),
-            step,
-        )
+        (Pixels(angstrom[i], flux[i], None if error is None else error[i], ~missing_pixels(flux[i])), step)
         for i in range(len(flux))
     ]
+
+
+def _lit(order: Pixels) -> Pixels:
+    """An order whose negative ends are no light."""
+    return Pixels(order.wavelength, order.flux, order.error, order.good & (order.flux > 0))
 
 
 def _errors(columns: dict[str, NDArray]) -> NDArray | None:
     if "error" in columns or "ivar" not in columns:
         return columns.get("error")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(columns["ivar"] > 0, columns["ivar"] ** -0.5, np.nan)
+    return error_of(columns["ivar"])

@@ -8,18 +8,7 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Step
-from .common import (
-    Found,
-    medium_of,
-    missing_pixels,
-    missing_step,
-    number,
-    resolving_power,
-    snr_header,
-    star_name,
-    to_angstrom,
-    usable_error,
-)
+from .common import Found, Pixels, found, missing_pixels, number, to_angstrom
 
 _ERROR_NAMES = ("SIGMA", "ERR", "ERROR", "ERRORS", "ERRS", "STDEV", "NOISE", "UNCERT", "UNCERTAINTY")
 
@@ -66,24 +55,10 @@ def read_image(hdus: list[fits.PrimaryHDU], name: str) -> Found:
     steps = [Step("format", "FITS image with a wavelength axis in its header", {"pixels": flux.size}), *steps]
     if len(bands) > 1:
         steps.append(Step("bands", f"the image holds {len(bands)} bands over one axis; the first is the spectrum"))
-    bad = missing_pixels(flux)
-    error, good, error_steps = usable_error(*_sigma(hdus, hdu, wavelength, ~bad, steps))
+    error, error_from = _sigma(hdus, hdu, wavelength, steps)
     headers = [hdu.header] if hdu is hdus[0] else [hdu.header, hdus[0].header]
-    power, power_steps = resolving_power(headers, name)
-    medium, medium_steps = medium_of(headers)
-    steps += [*missing_step(bad, wavelength), *error_steps, *power_steps, *medium_steps]
-    return Found(
-        wavelength,
-        flux,
-        "FITS image",
-        error,
-        good,
-        medium,
-        star_name(headers, name),
-        power,
-        snr_header(headers),
-        tuple(steps),
-    )
+    pixels = Pixels(wavelength, flux, error, ~missing_pixels(flux))
+    return found(pixels, "FITS image", headers, name, steps, error_from=error_from)
 
 
 def wavelength_axis(header: fits.Header, n: int, where: str) -> tuple[NDArray, list[Step]]:
@@ -137,8 +112,8 @@ def _iraf_unit(header: fits.Header) -> str:
 
 
 def _sigma(
-    hdus: list[fits.PrimaryHDU], science: fits.ImageHDU, wavelength: NDArray, good: NDArray, steps: list[Step]
-) -> tuple[NDArray | None, NDArray, str]:
+    hdus: list[fits.PrimaryHDU], science: fits.ImageHDU, wavelength: NDArray, steps: list[Step]
+) -> tuple[NDArray | None, str]:
     """Errors from the extension named like them, if it has the spectrum's own length and wavelengths."""
     for hdu in hdus:
         if hdu is science or not hdu.is_image or hdu.data is None or hdu.name.upper() not in _ERROR_NAMES:
@@ -153,5 +128,5 @@ def _sigma(
                     Step("error column", f"extension {hdu.name} has other wavelengths than the flux and is left out")
                 )
                 continue
-        return np.asarray(hdu.data, float).ravel(), good, f"extension {hdu.name}"
-    return None, good, ""
+        return np.asarray(hdu.data, float).ravel(), f"extension {hdu.name}"
+    return None, ""

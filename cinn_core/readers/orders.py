@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ..continuum import upper_envelope
 from ..errors import SpectrumError
 from ..stages import Step
+from .common import Pixels
 
 _STRETCH = 64  # pixels
 _NOISE_ALONE = 0.3  # scatter over level beyond which the end of an order is no light
@@ -17,28 +16,7 @@ _USUAL_TIMES = 5.0
 _NEIGHBOURS = 3
 
 
-@dataclass(frozen=True, eq=False)
-class Order:
-    """One echelle order: wavelength [Angstrom], flux in any scale, its error or None, and which pixels are good, all (n,)."""
-
-    wavelength: NDArray
-    flux: NDArray
-    error: NDArray | None
-    good: NDArray
-
-
-@dataclass(frozen=True, eq=False)
-class Merged:
-    """All orders as one spectrum of increasing wavelength with continuum near 1."""
-
-    wavelength: NDArray
-    flux: NDArray
-    error: NDArray | None
-    good: NDArray
-    step: Step
-
-
-def merge_orders(orders: list[Order], blaze_degree: int = 6) -> Merged:
+def merge_orders(orders: list[Pixels], blaze_degree: int = 6) -> tuple[Pixels, Step]:
     """Join orders into one spectrum: divide each by its blaze, cut every overlap in its middle.
 
     The blaze is the upper envelope of the order (polynomial of `blaze_degree`); pixels where it falls below a tenth of
@@ -66,16 +44,16 @@ def merge_orders(orders: list[Order], blaze_degree: int = 6) -> Merged:
     error = np.concatenate(errors)[order] if len(errors) == len(parts) else None
     reason = "each order divided by its blaze (upper envelope), overlaps cut in their middle"
     step = Step("orders joined", reason, {"orders": len(parts), "blaze_degree": blaze_degree})
-    return Merged(wavelength[order], flux, error, good, step)
+    return Pixels(wavelength[order], flux, error, good), step
 
 
-def _lit_part(order: Order) -> Order | None:
+def _lit_part(order: Pixels) -> Pixels | None:
     """The order in increasing wavelength, with what is noise alone marked as bad; None if it holds too little light."""
     ascending = np.argsort(order.wavelength, kind="stable")
     wavelength, flux, good = order.wavelength[ascending], order.flux[ascending], order.good[ascending]
     error = None if order.error is None else order.error[ascending]
     good = good & ~_noise_alone(flux, good)
-    return None if good.sum() < 100 else Order(wavelength, flux, error, good)
+    return None if good.sum() < 100 else Pixels(wavelength, flux, error, good)
 
 
 def _smooth_over_orders(blazes: list[NDArray]) -> list[NDArray]:
@@ -104,7 +82,7 @@ def _smooth_over_orders(blazes: list[NDArray]) -> list[NDArray]:
     return out
 
 
-def _deblazed(order: Order, blaze: NDArray) -> Order | None:
+def _deblazed(order: Pixels, blaze: NDArray) -> Pixels | None:
     """The order divided by its blaze (n,), without empty ends; None if it holds too little light."""
     top = np.nanmax(np.where(order.good, blaze, np.nan))  # beyond the light it is extrapolated
     lit = np.isfinite(blaze) & (blaze > 0.1 * top)
@@ -114,7 +92,7 @@ def _deblazed(order: Order, blaze: NDArray) -> Order | None:
     window = slice(measured[0], measured[-1] + 1)
     safe = np.where(lit, blaze, top)[window]
     error = None if order.error is None else order.error[window] / safe
-    return Order(order.wavelength[window], order.flux[window] / safe, error, (order.good & lit)[window])
+    return Pixels(order.wavelength[window], order.flux[window] / safe, error, (order.good & lit)[window])
 
 
 def _noise_alone(flux: NDArray, good: NDArray) -> NDArray:

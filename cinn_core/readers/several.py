@@ -1,23 +1,22 @@
-"""Files that hold more than they should: several spectra, of which one has to be chosen, or far too many pixels."""
+"""FITS files that hold more than one spectrum, of which one has to be chosen, or far too many pixels."""
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
 
 from ..errors import SpectrumError
-from .image import is_multispec
+from .choice import Choice, repeats, require_choice, wavelength_range
+from .image import first_image, holds_bands, is_multispec
 from .table import table_columns
 
 MAX_ELEMENTS = 30_000_000
 """Largest number of values in one HDU (or HDF5 dataset) that is read; a spectrum of 100 orders has a million."""
 
-_SAME_RANGE = (
-    0.8  # share of a wavelength range beyond which two spectra repeat each other, instead of being orders or arms
-)
+_NAMES = ("TARGNAME", "OBJECT", "NAME", "TARGET", "STAR", "CNAME", "SOBJECT_ID")
+"""Columns that name the star of each row."""
 
 
 def require_modest(hdus: list[Any], name: str) -> None:
@@ -35,11 +34,45 @@ def require_modest(hdus: list[Any], name: str) -> None:
             )
 
 
+def choices_in(hdus: list[Any]) -> tuple[Choice, ...]:
+    """The spectra among which a person has to choose; none where the file holds one."""
+    tables = [(i, roles) for i, h in enumerate(hdus) if (roles := table_columns(h)) is not None and len(h.data)]
+    if len(tables) > 1 and repeats([wavelength_range(hdus[i].data.field(roles["wave"])) for i, roles in tables]):
+        return tuple(Choice(i, None, f"{i} {hdus[i].name}".strip()) for i, _ in tables)
+    if tables:
+        place, roles = tables[0]
+        wave = hdus[place].data.field(roles["wave"])
+        apart = np.ndim(wave) == 2 and len(wave) > 1 and repeats([wavelength_range(w) for w in wave[:50]])
+        return _rows(hdus, place) if apart else ()
+    image = first_image(hdus)
+    if image is not None and _stack(image) and not holds_bands(image):
+        return _rows(hdus, hdus.index(image))
+    return ()
+
+
+def _rows(hdus: list[Any], place: int) -> tuple[Choice, ...]:
+    """One choice a row of the HDU at `place`, called by the star where a column of names as long as it is there."""
+    n = len(hdus[place].data)
+    names = next((found for h in hdus if (found := _star_names(h, n)) is not None), None)
+    labels = [f"row {i}" if names is None else f"row {i}: {names[i]}" for i in range(n)]
+    return tuple(Choice(place, i, label) for i, label in enumerate(labels))
+
+
+def _star_names(hdu: Any, n: int) -> list[str] | None:
+    if not isinstance(hdu, fits.BinTableHDU | fits.TableHDU) or hdu.data is None or len(hdu.data) != n:
+        return None
+    column = next((c for c in hdu.columns.names if c.upper() in _NAMES), None)
+    return None if column is None else [str(v).strip()[:40] for v in hdu.data.field(column)]
+
+
 def choose(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list[Any]:
     """The HDUs to read: the primary header and the extension and row asked for; all where nothing was asked.
 
     Raises SpectrumError, with what is there, where the extension or row does not exist or several spectra leave a choice.
     """
+    if hdu is None and row is None:
+        require_choice(choices_in(hdus), name)
+        return hdus
     if hdu is not None:
         if not 0 <= hdu < len(hdus):
             raise SpectrumError(
@@ -47,18 +80,36 @@ def choose(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list
             )
         if hdus[hdu].data is None:
             raise SpectrumError(f"Extension {hdu} of {name} is empty; it holds {_contents(hdus)}.")
-        hdus = [hdus[hdu]] if hdu == 0 else [_header_alone(hdus[0]), hdus[hdu]]
-    elif row is None:
-        _require_one_table(hdus, name)
+        if row is None:
+            chosen = [hdus[hdu]] if hdu == 0 else [_header_alone(hdus[0]), hdus[hdu]]
+            require_choice(choices_in(chosen), name)
+            return chosen
+    place = hdu if hdu is not None else _place_of_rows(hdus)
+    if place is None:
+        raise SpectrumError(f"{name} has no rows to choose from; it holds {_contents(hdus)}.")
+    assert row is not None
+    return _with_row(hdus, place, row, name)
+
+
+def _place_of_rows(hdus: list[Any]) -> int | None:
     tables = [i for i, h in enumerate(hdus) if table_columns(h) is not None]
-    if row is not None:
-        place = tables[0] if tables else next((i for i, h in enumerate(hdus) if _stack(h)), None)
-        if place is None:
-            raise SpectrumError(f"{name} has no rows to choose from; it holds {_contents(hdus)}.")
-        hdus = [*hdus[:place], _row_of(hdus[place], row, name), *hdus[place + 1 :]]
-    elif tables:
-        _require_one_row(hdus[tables[0]], name)
-    return hdus
+    return tables[0] if tables else next((i for i, h in enumerate(hdus) if _stack(h)), None)
+
+
+def _with_row(hdus: list[Any], place: int, row: int, name: str) -> list[Any]:
+    """The HDU at `place` cut to one row, and images of its shape (errors, wavelengths) with it; empty and other HDUs stay."""
+    chosen = hdus[place]
+    if np.ndim(chosen.data) == 0 or not 0 <= row < len(chosen.data):
+        raise SpectrumError(f"{name} has rows 0 to {len(chosen.data) - 1}; there is no {row}.")
+    if not chosen.is_image:
+        roles = table_columns(chosen) or {}
+        if np.size(chosen.data.field(roles["flux"])[0]) == 1:
+            raise SpectrumError(f"The rows of the table in {name} are the pixels of one spectrum; leave the row out.")
+        return [_header_alone(hdus[0]), fits.BinTableHDU(chosen.data[row : row + 1], chosen.header)]
+    shape = np.shape(chosen.data)
+    like = [h for h in hdus if h is not chosen and h.is_image and h.data is not None and np.shape(h.data) == shape]
+    first = fits.PrimaryHDU(np.array(chosen.data[row]), chosen.header)
+    return [first, *(fits.ImageHDU(np.array(h.data[row]), h.header, name=h.name) for h in like)]
 
 
 def _header_alone(primary: Any) -> fits.PrimaryHDU:
@@ -92,51 +143,8 @@ def _stack(hdu: Any) -> bool:
         hdu.is_image
         and hdu.data is not None
         and hdu.data.ndim == 2
+        and len(hdu.data) > 1
         and "CRVAL1" in hdu.header
+        and ("CDELT1" in hdu.header or "CD1_1" in hdu.header)
         and not is_multispec(hdu.header)
     )
-
-
-def _row_of(hdu: Any, row: int, name: str) -> Any:
-    if not 0 <= row < len(hdu.data):
-        raise SpectrumError(f"{name} has rows 0 to {len(hdu.data) - 1}; there is no {row}.")
-    if hdu.is_image:
-        return fits.PrimaryHDU(np.array(hdu.data[row]), hdu.header)
-    roles = table_columns(hdu) or {}
-    if np.size(hdu.data.field(roles["flux"])[0]) == 1:
-        raise SpectrumError(f"The rows of the table in {name} are the pixels of one spectrum; leave the row out.")
-    return fits.BinTableHDU(hdu.data[row : row + 1], hdu.header)
-
-
-def _range(values: Any) -> tuple[float, float]:
-    finite = np.asarray(values, float)
-    finite = finite[np.isfinite(finite) & (finite > 0)]
-    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-
-
-def _repeats(ranges: list[tuple[float, float]]) -> bool:
-    """Whether any two successive wavelength ranges are nearly the same: spectra, not orders or arms."""
-    for (a, b), (c, d) in pairwise(ranges):
-        shorter = min(b - a, d - c)
-        if shorter > 0 and min(b, d) - max(a, c) > _SAME_RANGE * shorter:
-            return True
-    return False
-
-
-def _require_one_row(hdu: Any, name: str) -> None:
-    """Refuses a table with one spectrum a row until one is chosen; rows that are orders of one spectrum may stay."""
-    wave = hdu.data.field((table_columns(hdu) or {})["wave"])
-    if len(wave) > 1 and np.ndim(wave) == 2 and _repeats([_range(w) for w in wave[:50]]):
-        raise SpectrumError(
-            f"{name} holds {len(wave)} spectra, one in each row of its table; choose one with --row 0 to {len(wave) - 1}."
-        )
-
-
-def _require_one_table(hdus: list[Any], name: str) -> None:
-    """Refuses several tables over one wavelength range until one is chosen."""
-    found = [(i, roles["wave"]) for i, h in enumerate(hdus) if (roles := table_columns(h)) is not None and len(h.data)]
-    if len(found) > 1 and _repeats([_range(hdus[i].data.field(w)) for i, w in found]):
-        raise SpectrumError(
-            f"{name} holds {len(found)} spectra in several extensions ({_contents(hdus)}); choose one with --hdu "
-            f"{', '.join(str(i) for i, _ in found[:8])}."
-        )

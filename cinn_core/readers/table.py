@@ -10,18 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
-from .common import (
-    Found,
-    medium_of,
-    missing_pixels,
-    missing_step,
-    resolving_power,
-    snr_header,
-    star_name,
-    to_angstrom,
-    usable_error,
-)
-from .orders import Order, merge_orders
+from .common import Found, Pixels, error_of, found, medium_of, missing_pixels, star_name, to_angstrom
+from .orders import merge_orders
 
 WAVE = r"^(wave|wav|wavelength|wavelengths|lambda|lam|wl|ll|waveobs|wave_air|wave_vac|lambda_air|lambda_vac|awav|loglam|log_lambda)$"
 FLUX = r"^(flux|spec|flx|intensity|norm_flux|flux_norm|normalized_flux|normalised_flux|nflux|spectrum|counts)$"
@@ -70,27 +60,37 @@ def read_table(hdus: list[fits.PrimaryHDU], name: str) -> Found:
         good &= clear if clear.mean() > 0.2 else ~clear
         meaning = "0 is good" if clear.mean() > 0.2 else "0 for hardly a pixel, so not 0 is good"
         steps.append(Step("flag column", f"column {names['flag']}: {meaning}", {"zero_fraction": float(clear.mean())}))
-    bad = ~good
-    where = f"column {names.get('error', names.get('ivar', ''))}"
-    error = columns.get("error")
-    if error is None and "ivar" in columns:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            error = np.where(columns["ivar"] > 0, 1.0 / np.sqrt(columns["ivar"]), np.nan)
+    pixels = Pixels(wavelength, flux, _error(columns), good)
     if orders:
-        rows = [np.arange(n_rows * (flux.size // n_rows)).reshape(n_rows, -1)[i] for i in range(n_rows)]
-        parts = [Order(wavelength[r], flux[r], None if error is None else error[r], good[r]) for r in rows]
-        merged = merge_orders(parts)
-        wavelength, flux, error, good = merged.wavelength, merged.flux, merged.error, merged.good
-        bad = ~good
-        steps.append(merged.step)
-    error, good, error_steps = usable_error(error, good, where)
-    headers = [hdu.header, hdus[0].header]
-    star = _cell_name(hdu) or star_name(headers, name)
-    power, power_steps = resolving_power(headers[::-1], name)
-    medium, medium_steps = _medium(hdu, roles["wave"], headers)
-    steps += [*missing_step(bad, wavelength), *error_steps, *power_steps, *medium_steps]
-    flavour = "FITS vector table" if n_rows == 1 or orders else "FITS column table"
-    return Found(wavelength, flux, flavour, error, good, medium, star, power, snr_header(headers[::-1]), tuple(steps))
+        pixels, step = merge_orders(_rows(pixels, n_rows))
+        steps.append(step)
+    headers = [hdus[0].header, hdu.header]
+    return found(
+        pixels,
+        "FITS vector table" if n_rows == 1 or orders else "FITS column table",
+        headers,
+        name,
+        steps,
+        error_from=f"column {names.get('error', names.get('ivar', ''))}",
+        medium=_medium(hdu, roles["wave"], headers),
+        star=_cell_name(hdu) or star_name(headers[::-1], name),
+    )
+
+
+def _error(columns: dict[str, NDArray]) -> NDArray | None:
+    if "error" in columns or "ivar" not in columns:
+        return columns.get("error")
+    return error_of(columns["ivar"])
+
+
+def _rows(pixels: Pixels, n: int) -> list[Pixels]:
+    """The pixels of each of n rows that follow each other."""
+    parts = [a if a is None else a.reshape(n, -1) for a in (pixels.wavelength, pixels.flux, pixels.error, pixels.good)]
+    wave, flux, error, good = parts
+    assert wave is not None
+    assert flux is not None
+    assert good is not None
+    return [Pixels(wave[i], flux[i], None if error is None else error[i], good[i]) for i in range(n)]
 
 
 def table_columns(hdu: fits.hdu.base._BaseHDU) -> dict[str, int] | None:

@@ -11,8 +11,8 @@ from scipy.signal import savgol_filter
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
-from .common import Found, missing_pixels, missing_step, resolving_power, star_name, to_angstrom, usable_error
-from .orders import Order, merge_orders
+from .common import Found, Pixels, Told, found, missing_pixels, to_angstrom
+from .orders import merge_orders
 from .table import ERROR, FLUX, WAVE
 
 _SMOOTHED = 31  # pixels over which rounded wavelengths are smoothed
@@ -33,35 +33,34 @@ def read_text(data: bytes, name: str) -> Found:
     wave, flux, error, order, reason = _roles(table, columns, name)
     wavelength, unit_step = to_angstrom(wave, None, "the text")
     steps = [Step("format", f"text with {table.shape[1]} columns: {reason}", {"rows": len(table)}), unit_step]
-    medium = Medium.UNKNOWN
-    if "waveobs" in columns:
-        medium = Medium.AIR
-        steps.append(Step("medium", "iSpec text (column waveobs) holds air wavelengths"))
-    else:
-        steps.append(Step("medium", "the file does not say air or vacuum; the velocities will decide"))
     if order is None and np.all(np.diff(wavelength) <= 0):
         wavelength, flux, error = wavelength[::-1], flux[::-1], None if error is None else error[::-1]
         steps.append(Step("order of pixels", "wavelengths decrease; turned round"))
     if order is None:
         order = np.cumsum(np.concatenate([[0], np.diff(wavelength) < 0]))
-    good = ~missing_pixels(flux)
-    error, good, error_steps = usable_error(error, good, "the third column")
-    power, power_steps = resolving_power([], name)
-    flavour = "text"
-    if order[-1] != order[0] or np.unique(order).size > 1:
-        flavour = "text, echelle orders"
-        good = good & (flux > 0)  # ends of extracted orders are often negative
-        parts = [order == o for o in np.unique(order)]
-        merged = merge_orders(
-            [Order(wavelength[p], flux[p], None if error is None else error[p], good[p]) for p in parts]
-        )
-        wavelength, flux, error, good = merged.wavelength, merged.flux, merged.error, merged.good
-        steps.append(merged.step)
+    pixels = Pixels(wavelength, flux, error, ~missing_pixels(flux))
+    orders = [order == o for o in np.unique(order)]
+    if len(orders) > 1:
+        pixels, step = merge_orders([_part_of_order(pixels, p) for p in orders])
+        steps.append(step)
     else:
-        wavelength, flux, error, good, step = _distinct(wavelength, flux, error, good)
-        steps += step
-    steps += [*missing_step(~good, wavelength), *error_steps, *power_steps]
-    return Found(wavelength, flux, flavour, error, good, medium, star_name([], name), power, None, tuple(steps))
+        pixels, rounding = _distinct(pixels)
+        steps += rounding
+    flavour = "text, echelle orders" if len(orders) > 1 else "text"
+    return found(pixels, flavour, [], name, steps, error_from="the third column", medium=_medium(columns))
+
+
+def _medium(columns: dict[str, NDArray]) -> Told | None:
+    if "waveobs" in columns:
+        return Medium.AIR, (Step("medium", "iSpec text (column waveobs) holds air wavelengths"),)
+    return None
+
+
+def _part_of_order(pixels: Pixels, part: NDArray) -> Pixels:
+    """One order; what is negative, as the ends of extracted orders often are, is no light."""
+    error = None if pixels.error is None else pixels.error[part]
+    flux = pixels.flux[part]
+    return Pixels(pixels.wavelength[part], flux, error, pixels.good[part] & (flux > 0))
 
 
 def _numbers(text: str, name: str) -> tuple[NDArray, list[str]]:
@@ -127,13 +126,12 @@ def _roles(
     return first, table[:, 1], None, None, f"wavelength, flux, and {n - 2} that cannot be errors"
 
 
-def _distinct(
-    wavelength: NDArray, flux: NDArray, error: NDArray | None, good: NDArray
-) -> tuple[NDArray, NDArray, NDArray | None, NDArray, list[Step]]:
+def _distinct(pixels: Pixels) -> tuple[Pixels, list[Step]]:
     """Increasing wavelengths: where rounding made neighbours equal, the smooth wavelength scale is restored or they are averaged."""
+    wavelength, flux, error, good = pixels.wavelength, pixels.flux, pixels.error, pixels.good
     step = np.diff(wavelength)
     if np.all(step > 0):
-        return wavelength, flux, error, good, []
+        return pixels, []
     quantum = float(np.median(step[step > 0]))
     decimals = next((d for d in range(6) if np.allclose(wavelength, np.round(wavelength, d), atol=1e-9)), None)
     if decimals is not None and wavelength.size > 2 * _SMOOTHED:
@@ -142,7 +140,7 @@ def _distinct(
         if np.all(np.diff(smooth) > 0):
             reason = f"wavelengths are rounded to {decimals} decimals, some equal; straight lines through {_SMOOTHED} pixels restore them"
             moved = float(np.abs(smooth - wavelength).max())
-            return smooth, flux, error, good, [Step("wavelength rounding", reason, {"moved_at_most": moved})]
+            return Pixels(smooth, flux, error, good), [Step("wavelength rounding", reason, {"moved_at_most": moved})]
     unique, index = np.unique(wavelength, return_inverse=True)
     count = np.bincount(index, weights=good)
     mean = np.bincount(index, weights=np.where(good, flux, 0.0)) / np.maximum(count, 1)
@@ -154,4 +152,4 @@ def _distinct(
         "pixels of equal wavelength are averaged",
         {"pixels": wavelength.size - unique.size, "step": quantum},
     )
-    return unique, mean, out_error, count > 0, [note]
+    return Pixels(unique, mean, out_error, count > 0), [note]
