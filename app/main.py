@@ -6,25 +6,38 @@ from collections.abc import Callable
 
 import panel as pn
 
+from app import theme
 from app.inference import WORKER
 from app.session import session
-from app.state import Source
+from app.state import Request
 from cinn_core.analyse import Model, analyse, load_model
 from cinn_core.assets import example_paths
+from cinn_core.model import Device
 from cinn_core.stages import Analysis
 
 
-def shared_model() -> Model:
-    """The model that this process loads once."""
-    return pn.state.as_cached("kiel-model", load_model)
+def shared_model(device: str = "auto") -> Model:
+    """The model that this process loads once a device."""
+    return pn.state.as_cached("kiel-model", load_model, device=Device(device).resolve().type)
 
 
-def analyse_source(source: Source, report: Callable[[str], None]) -> Analysis:
-    """Analyse one source, on the worker."""
+def devices() -> tuple[str, ...]:
+    """Where the network can run on this machine."""
+    import torch
+
+    return ("auto", "cpu", "cuda") if torch.cuda.is_available() else ("auto", "cpu")
+
+
+def analyse_request(request: Request, report: Callable[[str], None]) -> Analysis:
+    """Analyse one request, on the worker."""
     report("Loading the model")
-    return analyse(source.data, shared_model(), name=source.name, progress=report)
+    source, settings = request.source, request.settings
+    return analyse(
+        source.data, shared_model(settings.device), name=source.name, overrides=request.overrides, hdu=source.hdu,
+        row=source.row, n_samples=settings.n_samples, seed=settings.seed, progress=report,
+    )  # fmt: skip
 
 
 WORKER.submit(shared_model)  # with --warm it is in memory before the first visitor
-pn.extension("tabulator", "filedropper")
-session(analyse_source, example_paths()).servable()
+pn.extension("tabulator", "filedropper", raw_css=[theme.ROOT_CSS])
+session(analyse_request, shared_model, example_paths(), devices()).servable()

@@ -1,9 +1,10 @@
-"""One visit to the page: a fresh state, the page bound to it, and the first star on its way."""
+"""One visit to the page: a fresh state, the page bound to it, what the address asks for, and the first star on its way."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import panel as pn
@@ -11,50 +12,61 @@ import panel_material_ui as pmui
 from bokeh.document import Document
 
 from cinn_core.errors import SpectrumError
+from cinn_core.model import Model
 
-from .inference import Analyse, infer
+from . import theme
+from .address import Wanted, follow, wanted
+from .inference import Analyse, Jobs, Post, infer
 from .state import SessionState, Source
 from .views.page import page
+from .visit import Visit
 
 FIRST_EXAMPLE = "solar-twin"
 
 
-def session(analyse: Analyse, examples: dict[str, Path]) -> pmui.Page:
+def session(
+    analyse: Analyse, model: Callable[[], Model], examples: dict[str, Path], devices: tuple[str, ...] = ("auto", "cpu")
+) -> pmui.Page:
     """The page of a new session, which starts with an example: the one of `?example=`, else the solar twin."""
     state, document = SessionState(), pn.state.curdoc
+    document.theme = theme.BOKEH
 
     def on_turn(call: Callable[[], object]) -> None:
         document.add_next_tick_callback(lambda: at_once(document, call))
 
-    def begin(make: Callable[[], Source]) -> None:
+    def post() -> Post:
+        # By way of the loop: a callback that another thread adds to a document being changed may be lost.
         loop = asyncio.get_running_loop()
+        return lambda call: loop.call_soon_threadsafe(on_turn, call)
+
+    def begin(make: Callable[[], Source]) -> None:
         try:
             state.load(make())
         except SpectrumError as error:
             state.warn(str(error))
         else:
-            # By way of the loop: a callback that another thread adds to a document being changed may be lost.
-            infer(state, analyse, lambda call: loop.call_soon_threadsafe(on_turn, call))
+            infer(state, analyse, post())
 
     def ask(make: Callable[[], Source]) -> None:
         on_turn(lambda: begin(make))
 
-    def first_star() -> None:
-        asked = wanted_example()
-        path = examples.get(asked, examples[FIRST_EXAMPLE])
-        ask(lambda: Source(path, path.name))
-        if asked not in examples:
-            sentence = f"There is no example called {asked}; the examples are {', '.join(examples)}."
-            on_turn(lambda: state.warn(sentence))
+    def again() -> None:
+        on_turn(lambda: infer(state, analyse, post()))
 
-    pn.state.onload(first_star)
-    return page(state, examples, ask)
+    asked = wanted(examples, FIRST_EXAMPLE)
+    visit = Visit(state, Jobs(state, post), model, ask, again, on_turn, devices, examples)
+    pn.state.onload(lambda: first_star(visit, asked, on_turn))
+    return page(visit)
 
 
-def wanted_example() -> str:
-    """What the address asks for, as in `/main?example=metal-poor-giant`."""
-    asked = pn.state.session_args.get("example", [])
-    return asked[0].decode(errors="replace") if asked else FIRST_EXAMPLE
+def first_star(visit: Visit, asked: Wanted, on_turn: Callable[[Callable[[], object]], None]) -> None:
+    """Show what the address asks for; what it asks for in vain gets a sentence."""
+    path = visit.examples[asked.example]
+    visit.ask(partial(Source, path, path.name))
+    on_turn(lambda: asked.apply(visit.state))
+    if asked.complaint:
+        on_turn(lambda: visit.state.warn(asked.complaint))
+    follow(visit.state, visit.examples)
 
 
 def at_once(document: Document, call: Callable[[], object]) -> None:

@@ -1,4 +1,4 @@
-"""What one session holds: the spectrum asked for, the star shown, and how far the work is; no widgets, no event loop."""
+"""What one session holds: the spectrum asked for, the star shown, what is looked at; no widgets, no event loop."""
 
 from __future__ import annotations
 
@@ -6,26 +6,62 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import param
+from numpy.typing import NDArray
 
 from cinn_core.errors import SpectrumError
-from cinn_core.stages import Analysis
+from cinn_core.line_windows import line_windows
+from cinn_core.overrides import NOTHING_GIVEN, Overrides
+from cinn_core.stages import Analysis, PosteriorSamples
 from cinn_core.targets import TARGET_NAMES
 
 MAX_UPLOAD_BYTES = 200 * 1024 * 1024
+MIN_SAMPLES, MAX_SAMPLES = 512, 65_536
 
 
 @dataclass(frozen=True)
 class Source:
-    """A spectrum to analyse: a path or the bytes of a file, and the name the person knows it by."""
+    """A spectrum to analyse: a path or the bytes of a file, the name the person knows it by, and which one of several."""
 
     data: Path | bytes
     name: str
+    hdu: int | None = None
+    row: int | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.data, bytes) and len(self.data) > MAX_UPLOAD_BYTES:
             raise SpectrumError(too_large(self.name))
         if isinstance(self.data, bytes) and not self.data:
             raise SpectrumError(f"{self.name} is empty; drop a file that holds a spectrum.")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the posterior is drawn: samples, their seed, and where the network runs."""
+
+    n_samples: int = 4096
+    seed: int = 0
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything an analysis depends on."""
+
+    source: Source
+    settings: Settings = Settings()
+    overrides: Overrides = NOTHING_GIVEN
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The posterior in use: samples with weights (n,) >= 0 of any scale (None: all alike), and in words what chose them.
+
+    The bands, the lines, the Kiel diagram and the table follow it; `cinn_core.weighted` says how to use the weights.
+    """
+
+    posterior: PosteriorSamples
+    weights: NDArray | None = None
+    text: str = ""
 
 
 def too_large(name: str) -> str:
@@ -37,28 +73,47 @@ class SessionState(param.Parameterized):
     """One session's inputs, stages, status and message; every change of star goes through begin, then finish or refuse."""
 
     source = param.ClassSelector(class_=Source, doc="The spectrum asked for last.")
+    settings = param.ClassSelector(
+        class_=Settings, default=Settings(), doc="Samples, seed and device of the next analysis."
+    )
+    overrides = param.ClassSelector(
+        class_=Overrides, default=NOTHING_GIVEN, doc="What the person knows better than the file."
+    )
     analysis = param.ClassSelector(class_=Analysis, doc="The stages of the star on the page.")
+    selection = param.ClassSelector(class_=Selection, doc="The posterior in use; there whenever a star is.")
     status = param.Selector(default="empty", objects=["empty", "working", "ready"])
     progress = param.String(doc="What the analysis is doing now.")
+    stage = param.Integer(default=0, doc="How many stages the analysis has begun.")
     message = param.String(doc="One sentence on what went wrong with the last file; empty when nothing did.")
-    target = param.Selector(default="li_fe", objects=list(TARGET_NAMES), doc="The target of the saliency strip.")
+    target = param.Selector(default="li_fe", objects=list(TARGET_NAMES), doc="The target whose saliency is shown.")
+    line = param.Selector(
+        default="Li I 6707.8", objects=[w.name for w in line_windows()], doc="The diagnostic line looked at."
+    )
+    tab = param.String(default="overview", doc="Slug of the tab that is shown.")
 
     def __init__(self, **params: object) -> None:
         super().__init__(**params)
         self._request = 0
-        self._shown: Source | None = None
+        self._asked: Request | None = None
+        self._shown: Request | None = None
 
     def load(self, source: Source) -> None:
-        """Ask for a spectrum; nothing is computed yet."""
-        self.source = source
+        """Ask for a spectrum; nothing is computed yet. What was known better about another file is forgotten."""
+        self.param.update(source=source, overrides=NOTHING_GIVEN)
 
     def begin(self) -> int:
         """Number of a new request; every earlier one is stale from now on."""
         if self.source is None:
             raise SpectrumError("No spectrum is loaded; drop a file or choose an example first.")
         self._request += 1
-        self.param.update(status="working", progress=f"reading {self.source.name}", message="")
+        self._asked = self.request
+        self.param.update(status="working", progress=f"reading {self.source.name}", stage=0, message="")
         return self._request
+
+    @property
+    def request(self) -> Request | None:
+        """What is asked for now."""
+        return None if self.source is None else Request(self.source, self.settings, self.overrides)
 
     def is_current(self, request: int) -> bool:
         """Whether nothing newer was asked for."""
@@ -67,24 +122,41 @@ class SessionState(param.Parameterized):
     def report(self, request: int, text: str) -> None:
         """Say what a request is doing, unless it is stale or over."""
         if self.is_current(request) and self.status == "working":
-            self.progress = text
+            self.param.update(progress=text, stage=self.stage + 1)
 
     def finish(self, request: int, analysis: Analysis) -> bool:
-        """Show a result and say so; a stale one is dropped."""
+        """Show a result and say so, all samples in use; a stale one is dropped."""
         if not self.is_current(request):
             return False
-        self._shown = self.source
-        self.param.update(analysis=analysis, status="ready", progress="")
+        self._shown = self._asked
+        selection = Selection(analysis.posterior)
+        self.param.update(analysis=analysis, selection=selection, status="ready", progress="", stage=0)
         return True
 
     def refuse(self, request: int, message: str) -> bool:
         """Say why a file cannot be used and return to the star shown before; a stale refusal is dropped."""
         if not self.is_current(request):
             return False
-        status = "empty" if self.analysis is None else "ready"
-        self.param.update(source=self._shown, status=status, progress="", message=message)
+        self._return_to_shown(message)
         return True
+
+    def cancel(self) -> None:
+        """Drop whatever is being computed and stay with the star shown before."""
+        self._request += 1
+        self._return_to_shown("")
 
     def warn(self, message: str) -> None:
         """Say why something asked for was not even begun; whatever runs or is shown stays."""
         self.message = message
+
+    def _return_to_shown(self, message: str) -> None:
+        before = self._shown
+        self.param.update(
+            source=before.source if before else None,
+            settings=before.settings if before else self.settings,
+            overrides=before.overrides if before else NOTHING_GIVEN,
+            status="ready" if before else "empty",
+            progress="",
+            stage=0,
+            message=message,
+        )

@@ -1,6 +1,12 @@
-"""The look of the page: colours that colour-blind eyes tell apart, one type size, cards on a quiet ground."""
+"""The look of the page, light and dark: colours that colour-blind eyes tell apart, one type size, cards on a quiet ground.
+
+Figures are drawn in the light colours; in the dark the browser turns their lightness round and keeps their hues
+(`--kiel-figure`). Everything else takes its colours from the CSS variables that `css` names.
+"""
 
 from __future__ import annotations
+
+from bokeh.themes import Theme
 
 INK = "#1b2430"
 MUTED = "#667085"
@@ -21,11 +27,49 @@ BAND95_ALPHA = 0.16
 SALIENCY = ("#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#ffffff", "#fddbc7", "#f4a582", "#d6604d", "#b2182b")
 """Diverging blue-white-red: flux that lowers the target, through nothing, to flux that raises it."""
 
+_LIGHT = {
+    "ink": INK, "muted": MUTED, "faint": FAINT, "line": LINE, "ground": GROUND, "card": CARD, "model": MODEL,
+    "literature": LITERATURE, "good": GOOD, "warn": WARN, "chosen": "#e6f1f8", "good-ground": "#e6f4ec",
+    "warn-ground": "#fdf1e3", "alert-ground": "#fdf1e9", "alert-line": "#f3c1a5", "alert-ink": "#8a3606",
+    "figure": "none",
+}  # fmt: skip
+_DARK = {
+    "ink": "#e7ecf3", "muted": "#9aa5b5", "faint": "#7b8798", "line": "#2b3646", "ground": "#0f1420", "card": "#171f2b",
+    "model": "#56b4e9", "literature": "#f0a15e", "good": "#5cc98b", "warn": "#f0a15e", "chosen": "#14304a",
+    "good-ground": "#12301f", "warn-ground": "#37250f", "alert-ground": "#3a2313", "alert-line": "#7a4a26",
+    "alert-ink": "#f6c396", "figure": "invert(0.93) hue-rotate(180deg)",
+}  # fmt: skip
+
+
+def css(name: str) -> str:
+    """A colour of the page by its name, as CSS that follows light and dark."""
+    if name not in _LIGHT:
+        raise KeyError(f"There is no colour {name!r}; there are {', '.join(_LIGHT)}.")
+    return f"var(--kiel-{name})"
+
+
+def _variables(colours: dict[str, str]) -> str:
+    return " ".join(f"--kiel-{name}: {colour};" for name, colour in colours.items())
+
+
+ROOT_CSS = f"""
+:root {{ color-scheme: light; {_variables(_LIGHT)} }}
+:root[data-theme="dark"] {{ color-scheme: dark; {_variables(_DARK)} }}
+body {{ background: {css("ground")}; }}
+"""
+"""Goes into the document itself, where every shadow root inherits from."""
+
+BOKEH = Theme(json={"attrs": {name: {} for name in ("Axis", "Title", "Grid", "Legend", "ColorBar", "Plot")}})
+"""Set as a document's theme it keeps Material UI's from recolouring the figures, which have their look from here."""
+
+FIGURE_CSS = f".bk-Canvas {{ filter: {css('figure')}; }}"
+"""Goes into every Bokeh figure."""
+
 FONT = "Inter, 'Inter Variable', system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 CARD_STYLES = {
-    "background": CARD,
-    "border": f"1px solid {LINE}",
+    "background": css("card"),
+    "border": f"1px solid {css('line')}",
     "border-radius": "12px",
     "padding": "12px 14px",
     "box-sizing": "border-box",
@@ -36,62 +80,79 @@ STACK = {"gap": "12px", "max-height": "none"}
 """Cards one below the other, as tall as they need to be: a Panel column would stop at the height of the window."""
 
 CSS = f"""
-:host, .bk-root {{ font-family: {FONT}; font-size: 13px; color: {INK}; }}
-.head {{ font-weight: 600; font-size: 12px; color: {MUTED}; margin: 0; display: flex; gap: 14px; flex-wrap: wrap;
+:host, .bk-root {{ font-family: {FONT}; font-size: 13px; color: {css("ink")}; }}
+.head {{ font-weight: 600; font-size: 12px; color: {css("muted")}; margin: 0; display: flex; gap: 14px; flex-wrap: wrap;
   justify-content: space-between; }}
-.legend {{ font-weight: 400; color: {MUTED}; display: flex; gap: 14px; flex-wrap: wrap; }}
+.legend {{ font-weight: 400; color: {css("muted")}; display: flex; gap: 14px; flex-wrap: wrap; }}
 .legend i {{ display: inline-block; width: 16px; margin-right: 5px; vertical-align: middle; }}
 .star {{ font-size: 18px; font-weight: 700; overflow-wrap: anywhere; line-height: 1.2; }}
-.sub {{ color: {MUTED}; overflow-wrap: anywhere; }}
+.sub {{ color: {css("muted")}; overflow-wrap: anywhere; }}
 .chips {{ display: flex; flex-wrap: wrap; gap: 5px; margin: 8px 0; }}
-.chip {{ border-radius: 10px; padding: 2px 9px; font-size: 12px; font-weight: 600; background: #fdf1e3; color: {WARN}; }}
-.chip.ok {{ background: #e6f4ec; color: {GOOD}; }}
+.chip {{ border-radius: 10px; padding: 2px 9px; font-size: 12px; font-weight: 600;
+  background: {css("warn-ground")}; color: {css("warn")}; }}
+.chip.bad {{ background: {css("alert-ground")}; color: {css("alert-ink")}; }}
+.chip.ok {{ background: {css("good-ground")}; color: {css("good")}; }}
 dl {{ margin: 0; }}
 dl div {{ display: flex; justify-content: space-between; gap: 8px; padding: 2.5px 0; }}
-dt {{ color: {MUTED}; white-space: nowrap; }}
+dt {{ color: {css("muted")}; white-space: nowrap; }}
 dd {{ margin: 0; text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }}
-.bar {{ height: 6px; border-radius: 3px; background: {LINE}; overflow: hidden; margin: 2px 0 6px; }}
-.bar i {{ display: block; height: 100%; background: {GOOD}; }}
-.bar i.low {{ background: {LITERATURE}; }}
-.small {{ font-size: 12px; color: {MUTED}; display: flex; justify-content: space-between; }}
-.alert {{ border-radius: 12px; border: 1px solid #f3c1a5; background: #fdf1e9; color: #8a3606; padding: 10px 14px;
-  overflow-wrap: anywhere; }}
-.progress {{ color: {MODEL}; min-height: 34px; line-height: 17px; overflow-wrap: anywhere; }}
-.caption {{ color: {FAINT}; font-size: 11px; text-align: center; }}
-.empty {{ color: {MUTED}; padding: 40px 0; text-align: center; }}
+.bar {{ height: 6px; border-radius: 3px; background: {css("line")}; overflow: hidden; margin: 2px 0 6px; }}
+.bar i {{ display: block; height: 100%; background: {css("good")}; }}
+.bar i.low {{ background: {css("literature")}; }}
+.small {{ font-size: 12px; color: {css("muted")}; display: flex; justify-content: space-between; }}
+.alert {{ border-radius: 12px; border: 1px solid {css("alert-line")}; background: {css("alert-ground")}; color: {css("alert-ink")};
+  padding: 10px 14px; overflow-wrap: anywhere; }}
+.progress {{ color: {css("model")}; min-height: 34px; line-height: 17px; overflow-wrap: anywhere; }}
+.stages {{ display: flex; gap: 3px; min-height: 4px; margin: 6px 0 4px; }}
+.stages i {{ flex: 1; height: 4px; border-radius: 2px; background: {css("line")}; }}
+.stages i.done {{ background: {css("model")}; }}
+.stages i.now {{ background: {css("model")}; opacity: .45; }}
+.caption {{ color: {css("faint")}; font-size: 11px; text-align: center; }}
+.empty {{ color: {css("muted")}; padding: 40px 0; text-align: center; }}
 ol.ledger {{ list-style: none; margin: 6px 0 0; padding: 0; counter-reset: step; }}
 ol.ledger li {{ counter-increment: step; display: grid; grid-template-columns: 22px 1fr; gap: 2px 10px; padding: 10px 0;
-  border-bottom: 1px solid {LINE}; }}
+  border-bottom: 1px solid {css("line")}; }}
 ol.ledger li:last-child {{ border-bottom: 0; }}
 ol.ledger li::before {{ content: counter(step); grid-row: 1 / span 3; width: 20px; height: 20px; border-radius: 50%;
-  background: #e6f1f8; color: {MODEL}; font-size: 11px; font-weight: 700; line-height: 20px; text-align: center; }}
+  background: {css("chosen")}; color: {css("model")}; font-size: 11px; font-weight: 700; line-height: 20px; text-align: center; }}
 ol.ledger b {{ font-weight: 600; overflow-wrap: anywhere; }}
-ol.ledger p {{ margin: 0; color: {MUTED}; overflow-wrap: anywhere; grid-column: 2; }}
+ol.ledger p {{ margin: 0; color: {css("muted")}; overflow-wrap: anywhere; grid-column: 2; }}
 ol.ledger .numbers {{ grid-column: 2; display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 12px;
   font-variant-numeric: tabular-nums; }}
-.numbers span {{ color: {MUTED}; }}
+.numbers span {{ color: {css("muted")}; }}
 """
 
-MATERIAL = {
-    "palette": {
-        "primary": {"main": MODEL},
-        "background": {"default": GROUND, "paper": CARD},
-        "text": {"primary": INK, "secondary": MUTED},
-    },
-    "typography": {"fontFamily": FONT, "fontSize": 13, "button": {"textTransform": "none", "fontWeight": 500}},
-    "shape": {"borderRadius": 8},
-    "components": {
-        "MuiAppBar": {
-            "styleOverrides": {
-                "root": {
-                    "backgroundColor": CARD,
-                    "color": INK,
-                    "boxShadow": "none",
-                    "borderBottom": f"1px solid {LINE}",
-                }
-            }
+
+def _material(colours: dict[str, str]) -> dict[str, object]:
+    """Material UI's theme in one set of colours; it computes shades, so it takes no CSS variables."""
+    return {
+        "palette": {
+            "primary": {"main": colours["model"]},
+            "background": {"default": colours["ground"], "paper": colours["card"]},
+            "text": {"primary": colours["ink"], "secondary": colours["muted"]},
         },
-        "MuiToolbar": {"styleOverrides": {"root": {"minHeight": "52px !important"}}},
-        "MuiDrawer": {"styleOverrides": {"paper": {"backgroundColor": GROUND, "borderRight": 0}}},
-    },
-}
+        "typography": {"fontFamily": FONT, "fontSize": 13, "button": {"textTransform": "none", "fontWeight": 500}},
+        "shape": {"borderRadius": 8},
+        "components": {
+            "MuiAppBar": {
+                "styleOverrides": {
+                    "root": {
+                        "backgroundColor": colours["card"],
+                        "backgroundImage": "none",
+                        "color": colours["ink"],
+                        "boxShadow": "none",
+                        "borderBottom": f"1px solid {colours['line']}",
+                    }
+                }
+            },
+            "MuiToolbar": {"styleOverrides": {"root": {"minHeight": "52px !important"}}},
+            "MuiDrawer": {
+                "styleOverrides": {
+                    "paper": {"backgroundColor": colours["ground"], "backgroundImage": "none", "borderRight": 0}
+                }
+            },
+        },
+    }
+
+
+MATERIAL = {"light": _material(_LIGHT), "dark": _material(_DARK)}

@@ -8,13 +8,16 @@ from pathlib import Path
 import panel as pn
 from fake_analysis import fake_analysis
 
+from app import theme
 from app.session import session
+from cinn_core.analyse import load_model
 from cinn_core.assets import EXAMPLES
 from cinn_core.errors import SpectrumError
 
 
-def make_up(source, report):
+def make_up(request, report):
     """A star named after its file; a file that begins with "refuse" is refused, "slow" takes a while."""
+    source = request.source
     for stage in ("Reading the file", "Drawing samples"):
         report(stage)
         time.sleep(1.0 if source.name.startswith("slow") else 0.1)
@@ -23,5 +26,10 @@ def make_up(source, report):
     return fake_analysis(star=f"Star of {source.name}", file=source.name, seed=len(source.name))
 
 
-pn.extension("tabulator", "filedropper")
-session(make_up, {name: Path(f"{name}.fits") for name in EXAMPLES}).servable()
+def model():
+    """The shipped model, once a process."""
+    return pn.state.as_cached("kiel-model", load_model)
+
+
+pn.extension("tabulator", "filedropper", raw_css=[theme.ROOT_CSS])
+session(make_up, model, {name: Path(f"{name}.fits") for name in EXAMPLES}).servable()

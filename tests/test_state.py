@@ -107,8 +107,8 @@ def test_infer_reports_stages_and_shows_the_star(state, made_up):
     seen = []
     state.param.watch(lambda event: seen.append(event.new), "progress")
 
-    def analyse(source, report):
-        assert source is FIRST
+    def analyse(request, report):
+        assert request.source is FIRST
         report("Drawing samples")
         return made_up
 
@@ -156,10 +156,10 @@ def test_only_the_last_of_several_requests_is_shown_and_waiting_ones_are_never_c
     gate, ran = threading.Event(), []
     stars = {name: fake_analysis(star=name, n=200) for name in ("one", "two", "three")}
 
-    def analyse(source, _report):
-        ran.append(source.name)
+    def analyse(request, _report):
+        ran.append(request.source.name)
         assert gate.wait(10)
-        return stars[source.name]
+        return stars[request.source.name]
 
     futures = []
     for name in stars:

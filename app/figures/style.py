@@ -42,6 +42,8 @@ def reset_on_double_click(made: figure) -> None:
 
 def dress(made: figure) -> None:
     """Give a Bokeh figure the page's look."""
+    if theme.FIGURE_CSS not in made.stylesheets:
+        made.stylesheets = [*made.stylesheets, theme.FIGURE_CSS]
     made.output_backend = "canvas"  # WebGL without a GPU is slow
     made.outline_line_color = None
     made.background_fill_alpha = 0

@@ -2,55 +2,81 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import panel as pn
 import panel_material_ui as pmui
+from panel.viewable import Viewable
 
 from app import theme
 from app.state import SessionState
+from app.visit import Visit
 
-from .overview import overview
+from .frame import frame
 from .parts import fill, html
-from .posterior import posterior
-from .preparation import preparation
-from .star import star_cards
+from .settings import settings_card
+from .star import star_card, time_card
+from .tabs import TABS
 from .tiles import tile_row
-from .upload import Ask, upload_card
+from .upload import upload_card
 
-TABS = {"Overview": overview, "Posterior": posterior, "Preparation": preparation}
+SIDE = (upload_card, star_card, settings_card, time_card)
+"""The cards of the left column, from the top."""
 SIDEBAR_WIDTH = 288
+_SLUGS = [tab.slug for tab in TABS]
 
 
-def page(state: SessionState, examples: dict[str, Path], ask: Ask) -> pmui.Page:
-    """The whole page of one session."""
-    tabs = pmui.TabMenu(items=list(TABS), active=0, margin=(0, 20), sx=_TABS)
-    bodies = {name: view(state) for name, view in TABS.items()}
-    tiles = tile_row(state)
-    waiting = html(pn.bind(waiting_line, state.param.status))
-
-    def show(*_events: object) -> None:
-        ready, chosen = state.analysis is not None, list(TABS)[tabs.active]
-        waiting.visible = not ready
-        tiles.visible = chosen != "Preparation"
-        for name, body in bodies.items():
-            body.visible = ready and name == chosen
-
-    state.param.watch(show, "analysis")
-    tabs.param.watch(show, "active")
-    show()
+def page(visit: Visit) -> pmui.Page:
+    """The whole page of one visit."""
+    state = visit.state
+    tabs = pmui.TabMenu(items=[tab.name for tab in TABS], active=0, margin=(0, 20), sx=_TABS)
     main = pn.Column(
-        alert(state), tiles, waiting, *bodies.values(), sizing_mode="stretch_width", margin=0,
+        alert(state), *body(visit), sizing_mode="stretch_width", margin=0,
         styles={**theme.STACK, "padding": "14px 14px 20px 0"},
     )  # fmt: skip
     left = pn.Column(
-        upload_card(state, examples, ask), star_cards(state), sizing_mode="stretch_width", margin=0,
+        *(card(visit) for card in SIDE), sizing_mode="stretch_width", margin=0,
         styles={**theme.STACK, "padding": "14px"},
     )  # fmt: skip
+
+    def clicked(*_events: object) -> None:
+        state.tab = _SLUGS[tabs.active]
+
+    def chosen(*_events: object) -> None:
+        if state.tab in _SLUGS:
+            tabs.active = _SLUGS.index(state.tab)
+        else:
+            state.message = f"There is no tab {state.tab}; the tabs are {', '.join(_SLUGS)}."
+            state.tab = _SLUGS[tabs.active]
+
+    tabs.param.watch(clicked, "active")
+    state.param.watch(chosen, "tab")
     return pmui.Page(
-        title="Kiel", header=[tabs], sidebar=[left], main=[main], sidebar_width=SIDEBAR_WIDTH, sidebar_resizable=False,
-        theme_config=theme.MATERIAL, sidebar_variant="permanent", sx=_PAGE, theme_toggle=False, busy_indicator="linear",
+        title="Kiel", header=[tabs, pn.HSpacer(), frame(visit)], sidebar=[left], main=[main], sidebar_width=SIDEBAR_WIDTH,
+        sidebar_resizable=False, theme_config=theme.MATERIAL, sidebar_variant="permanent", sx=_PAGE, theme_toggle=False,
+        busy_indicator="linear",
     )  # fmt: skip
+
+
+def body(visit: Visit) -> list[Viewable]:
+    """The tiles, the line that asks for a star, and the tabs, each built when it is first looked at."""
+    state, built = visit.state, dict[str, Viewable]()
+    place = pn.Column(sizing_mode="stretch_width", margin=0, styles=theme.STACK)
+    tiles = tile_row(visit)
+    waiting = html(pn.bind(waiting_line, state.param.status))
+
+    def show(*_events: object) -> None:
+        tab = next((tab for tab in TABS if tab.slug == state.tab), TABS[0])
+        ready = state.analysis is not None or not tab.needs_star
+        waiting.visible = not ready
+        tiles.visible = tab.tiles
+        if ready and tab.slug not in built:
+            built[tab.slug] = tab.build(visit)
+            place.append(built[tab.slug])
+        for slug, view in built.items():
+            view.visible = ready and slug == tab.slug
+
+    state.param.watch(show, ["analysis", "tab"])
+    show()
+    return [tiles, waiting, place]
 
 
 def waiting_line(status: str) -> str:
@@ -73,17 +99,17 @@ def alert(state: SessionState) -> pn.pane.HTML:
 
 
 _PAGE = {
-    "& main": {"backgroundColor": theme.GROUND},
-    "& header .MuiTypography-root": {"color": f"{theme.INK} !important", "fontWeight": 700, "fontSize": "18px"},
+    "& main": {"backgroundColor": theme.css("ground")},
+    "& header .MuiTypography-root": {"color": f"{theme.css('ink')} !important", "fontWeight": 700, "fontSize": "18px"},
 }
 _TABS = {
     "minHeight": "34px",
     "& .MuiTabs-indicator": {"display": "none"},
     "& .MuiTab-root": {
         "minHeight": "34px", "borderRadius": "8px", "padding": "6px 16px", "fontSize": "13px", "textTransform": "none",
-        "color": f"{theme.MUTED} !important",
+        "color": f"{theme.css('muted')} !important",
     },
     "& .MuiTab-root.Mui-selected": {
-        "backgroundColor": "#e6f1f8", "color": f"{theme.MODEL} !important", "fontWeight": 600,
+        "backgroundColor": theme.css("chosen"), "color": f"{theme.css('model')} !important", "fontWeight": 600,
     },
 }  # fmt: skip

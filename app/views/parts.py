@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import panel as pn
 from markupsafe import Markup
+from panel.viewable import Viewable
 
 from app import theme
+from app.visit import Visit
 
 
 def fill(template: str, *values: object) -> Markup:
@@ -35,6 +37,27 @@ def card(*contents: object, title: Markup | str | None = None, **params: object)
 def heading(title: Markup | str, legend: Markup | str = "") -> Markup:
     """A card's heading with an optional legend on its right."""
     return fill('<div class="head"><span>{}</span><span class="legend">{}</span></div>', title, legend)
+
+
+def live(visit: Visit, view: Viewable, fields: list[str], draw: Callable[[], object]) -> None:
+    """Draw once `view` is on the page, and anew when one of the state's fields changes: at once, or when it is next shown.
+
+    Drawing waits a turn, because a figure that arrives together with its tab finds no room and takes none.
+    """
+    stale = [False]
+
+    def refresh(*_events: object) -> None:
+        stale[0] = True
+        visit.soon(draw_stale)
+
+    def draw_stale() -> None:
+        if stale[0] and view.visible and visit.state.analysis is not None:
+            stale[0] = False
+            draw()
+
+    visit.state.param.watch(refresh, fields)
+    view.param.watch(lambda _event: visit.soon(draw_stale), "visible")
+    refresh()
 
 
 def grid(*contents: object, columns: str) -> pn.Column:

@@ -8,14 +8,14 @@ import panel as pn
 from app import theme
 from app.figures.corner import draw_corner
 from app.quantities import Quantity, quantities
-from app.state import SessionState
+from app.visit import Visit
 
-from .parts import card, grid
+from .parts import card, grid, live
 
 _ALIGN = {"mode": "right", "68 %": "right", "95 %": "right"}
 _TABLE_CSS = f"""
 :host .tabulator {{ font-family: {theme.FONT}; font-variant-numeric: tabular-nums; letter-spacing: 0; }}
-:host .tabulator .tabulator-header .tabulator-col {{ color: {theme.MUTED}; font-size: 12px; }}
+:host .tabulator .tabulator-header .tabulator-col {{ color: {theme.css("muted")}; font-size: 12px; }}
 :host .tabulator .tabulator-header .tabulator-col .tabulator-col-content {{ padding: 4px !important; }}
 :host .tabulator .tabulator-row {{ background: transparent !important; min-height: 0; }}
 :host .tabulator .tabulator-row .tabulator-cell {{ font-size: 12px; height: 30px; padding: 7px 4px !important; letter-spacing: 0; }}
@@ -35,8 +35,9 @@ def results_table(rows: tuple[Quantity, ...]) -> pd.DataFrame:
     )
 
 
-def posterior(state: SessionState) -> pn.Column:
+def posterior(visit: Visit) -> pn.Column:
     """The second tab; its corner is built when the tab is first looked at, and anew for each star while it is."""
+    state = visit.state
     corner = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0)
     table = pn.widgets.Tabulator(
         pd.DataFrame(), disabled=True, show_index=False, layout="fit_columns", sizing_mode="stretch_width", margin=0,
@@ -44,12 +45,8 @@ def posterior(state: SessionState) -> pn.Column:
         header_align=_ALIGN, theme="simple",
         widths={"quantity": 94, "mode": 52}, stylesheets=[_TABLE_CSS], selectable=False, sortable=False,
     )  # fmt: skip
-    drawn: list[object] = [None]
 
-    def refresh(*_events: object) -> None:
-        if state.analysis is None or not view.visible or drawn[0] is state.analysis:
-            return
-        drawn[0] = state.analysis
+    def draw() -> None:
         rows = quantities(state.analysis)
         corner.object, table.value = draw_corner(rows), results_table(rows)
 
@@ -58,6 +55,5 @@ def posterior(state: SessionState) -> pn.Column:
         card(table, title="Results, with the shortest intervals"),
         columns="minmax(0, 1.6fr) minmax(0, 1fr)",
     )
-    state.param.watch(refresh, "analysis")
-    view.param.watch(refresh, "visible")
+    live(visit, view, ["analysis"], draw)
     return view

@@ -10,11 +10,11 @@ from markupsafe import Markup
 from app import theme
 from app.figures.preparation import draw_preparation
 from app.quantities import MINUS
-from app.state import SessionState
+from app.visit import Visit
 from cinn_core.instrument import ARMS
 from cinn_core.stages import Step
 
-from .parts import card, fill, grid, html, join
+from .parts import card, fill, grid, html, join, live
 from .star import thousands
 
 
@@ -41,17 +41,12 @@ def _step(step: Step) -> Markup:
     return fill('<li><b>{}</b><p>{}</p><div class="numbers">{}</div></li>', step.name, step.reason, numbers)
 
 
-def preparation(state: SessionState) -> pn.Column:
+def preparation(visit: Visit) -> pn.Column:
     """The third tab; filled when it is looked at, and anew for each star while it is."""
-    steps = html()
+    state, steps = visit.state, html()
     panes = [pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0) for _ in ARMS]
 
-    drawn: list[object] = [None]
-
-    def refresh(*_events: object) -> None:
-        if state.analysis is None or not view.visible or drawn[0] is state.analysis:
-            return
-        drawn[0] = state.analysis
+    def draw() -> None:
         vector = state.analysis.flux_vector
         steps.object = str(ledger(vector.steps))
         for pane, arm in zip(panes, ARMS, strict=True):
@@ -69,6 +64,5 @@ def preparation(state: SessionState) -> pn.Column:
         pn.Column(*cards, sizing_mode="stretch_width", margin=0, styles=theme.STACK),
         columns="minmax(0, 1fr) minmax(0, 2fr)",
     )
-    state.param.watch(refresh, "analysis")
-    view.param.watch(refresh, "visible")
+    live(visit, view, ["analysis"], draw)
     return view

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import panel as pn
 from markupsafe import Markup
 
-from app import theme
 from app.quantities import MINUS
-from app.state import SessionState
+from app.visit import Visit
 from cinn_core.instrument import ARMS, RESOLVING_POWER
 from cinn_core.stages import Analysis, FluxVector
 
 from .parts import card, fill, html, join
 
 FLAG_TEXT: dict[str, str] = {
-    "out_of_domain": "outside the training domain",
+    "out_of_domain": "out of domain",
     "extrapolated": "extrapolated",
     "partial_coverage": "partial coverage",
     "missing_arm": "one arm missing",
@@ -46,10 +47,13 @@ def signed(value: float, decimals: int = 2) -> str:
 
 
 def chips(flags: tuple[str, ...]) -> Markup:
-    """The flags as chips; one quiet chip where there is none."""
-    if not flags:
-        return fill('<div class="chips"><span class="chip ok">no flags</span></div>')
-    return fill('<div class="chips">{}</div>', join(fill('<span class="chip">{}</span>', FLAG_TEXT[f]) for f in flags))
+    """The verdict first, whether the network knows such stars, then every other flag."""
+    foreign = "out_of_domain" in flags
+    verdict = fill(
+        '<span class="chip {}">{}</span>', "bad" if foreign else "ok", "out of domain" if foreign else "in domain"
+    )
+    others = join(fill('<span class="chip">{}</span>', FLAG_TEXT[f]) for f in flags if f != "out_of_domain")
+    return fill('<div class="chips">{}{}</div>', verdict, others)
 
 
 def definition_list(rows: list[tuple[str, str]]) -> Markup:
@@ -94,22 +98,23 @@ def timings(analysis: Analysis) -> Markup:
     )
 
 
-def star_cards(state: SessionState) -> pn.Column:
-    """The header and the timings of a session's star; hidden until there is one."""
-    header, clock = html(), html()
-    column = pn.Column(
-        card(header),
-        card(clock, title="Time taken"),
-        sizing_mode="stretch_width",
-        margin=0,
-        visible=False,
-        styles=theme.STACK,
-    )
+def star_card(visit: Visit) -> pn.Column:
+    """The header of the visit's star; hidden until there is one."""
+    return _about_star(visit, star_header, css_classes=["tour-star"])
+
+
+def time_card(visit: Visit) -> pn.Column:
+    """How long its analysis took; hidden until there is one."""
+    return _about_star(visit, timings, title="Time taken")
+
+
+def _about_star(visit: Visit, write: Callable[[Analysis], Markup], **params: Any) -> pn.Column:
+    state, text = visit.state, html()
+    made = card(text, visible=False, **params)
 
     def refresh(*_events: object) -> None:
         if state.analysis is not None:
-            header.object, clock.object = str(star_header(state.analysis)), str(timings(state.analysis))
-            column.visible = True
+            text.object, made.visible = str(write(state.analysis)), True
 
     state.param.watch(refresh, "analysis")
-    return column
+    return made

@@ -10,7 +10,7 @@ from panel.custom import JSComponent
 from app import theme
 from app.figures.marginal import HEIGHT, WIDTH, marginal
 from app.quantities import Quantity, quantities
-from app.state import SessionState
+from app.visit import Visit
 from cinn_core.targets import TARGETS
 
 
@@ -56,21 +56,22 @@ class TileRow(JSComponent):
     .tiles {{ display: grid; grid-template-columns: repeat(13, minmax(0, 1fr)); gap: 6px; width: 100%;
       font-family: {theme.FONT}; }}
     @media (max-width: 1100px) {{ .tiles {{ grid-template-columns: repeat(7, minmax(0, 1fr)); }} }}
-    button {{ all: unset; box-sizing: border-box; cursor: pointer; background: {theme.CARD}; border: 1px solid {theme.LINE};
+    button {{ all: unset; box-sizing: border-box; cursor: pointer; background: {theme.css("card")}; border: 1px solid {theme.css("line")};
       border-radius: 10px; padding: 7px 5px 6px; display: flex; flex-direction: column; min-width: 0; min-height: 86px;
       font-variant-numeric: tabular-nums; }}
-    button:hover {{ border-color: {theme.FAINT}; }}
-    button:focus-visible {{ outline: 2px solid {theme.MODEL}; outline-offset: 1px; }}
-    button[aria-checked="true"] {{ border-color: {theme.MODEL}; box-shadow: inset 0 0 0 1px {theme.MODEL}; }}
+    button:hover {{ border-color: {theme.css("faint")}; }}
+    button:focus-visible {{ outline: 2px solid {theme.css("model")}; outline-offset: 1px; }}
+    button[aria-checked="true"] {{ border-color: {theme.css("model")}; box-shadow: inset 0 0 0 1px {theme.css("model")}; }}
     span {{ white-space: nowrap; overflow: hidden; }}
-    .label {{ font-size: 11px; font-weight: 600; color: {theme.MUTED}; }}
-    .value {{ font-size: 15px; font-weight: 700; color: {theme.INK}; line-height: 20px; }}
-    .spread {{ font-size: 10.5px; letter-spacing: -0.03em; color: {theme.MUTED}; line-height: 14px; }}
+    .label {{ font-size: 11px; font-weight: 600; color: {theme.css("muted")}; }}
+    .value {{ font-size: 15px; font-weight: 700; color: {theme.css("ink")}; line-height: 20px; }}
+    .spread {{ font-size: 10.5px; letter-spacing: -0.03em; color: {theme.css("muted")}; line-height: 14px; }}
     @media (max-width: 1380px) {{ button {{ padding: 7px 4px 6px; }} .spread {{ font-size: 10px; letter-spacing: -0.04em; }} }}
     svg {{ width: 100%; height: 24px; margin-top: 4px; overflow: visible; }}
-    .curve {{ fill: {theme.MODEL}; fill-opacity: .16; stroke: {theme.MODEL}; stroke-width: 1.2; vector-effect: non-scaling-stroke; }}
-    .inner {{ fill: {theme.MODEL}; fill-opacity: .32; }}
-    .mode {{ stroke: {theme.INK}; stroke-width: 1; stroke-dasharray: 2 2; vector-effect: non-scaling-stroke; }}
+    .curve {{ fill: {theme.css("model")}; fill-opacity: .16; stroke: {theme.css("model")}; stroke-width: 1.2;
+      vector-effect: non-scaling-stroke; }}
+    .inner {{ fill: {theme.css("model")}; fill-opacity: .32; }}
+    .mode {{ stroke: {theme.css("ink")}; stroke-width: 1; stroke-dasharray: 2 2; vector-effect: non-scaling-stroke; }}
     """
     ]
 
@@ -98,9 +99,12 @@ def waiting_tiles() -> list[dict[str, object]]:
     return [{"name": t.name, "label": label, **empty} for t, label in zip(TARGETS, labels, strict=True)]
 
 
-def tile_row(state: SessionState) -> TileRow:
+def tile_row(visit: Visit) -> TileRow:
     """The tiles of a session's star, tied both ways to the chosen target."""
-    row = TileRow(tiles=waiting_tiles(), chosen=state.target, sizing_mode="stretch_width", margin=0)
+    state = visit.state
+    row = TileRow(
+        tiles=waiting_tiles(), chosen=state.target, sizing_mode="stretch_width", margin=0, css_classes=["tour-tiles"]
+    )
 
     def refresh(*_events: object) -> None:
         if state.analysis is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,13 +11,14 @@ import panel_material_ui as pmui
 import param
 
 from app import theme
-from app.state import MAX_UPLOAD_BYTES, SessionState, Source, too_large
+from app.state import MAX_UPLOAD_BYTES, Source, too_large
+from app.visit import Ask, Visit
 from cinn_core.errors import SpectrumError
 
-from .parts import card, fill, html
+from .parts import card, fill, html, join
 
-Ask = Callable[[Callable[[], Source]], None]
-"""Asks for the star of a source yet to be made; a SpectrumError of the making is shown."""
+N_STAGES = 7
+"""Stages that an analysis reports: the model's loading, then read, prepare, infer, summarise, resimulate, saliency."""
 
 
 class SpectrumDropper(pn.widgets.FileDropper):
@@ -71,19 +71,40 @@ def drop_zone(ask: Ask) -> SpectrumDropper:
     return dropper
 
 
-def upload_card(state: SessionState, examples: dict[str, Path], ask: Ask) -> pn.Column:
-    """The drop zone, the example stars and a line telling what the analysis is doing."""
-    buttons = [_example_button(name, path, ask) for name, path in examples.items()]
+def upload_card(visit: Visit) -> pn.Column:
+    """The drop zone, the example stars, and how far the analysis is."""
+    buttons = [_example_button(name, path, visit.ask) for name, path in visit.examples.items()]
     return card(
-        drop_zone(ask),
+        drop_zone(visit.ask),
         html(fill('<div class="sub">Simulated examples</div>')),
         pn.FlexBox(*buttons, gap="0 6px", margin=0),
-        html(pn.bind(_progress_line, state.param.progress)),
+        progress(visit),
+        css_classes=["tour-upload"],
     )
 
 
-def _progress_line(text: str) -> str:
-    return str(fill('<div class="progress" role="status" aria-live="polite">{}</div>', text))
+def progress(visit: Visit) -> pn.Column:
+    """One segment a stage, the name of the present one, and a button that cancels."""
+    state = visit.state
+    line = html(pn.bind(_progress_line, state.param.progress, state.param.stage))
+    cancel = pmui.Button(
+        label="cancel", variant="text", size="small", margin=0, height=24, sx=_LINK,
+        description="Drop what is being computed and stay with the star shown before (Esc)",
+        visible=state.param.status.rx() == "working",
+    )  # fmt: skip
+    cancel.on_click(lambda _event: state.cancel())
+    return pn.Column(line, cancel, sizing_mode="stretch_width", margin=0, styles={"min-height": "62px"})
+
+
+def _progress_line(text: str, stage: int) -> str:
+    state = [("done" if i < stage - 1 else "now" if i == stage - 1 else "") for i in range(N_STAGES)]
+    segments = join(fill('<i class="{}"></i>', name) for name in state) if text else ""
+    return str(
+        fill(
+            '<div class="stages">{}</div><div class="progress" role="status" aria-live="polite">{}</div>',
+            segments, text,
+        )
+    )  # fmt: skip
 
 
 def _example_button(name: str, path: Path, ask: Ask) -> pmui.Button:
@@ -97,14 +118,14 @@ def _example_button(name: str, path: Path, ask: Ask) -> pmui.Button:
 _LINK = {"padding": "0 2px", "minWidth": 0, "fontSize": "13px", "lineHeight": 1.6}
 _DROPPER_CSS = f"""
 .bk-input.filepond--root {{ font-family: {theme.FONT}; font-size: 13px; margin: 0 0 4px; min-height: 70px; box-shadow: none;
-  background: transparent; border: 1px dashed {theme.FAINT}; border-radius: 10px; box-sizing: border-box; overflow: hidden; }}
-.bk-input.filepond--root:not([disabled]):hover {{ border: 1px dashed {theme.MODEL}; box-shadow: none; }}
+  background: transparent; border: 1px dashed {theme.css("faint")}; border-radius: 10px; box-sizing: border-box; overflow: hidden; }}
+.bk-input.filepond--root:not([disabled]):hover {{ border: 1px dashed {theme.css("model")}; box-shadow: none; }}
 .filepond--root:has([data-filepond-item-state="processing-complete"]) .filepond--list-scroller {{ display: none; }}
 .filepond--root:has([data-filepond-item-state="processing-complete"]) .filepond--drop-label {{
   opacity: 1 !important; visibility: visible !important; pointer-events: auto !important; transform: none !important; }}
 .filepond--panel-root, .filepond--panel > * {{ background: transparent !important; border: 0; box-shadow: none !important; }}
-.filepond--drop-label {{ color: {theme.MUTED}; min-height: 70px; }}
+.filepond--drop-label {{ color: {theme.css("muted")}; min-height: 70px; }}
 .filepond--drop-label label {{ font-size: 0; cursor: pointer; }}
 .filepond--drop-label label::before {{ content: "Drop a spectrum, or click to choose"; font-size: 13px; display: block; }}
-.filepond--drop-label label::after {{ content: "FITS, text, ECSV, gz"; font-size: 12px; color: {theme.FAINT}; }}
+.filepond--drop-label label::after {{ content: "FITS, text, ECSV, gz"; font-size: 12px; color: {theme.css("faint")}; }}
 """

@@ -1,0 +1,127 @@
+// The right end of the bar: tour, keys and light/dark; listens to the keyboard; every text is set as text, never as HTML.
+
+function element(tag, cls, text) {
+  const made = document.createElement(tag)
+  if (cls) made.className = cls
+  if (text !== undefined) made.textContent = text
+  return made
+}
+
+function button(text, tip, act) {
+  const made = element("button", "", text)
+  made.type = "button"
+  made.title = tip
+  made.setAttribute("aria-label", tip)
+  made.onclick = act
+  return made
+}
+
+/** The first element of a class in the document or in any shadow root below it, that is shown. */
+function find(cls, root = document) {
+  for (const found of root.querySelectorAll(`.${cls}`)) if (found.getClientRects().length) return found
+  for (const host of root.querySelectorAll("*")) {
+    const found = host.shadowRoot && find(cls, host.shadowRoot)
+    if (found) return found
+  }
+  return null
+}
+
+function remembered(name) { try { return localStorage.getItem(name) } catch { return null } }
+function remember(name, value) { try { localStorage.setItem(name, value) } catch { /* private window */ } }
+
+function theme() {
+  const root = document.documentElement
+  const asked = new URLSearchParams(location.search).get("theme")
+  const start = asked ?? remembered("kiel-theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")
+  root.dataset.theme = start === "dark" ? "dark" : "light"
+  return () => {
+    root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark"
+    remember("kiel-theme", root.dataset.theme)
+  }
+}
+
+/** Focus lies in something that takes letters itself. */
+function typing(event) {
+  const at = event.composedPath()[0]
+  return at.isContentEditable || /^(input|textarea|select)$/i.test(at.tagName) || at.getAttribute?.("role") === "slider"
+}
+
+function keys_dialog(shortcuts) {
+  const dialog = element("dialog", "keys")
+  dialog.append(element("h2", "", "Keys"))
+  const table = element("table")
+  for (const { keys, does } of shortcuts) {
+    const row = element("tr")
+    const cell = element("td")
+    for (const key of keys) cell.append(element("kbd", "", key))
+    row.append(cell, element("td", "", does))
+    table.append(row)
+  }
+  dialog.append(table, button("close", "Close", () => dialog.close()))
+  dialog.onclick = (event) => { if (event.target === dialog) dialog.close() }
+  return dialog
+}
+
+function tour(model) {
+  const frame = element("div", "spot")
+  const bubble = element("div", "bubble")
+  const title = element("b"), text = element("p"), count = element("span", "count")
+  const stop = () => { frame.remove(); bubble.remove(); remember("kiel-tour", "seen") }
+  let at = 0
+  const place = () => {
+    const step = model.steps[at], box = find(step.place)?.getBoundingClientRect()
+    title.textContent = step.title
+    text.textContent = step.text
+    count.textContent = `${at + 1} of ${model.steps.length}`
+    frame.style.display = box ? "block" : "none"
+    const wide = 320
+    let left = innerWidth / 2 - wide / 2, top = innerHeight / 3
+    if (box) {
+      const height = Math.min(box.height, innerHeight - Math.max(box.top, 0) - 8)
+      Object.assign(frame.style, { left: `${box.left - 4}px`, top: `${box.top - 4}px`, width: `${box.width + 8}px`, height: `${height + 8}px` })
+      const right = box.right + 14
+      left = right + wide < innerWidth ? right : Math.max(12, Math.min(box.left, innerWidth - wide - 12))
+      top = right + wide < innerWidth ? box.top : box.top + height + 14
+      if (top + 170 > innerHeight) top = Math.max(12, right + wide < innerWidth ? innerHeight - 180 : box.top + 60)
+    }
+    Object.assign(bubble.style, { left: `${left}px`, top: `${Math.max(12, top)}px`, width: `${wide}px` })
+    bubble.querySelector("button").focus()
+  }
+  const go = (to) => {
+    if (to >= model.steps.length) return stop()
+    at = Math.max(0, to)
+    if (model.steps[at].tab) model.send_msg({ tab: model.steps[at].tab })
+    setTimeout(place, model.steps[at].tab ? 900 : 0)
+  }
+  const row = element("div", "row")
+  row.append(button("next", "Next", () => go(at + 1)), button("back", "Back", () => go(at - 1)), button("end", "End the tour", stop), count)
+  bubble.append(title, text, row)
+  bubble.setAttribute("role", "dialog")
+  bubble.onkeydown = (event) => { if (event.key === "Escape") stop() }
+  return { start: (root) => { root.append(frame, bubble); go(0) }, stop }
+}
+
+export function render({ model }) {
+  const root = element("div", "frame")
+  const toggle = theme()
+  const dialog = keys_dialog(model.shortcuts)
+  const guide = tour(model)
+  const own = { "?": () => dialog.showModal(), d: toggle }
+  root.append(
+    button("tour", "A tour of the page for newcomers", () => guide.start(root)),
+    button("? keys", "The list of keyboard shortcuts", own["?"]),
+    button("◐", "Light or dark", toggle),
+    dialog,
+  )
+  const listen = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event)) return
+    if (own[event.key]) { event.preventDefault(); own[event.key](); return }
+    if (model.shortcuts.some(({ keys }) => keys.includes(event.key))) {
+      event.preventDefault()
+      model.send_msg({ key: event.key })
+    }
+  }
+  document.addEventListener("keydown", listen)
+  model.on("remove", () => document.removeEventListener("keydown", listen))
+  return root
+}

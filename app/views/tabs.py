@@ -1,0 +1,32 @@
+"""The tabs of the page, in their order: each one view built from a visit when it is first looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from panel.viewable import Viewable
+
+from app.visit import Visit
+
+from .overview import overview
+from .posterior import posterior
+from .preparation import preparation
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A tab: its name in the bar, its word in the address, its view, and what the view needs around it."""
+
+    name: str
+    slug: str
+    build: Callable[[Visit], Viewable]
+    tiles: bool = True
+    needs_star: bool = True
+
+
+TABS: tuple[Tab, ...] = (
+    Tab("Overview", "overview", overview),
+    Tab("Posterior", "posterior", posterior, tiles=False),
+    Tab("Preparation", "preparation", preparation, tiles=False),
+)

@@ -1,0 +1,63 @@
+"""The window of each diagnostic line: where it is looked at, over which pixels it is judged, what it tells of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .instrument import WAVELENGTH
+from .lines import diagnostic_lines
+
+CORE_ANGSTROM = 1.0
+"""Half-width around a line over which it is judged, and left out."""
+_BLEND_ANGSTROM = 0.5
+"""Components of one species closer than this are one line at R = 20 000: the four of lithium."""
+
+
+@dataclass(frozen=True)
+class LineWindow:
+    """One line, or a multiplet that the instrument does not resolve, by its species and air wavelength [Angstrom]."""
+
+    species: str
+    wavelength: float
+    target: str
+
+    @property
+    def name(self) -> str:
+        """What the page and its address call it, say "Mg I 5183.6"."""
+        return f"{self.species} {self.wavelength:.1f}"
+
+    def pixels(self, half_width: float = CORE_ANGSTROM) -> NDArray:
+        """The pixels (N_PIXELS,) bool within `half_width` [Angstrom] of the line."""
+        return np.abs(WAVELENGTH - self.wavelength) < half_width
+
+
+@cache
+def line_windows() -> tuple[LineWindow, ...]:
+    """One window a diagnostic line, in the order of the table; a blended multiplet at its strongest, the first."""
+    windows: list[LineWindow] = []
+    for line in diagnostic_lines():
+        near = (
+            w for w in windows if w.species == line.species and abs(w.wavelength - line.wavelength) < _BLEND_ANGSTROM
+        )
+        if next(near, None) is None:
+            windows.append(LineWindow(line.species, line.wavelength, line.target))
+    return tuple(windows)
+
+
+def find_window(text: str) -> LineWindow | None:
+    """The window that an address or a person means: its name, "Mg I", "Li" or a wavelength; None where none fits."""
+    wanted = text.strip().lower()
+    for fits in (
+        lambda w: w.name.lower() == wanted,
+        lambda w: w.species.lower() == wanted,
+        lambda w: w.species.split()[0].lower() == wanted,
+        lambda w: wanted != "" and f"{w.wavelength:.3f}".startswith(wanted),
+    ):
+        found = next(filter(fits, line_windows()), None)
+        if found is not None:
+            return found
+    return None
