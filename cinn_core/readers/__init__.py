@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from ..stages import Spectrum, Step
 from .choice import Choice
-from .common import Found, Pixels
+from .common import DAMAGE, Found, Pixels, in_words
 from .echelle import is_echelle, read_echelle
 from .hdf5 import MAGIC, choices_in_hdf5, read_hdf5
 from .image import is_image, read_image
@@ -34,6 +34,8 @@ MAX_BYTES = 250_000_000
 
 MAX_TEXT_BYTES = 60_000_000
 """Largest text that is read: a million pixels of three columns."""
+
+_LONGEST_NAME = 120
 
 _FITS_FORMATS = ((is_table, read_table), (is_echelle, read_echelle), (is_image, read_image))
 """Tried in this order: (is it this format?, read it)."""
@@ -92,9 +94,15 @@ def list_spectra(source: Path | bytes, name: str | None = None) -> tuple[Choice,
 
 def _content(source: Path | bytes, name: str | None) -> tuple[bytes, str, str]:
     """A file's bytes, unpacked, its name, and the hash of its bytes as they came."""
-    name = name or (Path(source).name if not isinstance(source, bytes) else "the file")
+    name = _shown(name or (Path(source).name if not isinstance(source, bytes) else ""))
     data = source if isinstance(source, bytes) else _load(Path(source), name)
     return _decompressed(data, name), name, hashlib.sha256(data).hexdigest()
+
+
+def _shown(name: str) -> str:
+    """A file's name as it may stand in a sentence: printable, of a sensible length."""
+    plain = "".join(c for c in name[:_LONGEST_NAME] if c.isprintable()).strip()
+    return plain or "the file"
 
 
 def _in_order(pixels: Pixels) -> tuple[Pixels, tuple[Step, ...]]:
@@ -131,6 +139,8 @@ def _without_empty_ends(flux: NDArray) -> slice:
 
 def _load(path: Path, name: str) -> bytes:
     try:
+        if not path.is_file():  # a pipe or a device would never end
+            raise SpectrumError(f"{name} is no file; name the file of one spectrum.")
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise SpectrumError(
@@ -149,7 +159,7 @@ def _decompressed(data: bytes, name: str) -> bytes:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
             content = stream.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as problem:
-        raise SpectrumError(f"{name} is a damaged gzip file ({problem}); fetch it again.") from problem
+        raise SpectrumError(f"{name} is a damaged gzip file ({in_words(problem)}); fetch it again.") from problem
     if len(content) > MAX_BYTES:
         raise SpectrumError(f"{name} unpacks to more than {MAX_BYTES / 1e6:.0f} MB; no single spectrum is that large.")
     return content
@@ -195,7 +205,5 @@ def _opened(content: bytes, name: str) -> Iterator[list[Any]]:
         with fits.open(io.BytesIO(content), memmap=False, ignore_missing_simple=True) as opened:
             require_modest(list(opened), name)
             yield [found for found in opened if hasattr(found, "data")]  # damaged ones have none
-    except (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, fits.VerifyError, MemoryError) as problem:
-        raise SpectrumError(
-            f"{name} is a damaged or cut FITS file ({str(problem).splitlines()[0][:120]}); fetch it again."
-        ) from problem
+    except (*DAMAGE, fits.VerifyError, zlib.error) as problem:
+        raise SpectrumError(f"{name} is a damaged or cut FITS file ({in_words(problem)}); fetch it again.") from problem

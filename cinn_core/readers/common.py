@@ -180,6 +180,26 @@ def error_of(inverse_variance: NDArray) -> NDArray:
         return np.where(inverse_variance > 0, inverse_variance**-0.5, np.nan)
 
 
+DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+)
+"""What astropy and h5py raise on damaged files, as the fuzzer found."""
+
+
+def in_words(problem: BaseException) -> str:
+    """A library's complaint as it may stand in a sentence: one printable line, its kind where it says nothing."""
+    plain = "".join(c if c.isprintable() else " " for c in str(problem)[:120])
+    return " ".join(plain.split()).rstrip(".") or type(problem).__name__
+
+
 def number(header: Any, key: str) -> float | None:
     """A header value as a finite number, also where it is stored as text; None where it is not one."""
     try:

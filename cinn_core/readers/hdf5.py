@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from ..stages import Step
 from .choice import Choice, repeats, require_choice, wavelength_range
-from .common import Found, Pixels, error_of, found, missing_pixels, to_angstrom
+from .common import DAMAGE, Found, Pixels, error_of, found, in_words, missing_pixels, to_angstrom
 from .orders import merge_orders
-from .several import MAX_ELEMENTS
+from .several import MAX_ELEMENTS, MAX_PIXELS
 from .table import ERROR, FLUX, IVAR, WAVE
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -60,8 +60,8 @@ def _opened(content: bytes, name: str) -> Iterator[Any]:
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             yield file
-    except (OSError, RuntimeError, KeyError) as problem:
-        raise SpectrumError(f"{name} is a damaged HDF5 file ({str(problem)[:100]}); fetch it again.") from problem
+    except DAMAGE as problem:
+        raise SpectrumError(f"{name} is a damaged HDF5 file ({in_words(problem)}); fetch it again.") from problem
 
 
 def _choices(groups: list[Group]) -> tuple[Choice, ...]:
@@ -87,21 +87,27 @@ def _groups(file: Any, name: str) -> list[Group]:
     nodes: list[Any] = [file]
     file.visititems(lambda _, node: nodes.append(node) if isinstance(node, h5py.Group) else None)
     for node in nodes[:_MOST_GROUPS]:
-        datasets = [k for k, v in node.items() if isinstance(v, h5py.Dataset)]
+        datasets = [k for k in node if _is_own_dataset(node, k)]
         roles = {role: k for role, p in _PATTERNS.items() for k in datasets[::-1] if re.match(p, k.lower())}
         if {"wave", "flux"} <= set(roles):
             usable.append((node, roles))
     if not usable:
         raise SpectrumError(
-            f"{name} is an HDF5 file without datasets of wavelength and flux side by side; name them wavelength and flux."
+            f"{name} is an HDF5 file without datasets of wavelength and flux side by side; name them wavelength and flux "
+            "(links to other files are not followed)."
         )
-    for node, roles in usable:
-        for key in roles.values():
-            if node[key].size > MAX_ELEMENTS:
-                raise SpectrumError(
-                    f"Dataset {key} of {name} holds {node[key].size} values; no spectrum of one star is that large."
-                )
+    total = sum(node[key].size for node, roles in usable for key in roles.values())
+    longest = max(max(node[key].shape, default=0) for node, roles in usable for key in roles.values())
+    if total > MAX_ELEMENTS or longest > MAX_PIXELS:
+        raise SpectrumError(f"The datasets of {name} hold {total} values; no spectrum of one star is that large.")
     return usable
+
+
+def _is_own_dataset(node: Any, key: str) -> bool:
+    """Whether an entry of a group is a dataset of numbers that lie in this very file: links elsewhere are never followed."""
+    if not isinstance(node.get(key, getlink=True), h5py.HardLink) or not isinstance(node[key], h5py.Dataset):
+        return False
+    return node[key].dtype.kind in "fiu" and node[key].external is None and not node[key].is_virtual
 
 
 def _parts(node: Any, roles: dict[str, str], name: str, row: int | None) -> list[tuple[Pixels, Step]]:

@@ -13,21 +13,26 @@ from .image import first_image, holds_bands, is_multispec
 from .table import table_columns
 
 MAX_ELEMENTS = 30_000_000
-"""Largest number of values in one HDU (or HDF5 dataset) that is read; a spectrum of 100 orders has a million."""
+"""Largest number of values in one file that is read; a spectrum of 100 orders has a million."""
+
+MAX_PIXELS = 5_000_000
+"""Largest number of pixels along one axis; the finest echelle spectrum of the whole optical has a million."""
 
 _NAMES = ("TARGNAME", "OBJECT", "NAME", "TARGET", "STAR", "CNAME", "SOBJECT_ID")
 """Columns that name the star of each row."""
 
 
 def require_modest(hdus: list[Any], name: str) -> None:
-    """Refuses, from the headers alone, a file whose HDUs are larger than any spectrum."""
+    """Refuses, from the headers alone, a file whose HDUs, alone or together, are larger than any spectrum."""
+    total = 0
     for i, hdu in enumerate(hdus):
         header = hdu.header
         sides = [int(header.get(f"NAXIS{k + 1}", 0)) for k in range(int(header.get("NAXIS", 0)))]
         count = int(np.prod(sides, dtype=float)) if sides else 0
         if header.get("XTENSION") in ("BINTABLE", "TABLE") and not isinstance(hdu, fits.CompImageHDU):
             count //= 4
-        if count > MAX_ELEMENTS:
+        total += count
+        if total > MAX_ELEMENTS or max(sides, default=0) > (MAX_ELEMENTS if len(sides) > 1 else MAX_PIXELS):
             raise SpectrumError(
                 f"Extension {i} of {name} holds {' x '.join(map(str, sides))} values; no spectrum of one star is that large "
                 f"(at most {MAX_ELEMENTS / 1e6:.0f} million are read). Load an extracted, one-dimensional spectrum."

@@ -141,7 +141,8 @@ def _by_utype(types: list[str]) -> dict[str, int]:
 
 def _vector(hdu: fits.BinTableHDU, index: int) -> NDArray:
     try:
-        values = np.asarray(hdu.data.field(index), float).ravel()
+        field = hdu.data.field(index)
+        values = np.asarray(field[0] if field.dtype == object and len(field) == 1 else field, float).ravel()
     except (TypeError, ValueError) as problem:
         raise SpectrumError(f"Column {hdu.columns[index].name} of the table is not numeric.") from problem
     return values

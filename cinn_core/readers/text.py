@@ -15,6 +15,7 @@ from .common import Found, Pixels, Told, found, missing_pixels, to_angstrom
 from .orders import merge_orders
 from .table import ERROR, FLUX, WAVE
 
+_MOST_LINES, _LONGEST_LINE = 3_000_000, 10_000
 _SMOOTHED = 31  # pixels over which rounded wavelengths are smoothed
 
 
@@ -28,6 +29,8 @@ def is_text(data: bytes) -> bool:
 
 def read_text(data: bytes, name: str) -> Found:
     """One spectrum from columns of numbers; names of columns are used where the text gives them."""
+    if data.count(b"\n") > _MOST_LINES:
+        raise SpectrumError(f"{name} is a text of more than {_MOST_LINES} lines; no spectrum of one star is that long.")
     table, names = _numbers(data.decode("utf-8", "replace"), name)
     columns = dict(zip(names, table.T, strict=True)) if len(names) == table.shape[1] else {}
     wave, flux, error, order, reason = _roles(table, columns, name)
@@ -90,7 +93,7 @@ def _numbers(text: str, name: str) -> tuple[NDArray, list[str]]:
 
 def _count(line: str) -> int:
     """How many numbers a line holds; 0 where it holds anything else."""
-    words = re.split(r"[\s,;]+", line.strip())
+    words = re.split(r"[\s,;]+", line.strip()) if len(line) < _LONGEST_LINE else []
     try:
         return len([float(w) for w in words])
     except ValueError:
