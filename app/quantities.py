@@ -7,16 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cinn_core.stages import Analysis
+from cinn_core.stages import Analysis, PosteriorSamples, Status, Summary
+from cinn_core.status import status_of
 from cinn_core.targets import COLUMN, TARGETS, Target, a_li
-from cinn_core.weighted import highest_density_interval
+from cinn_core.weighted import highest_density_interval, weighted_quantile
 
 MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True, eq=False)
 class Quantity:
-    """One tile, row or corner axis: samples (n,) of a quantity with its mode and intervals, in `unit`."""
+    """One tile, row or corner axis: samples (n,) of a quantity with its mode, intervals and status, in `unit`."""
 
     name: str
     label: str
@@ -29,7 +30,16 @@ class Quantity:
     hi68: float
     lo95: float
     hi95: float
+    status: Status = Status.MEASURED
+    limit95: float | None = None
     log: bool = False
+
+    @property
+    def status_text(self) -> str:
+        """What the spectrum says of it: measured, the 95 % limit, or unconstrained."""
+        if self.limit95 is None:
+            return self.status.value
+        return f"{'<' if self.limit95 >= self.median else '>'} {self.text(self.limit95)}"
 
     @property
     def signed(self) -> bool:
@@ -64,23 +74,37 @@ class Quantity:
 
 def quantities(analysis: Analysis) -> tuple[Quantity, ...]:
     """The thirteen quantities of a star, in the targets' order."""
-    return tuple(_lithium(analysis, t) if t.name == "li_fe" else _plain(analysis, t) for t in TARGETS)
+    return quantities_of(analysis.posterior, analysis.summary)
 
 
-def _plain(analysis: Analysis, target: Target) -> Quantity:
-    s = analysis.summary.targets[target.name]
-    samples = analysis.posterior.labels[:, COLUMN[target.name]]
+def quantities_of(
+    posterior: PosteriorSamples, summary: Summary, weights: NDArray | None = None
+) -> tuple[Quantity, ...]:
+    """The same for samples with weights (n,) and the summary that was made of them."""
+    return tuple(_quantity(posterior, summary, target, weights) for target in TARGETS)
+
+
+def _quantity(posterior: PosteriorSamples, summary: Summary, target: Target, weights: NDArray | None) -> Quantity:
+    if target.name == "li_fe":
+        return _lithium(posterior, summary, target, weights)
+    s = summary.targets[target.name]
     return Quantity(
-        target.name, target.label, target.unit, target.decimals, samples,
-        s.map, s.median, s.lo68, s.hi68, s.lo95, s.hi95, log=target.log,
+        target.name, target.label, target.unit, target.decimals, posterior.labels[:, COLUMN[target.name]],
+        s.map, s.median, s.lo68, s.hi68, s.lo95, s.hi95, s.status, s.limit95, log=target.log,
     )  # fmt: skip
 
 
-def _lithium(analysis: Analysis, target: Target) -> Quantity:
-    """A(Li) sample by sample: its spread is not that of [Li/Fe], which carries the error of [Fe/H] twice."""
-    labels, summary = analysis.posterior.labels, analysis.summary.targets
-    samples = a_li(labels[:, COLUMN["li_fe"]], labels[:, COLUMN["feh"]])
-    mode = float(a_li(np.array(summary["li_fe"].map), np.array(summary["feh"].map)))
-    (lo68, hi68), (lo95, hi95) = (highest_density_interval(samples, mass) for mass in (0.68, 0.95))
-    median = float(np.median(samples))
-    return Quantity("li_fe", "A(Li)", "dex", target.decimals, samples, mode, median, lo68, hi68, lo95, hi95)
+def _lithium(posterior: PosteriorSamples, summary: Summary, target: Target, weights: NDArray | None) -> Quantity:
+    """A(Li) sample by sample: its spread is not that of [Li/Fe], which carries the error of [Fe/H] twice.
+
+    The prior coordinate of [Li/Fe] is that of A(Li), and so is the status.
+    """
+    lithium, iron = COLUMN["li_fe"], COLUMN["feh"]
+    samples = a_li(posterior.labels[:, lithium], posterior.labels[:, iron])
+    mode = float(a_li(np.array(summary.targets["li_fe"].map), np.array(summary.targets["feh"].map)))
+    (lo68, hi68), (lo95, hi95) = (highest_density_interval(samples, mass, weights) for mass in (0.68, 0.95))
+    median = float(weighted_quantile(samples, 0.5, weights))
+    status, limit95 = status_of(posterior.z[:, lithium], samples, weights)
+    return Quantity(
+        "li_fe", "A(Li)", "dex", target.decimals, samples, mode, median, lo68, hi68, lo95, hi95, status, limit95
+    )
