@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ class SavedStar:
     hdu: int | None = None
     row: int | None = None
 
+    @cached_property
     def constrained(self) -> Constrained | None:
         """The posterior under the constraints, where there are any."""
         return constrain(self.analysis.posterior, self.constraints) if self.constraints else None
@@ -68,7 +70,7 @@ def write_bundle(star: SavedStar, path: Path, figures: Mapping[str, bytes] | Non
 
 def bundle_bytes(star: SavedStar, figures: Mapping[str, bytes] | None = None) -> bytes:
     """The same as bytes, for a download."""
-    analysis, constrained = star.analysis, star.constrained()
+    analysis, constrained = star.analysis, star.constrained
     document = star_document(star)
     arrays: dict[str, NDArray] = {}
     tree = {"schema": SCHEMA, "kiel": __version__, "star": take_apart(star, arrays)}
@@ -132,7 +134,7 @@ def read_bundle(content: bytes, name: str) -> SavedStar:
 
 def star_document(star: SavedStar) -> dict[str, Any]:
     """The JSON document of a star, `constrained` included where something was given from elsewhere."""
-    constrained = star.constrained()
+    constrained = star.constrained
     extra = {} if constrained is None else {"constrained": constrained_json(constrained)}
     return plain({**to_json(star.analysis), **extra})
 
@@ -156,7 +158,7 @@ def posterior_table(analysis: Analysis, weights: NDArray | None = None) -> Table
 
 def results_table(star: SavedStar) -> Table:
     """One row a target with the numbers of the summary; the constrained ones beside them where there are any."""
-    constrained = star.constrained()
+    constrained = star.constrained
     rows = []
     for target in TARGETS:
         numbers = vars(star.analysis.summary.targets[target.name])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .stages import Derived
 from .synthesis.abundances import ATOMIC_NUMBER, SOLAR_ABUNDANCES
 from .targets import COLUMN, TARGETS
-from .weighted import highest_density_interval, weighted_mean, weighted_quantile
+from .weighted import highest_density_interval, normalised, weighted_mean, weighted_quantile
 
 SOLAR_SCALE = "Magg et al. (2022); C, N of Asplund et al. (2021)"
 SOLAR_A: dict[str, float] = {
@@ -46,7 +46,9 @@ def derive(labels: NDArray, weights: NDArray | None = None) -> dict[str, Derived
 def correlations(labels: NDArray, weights: NDArray | None = None) -> tuple[tuple[float, ...], ...]:
     """Correlation coefficients (13, 13) between the targets over samples (n, 13); 0 where one of the two does not vary."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        covariance = np.cov(labels, rowvar=False, aweights=weights)
+        w = normalised(weights, len(labels))
+        centred = labels - w @ labels
+        covariance = (centred.T * w) @ centred
         scale = np.sqrt(np.diag(covariance))
         found = np.nan_to_num(covariance / np.outer(scale, scale))
     return tuple(tuple(float(x) for x in row) for row in found)

@@ -141,7 +141,7 @@ def plain(text: str) -> str:
 
 def _shown(star: SavedStar) -> tuple[tuple[Quantity, ...], NDArray | None]:
     """The quantities of the posterior in use, and the weights of their samples."""
-    constrained = star.constrained()
+    constrained = star.constrained
     if constrained is None:
         return quantities_of(star.analysis.posterior, star.analysis.summary), None
     return quantities_of(star.analysis.posterior, constrained.summary, constrained.weights), constrained.weights
@@ -175,7 +175,7 @@ def _draw_table(star: SavedStar, axis: Axes) -> None:
     for cell in table.get_celld().values():
         cell.set_edgecolor(theme.LINE)
     given = [f"{c.target} = {c.mean:g} ± {c.sigma:g}" for c in star.constraints]
-    constrained = star.constrained()
+    constrained = star.constrained
     if constrained is not None:
         told = f"given {', '.join(given)}: {constrained.effective_samples:.0f} effective samples"
         axis.text(0, 0, told, fontsize=_TINY, color=theme.LITERATURE, transform=axis.transAxes)
