@@ -190,6 +190,7 @@ DAMAGE = (
     EOFError,
     RuntimeError,
     MemoryError,
+    AssertionError,
 )
 """What astropy and h5py raise on damaged files, as the fuzzer found."""
 
