@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import param
-from numpy.typing import NDArray
 
+from app.in_use import PosteriorKind, Selection, kinds, selection_of
+from cinn_core.constraints import Constraint
 from cinn_core.errors import SpectrumError
 from cinn_core.line_windows import line_windows
 from cinn_core.overrides import NOTHING_GIVEN, Overrides
-from cinn_core.stages import Analysis, PosteriorSamples
+from cinn_core.stages import Analysis
 from cinn_core.targets import TARGET_NAMES
 
 MAX_UPLOAD_BYTES = 200 * 1024 * 1024
@@ -52,18 +53,6 @@ class Request:
     overrides: Overrides = NOTHING_GIVEN
 
 
-@dataclass(frozen=True, eq=False)
-class Selection:
-    """The posterior in use: samples with weights (n,) >= 0 of any scale (None: all alike), and in words what chose them.
-
-    The bands, the lines, the Kiel diagram and the table follow it; `cinn_core.weighted` says how to use the weights.
-    """
-
-    posterior: PosteriorSamples
-    weights: NDArray | None = None
-    text: str = ""
-
-
 def too_large(name: str) -> str:
     """The sentence for an upload beyond the limit."""
     return f"{name} is larger than {MAX_UPLOAD_BYTES // 1024**2} MB; drop a file with one star's spectrum."
@@ -81,6 +70,9 @@ class SessionState(param.Parameterized):
     )
     analysis = param.ClassSelector(class_=Analysis, doc="The stages of the star on the page.")
     selection = param.ClassSelector(class_=Selection, doc="The posterior in use; there whenever a star is.")
+    kind = param.ClassSelector(class_=PosteriorKind, default=PosteriorKind.FLOW, doc="Whose samples are in use.")
+    constraints = param.ClassSelector(class_=tuple, default=(), doc="Constraints from elsewhere on the star shown.")
+    brush = param.ClassSelector(class_=tuple, default=(), doc="Ranges that a person brushed in the corner.")
     status = param.Selector(default="empty", objects=["empty", "working", "ready"])
     progress = param.String(doc="What the analysis is doing now.")
     stage = param.Integer(default=0, doc="How many stages the analysis has begun.")
@@ -96,9 +88,12 @@ class SessionState(param.Parameterized):
         self._request = 0
         self._asked: Request | None = None
         self._shown: Request | None = None
+        self._forget = False
+        self.param.watch(self._select, ["kind", "constraints", "brush"])
 
     def load(self, source: Source) -> None:
         """Ask for a spectrum; nothing is computed yet. What was known better about another file is forgotten."""
+        self._forget = True
         self.param.update(source=source, overrides=NOTHING_GIVEN)
 
     def begin(self) -> int:
@@ -129,9 +124,15 @@ class SessionState(param.Parameterized):
         if not self.is_current(request):
             return False
         self._shown = self._asked
-        selection = Selection(analysis.posterior)
-        self.param.update(analysis=analysis, selection=selection, status="ready", progress="", stage=0)
+        self._show(analysis, () if self._forget else self.constraints)
         return True
+
+    def restore(self, request: Request, analysis: Analysis, constraints: tuple[Constraint, ...] = ()) -> None:
+        """Show a star that was analysed before, as it was; whatever runs is stale."""
+        self._request += 1
+        self._asked = self._shown = request
+        self.param.update(source=request.source, settings=request.settings, overrides=request.overrides, message="")
+        self._show(analysis, constraints)
 
     def refuse(self, request: int, message: str) -> bool:
         """Say why a file cannot be used and return to the star shown before; a stale refusal is dropped."""
@@ -149,8 +150,20 @@ class SessionState(param.Parameterized):
         """Say why something asked for was not even begun; whatever runs or is shown stays."""
         self.message = message
 
+    def _show(self, analysis: Analysis, constraints: tuple[Constraint, ...]) -> None:
+        """Put a star on the page with its posterior in use; a brush belongs to the samples it was drawn on."""
+        kind, self._forget = self.kind if self.kind in kinds(analysis) else PosteriorKind.FLOW, False
+        selection = selection_of(analysis, kind, constraints, ())
+        with param.parameterized.discard_events(self):
+            self.param.update(kind=kind, constraints=constraints, brush=())
+        self.param.update(analysis=analysis, selection=selection, status="ready", progress="", stage=0)
+
+    def _select(self, *_events: object) -> None:
+        if self.analysis is not None:
+            self.selection = selection_of(self.analysis, self.kind, self.constraints, self.brush)
+
     def _return_to_shown(self, message: str) -> None:
-        before = self._shown
+        before, self._forget = self._shown, False
         self.param.update(
             source=before.source if before else None,
             settings=before.settings if before else self.settings,

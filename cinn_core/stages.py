@@ -292,13 +292,15 @@ class Reliability:
 class Importance:
     """The posterior weighed against the likelihood itself.
 
-    labels and z (n, 13) of the samples, log_weights (n,) of prior x likelihood over proposal; effective_samples (Kish)
+    labels and z (n, 13) of the samples, log_density (n,) of the proposal in z, log_weights (n,) of prior x likelihood
+    over proposal; effective_samples (Kish)
     of them and their share, `efficiency`; pareto_k of the weights' tail; rounds of adaptation (0: the flow's own
     samples); `failed` where the weights cannot be trusted; summary of the weighted samples.
     """
 
     labels: NDArray
     z: NDArray
+    log_density: NDArray
     log_weights: NDArray
     effective_samples: float
     efficiency: float
@@ -308,7 +310,7 @@ class Importance:
     summary: Summary
 
     def __post_init__(self) -> None:
-        for name in ("labels", "z", "log_weights"):
+        for name in ("labels", "z", "log_density", "log_weights"):
             object.__setattr__(self, name, _frozen(getattr(self, name)))
 
 
