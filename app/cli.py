@@ -18,7 +18,10 @@ from cinn_core import __version__
 from cinn_core.errors import KielError
 from cinn_core.overrides import Overrides
 
+from .cli_analyse import analyse
+from .cli_calibrate import calibrate
 from .cli_continuum import evaluate_continuum
+from .cli_evaluate import evaluate_network
 from .cli_learning import evaluate, train
 from .cli_options import (
     DeviceOption,
@@ -97,38 +100,6 @@ def serve(
 
 @app.command()
 @with_overrides
-def analyse(
-    file: FileArgument,
-    overrides: Overrides,
-    json: JsonOption = None,
-    samples: SamplesOption = 4096,
-    seed: SeedOption = 0,
-    network: NetworkOption = None,
-    device: DeviceOption = "auto",
-    hdu: HduOption = None,
-    row: RowOption = None,
-) -> None:
-    """The posterior of one spectrum, the same as on the dashboard."""
-    require_file(file)
-    require_folder_of(json)
-    from .terminal import print_analysis, progress
-
-    with progress() as report:
-        report("Loading the model")
-        from cinn_core.analyse import analyse as run
-        from cinn_core.analyse import load_model
-        from cinn_core.report import to_json
-
-        model = load_model(device, network)
-        analysis = run(
-            file, model, overrides=overrides, n_samples=samples, seed=seed, hdu=hdu, row=row, progress=report
-        )
-    print_analysis(analysis)
-    write_json(to_json(analysis), json)
-
-
-@app.command()
-@with_overrides
 def prepare(
     file: FileArgument,
     out: Annotated[Path, typer.Argument(metavar="OUT.fits", help="Where the prepared spectrum goes.")],
@@ -189,8 +160,11 @@ def benchmark(
     write_json(to_json(rows), json)
 
 
+app.command()(with_overrides(analyse))
 app.command()(synthesise)
 app.command()(grid)
+app.command()(calibrate)
+evaluate.command("network")(evaluate_network)
 evaluate.command("synthesis")(evaluate_synthesis)
 evaluate.command("continuum")(evaluate_continuum)
 app.add_typer(train, name="train")

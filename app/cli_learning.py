@@ -1,4 +1,4 @@
-"""The commands `kiel train` and `kiel evaluate`: learning, and figures on stars that took no part in it."""
+"""The commands `kiel train` and `kiel evaluate emulator`: learning, and figures on stars that took no part in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from cinn_core.errors import DataError
 
-from .cli_options import DataOption, DeviceOption, JsonOption, NetworkOption, SeedOption, require_folder_of, write_json
+from .cli_options import DataOption, JsonOption, SeedOption, require_folder_of, write_json
 
 if TYPE_CHECKING:
     from cinn_core.training.grid_data import Grid
@@ -90,44 +90,13 @@ def evaluate_emulator(grid: GridOption = None, data: DataOption = None, json: Js
 
     from .terminal import print_emulator_figures
 
-    stars = _held_out(grid, data)
+    stars = held_out(grid, data)
     figures = emulator_figures(load_forward(), stars)
     print_emulator_figures(figures)
     write_json(figures, json)
 
 
-@evaluate.command("network")
-def evaluate_network(
-    grid: GridOption = None,
-    realism: Annotated[float, typer.Option(min=0, max=1, help="0: as simulated; 1: as real spectra are.")] = 0.0,
-    snr: Annotated[
-        list[int] | None, typer.Option(help="S/N per Å to report; may be repeated. Without it: the paper's nineteen.")
-    ] = None,
-    draws: Annotated[int, typer.Option(min=1, help="Draws of rotation and noise a star.")] = 8,
-    network: NetworkOption = None,
-    data: DataOption = None,
-    json: JsonOption = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = "auto",
-) -> None:
-    """The network on synthetic stars: errors, widths and coverage of every target."""
-    require_folder_of(json)
-    from cinn_core.evaluate import PAPER_SNR, network_figures
-    from cinn_core.model import load_model
-
-    from .terminal import print_network_figures, progress
-
-    stars = _held_out(grid, data)
-    with progress() as report:
-        report("Loading the model")
-        model = load_model(device, network)
-        levels = tuple(snr) if snr else PAPER_SNR
-        figures = network_figures(model, stars, levels, draws, realism, seed, report)
-    print_network_figures(figures)
-    write_json(figures, json)
-
-
-def _held_out(files: list[Path] | None, data: Path | None) -> Grid:
+def held_out(files: list[Path] | None, data: Path | None) -> Grid:
     """All stars of the files named, else the test stars of the data folder's grids with the calibrated line list."""
     from cinn_core.data import data_directory
     from cinn_core.training.grid_data import calibrated_files, read_grid

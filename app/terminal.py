@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cinn_core.benchmark import COMPARED, BenchmarkRow, Comparison
+from cinn_core.constraints import Constrained
 from cinn_core.instrument import ARMS
 from cinn_core.stages import Analysis, FluxVector
 from cinn_core.targets import TARGETS, Target
@@ -61,6 +62,24 @@ def print_analysis(analysis: Analysis, console: Console | None = None) -> None:
     )
 
 
+def print_constrained(constrained: Constrained, console: Console | None = None) -> None:
+    """What is left of the posterior under what was given from elsewhere: medians, intervals, effective samples."""
+    console = console or Console()
+    given = ", ".join(f"{c.target} = {c.mean:g} ± {c.sigma:g}" for c in constrained.constraints)
+    table = Table("target", title=escape(f"Given {given}"), title_justify="left", title_style="bold")
+    for heading in ("median", "68 %"):
+        table.add_column(heading, justify="right")
+    for target in TARGETS:
+        found = constrained.summary.targets[target.name]
+        interval = f"{number(found.lo68, target)} … {number(found.hi68, target)}"
+        table.add_row(escape(target.label), number(found.median, target), interval)
+    console.print(table)
+    effective = f"{constrained.effective_samples:.0f} ({100 * constrained.effective_fraction:.1f} %)"
+    _print_pairs({"effective samples": effective}, console)
+    if constrained.warning:
+        console.print(escape(constrained.warning), highlight=False, soft_wrap=True)
+
+
 def print_preparation(vector: FluxVector, console: Console | None = None) -> None:
     """The ledger of a prepared spectrum: what was done and why, then what was measured on the way."""
     console = console or Console()
@@ -107,7 +126,7 @@ def print_emulator_figures(figures: Mapping[str, Any], console: Console | None =
         table.add_column(escape(target.label), justify="right")
     core = {"name": "4100-7000 K, [Fe/H] > -2.5", **figures}
     for region in (core, *figures["regions"]):
-        sigmas = (_sigma(region["labels"][target.name]["sigma"], target) for target in shown)
+        sigmas = (fine(region["labels"][target.name]["sigma"], target) for target in shown)
         table.add_row(escape(region["name"]), str(region["n"]), f"{100 * region['median_abs']:.2f} %", *sigmas)
     console.print(table)
 
@@ -115,21 +134,8 @@ def print_emulator_figures(figures: Mapping[str, Any], console: Console | None =
 _LABELS_BY_REGION = ("teff", "logg", "feh", "vmic", "ca_fe", "mg_fe")
 
 
-def print_network_figures(figures: Mapping[str, Any], console: Console | None = None) -> None:
-    """Scatter of map - truth of every target at each S/N, over stars with [Fe/H] > -2.5."""
-    console = console or Console(width=max(Console().width, 150))
-    title = (
-        f"Standard deviation of map - truth, {figures['n']} stars with [Fe/H] > -2.5, realism {figures['realism']:g}"
-    )
-    table = Table("S/N per Å", title=title, title_justify="left")
-    for target in TARGETS:
-        table.add_column(escape(target.label), justify="right")
-    for snr, found in figures["snr"].items():
-        table.add_row(snr, *(_sigma(found[target.name]["sigma"], target) for target in TARGETS))
-    console.print(table)
-
-
-def _sigma(value: float, target: Target) -> str:
+def fine(value: float, target: Target) -> str:
+    """A scatter or width with one decimal more than the target's values where these have any."""
     return f"{value:.{target.decimals + (target.decimals > 1)}f}"
 
 

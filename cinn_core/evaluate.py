@@ -1,4 +1,4 @@
-"""Held-out figures of the network: its answers on synthetic test stars."""
+"""Held-out figures of the network: errors, widths and coverage on synthetic test stars, beside the information limit."""
 
 from __future__ import annotations
 
@@ -6,151 +6,167 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from .continuum import fit_continuum
-from .evaluate_emulator import synthesis_at_instrument
-from .infer import log_snr_input, refine_modes
-from .instrument import ARMS, N_COVERAGE, N_PIXELS, pixel_sigma
+from .answers import N_SAMPLES, Answers, answer_all, shortest_intervals, sobol_latents
+from .held_out import HeldOutStars, evaluation_vbroad, held_out_stars, observe_held_out
+from .limit import information, limit_samples, van_trees
+from .lithium import lithium_equivalent_width
 from .model import Model
-from .network import N_TARGETS, Observation
-from .prior import from_z, inside
-from .projection import mask_projection
-from .targets import COLUMN, TARGETS
+from .network import N_TARGETS
+from .paper import PAPER_SNR
+from .targets import COLUMN, TARGETS, Target
 from .training.grid_data import Grid
-from .weighted import highest_density_interval
 
-PAPER_SNR: tuple[int, ...] = (10, 12, 14, 16, 18, 20, 23, 26, 30, 35, 40, 45, 50, 80, 100, 130, 180, 250, 1000)
-"""S/N per Angstrom at which Ksoll et al. (2026) report."""
-
-N_SAMPLES = 512
-_BATCH = 64
+QUICK_SNR: tuple[int, ...] = (20, 50, 100, 250)
+QUICK_DRAWS = 2
+METAL_RICH = -2.5
+"""[Fe/H] above which a star counts in the first of the two tables."""
+_RESAMPLES = 200
+_LIMIT_LATENTS = 256
 
 
 @dataclass(frozen=True, eq=False)
-class SyntheticStars:
-    """Real syntheses as the instrument sees them: labels (n, 26), star (n,) number of the grid star, coefficients (n, k).
+class Evaluation:
+    """What the network answered on n test stars with d draws each.
 
-    noise (arms, k, k): root of the coefficients' covariance for unit pixel noise of complete spectra.
+    labels (n, d, 26); answers (n * d) and `prior_answers` (n), to the one more draw a star whose vbroad follows the
+    training prior, by S/N; limit68 and compressed_limit68 (n, d, 13), 68 % widths that the information of all pixels,
+    or of the coefficients alone, allows, by S/N; lithium_width (n,) [milli-Angstrom]; bound (13,) of Van Trees by S/N.
     """
 
-    labels: NDArray
-    star: NDArray
-    coefficients: NDArray
-    noise: NDArray
+    stars: HeldOutStars
+    answers: dict[int, Answers]
+    prior_answers: dict[int, Answers]
+    limit68: dict[int, NDArray]
+    compressed_limit68: dict[int, NDArray]
+    bound: dict[int, NDArray]
+    lithium_width: NDArray
+
+    @property
+    def labels(self) -> NDArray:
+        return self.stars.labels[:, :-1]
+
+    @property
+    def rich(self) -> NDArray:
+        """Which stars (n,) have [Fe/H] > -2.5."""
+        return self.labels[:, 0, COLUMN["feh"]] > METAL_RICH
 
 
-def make_synthetic_stars(model: Model, grid: Grid, draws: int, seed: int) -> SyntheticStars:
-    """Every grid star `draws` times, each with its own vbroad, uniform in 1-100 km/s, complete and without noise."""
-    rng = np.random.default_rng([seed, 3])
-    good = np.ones(N_PIXELS, bool)
-    masked = mask_projection(model.projection, good)
-    labels, coefficients = [], []
-    for i in range(0, len(grid), _BATCH):
-        part = grid.select(np.arange(len(grid))[i : i + _BATCH])
-        for _ in range(draws):
-            own = part.labels.copy()
-            own[:, COLUMN["vbroad"]] = rng.uniform(1.0, 100.0, len(part))
-            flux = synthesis_at_instrument(model.forward, part, own)
-            flux = flux / fit_continuum(flux, np.broadcast_to(good, flux.shape), model.templates.flux)
-            labels.append(own)
-            coefficients.append(masked.coefficients(model.projection, flux))
-    star = np.concatenate(
-        [np.tile(np.arange(i, min(i + _BATCH, len(grid))), draws) for i in range(0, len(grid), _BATCH)]
-    )
-    return SyntheticStars(np.concatenate(labels), star, np.concatenate(coefficients), masked.noise)
-
-
-def network_figures(
+def evaluate(
     model: Model,
     grid: Grid,
     snrs: tuple[int, ...] = PAPER_SNR,
     draws: int = 8,
     realism: float = 0.0,
     seed: int = 0,
-    progress: Callable[[str], None] | None = None,
-) -> dict[str, object]:
-    """The JSON of `kiel evaluate network`: errors of MAP and median, widths and coverage of every target at each S/N.
-
-    `snr` holds stars with [Fe/H] > -2.5, `snr_all` all; white noise, complete spectra.
-    """
-    stars = make_synthetic_stars(model, grid, draws, seed)
-    rich = stars.labels[:, COLUMN["feh"]] > -2.5
-    every = np.ones(len(rich), bool)
-    tables: dict[str, dict[str, object]] = {"snr": {}, "snr_all": {}}
-    for snr in snrs:
-        if progress is not None:
-            progress(f"S/N {snr} per Angstrom: {len(stars.labels)} spectra")
-        answer = answers(model, stars, snr, realism, seed)
-        for table, chosen in (("snr", rich), ("snr_all", every)):
-            tables[table][str(snr)] = _target_figures(stars.labels, answer, chosen)
-    n_rich = len(np.unique(stars.star[rich]))
-    return {"n": n_rich, "n_all": len(grid), "realism": realism, **tables}
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """Of n spectra: mode and median (n, 13), intervals (n, 13, 2) of 68 and 95 %, in the targets' units."""
-
-    mode: NDArray
-    median: NDArray
-    interval68: NDArray
-    interval95: NDArray
-
-
-def answers(model: Model, stars: SyntheticStars, snr: float, realism: float, seed: int) -> Answers:
-    """Posterior of every test spectrum at one S/N, from scrambled Sobol latents, mode refined by gradient ascent."""
-    rng = np.random.default_rng([seed, 4, int(snr)])
-    noise = sum(rng.standard_normal(stars.coefficients.shape) @ stars.noise[arm] for arm in range(len(ARMS)))
-    seen_coefficients = stars.coefficients + noise * pixel_sigma(snr)
+    progress: Callable[[str], None] = lambda _: None,
+) -> Evaluation:
+    """The network's answers to every star of a grid, `draws` times at each S/N; white noise, complete spectra."""
+    progress(f"{len(grid)} stars in {draws + 1} versions")
+    stars = held_out_stars(model, grid, evaluation_vbroad(len(grid), draws, seed), realism, seed)
+    progress("Information limit")
+    found = information(model.forward, model.projection, stars.labels[:, :-1].reshape(-1, stars.labels.shape[-1]))
     latent = sobol_latents(N_SAMPLES, seed).to(model.device)
-    modes, medians, narrow, wide = [], [], [], []
-    for i in range(0, len(stars.labels), _BATCH):
-        block = torch.as_tensor(seen_coefficients[i : i + _BATCH], dtype=torch.float32, device=model.device)
-        n = len(block)
-        log_snr = torch.as_tensor(log_snr_input(np.full((n, len(ARMS)), snr)), dtype=torch.float32, device=model.device)
-        coverage = torch.ones(n, N_COVERAGE, device=model.device)
-        seen = Observation(block, log_snr, coverage, torch.full((n,), realism, device=model.device))
-        with torch.no_grad():
-            condition = model.network.embedding(seen)
-            z, density = model.network.sample(latent.repeat(n, 1), condition.repeat_interleave(N_SAMPLES, 0))
-        z, density = z.reshape(n, N_SAMPLES, N_TARGETS), density.reshape(n, N_SAMPLES)
-        mode = refine_modes(model.network, z[torch.arange(n), density.argmax(1)], condition)
-        modes.append(from_z(mode.cpu().numpy()))
-        for row in z.cpu().numpy():
-            labels = from_z(row)
-            keep = inside(labels)
-            labels = labels[keep] if keep.any() else labels
-            medians.append(np.median(labels, 0))
-            narrow.append([highest_density_interval(x, 0.68) for x in labels.T])
-            wide.append([highest_density_interval(x, 0.95) for x in labels.T])
-    return Answers(np.concatenate(modes), np.array(medians), np.array(narrow), np.array(wide))
+    every, prior_draw, limit, compressed, bound = {}, {}, {}, {}, {}
+    for snr in snrs:
+        progress(f"S/N {snr} per Angstrom: {stars.labels.shape[0] * stars.labels.shape[1]} spectra")
+        answer = answer_all(model.network, observe_held_out(model, stars, snr, seed), latent)
+        is_last = np.arange(len(answer.mode)) % (draws + 1) == draws
+        every[snr], prior_draw[snr] = answer.rows(~is_last), answer.rows(is_last)
+        limit[snr] = limit_widths(found.z, found.pixels, snr, seed).reshape(len(grid), draws, N_TARGETS)
+        compressed[snr] = limit_widths(found.z, found.compressed, snr, seed).reshape(len(grid), draws, N_TARGETS)
+        bound[snr] = van_trees(found.pixels, snr)
+    lithium = lithium_equivalent_width(model.forward, stars.labels[:, 0])
+    return Evaluation(stars, every, prior_draw, limit, compressed, bound, lithium)
 
 
-def sobol_latents(n: int, seed: int) -> Tensor:
-    """Scrambled Sobol points mapped to a 13-D standard normal, (n, 13)."""
-    points = torch.quasirandom.SobolEngine(N_TARGETS, scramble=True, seed=seed).draw(n).double()
-    return torch.special.ndtri(points.clamp(1e-6, 1 - 1e-6)).float()
+def limit_widths(z: NDArray, fisher: NDArray, snr: float, seed: int) -> NDArray:
+    """68 % widths (n, 13), in the targets' units, of the ideal posteriors of stars at z (n, 26)."""
+    latent = sobol_latents(_LIMIT_LATENTS, seed).numpy().astype(float)
+    widths = np.empty((len(z), N_TARGETS))
+    for i in range(0, len(z), 256):
+        some = slice(i, i + 256)
+        for row, samples in zip(widths[some], limit_samples(z[some], fisher[some], snr, latent), strict=True):
+            row[:] = np.diff(shortest_intervals(np.sort(samples, 0), 0.68))[:, 0]
+    return widths
 
 
-def _target_figures(labels: NDArray, answer: Answers, chosen: NDArray) -> dict[str, dict[str, float]]:
-    out = {}
-    for i, target in enumerate(TARGETS):
-        truth = labels[chosen, i]
-        mode_error, median_error = answer.mode[chosen, i] - truth, answer.median[chosen, i] - truth
-        scale = target.paper_range or (target.high - target.low)
-        low68, high68 = answer.interval68[chosen, i].T
-        low95, high95 = answer.interval95[chosen, i].T
-        out[target.name] = {
-            "sigma": float(mode_error.std()),
-            "bias": float(mode_error.mean()),
-            "nrmse": float(np.sqrt(np.mean(mode_error**2)) / scale),
-            "sigma_median": float(median_error.std()),
-            "nrmse_median": float(np.sqrt(np.mean(median_error**2)) / scale),
-            "width68": float(np.median(high68 - low68)),
-            "coverage68": float(np.mean((truth >= low68) & (truth <= high68))),
-            "coverage95": float(np.mean((truth >= low95) & (truth <= high95))),
-        }
+def network_figures(found: Evaluation) -> dict[str, object]:
+    """The JSON of `kiel evaluate network`: `snr` over stars with [Fe/H] > -2.5, `snr_all` over all."""
+    rich, every = found.rich, np.ones(len(found.rich), bool)
+    tables = {
+        name: {str(snr): _table(found, snr, chosen) for snr in found.answers}
+        for name, chosen in (("snr", rich), ("snr_all", every))
+    }
+    return {"n": int(rich.sum()), "n_all": len(every), "realism": found.stars.realism, **tables}
+
+
+def _table(found: Evaluation, snr: int, chosen: NDArray) -> dict[str, dict[str, float]]:
+    everyone = np.arange(len(chosen))
+    numbers = target_numbers(found, snr, np.flatnonzero(chosen)[None], everyone[None])
+    return {
+        target.name: {name: float(values[0, i]) for name, values in numbers.items()} for i, target in enumerate(TARGETS)
+    }
+
+
+def uncertainties(found: Evaluation, seed: int = 0) -> dict[str, object]:
+    """Standard deviations of the same figures, by bootstrap over stars (their draws stay together)."""
+    rng = np.random.default_rng([seed, 6])
+    everyone = np.arange(len(found.rich))
+    out: dict[str, dict[str, object]] = {"snr": {}, "snr_all": {}}
+    for name, chosen in (("snr", found.rich), ("snr_all", np.ones_like(found.rich))):
+        pool = np.flatnonzero(chosen)
+        stars = rng.choice(pool, (_RESAMPLES, len(pool)))
+        covered = rng.choice(everyone, (_RESAMPLES, len(everyone)))
+        for snr in found.answers:
+            spread = {key: values.std(0) for key, values in target_numbers(found, snr, stars, covered).items()}
+            out[name][str(snr)] = {
+                target.name: {key: float(values[i]) for key, values in spread.items()}
+                for i, target in enumerate(TARGETS)
+            }
+    return dict(out)
+
+
+def target_numbers(found: Evaluation, snr: int, stars: NDArray, covered: NDArray) -> dict[str, NDArray]:
+    """Every figure (b, 13) for b lists of stars (b, m); coverage over the lists `covered` (b, n)."""
+    answer, last = found.answers[snr], found.prior_answers[snr]
+    n, draws = found.labels.shape[:2]
+    truth = found.labels[:, :, :N_TARGETS]
+    scale = np.array([nrmse_scale(target) for target in TARGETS])
+    out: dict[str, NDArray] = {}
+    for point, end in ((answer.mode, ""), (answer.median, "_median")):
+        error = point.reshape(n, draws, N_TARGETS) - truth
+        mean, square = error.mean(1)[stars].mean(1), (error**2).mean(1)[stars].mean(1)
+        out["sigma" + end] = np.sqrt(np.maximum(square - mean**2, 0))
+        if not end:
+            out["bias"] = mean
+        out["nrmse" + end] = np.sqrt(square) / scale
+    width = np.diff(answer.interval68)[..., 0].reshape(n, draws, N_TARGETS)
+    out["width68"], out["limit68"] = _medians(width, stars), _medians(found.limit68[snr], stars)
+    last_truth = found.stars.labels[:, -1, :N_TARGETS]
+    for name, interval in (("coverage68", last.interval68), ("coverage95", last.interval95)):
+        held = (last_truth >= interval[..., 0]) & (last_truth <= interval[..., 1])
+        out[name] = held[covered].mean(1)
     return out
+
+
+def _medians(values: NDArray, stars: NDArray) -> NDArray:
+    """Medians (b, 13) over stars and draws of values (n, d, 13) for lists of stars (b, m)."""
+    return np.array([np.median(values[row].reshape(-1, values.shape[-1]), 0) for row in stars])
+
+
+def nrmse_scale(target: Target) -> float:
+    """The range over which an rms is quoted: the paper's, or our own for what the paper leaves open."""
+    return target.paper_range or (target.high - target.low)
+
+
+def lithium_sigma(found: Evaluation, snr: int, least_width: float = 15.0, fastest: float = 50.0) -> dict[str, float]:
+    """Scatter of [Li/Fe] where its line exceeds `least_width` [milli-Angstrom] and vbroad stays below `fastest` [km/s]."""
+    column = COLUMN["li_fe"]
+    chosen = (found.labels[..., COLUMN["vbroad"]] < fastest) & (found.lithium_width > least_width)[:, None]
+    chosen &= found.rich[:, None]
+    answer, truth = found.answers[snr], found.labels[..., column][chosen]
+    shape = found.labels.shape[:2]
+    mode, median = (point[:, column].reshape(shape)[chosen] - truth for point in (answer.mode, answer.median))
+    return {"n": int(chosen.sum()), "sigma": float(mode.std()), "sigma_median": float(median.std())}

@@ -20,9 +20,9 @@ from app.terminal import (
     BenchmarkPrinter,
     print_analysis,
     print_emulator_figures,
-    print_network_figures,
     print_preparation,
 )
+from app.terminal_network import print_network_figures
 from cinn_core import __version__
 from cinn_core.benchmark import BenchmarkRow, IndexEntry, summarise_benchmark
 from cinn_core.errors import KielError
@@ -188,14 +188,20 @@ def test_emulator_figures_show_the_poorest_lines_first():
     assert text.index("Mg I 5183.604") < text.index("Fe I 6165.360")
 
 
-def test_network_figures_show_every_target_at_every_snr():
-    wide = Console(record=True, width=160, file=io.StringIO())
-    found = {target.name: {"sigma": 33.2 if target.name == "teff" else 0.163} for target in TARGETS}
-    print_network_figures({"n": 5, "realism": 0.0, "snr": {"20": found, "250": found}}, wide)
+def test_network_figures_show_every_target_at_every_snr_beside_paper_and_limit():
+    wide = Console(record=True, width=180, file=io.StringIO())
+    one = dict.fromkeys(
+        ("bias", "nrmse", "sigma_median", "nrmse_median", "width68", "coverage68", "coverage95"), 0.5
+    ) | {"limit68": 0.25}
+    found = {target.name: one | {"sigma": 33.2 if target.name == "teff" else 0.163} for target in TARGETS}
+    table = {"20": found, "250": found}
+    print_network_figures({"n": 5, "n_all": 6, "realism": 0.0, "snr": table, "snr_all": table}, None, wide)
     text = wide.export_text()
     assert all(target.label in text for target in TARGETS)
-    assert text.count(" 33 ") == 2
+    assert text.count(" 33 ") == 8  # two groups of stars, two S/N, once by S/N and once in the table of each
     assert "0.163" in text
+    assert "0.182" in text  # the paper's vmic at S/N 250
+    assert "2.00" in text  # width over limit
 
 
 def test_served_page_accepts_browsers_by_every_name_of_this_machine():
