@@ -8,6 +8,7 @@ import panel as pn
 
 from app import theme
 from app.inference import WORKER
+from app.service import MODEL_KEY
 from app.session import session
 from app.state import Request
 from cinn_core.analyse import Model, analyse, load_model
@@ -18,7 +19,7 @@ from cinn_core.stages import Analysis
 
 def shared_model(device: str = "auto") -> Model:
     """The model that this process loads once a device."""
-    return pn.state.as_cached("kiel-model", load_model, device=Device(device).resolve().type)
+    return pn.state.as_cached(MODEL_KEY, load_model, device=Device(device).resolve().type)
 
 
 def devices() -> tuple[str, ...]:

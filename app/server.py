@@ -20,7 +20,7 @@ def server_command(port: int, address: str, origins: tuple[str, ...] = (), open_
     worker of its own, and a page's changes made on several threads at once get lost now and then.
     """
     command = [sys.executable, "-m", "panel", "serve", str(MAIN), "--port", str(port), "--address", address, "--warm"]
-    command += ["--num-procs", "1"]
+    command += ["--num-procs", "1", "--plugins", "app.service"]
     command += ["--unused-session-lifetime", "60000", "--check-unused-sessions", "10000"]
     for origin in dict.fromkeys((*_own_origins(address, port), *origins)):
         command += ["--allow-websocket-origin", origin]

@@ -33,9 +33,10 @@ class SpectrumDropper(pn.widgets.FileDropper):
             name, first = event.data["name"], event.data["chunk"] == 1
             if first:
                 self.refused = ""
+                self._file_buffer.pop(name, None)
             elif name not in self._file_buffer:
                 return  # the rest of an upload already refused
-            buffered = 0 if first else sum(map(len, self._file_buffer[name]))
+            buffered = sum(len(chunk) for chunks in self._file_buffer.values() for chunk in chunks)
             if buffered + len(event.data["data"]) > MAX_UPLOAD_BYTES:
                 self._file_buffer.pop(name, None)
                 self.refused = name
