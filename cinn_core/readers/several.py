@@ -15,7 +15,7 @@ from .table import table_columns
 MAX_ELEMENTS = 30_000_000
 """Largest number of values in one file that is read; a spectrum of 100 orders has a million."""
 
-MAX_PIXELS = 5_000_000
+MAX_PIXELS = 3_000_000
 """Largest number of pixels along one axis; the finest echelle spectrum of the whole optical has a million."""
 
 _NAMES = ("TARGNAME", "OBJECT", "NAME", "TARGET", "STAR", "CNAME", "SOBJECT_ID")

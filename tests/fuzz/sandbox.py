@@ -1,0 +1,115 @@
+"""Runs files through the guarded process and judges what only the outside sees: time, memory, hangs, a changed file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .worker import MEMORY_BYTES
+
+TESTS = Path(__file__).resolve().parents[1]
+SECONDS = 10.0
+"""CPU seconds an input may take; on a machine of its own the same as seconds."""
+PATIENCE = 180.0
+"""Seconds after which a process is held to hang, however busy the machine."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one input: outcome, sentence, what is wrong with it (or None), and what it cost."""
+
+    outcome: str
+    text: str
+    finding: str | None
+    seconds: float
+    peak_bytes: int
+    rv_kms: float | None = None
+    flags: tuple[str, ...] = ()
+    pixels: int = 0
+
+
+class Sandbox:
+    """One guarded process, started again where an input killed it; a context manager."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="kiel-fuzz-")
+
+    def __enter__(self) -> Sandbox:
+        self._start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._stop()
+        self._folder.cleanup()
+
+    def try_bytes(self, data: bytes, name: str | None = None, *, depth: str = "analyse", **choice: Any) -> Verdict:
+        """Try bytes written to a file of a plain name; `name` is what Kiel is told it is called."""
+        path = Path(self._folder.name) / "input"
+        path.write_bytes(data)
+        return self.try_path(path, name, depth=depth, **choice)
+
+    def try_path(self, path: Path, name: str | None = None, *, depth: str = "analyse", **choice: Any) -> Verdict:
+        """Try a path, which may be anything the file system holds."""
+        before = _fingerprint(path)
+        answer = self._ask({"path": str(path), "name": name, "depth": depth, **choice})
+        finding = answer["finding"]
+        if _fingerprint(path) != before:
+            finding = "the input file was changed"
+        elif answer["seconds"] > SECONDS:
+            finding = finding or f"took {answer['seconds']:.1f} s"
+        elif answer["peak"] > MEMORY_BYTES:
+            finding = finding or f"took {answer['peak'] / 1e9:.2f} GB"
+        return Verdict(
+            answer["outcome"], answer["text"], finding, answer["seconds"], answer["peak"],
+            answer.get("rv_kms"), tuple(answer.get("flags", ())), answer.get("pixels", 0),
+        )  # fmt: skip
+
+    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(question) + "\n")
+        process.stdin.flush()
+        heard, _, _ = select.select([process.stdout], [], [], PATIENCE)
+        line = process.stdout.readline() if heard else ""
+        if line:
+            return json.loads(line)
+        why = f"the process died ({process.poll()})" if heard else f"no answer within {PATIENCE:.0f} s"
+        self._stop()
+        self._start()
+        return {"outcome": "crashed", "text": why, "finding": why, "seconds": PATIENCE, "peak": 0}
+
+    def _start(self) -> None:
+        path = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "fuzz.worker"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=self._folder.name,
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n", "the guarded process did not start"
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
+def _fingerprint(path: Path) -> tuple[object, ...]:
+    """What must not change about an input: its bytes where it is a file of sensible size, its kind and time in any case."""
+    if not path.exists():
+        return ("missing",)
+    state = path.stat()
+    content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    return (state.st_mode, state.st_mtime_ns if path.is_file() else None, content)
