@@ -12,9 +12,9 @@ from .model import Model
 from .network import N_TARGETS, Network, Observation
 from .prior import from_z, inside
 from .projection import MaskedProjection, mask_projection
+from .sampler import Sampler
 from .stages import FluxVector, PosteriorSamples
 
-_CHUNK = 1024
 _REFINE_STEPS = 60
 
 
@@ -43,22 +43,34 @@ def infer(seen: Observation, model: Model, n_samples: int, seed: int) -> Posteri
 
     Samples where the prior is zero (effective [M/H] above 0.5) are left out and counted in `rejected_fraction`.
     """
-    generator = torch.Generator().manual_seed(seed)
-    latent = torch.randn(n_samples, N_TARGETS, generator=generator).to(model.device)
+    return infer_many(seen, model, model.sampler, random_latents(n_samples, seed), seed)[0]
+
+
+def random_latents(n: int, seed: int) -> Tensor:
+    """Standard normal latents (n, 13) of a seed, the same on every device."""
+    return torch.randn(n, N_TARGETS, generator=torch.Generator().manual_seed(seed))
+
+
+def infer_many(
+    seen: Observation, model: Model, sampler: Sampler, latent: Tensor, seed: int
+) -> tuple[PosteriorSamples, ...]:
+    """Posteriors of the stars of an observation from the same latents (n, 13), made with `seed`."""
     with torch.no_grad():
         condition = model.network.embedding(seen)
-        parts = [model.network.sample(x, condition.expand(len(x), -1)) for x in latent.split(_CHUNK)]
-    z = torch.cat([p[0] for p in parts])
-    log_density = torch.cat([p[1] for p in parts])
-    z_numpy = z.cpu().numpy().astype(float)
-    labels = from_z(z_numpy)
-    keep = inside(labels) & np.isfinite(z_numpy).all(1)
-    rejected = float(1 - keep.mean())
-    if not keep.any():
-        keep[:] = True  # every sample outside: shown as they are, with a rejected fraction of 1
-    best = z[torch.from_numpy(keep).to(z.device)][log_density.cpu()[keep].argmax()]
-    mode = refine_modes(model.network, best[None], condition)[0].cpu().numpy()
-    return PosteriorSamples(labels[keep], z_numpy[keep], log_density.cpu().numpy()[keep], mode, rejected, seed)
+        z, log_density = (found.cpu() for found in sampler.sample(latent.to(model.device), condition))
+    z_numpy = z.numpy().astype(float)
+    labels = from_z(z_numpy.reshape(-1, N_TARGETS))
+    keep = inside(labels).reshape(z.shape[:2]) & np.isfinite(z_numpy).all(2)
+    rejected = 1 - keep.mean(1)
+    keep[rejected == 1] = True  # every sample outside: shown as they are, with a rejected fraction of 1
+    best = np.where(keep, log_density.numpy(), -np.inf).argmax(1)
+    modes = refine_modes(model.network, z[torch.arange(len(z)), best].to(model.device), condition).cpu().numpy()
+    return tuple(
+        PosteriorSamples(rows[kept], x[kept], density[kept], mode, float(share), seed)
+        for rows, x, density, kept, mode, share in zip(
+            labels.reshape(z.shape), z_numpy, log_density.numpy(), keep, modes, rejected, strict=True
+        )
+    )
 
 
 def refine_modes(network: Network, start: Tensor, condition: Tensor) -> Tensor:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from .assets import asset_path
+from .embedding_distance import DistanceStatistics, load_distance
 from .emulator import load_emulator
 from .errors import WeightsError
 from .forward import ForwardModel, forward_model
 from .instrument import ARMS, N_PIXELS
 from .network import Architecture, Network
 from .projection import Projection
+from .sampler import Sampler
 from .targets import TARGET_NAMES
 from .templates import Templates, make_templates
 from .weights import load_weights, save_weights, tensors_of
@@ -46,10 +49,20 @@ class Model:
     network: Network
     device: torch.device
     cards: dict[str, dict[str, Any]]
+    distance: DistanceStatistics | None = None
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        """The network's fast sampler in full precision."""
+        return Sampler(self.network)
 
 
 def emulator_path() -> Path:
     return asset_path("weights", "emulator.safetensors")
+
+
+def shipped_network_path() -> Path:
+    return asset_path("weights", "network.safetensors")
 
 
 def load_forward(path: Path | None = None) -> ForwardModel:
@@ -65,15 +78,18 @@ def load_model(device: Device | str = Device.AUTO, network_path: Path | None = N
     where = Device(device).resolve()
     emulator, emulator_card = load_emulator(emulator_path())
     forward = forward_model(emulator)
-    projection, network, network_card = load_network(network_path or asset_path("weights", "network.safetensors"))
+    path = network_path or shipped_network_path()
+    projection, network, network_card = load_network(path)
     cards = {"emulator": emulator_card, "network": network_card}
-    return Model(forward, make_templates(forward), projection, network.to(where), where, cards)
+    distance = load_distance(path, network_card["sha256"])
+    return Model(forward, make_templates(forward), projection, network.to(where), where, cards, distance)
 
 
 def save_network(projection: Projection, network: Network, path: Path, card: dict[str, Any]) -> None:
     """Writes projection and network as one file with its card."""
     tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
     tensors |= {f"projection.{k}": torch.from_numpy(v) for k, v in vars(projection).items()}
+    tensors["projection.components"] = tensors["projection.components"].half()
     basics = {"kind": "network", "architecture": network.architecture.to_card(), **_layout()}
     save_weights(path, tensors, basics | card)
 
@@ -87,7 +103,7 @@ def load_network(path: Path) -> tuple[Projection, Network, dict[str, Any]]:
                 f"{path.name} was trained for {key} = {card.get(key)}; this version of Kiel has {ours}. "
                 "Install the matching version or train again with `kiel train network`."
             )
-    projection = Projection(**{k: v.numpy() for k, v in tensors_of("projection", tensors).items()})
+    projection = Projection(**{k: v.float().numpy() for k, v in tensors_of("projection", tensors).items()})
     network = Network(Architecture(**card["architecture"]), torch.ones(projection.n_components))
     network.load_state_dict(tensors_of("network", tensors))
     return projection, network.eval().requires_grad_(False), card

@@ -1,0 +1,92 @@
+"""FrEIA's GLOW flow taken apart into what its inverse needs: for each half coupling who reads, who moves, and the weights.
+
+A GLOW coupling (Kingma & Dhariwal 2018) as FrEIA has it maps the two parts x1, x2 of a vector, under a condition c, to
+    y1 = x1 exp(s2) + t2,  (s2, t2) from subnet2(x2, c);    y2 = x2 exp(s1) + t1,  (s1, t1) from subnet1(y1, c);
+every s is clamp * 0.636 * atan(output). The inverse undoes y2 first, then y1; the log Jacobian of the whole is the sum of
+all s, so the density of a sample comes with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import FrEIA.framework as Ff
+import FrEIA.modules as Fm
+import torch
+from torch import Tensor, nn
+
+from .subnets import Layers
+
+ATAN = 0.636
+"""FrEIA's 2 / pi in the clamp."""
+
+
+@dataclass(frozen=True, eq=False)
+class Half:
+    """Half a coupling: it reads some coordinates (k,) and moves the others (m,), by outputs (s, t) of its layers.
+
+    condition_weight (width, c) and condition_bias (width,): the condition's part of the first layer.
+    """
+
+    reads: Tensor
+    moves: Tensor
+    clamp: float
+    layers: Layers
+    condition_weight: Tensor
+    condition_bias: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Glow:
+    """The halves in order of inversion, and where each coordinate of the result lies once all are undone."""
+
+    halves: tuple[Half, ...]
+    order: Tensor
+
+
+def read_glow(flow: nn.Module) -> Glow | None:
+    """A sequence of fixed permutations and GLOW couplings of three-layer subnets; None for any other flow.
+
+    Permutations then cost nothing: coordinates stay where they are, and each half is told where its own lie.
+    """
+    if not isinstance(flow, Ff.SequenceINN):
+        return None
+    place = torch.arange(flow.shapes[-1][0], device=next(flow.parameters()).device)
+    halves: list[Half] = []
+    for module in reversed(list(flow.module_list)):
+        if isinstance(module, Fm.PermuteRandom):
+            place = place[module.perm_inv]
+            continue
+        if type(module) is not Fm.GLOWCouplingBlock or not _clamps_by_atan(module):
+            return None
+        first, second = place[: module.split_len1], place[module.split_len1 :]
+        for net, reads, moves in ((module.subnet1, first, second), (module.subnet2, second, first)):
+            half = _read_half(net, reads, moves, float(module.clamp))
+            if half is None:
+                return None
+            halves.append(half)
+    return Glow(tuple(halves), place) if halves else None
+
+
+def _clamps_by_atan(module: Fm.GLOWCouplingBlock) -> bool:
+    at = torch.tensor([-3.0, 0.4, 5.0])
+    return torch.allclose(module.f_clamp(at), ATAN * torch.atan(at))
+
+
+def _read_half(net: nn.Module, reads: Tensor, moves: Tensor, clamp: float) -> Half | None:
+    parts = list(net.children())
+    kinds = (nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear)
+    if len(parts) != len(kinds) or any(type(p) is not kind for p, kind in zip(parts, kinds, strict=True)):
+        return None
+    first, _, second, _, last = parts
+    if any(layer.bias is None for layer in (first, second, last)):
+        return None
+    k = len(reads)
+    layers = Layers(
+        first.weight.detach()[:, :k],
+        second.weight.detach(),
+        second.bias.detach(),
+        last.weight.detach(),
+        last.bias.detach(),
+    )
+    return Half(reads, moves, clamp, layers, first.weight.detach()[:, k:], first.bias.detach())
