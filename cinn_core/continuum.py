@@ -21,9 +21,9 @@ IGNORED: tuple[tuple[float, float], ...] = ((6559.8, 6565.8), TELLURIC_OXYGEN)
 _SEARCH_BIN = 6  # pixels joined while the best template is sought
 _NORMAL_BIN = 6  # pixels joined in the normal matrices of the fit
 _N_ITERATIONS = 3
-_N_DETAIL = 28  # directions in which a star may differ from its template
+_N_DETAIL = 60  # directions in which a star may differ from its template
 _N_NEIGHBOURS = 6
-_HALF_WAY = 0.8  # how far between two templates a star may lie, as a share of their difference
+_HALF_WAY = 1.0  # how far between two templates a star may lie, as a share of their difference
 _DEPTH_ERROR = 0.08  # error of a line that the template has, as a share of its depth
 _SLOPE_SIGMA = 0.1  # prior width of each Legendre amplitude above degree 0: what a gap leaves open stays small
 _SEARCH_RIDGE = (0.03 / _SLOPE_SIGMA) ** 2  # the same prior while the template is sought, for a misfit of 3 % a bin
@@ -194,14 +194,16 @@ def _nearest_template(flux: NDArray, weight: NDArray, tools: _Tools) -> tuple[ND
     filled = np.add.reduceat(flux * weight, tools.bin_edges, axis=1)
     present = np.add.reduceat(weight, tools.bin_edges, axis=1)
     n, k = len(flux), len(tools.templates)
+    if n > 1 and (weight == weight[0]).all():  # one pattern of good pixels: its matrices are inverted once
+        present = present[:1]
     gain = np.zeros((n, k))
     solutions = []
     for inside, linear, square in tools.search:
         b = (filled[:, inside] @ linear).reshape(n, k, N_MODES).astype(float)
         b[..., 0] += 1e-3
-        matrix = _symmetric((present[:, inside] @ square).reshape(n, k, -1), tools.pairs, N_MODES)
+        matrix = _symmetric((present[:, inside] @ square).reshape(len(present), k, -1), tools.pairs, N_MODES)
         matrix += np.diag(np.where(np.arange(N_MODES) > 0, _SEARCH_RIDGE, 1e-3))
-        solution = np.linalg.solve(matrix, b[..., None])[..., 0]
+        solution = (np.linalg.inv(matrix) @ b[..., None])[..., 0]
         gain += (b * solution).sum(-1)
         solutions.append(solution)
     best = gain.argmax(1)

@@ -43,7 +43,8 @@ class Emulator:
     """Flux at R = 60 000 on `wavelength` (m,), air Angstrom, constant 2 km/s steps within each arm.
 
     mean (m,) and basis (k, m) of 1 - flux, the blocks' weights in the basis' order; anchors (n, 26) scaled inputs of
-    the training stars, the first `n_own` of them from the emulated line list.
+    the training stars, the first `n_own` of them from the emulated line list; residuals (n_own, k) half floats: by how
+    much the emulator misses the coefficients of each of these when it is not taught by it (leave one out).
     """
 
     wavelength: NDArray
@@ -52,6 +53,7 @@ class Emulator:
     anchors: Tensor
     n_own: int
     blocks: tuple[EmulatorBlock, ...]
+    residuals: Tensor
 
     def flux(self, labels: Tensor) -> Tensor:
         """Normalised flux (n, m) for labels (n, 25) in the order of `SYNTHESIS_NAMES`."""
@@ -128,6 +130,7 @@ def save_emulator(emulator: Emulator, path: Path, card: dict[str, Any]) -> None:
         "mean": emulator.mean,
         "basis": emulator.basis.half(),
         "anchors": emulator.anchors,
+        "residuals": emulator.residuals,
     }
     for i, block in enumerate(emulator.blocks):
         tensors |= {f"block{i}.{f.name}": getattr(block, f.name) for f in fields(block)}
@@ -145,5 +148,6 @@ def load_emulator(path: Path) -> tuple[Emulator, dict[str, Any]]:
         tensors["anchors"],
         card["n_own"],
         blocks,
+        tensors["residuals"],
     )
     return emulator, card

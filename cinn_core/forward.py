@@ -15,7 +15,7 @@ from .fourier_basis import MAX_RESOLVING_POWER, FourierBasis, fourier_basis
 from .instrument import RESOLVING_POWER
 from .targets import COLUMN, SYNTHESIS_NAMES
 
-_SYNTHESIS_COLUMNS = [COLUMN[name] for name in SYNTHESIS_NAMES]
+SYNTHESIS_COLUMNS = [COLUMN[name] for name in SYNTHESIS_NAMES]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +42,21 @@ class ForwardModel:
 
         Raises ValueError for a resolving power above 25 000, which the pixels would not sample.
         """
+        coefficients = self.emulator.coefficients(labels[:, SYNTHESIS_COLUMNS])
+        return self.torch_flux_of(coefficients, labels[:, COLUMN["vbroad"]], resolving_power, velocity)
+
+    def torch_flux_of(
+        self,
+        coefficients: Tensor,
+        vbroad: Tensor,
+        resolving_power: Tensor | None = None,
+        velocity: Tensor | None = None,
+    ) -> Tensor:
+        """The same for coefficients (n, k) of the emulator's basis and vbroad (n,) [km/s]."""
         if resolving_power is None:
-            resolving_power = labels.new_full((len(labels),), RESOLVING_POWER)
+            resolving_power = vbroad.new_full((len(vbroad),), RESOLVING_POWER)
         elif bool((resolving_power > MAX_RESOLVING_POWER).any()):
             raise ValueError(f"The instrument's pixels carry a resolving power of at most {MAX_RESOLVING_POWER:.0f}.")
-        coefficients = self.emulator.coefficients(labels[:, _SYNTHESIS_COLUMNS])
-        vbroad = labels[:, COLUMN["vbroad"]]
         transfer = transfer_function(self.fourier.frequency, vbroad, resolving_power, velocity)
         return self.to_pixels(self.fourier.flux(coefficients, transfer))
 
@@ -59,7 +68,7 @@ class ForwardModel:
         macroturbulence: Tensor | None = None,
     ) -> Tensor:
         """Flux (n, m) on the model's own grid, rotated and degraded to any resolving power up to 60 000."""
-        flux = self.emulator.flux(labels[:, _SYNTHESIS_COLUMNS])
+        flux = self.emulator.flux(labels[:, SYNTHESIS_COLUMNS])
         if resolving_power is None:
             resolving_power = flux.new_full((len(labels),), RESOLVING_POWER)
         vbroad = labels[:, COLUMN["vbroad"]]

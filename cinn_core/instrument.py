@@ -12,6 +12,8 @@ MIN_SNR, MAX_SNR = 5.0, 1000.0
 """S/N per Angstrom that the network knows; below it nothing is answered, above it the answer is that of the limit."""
 RESOLVING_POWER = 20_000.0
 PIXEL_ANGSTROM = 0.1
+LSF_SIGMA_PIXELS = 1.2
+"""Line spread function of R = 20 000 (15 km/s FWHM) in 0.1 Angstrom pixels, as a Gaussian sigma."""
 BLOCK_ANGSTROM = 50.0
 MODEL_FWHM_KMS = 5.0
 """Gaussian FWHM of the synthetic grid and so of the emulator (R = 60 000)."""

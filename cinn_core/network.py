@@ -26,9 +26,9 @@ class Architecture:
 
     n_components: int = 256
     embedding_width: int = 512
-    embedding_layers: int = 2
+    embedding_layers: int = 4
     condition: int = 128
-    couplings: int = 10
+    couplings: int = 12
     coupling_width: int = 256
     clamp: float = 2.0
     permutation_seed: int = 0
@@ -72,6 +72,9 @@ class Embedding(nn.Module):
             nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
             for _ in range(architecture.embedding_layers)
         )
+        for block in self.blocks:  # every block begins as the identity
+            nn.init.zeros_(block[-1].weight)
+            nn.init.zeros_(block[-1].bias)
         self.last = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, architecture.condition))
 
     def forward(self, seen: Observation) -> Tensor:
@@ -85,7 +88,8 @@ class Embedding(nn.Module):
             ],
             1,
         )
-        x = self.first(x)
+        with torch.autocast(x.device.type, enabled=False):  # small coefficients beside large ones need single precision
+            x = self.first(x)
         for block in self.blocks:
             x = x + block(x)
         return self.last(x)

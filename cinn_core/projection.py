@@ -9,7 +9,7 @@ each coefficient shrunk by a constant, which loses no information.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,11 @@ def fit_projection(flux: NDArray, n_components: int) -> Projection:
         components.astype(np.float32),
         (values[order] / len(y)).astype(np.float32),
     )
+
+
+def stored(projection: Projection) -> Projection:
+    """The projection as a file holds it, its components as half floats: what a network must be trained with."""
+    return replace(projection, components=projection.components.astype(np.float16).astype(np.float32))
 
 
 def mask_projection(projection: Projection, good: NDArray, noise_kernel: NDArray | None = None) -> MaskedProjection:

@@ -1,4 +1,4 @@
-"""Some 250 model spectra over the Kiel diagram: what velocity and continuum of an observed star are measured against."""
+"""Some 550 model spectra over the Kiel diagram: what velocity and continuum of an observed star are measured against."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KIEL: tuple[tuple[float, float], ...] = (
     (4650, 0.9), (5100, 0.8), (5500, 2.1),
 )  # fmt: skip
 _FEH = (-3.0, -2.2, -1.5, -0.9, -0.4, 0.0, 0.3)
-_SLOW, _ROTATING = 4.0, (20.0, 60.0)
+_SLOW, _ROTATING = 4.0, (20.0, 45.0, 85.0)
 _SPREAD = 0.25  # dex, half width of the scatter of every abundance ratio
 _SEED = 20_000
 
@@ -61,7 +61,7 @@ class Templates:
 
 
 def template_labels() -> NDArray:
-    """The fixed design (k, 26): dwarfs, subgiants and giants at seven metallicities, the warmer dwarfs also rotating.
+    """The fixed design (k, 26): dwarfs, subgiants and giants at seven metallicities, slow and rotating.
 
     Abundance ratios scatter about Galactic trends, so that neighbouring templates show how spectra differ.
     """
@@ -70,7 +70,7 @@ def template_labels() -> NDArray:
     for teff, logg in _KIEL:
         for feh in _FEH:
             rows.append(_labels(teff, logg, feh, _SLOW, rng))
-            if teff > 4900 and logg > 3 and feh > -2.5:
+            if feh > -2.5:
                 rows += [_labels(teff, logg, feh, v, rng) for v in _ROTATING]
     return np.array(rows)
 

@@ -1,21 +1,26 @@
 """Training stars and their noise: what the bank, the realism and the training draw promise."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from cinn_core.emulator import matern52
 from cinn_core.instrument import N_COVERAGE, N_PIXELS, WAVELENGTH, arm_coverage, pixel_sigma
-from cinn_core.network import Architecture
+from cinn_core.model_error import HALPHA_ANGSTROM, HALPHA_CORE_ANGSTROM
+from cinn_core.network import Architecture, Network, Observation
 from cinn_core.projection import Projection
 from cinn_core.training.bank import Shard, save_shard
+from cinn_core.training.emulator import leave_one_out
 from cinn_core.training.network import (
     NetworkSettings,
     Stars,
     draw_observations,
     load_stars,
     observe_stars,
+    take_over,
     train_network,
 )
 from cinn_core.training.realism import CONTINUUM_ERROR, continuum_errors, draw_good_pixels, model_errors
@@ -97,10 +102,40 @@ def test_patterns_of_missing_pixels_are_those_of_real_files() -> None:
     patterns = np.array([draw_good_pixels(rng) for _ in range(400)])
     complete = patterns.all(1).mean()
     assert 0.18 < complete < 0.36
+    core = np.abs(WAVELENGTH - HALPHA_ANGSTROM) < HALPHA_CORE_ANGSTROM
+    assert not patterns[~patterns.all(1)][:, core].any(), "Halpha's core is never used in a real spectrum"
     telluric = (WAVELENGTH > 6290) & (WAVELENGTH < 6305)
     assert 0.5 < (~patterns[:, telluric].any(1)).mean() < 0.9
     assert (arm_coverage(patterns) < 0.01).any(), "some stars lack a whole arm"
     assert patterns.mean(1).min() > 0.1
+
+
+def test_leave_one_out_residuals_are_those_of_leaving_each_star_out() -> None:
+    rng = np.random.default_rng(3)
+    x, y = torch.from_numpy(rng.normal(size=(12, 4))), torch.from_numpy(rng.normal(size=(12, 2)))
+    matrix = matern52(x, x) + 1e-3 * torch.eye(12, dtype=torch.float64)
+    inverse = torch.linalg.inv(matrix)
+    found = leave_one_out(inverse, inverse @ y)
+    others = torch.arange(12) != 5
+    predicted = matrix[5, others] @ torch.linalg.solve(matrix[others][:, others], y[others])
+    assert torch.allclose(found[5], y[5] - predicted, atol=1e-9)
+
+
+def test_a_deeper_network_starts_where_the_earlier_one_stood(bank: Path, tmp_path: Path) -> None:
+    small = Architecture(
+        n_components=K, embedding_width=32, embedding_layers=1, condition=16, couplings=2, coupling_width=32
+    )
+    torch.manual_seed(4)
+    earlier = Network(small, torch.ones(K))
+    for parameter in earlier.parameters():
+        if parameter.is_floating_point():
+            parameter.data += 0.05 * torch.randn_like(parameter)
+    deeper = Network(replace(small, embedding_layers=2, couplings=3), torch.ones(K))
+    take_over(deeper, earlier)
+    seen = Observation(torch.randn(5, K), torch.full((5, 2), 4.0), torch.ones(5, N_COVERAGE), torch.zeros(5))
+    z = torch.randn(5, 13)
+    before = earlier.log_density(z, earlier.embedding(seen))
+    assert torch.allclose(deeper.log_density(z, deeper.embedding(seen)), before, atol=1e-4)
 
 
 def test_training_learns_and_resumes_where_it_stopped(bank: Path, tmp_path: Path) -> None:

@@ -19,14 +19,15 @@ import torch
 from numpy.typing import NDArray
 
 from ..continuum import fit_continuum
-from ..forward import ForwardModel
-from ..instrument import told_coverage
+from ..forward import SYNTHESIS_COLUMNS, ForwardModel
+from ..instrument import LSF_SIGMA_PIXELS, told_coverage
 from ..model import load_forward
 from ..prior import N_TARGETS, draw, to_z
-from ..projection import MaskedProjection, Projection, fit_projection, mask_projection
+from ..projection import MaskedProjection, Projection, fit_projection, mask_projection, stored
+from ..targets import COLUMN
 from ..templates import Templates, make_templates
+from .emulator_error import draw_emulator_errors
 from .realism import (
-    LSF_SIGMA_PIXELS,
     RESOLVING_POWER_RANGE,
     VELOCITY_ERROR_KMS,
     continuum_errors,
@@ -35,7 +36,7 @@ from .realism import (
 )
 
 SHARD_STARS = 512
-_BATCH = 64
+_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def make_shard(forward: ForwardModel, templates: Templates, projection: Projecti
     labels = draw(SHARD_STARS, rng)
     clean, realistic = [], []
     for i in range(0, SHARD_STARS, _BATCH):
-        for kind, flux in zip((clean, realistic), _two_versions(forward, labels[i : i + _BATCH], rng), strict=True):
+        versions = _two_versions(forward, labels[i : i + _BATCH], rng)
+        for kind, flux in zip((clean, realistic), versions, strict=True):
             kind.append(_coefficients(flux, templates, projection, white))
     return Shard(
         to_z(labels)[:, :N_TARGETS].astype(np.float32),
@@ -108,10 +110,13 @@ def make_shard(forward: ForwardModel, templates: Templates, projection: Projecti
 def _two_versions(forward: ForwardModel, labels: NDArray, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
     """Flux (n, N_PIXELS) of stars as the survey simulates them, and as a real spectrum would show them."""
     n = len(labels)
-    clean = forward.flux(labels)
+    given = torch.as_tensor(labels, dtype=torch.float32)
+    names, vbroad = given[:, SYNTHESIS_COLUMNS], given[:, COLUMN["vbroad"]]
+    coefficients = forward.emulator.coefficients(names) + draw_emulator_errors(forward.emulator, names, rng)
     resolving_power = torch.as_tensor(rng.uniform(*RESOLVING_POWER_RANGE, n), dtype=torch.float32)
     velocity = torch.as_tensor(rng.uniform(-1, 1, n) * VELOCITY_ERROR_KMS, dtype=torch.float32)
-    moved = forward.torch_flux(torch.as_tensor(labels, dtype=torch.float32), resolving_power, velocity).numpy()
+    clean = forward.torch_flux_of(coefficients, vbroad).numpy()
+    moved = forward.torch_flux_of(coefficients, vbroad, resolving_power, velocity).numpy()
     return clean, (moved + model_errors(moved, rng)) * continuum_errors(n, rng)
 
 
@@ -132,19 +137,23 @@ def load_shard(path: Path) -> Shard:
         return Shard(**arrays)
 
 
-def fill_bank(directory: Path, model_path: Path, n_shards: int, settings: BankSettings, processes: int) -> Projection:
-    """Makes the projection and `n_shards` shards in `directory` with worker processes; what exists is kept.
+def fill_bank(
+    directory: Path,
+    model_path: Path,
+    n_shards: int,
+    settings: BankSettings,
+    processes: int,
+    projection: Projection | None = None,
+) -> Projection:
+    """Makes the projection (or takes that of `projection`) and `n_shards` shards in `directory` with worker processes.
 
-    Returns the projection. `model_path` is the emulator's weights file.
+    What exists is kept. Returns the projection. `model_path` is the emulator's weights file.
     """
     directory.mkdir(parents=True, exist_ok=True)
     projection_file = directory / "projection.npz"
     with _one_thread():
         if not projection_file.exists():
-            forward = load_forward(model_path)
-            made = make_projection(
-                forward, make_templates(forward), settings.projection_stars, settings.n_components, settings.seed
-            )
+            made = stored(projection or _new_projection(model_path, settings))
             part = projection_file.with_suffix(".part.npz")
             np.savez(part, **vars(made))
             os.replace(part, projection_file)
@@ -154,6 +163,12 @@ def fill_bank(directory: Path, model_path: Path, n_shards: int, settings: BankSe
                 jobs = [(directory, model_path, settings.seed, missing[k::processes]) for k in range(processes)]
                 list(pool.map(_fill, jobs))
     return load_projection(directory)
+
+
+def _new_projection(model_path: Path, settings: BankSettings) -> Projection:
+    forward = load_forward(model_path)
+    templates = make_templates(forward)
+    return make_projection(forward, templates, settings.projection_stars, settings.n_components, settings.seed)
 
 
 def load_projection(directory: Path) -> Projection:

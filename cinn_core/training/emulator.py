@@ -48,7 +48,7 @@ def train_emulator(
         labels.append(teacher.labels)
         depths.append(1 - teacher.normalised())
     anchors = emulator_inputs(torch.from_numpy(synthesis_labels(np.concatenate(labels))))
-    rows, blocks = [], []
+    rows, blocks, residuals = [], [], []
     for basis, parts in _bases(depth - mean, train.wavelength, settings):
         rows.append(basis)
         coefficients = torch.from_numpy(np.concatenate([(d - mean) @ basis.T for d in depths]).astype(np.float64))
@@ -57,14 +57,25 @@ def train_emulator(
             block, noise = _learn_kernels(anchors, y, len(train), settings)
             matrix = _training_covariance(anchors, len(train), block)
             matrix += noise * torch.eye(len(anchors), dtype=torch.float64)
-            blocks.append(replace(block, weights=torch.linalg.solve(matrix, y)))
+            inverse = torch.linalg.inv(matrix)
+            blocks.append(replace(block, weights=inverse @ y))
+            residuals.append(leave_one_out(inverse, blocks[-1].weights)[: len(train)])
             progress(
                 f"{last - first} components learned on {len(train)} + {len(anchors) - len(train)} stars, noise {noise:.1e}"
             )
     for low, high, _ in settings.windows:  # the components of the whole spectrum leave the windows to their own
         rows[0][:, (train.wavelength > low) & (train.wavelength < high)] = 0
     stored = torch.from_numpy(np.concatenate(rows)).half().float()  # what the file will hold
-    return Emulator(train.wavelength, torch.from_numpy(mean), stored, anchors, len(train), tuple(blocks))
+    missed = torch.cat(residuals, 1).half()
+    return Emulator(train.wavelength, torch.from_numpy(mean), stored, anchors, len(train), tuple(blocks), missed)
+
+
+def leave_one_out(inverse: Tensor, weights: Tensor) -> Tensor:
+    """Training values (n, k) minus their prediction by all other stars (Rasmussen & Williams 2006, eq. 5.12).
+
+    inverse (n, n) of the training covariance with its noise; weights (n, k) its product with the training values.
+    """
+    return weights / inverse.diagonal()[:, None]
 
 
 def _bases(

@@ -30,10 +30,15 @@ FAILED_CONTINUUM = 40.0
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """How the network is trained; a step takes `stars_per_shard` stars from each of `shards_per_step` shards."""
+    """How the network is trained; a step takes `stars_per_shard` stars from each of `shards_per_step` shards.
+
+    The first `half_share` of the steps multiply matrices in half precision (bfloat16), but for the embedding's
+    first layer; the rest are in single precision throughout.
+    """
 
     steps: int = 10_000
-    shards_per_step: int = 4
+    half_share: float = 0.75
+    shards_per_step: int = 8
     stars_per_shard: int = 256
     learning_rate: float = 1e-3
     last_learning_rate: float = 1e-6
@@ -138,10 +143,12 @@ def train_network(
     run: Path,
     card: dict[str, object],
     progress: Callable[[str], None] = print,
+    start: Network | None = None,
 ) -> Path:
     """Trains in directory `run` and returns the best weights' file there (by validation loss, averaged weights).
 
-    Resumes from the run's last checkpoint; logs step, losses and time to `curve.csv`.
+    Resumes from the run's last checkpoint; logs step, losses and time to `curve.csv`. `start` is a network of the same
+    projection whose weights are taken over; layers that it lacks begin as the identity.
     """
     run.mkdir(parents=True, exist_ok=True)
     files = sorted(bank.glob("shard-*[0-9].npz"))
@@ -150,6 +157,8 @@ def train_network(
     held_out = load_stars(files[::VALIDATION_EVERY], spread)
     torch.manual_seed(settings.seed)
     network = Network(architecture, torch.from_numpy(spread))
+    if start is not None:
+        take_over(network, start)
     average = deepcopy(network).eval().requires_grad_(False)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=settings.weight_decay
@@ -164,7 +173,8 @@ def train_network(
             group["lr"] = _learning_rate(step, settings)
         chosen = draw_batch(stars, settings, generator)
         seen = draw_observations(chosen, settings, generator)
-        loss = -network.log_density(chosen.z.flatten(0, 1), network.embedding(seen)).mean()
+        with torch.autocast("cpu", torch.bfloat16, enabled=step < settings.half_share * settings.steps):
+            loss = -network.log_density(chosen.z.flatten(0, 1), network.embedding(seen)).mean()
         optimiser.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
@@ -185,6 +195,14 @@ def train_network(
                 save_network(projection, average, best_file, card | {"training": training, "validation": best})
             _checkpoint(run / "checkpoint.safetensors", network, average, optimiser, step, best)
     return best_file
+
+
+def take_over(network: Network, earlier: Network) -> None:
+    """Gives a network the weights of an earlier one of the same widths; layers that the earlier one lacks stay as they are.
+
+    New layers begin as the identity, so the deeper network begins where the earlier one stood.
+    """
+    network.load_state_dict(network.state_dict() | earlier.state_dict())
 
 
 @torch.no_grad()

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from ..instrument import ARMS, LITHIUM_ANGSTROM, N_PIXELS, SPEED_OF_LIGHT_KMS, TELLURIC_OXYGEN, WAVELENGTH, arm_slices
+from ..model_error import shipped_model_error
 
 VELOCITY_ERROR_KMS = 1.0
 RESOLVING_POWER_RANGE = (18_500.0, 21_500.0)
 CONTINUUM_ERROR = 0.01
 CONTINUUM_ORDER = 9
-MODEL_ERROR_RANGE = (0.01, 0.06)
-"""Model error as a fraction of line depth, log-uniform from star to star."""
-LSF_SIGMA_PIXELS = 1.2
-"""Line spread function of R = 20 000 (15 km/s FWHM) in 0.1 Angstrom pixels, as a Gaussian sigma."""
+MODEL_ERROR_RANGE = (0.7, 2.0)
+"""Size of a star's model error in units of the one measured on real stars, log-uniform: others may be fitted worse."""
+DILUTION, SATURATION = 0.01, 0.04
+"""Errors common to all lines of a star, standard deviations: scattered light as a share of every line's depth, and what
+cores formed high up (NLTE, three-dimensional motions) add to deep lines and take from shallow ones."""
 LITHIUM_GAP_SHARE = 0.1
 """Share of incomplete patterns with a narrow gap right at the lithium line, so that the network learns to say so."""
 _MAX_VELOCITY_KMS = 300.0
@@ -34,19 +35,26 @@ def continuum_errors(n: int, rng: np.random.Generator) -> NDArray:
 
 
 def model_errors(flux: NDArray, rng: np.random.Generator) -> NDArray:
-    """Error (n, N_PIXELS) of the forward model for spectra (n, N_PIXELS): a fraction of the line depth, smooth on the LSF."""
-    white = rng.standard_normal(flux.shape, dtype=np.float32)
-    smooth = gaussian_filter1d(white, LSF_SIGMA_PIXELS, axis=1, truncate=3)
-    smooth /= smooth.std(1, keepdims=True)
-    epsilon = np.exp(rng.uniform(*np.log(MODEL_ERROR_RANGE), (len(flux), 1))).astype(np.float32)
-    return epsilon * (1 - flux) * smooth
+    """Error (n, N_PIXELS) of the forward model for spectra (n, N_PIXELS).
+
+    What was measured on real stars, in each star of another size, and what all lines of a star share: dilution and
+    saturation.
+    """
+    n, depth = len(flux), 1 - flux
+    size = np.exp(rng.uniform(*np.log(MODEL_ERROR_RANGE), (n, 1))).astype(np.float32)
+    dilution, saturation = (rng.normal(0, sigma, (n, 1)).astype(np.float32) for sigma in (DILUTION, SATURATION))
+    return size * shipped_model_error().draw(flux, rng) + (dilution + saturation * (depth - 0.3)) * depth
 
 
 def draw_good_pixels(rng: np.random.Generator) -> NDArray:
-    """A pattern of good pixels (N_PIXELS,) such as real files leave: a quarter complete, the others with gaps and cut ends."""
+    """A pattern of good pixels (N_PIXELS,): a quarter complete, the others such as real files leave.
+
+    These lack the pixels that the model error masks, have gaps and cut ends.
+    """
     good = np.ones(N_PIXELS, bool)
     if rng.random() < 0.25:
         return good
+    good &= ~shipped_model_error().masked
     if rng.random() < 0.9:
         shift = 1 + rng.uniform(-1, 1) * _MAX_VELOCITY_KMS / SPEED_OF_LIGHT_KMS
         good &= ~((WAVELENGTH > TELLURIC_OXYGEN[0] * shift) & (WAVELENGTH < TELLURIC_OXYGEN[1] * shift))
