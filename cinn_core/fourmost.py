@@ -19,6 +19,7 @@ from .instrument import (
 )
 from .line_width import width_in_data
 from .medium import joined, settle_medium
+from .model_error import shipped_model_error
 from .native import native_power, power_from_lines, windows_of
 from .noise import degraded, settle_snr
 from .normalise import normalise
@@ -162,10 +163,13 @@ def _degrade_step(power: float, fwhm: float, good: NDArray) -> Step:
 
 
 def _masked(good: NDArray, kms: float, overrides: Overrides) -> tuple[NDArray, list[Step]]:
-    """Good pixels (N_PIXELS,) without telluric oxygen and without what the user masks, and the ledger's entries."""
+    """Good pixels (N_PIXELS,) without telluric oxygen, what no model can do and what the user masks, and the ledger's entries."""
     telluric = _telluric_pixels(kms)
     steps = [Step("mask", "telluric O2 (6275-6320 Angstrom where it was observed)", {"pixels": int(telluric.sum())})]
-    good = good & ~telluric
+    wrong = shipped_model_error().masked
+    reason = "the core of Halpha and lines that no model reproduces in stars of known parameters"
+    steps.append(Step("mask", reason, {"pixels": int((wrong & good & ~telluric).sum())}))
+    good = good & ~telluric & ~wrong
     for low, high in overrides.masked:
         inside = (low <= WAVELENGTH) & (high >= WAVELENGTH)
         reason = f"{low:g}-{high:g} Angstrom at rest, given by the user"
