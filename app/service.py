@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import logging
 import os
@@ -14,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import panel as pn
+from bokeh.core import serialization
 from tornado.web import RequestHandler
 
 from cinn_core import __version__
 from cinn_core.assets import asset_path
+
+from .state import MAX_UPLOAD_BYTES
 
 MODEL_KEY = "kiel-model"
 """Under which name the model is in the process's cache once it is loaded."""
@@ -75,6 +80,21 @@ class JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
+class BoundedGzip:
+    """What Bokeh needs of the module gzip; it unpacks what visitors send, so that a bomb has to end somewhere."""
+
+    compress = staticmethod(gzip.compress)
+
+    @staticmethod
+    def decompress(data: bytes) -> bytes:
+        """The unpacked data; ValueError beyond the largest upload."""
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+            content = stream.read(MAX_UPLOAD_BYTES + 1)
+        if len(content) > MAX_UPLOAD_BYTES:
+            raise ValueError("a message unpacks to more than the largest upload")
+        return content
+
+
 def keep_log() -> None:
     """Send Kiel's own events and everybody's warnings to stderr as JSON lines."""
     handler = logging.StreamHandler()
@@ -88,4 +108,5 @@ def keep_log() -> None:
     logging.getLogger(_OURS).setLevel(logging.INFO)
 
 
+serialization.gzip = BoundedGzip  # type: ignore[attr-defined]
 keep_log()

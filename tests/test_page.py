@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from serving import served
 
-from app.server import MAIN, server_command
+from app.server import MAIN
 from cinn_core.targets import TARGETS
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -31,39 +27,16 @@ pytestmark = [
 ]
 
 
-def serve(script: Path, log: Path) -> Iterator[str]:
-    """Address of a page served as `kiel serve` does it, until the generator is closed."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [str(script) if part == str(MAIN) else part for part in server_command(port, "127.0.0.1")]
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    with log.open("wb") as output:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
-    address = f"http://127.0.0.1:{port}/{script.stem}"
-    try:
-        for _ in range(600):
-            assert server.poll() is None, log.read_text()
-            try:
-                urllib.request.urlopen(address, timeout=60).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield address
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
 @pytest.fixture(scope="module")
 def made_up_address(tmp_path_factory) -> Iterator[str]:
-    yield from serve(ROOT / "tests" / "made_up_page.py", tmp_path_factory.mktemp("server") / "made-up.log")
+    with served(ROOT / "tests" / "made_up_page.py", tmp_path_factory.mktemp("server")) as server:
+        yield server.address
 
 
 @pytest.fixture(scope="module")
 def real_address(model, examples, tmp_path_factory) -> Iterator[str]:
-    yield from serve(MAIN, tmp_path_factory.mktemp("server") / "real.log")
+    with served(MAIN, tmp_path_factory.mktemp("server")) as server:
+        yield server.address
 
 
 @pytest.fixture(scope="module")
