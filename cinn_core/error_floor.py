@@ -157,7 +157,7 @@ def _prepared(star: KnownStar, templates: Templates, report: Callable[[str], Non
     """The prepared spectrum, or None (and a word) where it is missing, refused, noisy or uncertain in wavelength."""
     report(f"Preparing {star.path.name}")
     try:
-        vector = prepare(read(star.path), templates)
+        vector = prepare(read(star.path), templates, model_error=uniform_model_error(_FIRST_EPSILON))
     except (KielError, OSError) as error:
         report(f"left out: {error}")
         return None

@@ -19,7 +19,7 @@ from .instrument import (
 )
 from .line_width import width_in_data
 from .medium import joined, settle_medium
-from .model_error import shipped_model_error
+from .model_error import ModelError, shipped_model_error
 from .native import native_power, power_from_lines, windows_of
 from .noise import degraded, settle_snr
 from .normalise import normalise
@@ -34,10 +34,16 @@ PARTIAL_COVERAGE, MISSING_ARM = 0.9, 0.05
 _ARMS_DISAGREE_KMS = 1.5
 
 
-def prepare(spectrum: Spectrum, templates: Templates, overrides: Overrides = NOTHING_GIVEN) -> FluxVector:
+def prepare(
+    spectrum: Spectrum,
+    templates: Templates,
+    overrides: Overrides = NOTHING_GIVEN,
+    model_error: ModelError | None = None,
+) -> FluxVector:
     """Bring a spectrum to 4MOST's resolution, pixels, rest frame and continuum; `overrides` replace what would be measured.
 
-    Raises SpectrumError where windows, resolution or S/N do not suffice.
+    `model_error` masks what no model can do; without it, the shipped one. Raises SpectrumError where windows,
+    resolution or S/N do not suffice.
     """
     steps, flags = list(spectrum.steps), set[str]()
     _require_overlap(spectrum)
@@ -73,7 +79,8 @@ def prepare(spectrum: Spectrum, templates: Templates, overrides: Overrides = NOT
     steps += snr_steps
     flux, good = to_instrument(shift_to_rest(wavelength, kms), flux, good, power)
     steps.append(_degrade_step(power, fwhm, good))
-    good, mask_steps = _masked(good, kms, overrides)
+    wrong = (model_error or shipped_model_error()).masked
+    good, mask_steps = _masked(good, wrong, kms, overrides)
     steps += mask_steps
     _require_pixels(good, spectrum)
     flags |= _coverage_flags(good)
@@ -162,11 +169,10 @@ def _degrade_step(power: float, fwhm: float, good: NDArray) -> Step:
     return Step("degrade and rebin", reason, {"fwhm_kms": fwhm, **coverage})
 
 
-def _masked(good: NDArray, kms: float, overrides: Overrides) -> tuple[NDArray, list[Step]]:
+def _masked(good: NDArray, wrong: NDArray, kms: float, overrides: Overrides) -> tuple[NDArray, list[Step]]:
     """Good pixels (N_PIXELS,) without telluric oxygen, what no model can do and what the user masks, and the ledger's entries."""
     telluric = _telluric_pixels(kms)
     steps = [Step("mask", "telluric O2 (6275-6320 Angstrom where it was observed)", {"pixels": int(telluric.sum())})]
-    wrong = shipped_model_error().masked
     reason = "the core of Halpha and lines that no model reproduces in stars of known parameters"
     steps.append(Step("mask", reason, {"pixels": int((wrong & good & ~telluric).sum())}))
     good = good & ~telluric & ~wrong

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .model import Model
+from .model_error import shipped_model_error
 from .prior import N_LABELS, N_TARGETS, from_z, to_z
-from .resimulate import MODEL_ERROR_CONTINUUM, MODEL_ERROR_DEPTH, match_continuum, noise_of
+from .resimulate import match_continuum, noise_of
 from .stages import FluxVector, PosteriorSamples
 from .weighted import representatives, weighted_quantile
 
@@ -92,5 +93,4 @@ def with_nuisances_of_z(z: NDArray) -> NDArray:
 
 def variance(flux: NDArray, vector: FluxVector) -> NDArray:
     """Variance (N_PIXELS,) of observed - model flux: pixel noise and what the forward model is not trusted to."""
-    depth = MODEL_ERROR_DEPTH * (1 - flux)
-    return noise_of(vector) ** 2 + depth**2 + MODEL_ERROR_CONTINUUM**2
+    return noise_of(vector) ** 2 + shipped_model_error().sigma(flux) ** 2

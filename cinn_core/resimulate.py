@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from .forward import ForwardModel
 from .instrument import arm_slices, pixel_sigma
+from .model_error import shipped_model_error
 from .prior import N_LABELS, N_TARGETS, from_z
 from .projection import Projection
 from .stages import FluxVector, PosteriorSamples, Resimulation
@@ -47,15 +48,14 @@ def match_continuum(flux: NDArray, vector: FluxVector, projection: Projection) -
     return flux * (1 + amplitude.astype(np.float32) @ (projection.modes / projection.mean[:, None]).T)
 
 
-MODEL_ERROR_DEPTH, MODEL_ERROR_CONTINUUM = 0.04, 0.005
-"""What the forward model is trusted to: a fraction of the line depth, and of the continuum."""
-
-
 def misfit(vector: FluxVector, resimulation: Resimulation) -> float:
-    """Mean square of the residuals at the MAP in units of noise and model error together: near 1 or below for a good fit."""
-    model_error = np.hypot(MODEL_ERROR_DEPTH * (1 - resimulation.map_flux), MODEL_ERROR_CONTINUUM)
-    total = np.hypot(noise_of(vector), model_error)
-    return float(np.nanmean(((vector.flux - resimulation.map_flux) / total)[vector.good] ** 2))
+    """Mean square of the residuals at the MAP in units of noise and model error together: near 1 or below for a good fit.
+
+    Pixels that the model error masks, Halpha's core among them, have no say.
+    """
+    error = shipped_model_error()
+    total = np.hypot(noise_of(vector), error.sigma(resimulation.map_flux))
+    return float(np.mean(((vector.flux - resimulation.map_flux) / total)[vector.good & ~error.masked] ** 2))
 
 
 def noise_of(vector: FluxVector) -> NDArray:
