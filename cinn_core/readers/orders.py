@@ -1,50 +1,52 @@
-"""Echelle orders that overlap: each is freed from its blaze, then joined in the middle of each overlap."""
+"""Echelle orders that overlap: each is freed from its blaze, then all are joined, weighted by their light where they overlap."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..continuum import upper_envelope
 from ..errors import SpectrumError
+from ..resample import rebin
 from ..stages import Step
+from .blaze import fit_blazes
 from .common import Pixels
 
 _STRETCH = 64  # pixels
 _NOISE_ALONE = 0.3  # scatter over level beyond which the end of an order is no light
 _USUAL_TIMES = 5.0
-_NEIGHBOURS = 3
+_FAINTEST = 0.1  # of the top of the blaze
 
 
-def merge_orders(orders: list[Pixels], blaze_degree: int = 6) -> tuple[Pixels, Step]:
-    """Join orders into one spectrum: divide each by its blaze, cut every overlap in its middle.
+def merge_orders(orders: list[Pixels]) -> tuple[Pixels, Step]:
+    """One spectrum with continuum near 1 from orders in any sequence, and the ledger's entry.
 
-    The blaze is the upper envelope of the order (polynomial of `blaze_degree`); pixels where it falls below a tenth of
-    its maximum are left out. Cutting instead of averaging keeps every pixel native, so its noise stays measurable.
+    Each is divided by its blaze; pixels where that falls below a tenth of its maximum are left out. Where two overlap the
+    brighter one's pixels stay and the other one's light is rebinned to them and averaged in, by inverse variance.
+    Raises SpectrumError where no order holds enough light.
     """
-    usable = [lit for lit in map(_lit_part, orders) if lit is not None]
-    blazes = _smooth_over_orders([upper_envelope(o.wavelength, o.flux, o.good, blaze_degree) for o in usable])
-    parts = [p for o, b in zip(usable, blazes, strict=True) if (p := _deblazed(o, b)) is not None]
-    if not parts:
+    usable = sorted((lit for lit in map(_lit_part, orders) if lit is not None), key=lambda order: order.wavelength[0])
+    if not usable:
         raise SpectrumError("None of the echelle orders in this file holds enough usable pixels.")
-    parts.sort(key=lambda part: part.wavelength[0])
-    kept = [np.ones(part.wavelength.size, bool) for part in parts]
-    for i in range(len(parts) - 1):
-        low, high = parts[i + 1].wavelength[0], parts[i].wavelength[-1]
-        if low < high:
-            kept[i] &= parts[i].wavelength <= 0.5 * (low + high)
-            kept[i + 1] &= parts[i + 1].wavelength > 0.5 * (low + high)
-    pairs = list(zip(parts, kept, strict=True))
-    wavelength = np.concatenate([part.wavelength[k] for part, k in pairs])
+    pairs = [p for o, b in zip(usable, fit_blazes(usable), strict=True) if (p := _deblazed(o, b)) is not None]
+    if not pairs:
+        raise SpectrumError("None of the echelle orders in this file holds enough usable pixels.")
+    parts, weights = [p for p, _ in pairs], [w for _, w in pairs]
+    joined = [_averaged(i, parts, weights) for i in range(len(parts))]
+    wavelength = np.concatenate([part.wavelength for part in joined])
     order = np.argsort(wavelength, kind="stable")
     order = order[np.concatenate([[True], np.diff(wavelength[order]) > 0])]
-    flux = np.concatenate([part.flux[k] for part, k in pairs])[order]
-    good = np.concatenate([part.good[k] for part, k in pairs])[order]
-    errors = [part.error[k] for part, k in pairs if part.error is not None]
-    error = np.concatenate(errors)[order] if len(errors) == len(parts) else None
-    reason = "each order divided by its blaze (upper envelope), overlaps cut in their middle"
-    step = Step("orders joined", reason, {"orders": len(parts), "blaze_degree": blaze_degree})
-    return Pixels(wavelength[order], flux, error, good), step
+    errors = [part.error for part in joined if part.error is not None]
+    pixels = Pixels(
+        wavelength[order],
+        np.concatenate([part.flux for part in joined])[order],
+        np.concatenate(errors)[order] if len(errors) == len(joined) else None,
+        np.concatenate([part.good for part in joined])[order],
+    )
+    overlaps = sum(a.wavelength[-1] > b.wavelength[0] for a, b in pairwise(parts))
+    reason = "each order divided by its blaze, all fitted at once; overlaps averaged by inverse variance"
+    return pixels, Step("orders joined", reason, {"orders": len(parts), "overlaps": overlaps})
 
 
 def _lit_part(order: Pixels) -> Pixels | None:
@@ -56,43 +58,66 @@ def _lit_part(order: Pixels) -> Pixels | None:
     return None if good.sum() < 100 else Pixels(wavelength, flux, error, good)
 
 
-def _smooth_over_orders(blazes: list[NDArray]) -> list[NDArray]:
-    """Blazes (n,) of orders of one detector, freed from what no neighbour has, such as the wings of Halpha.
-
-    The shape of a blaze changes slowly from order to order: each keeps its level and slope, the rest is the median over
-    itself and three neighbours on either side. Fewer than seven orders, or orders of different length, stay as they are.
-    """
-    sizes = {b.size for b in blazes}
-    if len(blazes) < 2 * _NEIGHBOURS + 1 or max(sizes) > 1.02 * min(sizes):
-        return blazes
-    x = np.linspace(-1, 1, 257)
-    own = np.array([np.interp(x, np.linspace(-1, 1, b.size), b) for b in blazes])
-    top = np.nanmax(own, axis=1, keepdims=True)
-    if not np.isfinite(own).all() or not (top > 0).all():
-        return blazes
-    shape = np.log(np.maximum(own / top, 0.02))
-    inner = np.abs(x) < 0.85
-    out = []
-    for i, blaze in enumerate(blazes):
-        near = slice(max(0, i - _NEIGHBOURS), i + _NEIGHBOURS + 1)
-        typical = np.median(shape[near], axis=0)
-        tilt = np.polynomial.legendre.legfit(x[inner], (shape[i] - typical)[inner], 1)
-        smooth = np.exp(typical + np.polynomial.legendre.legval(x, tilt)) * top[i]
-        out.append(np.interp(np.linspace(-1, 1, blaze.size), x, smooth))
-    return out
-
-
-def _deblazed(order: Pixels, blaze: NDArray) -> Pixels | None:
-    """The order divided by its blaze (n,), without empty ends; None if it holds too little light."""
-    top = np.nanmax(np.where(order.good, blaze, np.nan))  # beyond the light it is extrapolated
-    lit = np.isfinite(blaze) & (blaze > 0.1 * top)
-    if (lit & order.good).sum() < 100:
+def _deblazed(order: Pixels, blaze: NDArray) -> tuple[Pixels, NDArray] | None:
+    """The order divided by its blaze (n,), and the weight of each pixel; None if it holds too little light."""
+    top = float(np.max(blaze[order.good]))
+    lit = np.isfinite(blaze) & (blaze > _FAINTEST * top)
+    good = order.good & lit
+    if good.sum() < 100:
         return None
-    measured = np.flatnonzero(np.isfinite(order.flux) & (order.flux != 0))
-    window = slice(measured[0], measured[-1] + 1)
-    safe = np.where(lit, blaze, top)[window]
-    error = None if order.error is None else order.error[window] / safe
-    return Pixels(order.wavelength[window], order.flux[window] / safe, error, (order.good & lit)[window])
+    safe = np.where(lit, blaze, top)
+    error = None if order.error is None else order.error / safe
+    relative = np.abs(np.diff(order.flux, append=order.flux[-1]))[good] / safe[good]
+    noise = max(float(np.median(relative)), 1e-9)  # of a pixel in the middle; photons make it grow as the blaze falls
+    weight = np.where(good, safe / top / noise**2, 0.0)
+    if error is not None and (usable := np.isfinite(error) & (error > 0))[good].mean() > 0.5:
+        weight = np.where(good & usable, 1 / np.where(usable, error, 1.0) ** 2, 0.0)
+    return Pixels(order.wavelength, order.flux / safe, error, good), weight
+
+
+def _averaged(i: int, parts: list[Pixels], weights: list[NDArray]) -> Pixels:
+    """The pixels of part i where none of the others is brighter, with the others' light averaged in."""
+    part, own = parts[i], weights[i]
+    flux, total, kept = part.flux * own, own.copy(), np.ones(own.size, bool)
+    variance = None if part.error is None else (own * part.error) ** 2
+    edges = _edges(part.wavelength)
+    for j, (other, weight) in enumerate(zip(parts, weights, strict=True)):
+        low, high = other.wavelength[0], other.wavelength[-1]
+        inside = (part.wavelength > low) & (part.wavelength < high)
+        if j == i or not inside.any():
+            continue
+        brightness = _smooth(np.interp(part.wavelength, other.wavelength, weight))
+        mine = _smooth(own)
+        kept &= ~inside | (mine > brightness) | ((mine == brightness) & (i < j))
+        at = np.flatnonzero(inside)
+        span = slice(at[0], at[-1] + 1)
+        known = other.good
+        if known.sum() < 10:
+            continue
+        filled = np.interp(other.wavelength, other.wavelength[known], other.flux[known])
+        seen = np.interp(part.wavelength[span], other.wavelength, known.astype(float)) > 0.99
+        w = np.where(seen, np.interp(part.wavelength[span], other.wavelength, weight), 0.0)
+        flux[span] += w * rebin(other.wavelength, filled, edges[span.start : span.stop + 1])
+        total[span] += w
+        if variance is not None and other.error is not None:
+            sigma = np.interp(part.wavelength[span], other.wavelength, np.nan_to_num(other.error))
+            variance[span] += (w * sigma) ** 2
+    known = total > 0
+    safe = np.where(known, total, 1.0)
+    mean = np.where(known, flux / safe, part.flux)
+    error = None if variance is None else np.where(known, np.sqrt(variance) / safe, np.nan)
+    return Pixels(part.wavelength[kept], mean[kept], None if error is None else error[kept], known[kept])
+
+
+def _edges(wavelength: NDArray) -> NDArray:
+    middle = 0.5 * (wavelength[1:] + wavelength[:-1])
+    return np.concatenate([[2 * wavelength[0] - middle[0]], middle, [2 * wavelength[-1] - middle[-1]]])
+
+
+def _smooth(weight: NDArray) -> NDArray:
+    """Weights without what single pixels add, so that two orders change places once."""
+    window = min(2 * _STRETCH + 1, weight.size)
+    return np.convolve(weight, np.ones(window) / window, "same")
 
 
 def _noise_alone(flux: NDArray, good: NDArray) -> NDArray:
