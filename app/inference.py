@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -50,21 +51,28 @@ def infer(state: SessionState, analyse: Analyse, post: Post) -> Future[None]:
     def work() -> None:
         if not state.is_current(number):
             return
-        name = request.source.name
+        name, began = request.source.name, time.perf_counter()
         try:
             analysis = analyse(request, report)
         except _Stale:
-            return
+            _note("stale", began)
         except KielError as error:
+            _note("refused", began)
             post(partial(state.refuse, number, str(error)))
         except Exception:
-            _LOG.exception("%r could not be analysed", name)
+            _LOG.exception("an analysis failed")
             fault = f"{name} could not be analysed because of a fault in Kiel; the log says where."
             post(partial(state.refuse, number, fault))
         else:
+            _note("answered", began)
             post(partial(state.finish, number, analysis))
 
     return WORKER.submit(work)
+
+
+def _note(outcome: str, began: float) -> None:
+    """Log how an analysis ended and how long it took; nothing of whose it was."""
+    _LOG.info("analysis", extra={"numbers": {"outcome": outcome, "seconds": round(time.perf_counter() - began, 2)}})
 
 
 class Jobs:
@@ -81,10 +89,12 @@ class Jobs:
         compute: Callable[[], Any],
         show: Callable[[Any], object],
         pool: ThreadPoolExecutor = SIDE,
+        otherwise: Callable[[], object] = lambda: None,
     ) -> Future[None]:
         """Run `compute` on a pool and `show` its result on the document's turn; call it on that turn too.
 
-        What went wrong is shown in `state.message`. `kind` names the job: a newer one of the same kind makes it stale.
+         What went wrong is shown in `state.message`, and `otherwise` called.
+        `kind` names the job: a newer one of the same kind makes it stale.
         """
         number = self._newest[kind] = self._newest.get(kind, 0) + 1
         star, post = self._state.analysis, self._post()
@@ -102,10 +112,12 @@ class Jobs:
                 result = compute()
             except KielError as error:
                 deliver(partial(self._state.warn, str(error)))
+                deliver(otherwise)
             except Exception:
-                _LOG.exception("%s failed", kind)
-                fault = f"{kind} failed because of a fault in Kiel; the log says where."
+                _LOG.exception("a job beside an analysis failed")
+                fault = f"{kind} could not be computed because of a fault in Kiel; the log says where."
                 deliver(partial(self._state.warn, fault))
+                deliver(otherwise)
             else:
                 deliver(partial(show, result))
 

@@ -72,6 +72,16 @@ class Quantity:
         return f"{self.text(self.lo68)}…{self.text(self.hi68)}"
 
 
+def value_text(value: float, decimals: int, signed: bool = False) -> str:
+    """A number with so many decimals and a real minus sign."""
+    return f"{value:{'+' if signed else ''}z.{decimals}f}".replace("-", MINUS)
+
+
+def label_of(name: str) -> str:
+    """What the page calls a target: its label, lithium as A(Li)."""
+    return "A(Li)" if name == "li_fe" else TARGETS[COLUMN[name]].label
+
+
 def quantities(analysis: Analysis) -> tuple[Quantity, ...]:
     """The thirteen quantities of a star, in the targets' order."""
     return quantities_of(analysis.posterior, analysis.summary)

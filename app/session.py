@@ -16,6 +16,7 @@ from cinn_core.model import Model
 
 from . import theme
 from .address import Wanted, follow, wanted
+from .findings import keep_current
 from .inference import Analyse, Jobs, Post, infer
 from .state import SessionState, Source
 from .views.page import page
@@ -56,6 +57,7 @@ def session(
     asked = wanted(examples, FIRST_EXAMPLE)
     visit = Visit(state, Jobs(state, post), model, ask, again, on_turn, devices, examples)
     pn.state.onload(lambda: first_star(visit, asked, on_turn))
+    keep_current(visit)
     return page(visit)
 
 

@@ -15,7 +15,8 @@ from cinn_core.overrides import NOTHING_GIVEN, Overrides
 from cinn_core.stages import Analysis
 from cinn_core.targets import TARGET_NAMES
 
-MAX_UPLOAD_BYTES = 200 * 1024 * 1024
+MAX_UPLOAD_BYTES = 64 * 1024 * 1024
+"""Largest upload; the finest echelle spectra are ten times smaller, and every visitor may hold one in memory."""
 MIN_SAMPLES, MAX_SAMPLES = 512, 65_536
 
 
@@ -81,6 +82,7 @@ class SessionState(param.Parameterized):
     line = param.Selector(
         default="Li I 6707.8", objects=[w.name for w in line_windows()], doc="The diagnostic line looked at."
     )
+    look_at = param.Number(default=None, doc="Air wavelength [Angstrom] that the spectrum is to zoom on.")
     tab = param.String(default="overview", doc="Slug of the tab that is shown.")
 
     def __init__(self, **params: object) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cinn_core.model import Model
 
+from .findings import Findings
 from .inference import Jobs
 from .state import SessionState, Settings, Source
 
@@ -20,7 +21,7 @@ class Visit:
     """One visit to the page.
 
     `ask` has another star analysed, `again` the same one with the state's settings and overrides as they are now;
-    `soon` makes a call on the document's next turn;
+    `found` is what was worked out beside the star; `soon` makes a call on the document's next turn;
     `jobs` runs what takes long beside the page; `model` gives the model, loaded once a process: call it in a job.
     """
 
@@ -32,6 +33,7 @@ class Visit:
     soon: Callable[[Callable[[], object]], None]
     devices: tuple[str, ...]
     examples: dict[str, Path]
+    found: Findings = field(default_factory=Findings)
 
     def set_up(self, settings: Settings) -> None:
         """Draw the posterior anew with other samples, seed or device."""

@@ -1,81 +1,222 @@
-"""Zooms on the five diagnostic lines: observation, resimulation and its bands, each with its own chi-square."""
+"""Diagnostic lines as small multiples in one figure: observation, resimulation and its bands, each with its own chi-square."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import holoviews as hv
 import numpy as np
-from bokeh.models import FixedTicker, NumeralTickFormatter, Span
-from bokeh.plotting import figure
+from bokeh.events import Tap
+from numpy.typing import NDArray
 
 from app import theme
 from cinn_core.instrument import WAVELENGTH
+from cinn_core.line_by_line import LineByLine, LineVerdict
+from cinn_core.line_windows import LineWindow, line_windows
+from cinn_core.modelled import Bands
 from cinn_core.stages import Analysis
 
-from .style import fill_between, quiet_figure
+from .style import quiet
 
-
-@dataclass(frozen=True)
-class Zoom:
-    """A window on one line: its species, its air wavelength and the half-width shown, both in Angstrom."""
-
-    species: str
-    wavelength: float
-    half_width: float = 2.2
-
-
-ZOOMS: tuple[Zoom, ...] = (
-    Zoom("Mg I", 5183.604, 3.2),
-    Zoom("Ca I", 6162.173),
-    Zoom("Li I", 6707.764),
-    Zoom("Fe I", 5379.574),
-    Zoom("Fe II", 6456.379),
-)
-"""One line of each species, all in the table of diagnostic lines."""
-
-CORE_ANGSTROM = 1.0
-"""Half-width around a line over which its chi-square is taken."""
-
+HALF_WIDTH = {"Mg I 5167.3": 3.2, "Mg I 5172.7": 3.2, "Mg I 5183.6": 3.2}
+"""Half-width shown [Angstrom] of lines with wings; others have USUAL_HALF_WIDTH."""
+USUAL_HALF_WIDTH = 2.0
 SHALLOWEST = 0.06
 """Smallest range of flux shown, so that noise is never blown up to look like a line."""
+LEFT, RIGHT, TOP, BOTTOM = 0.17, 0.97, 0.24, 0.90
+"""Where a panel's axes lie in its cell of 1 x 1, measured from the cell's upper left corner."""
+_X, _Y = hv.Dimension("across"), hv.Dimension("down")
 
 
-def line_chi2(analysis: Analysis, zoom: Zoom) -> float:
-    """Mean squared residual of the pixels around a line; NaN where none was observed."""
-    residual = analysis.resimulation.residual[np.abs(WAVELENGTH - zoom.wavelength) < CORE_ANGSTROM]
-    seen = residual[np.isfinite(residual)]
-    return float(np.mean(seen**2)) if seen.size else float("nan")
+@dataclass(frozen=True, eq=False)
+class LinePanel:
+    """One line in its cell: pixels shown (n,), and what turns wavelength and flux into the figure's coordinates."""
+
+    window: LineWindow
+    column: int
+    row: int
+    shown: NDArray
+    low: float
+    high: float
+
+    @property
+    def half_width(self) -> float:
+        return HALF_WIDTH.get(self.window.name, USUAL_HALF_WIDTH)
+
+    def x(self, wavelength: NDArray | float) -> NDArray:
+        place = 0.5 + 0.5 * (np.asarray(wavelength) - self.window.wavelength) / self.half_width
+        return self.column + LEFT + (RIGHT - LEFT) * place
+
+    def y(self, flux: NDArray | float) -> NDArray:
+        place = (np.asarray(flux) - self.low) / (self.high - self.low)
+        return -self.row - BOTTOM + (BOTTOM - TOP) * np.clip(place, -0.03, 1.06)
 
 
-def flux_range(analysis: Analysis, zoom: Zoom) -> tuple[float, float]:
-    """Lower and upper flux of a zoom: the observation and the 68 % band, at least SHALLOWEST."""
-    near = np.abs(WAVELENGTH - zoom.wavelength) < zoom.half_width
-    drawn = np.concatenate([analysis.flux_vector.flux[near], analysis.resimulation.band68[:, near].ravel()])
-    low, high = np.nanmin(drawn), np.nanmax(drawn)
-    missing = max(0.0, SHALLOWEST - (high - low))
-    margin = 0.06 * max(high - low, SHALLOWEST)
-    return float(low - missing - margin), float(high + margin)
+def line_panel(analysis: Analysis, band68: NDArray, window: LineWindow, column: int, row: int) -> LinePanel:
+    """The panel of a line: its flux range holds the observation and the 68 % band, and is at least SHALLOWEST."""
+    half_width = HALF_WIDTH.get(window.name, USUAL_HALF_WIDTH)
+    shown = np.flatnonzero(np.abs(WAVELENGTH - window.wavelength) <= half_width)
+    drawn = np.concatenate([analysis.flux_vector.flux[shown], band68[:, shown].ravel()])
+    low, high = float(np.nanmin(drawn)), float(np.nanmax(drawn))
+    margin = 0.04 * max(high - low, SHALLOWEST)
+    return LinePanel(window, column, row, shown, min(low, high - SHALLOWEST) - margin, high + margin)
 
 
-def draw_zoom(analysis: Analysis, zoom: Zoom) -> figure:
-    """One line: the observation with the resimulation and its bands."""
-    shown = np.abs(WAVELENGTH - zoom.wavelength) <= zoom.half_width + 0.5
-    fit, wave = analysis.resimulation, WAVELENGTH[shown]
-    chi2 = line_chi2(analysis, zoom)
-    verdict = "not observed" if np.isnan(chi2) else f"χ² {chi2:.1f}"
-    made = quiet_figure(
-        height=225,
-        title=f"{zoom.species} {zoom.wavelength:.1f} Å\n{verdict}",
-        x_range=(zoom.wavelength - zoom.half_width, zoom.wavelength + zoom.half_width),
-        y_range=flux_range(analysis, zoom),
+def rows_of(n: int, columns: int) -> int:
+    """Rows that n panels fill."""
+    return -(-n // columns)
+
+
+def verdict_text(verdict: LineVerdict | None) -> str:
+    """What stands at the right of a panel's head."""
+    if verdict is None:
+        return ""
+    if np.isnan(verdict.chi2):
+        return "missing"
+    return f"χ² {verdict.chi2:.1f}" + (" !" if verdict.disagrees else "")
+
+
+def draw_lines(
+    analysis: Analysis, bands: Bands | None, found: LineByLine | None, windows: tuple[LineWindow, ...], columns: int,
+    row_height: int, chosen: str, choose: Callable[[str], object] | None = None,
+) -> hv.Overlay:  # fmt: skip
+    """The panels of `windows` in rows of `columns`; a tap on one calls `choose` with its name."""
+    fit, vector = analysis.resimulation, analysis.flux_vector
+    band68, band95 = (bands or fit).band68, (bands or fit).band95
+    panels = [line_panel(analysis, band68, w, i % columns, i // columns) for i, w in enumerate(windows)]
+    verdicts = {v.window.name: v for v in found.verdicts} if found else {}
+    n_rows = rows_of(len(windows), columns)
+
+    def curve(flux: NDArray) -> hv.Curve:
+        x = np.concatenate([np.append(p.x(WAVELENGTH[p.shown]), np.nan) for p in panels])
+        y = np.concatenate([np.append(p.y(flux[p.shown]), np.nan) for p in panels])
+        return hv.Curve((x, y), _X, _Y)
+
+    def filled(edges: NDArray, alpha: float) -> hv.Polygons:
+        return hv.Polygons([_outline(p, edges[:, p.shown]) for p in panels], [_X, _Y]).opts(
+            color=theme.MODEL, fill_alpha=alpha, line_alpha=0
+        )
+
+    marked = [p for p in panels if p.window.name == chosen] if choose else []
+    cell = [(p.column + 0.02, -p.row - 0.99, p.column + 0.995, -p.row - 0.02) for p in marked]
+    wrong = [p for p in panels if (v := verdicts.get(p.window.name)) is not None and v.disagrees]
+    overlay = hv.Overlay(
+        [
+            hv.Rectangles(cell, [_X, _Y, "right", "top"]).opts(color=theme.MODEL, fill_alpha=0.07, line_alpha=0),
+            hv.Segments(
+                [(float(p.x(p.window.wavelength)), -p.row - BOTTOM, float(p.x(p.window.wavelength)), -p.row - TOP) for p in panels],
+                [_X, _Y, "end", "top"],
+            ).opts(color=theme.LINE),
+            filled(band95, theme.BAND95_ALPHA),
+            filled(band68, theme.BAND68_ALPHA),
+            curve(vector.flux).opts(color=theme.OBSERVED, line_width=1.3),
+            curve(fit.map_flux).opts(color=theme.MODEL, line_width=1.3),
+            _text([(p.column + LEFT, -p.row - 0.04, p.window.name) for p in panels], theme.INK, "left", "11px", bold=True),
+            _text(
+                [(p.column + RIGHT, -p.row - 0.04, verdict_text(verdicts.get(p.window.name))) for p in panels if p not in wrong],
+                theme.MUTED, "right",
+            ),
+            _text(
+                [(p.column + RIGHT, -p.row - 0.04, verdict_text(verdicts.get(p.window.name))) for p in wrong],
+                theme.LITERATURE, "right", bold=True,
+            ),
+            _text(
+                [(p.column + LEFT - 0.02, float(p.y(level)) + 0.03, f"{level:.2f}") for p in panels for level in _levels(p)],
+                theme.MUTED, "right", "10px",
+            ),
+            _text(
+                [(float(p.x(p.window.wavelength + side * 0.72 * p.half_width)), -p.row - BOTTOM - 0.02,
+                  f"{p.window.wavelength + side * 0.72 * p.half_width:.1f}") for p in panels for side in (-1, 1)],
+                theme.FAINT, "center", "10px",
+            ),
+        ]
+    )  # fmt: skip
+    return overlay.opts(
+        hv.opts.Overlay(
+            responsive=True, height=n_rows * row_height, show_legend=False, toolbar=None, show_frame=False, show_grid=False,
+            xaxis=None, yaxis=None, xlim=(0, columns), ylim=(-n_rows, 0), default_tools=[], active_tools=[],
+            hooks=[quiet, _tapped(panels, choose)],
+        )
+    )  # fmt: skip
+
+
+def _levels(p: LinePanel) -> tuple[float, float]:
+    return p.low + 0.1 * (p.high - p.low), p.high - 0.1 * (p.high - p.low)
+
+
+def _outline(p: LinePanel, edges: NDArray) -> NDArray:
+    x = p.x(WAVELENGTH[p.shown])
+    return np.column_stack([np.concatenate([x, x[::-1]]), np.concatenate([p.y(edges[0]), p.y(edges[1])[::-1]])])
+
+
+def _text(
+    places: list[tuple[float, float, str]], color: str, align: str, size: str = "11px", bold: bool = False
+) -> hv.Labels:
+    return hv.Labels(places, [_X, _Y], "text").opts(
+        text_color=color, text_font_size=size, text_align=align, text_baseline="top",
+        text_font_style="bold" if bold else "normal",
+    )  # fmt: skip
+
+
+def _tapped(panels: list[LinePanel], choose: Callable[[str], object] | None) -> Any:
+    """A hook: a tap calls `choose` with the line in whose cell it fell."""
+    cells = {(p.column, p.row): p.window.name for p in panels}
+
+    def tap(event: Tap) -> None:
+        name = cells.get((int(event.x // 1), int(-event.y // 1)))
+        if choose and name:
+            choose(name)
+
+    def listen(plot: Any, _element: object) -> None:
+        if choose and "taps" not in plot.state.tags:
+            plot.state.tags = [*plot.state.tags, "taps"]
+            plot.state.on_event(Tap, tap)
+
+    return listen
+
+
+def draw_line(
+    analysis: Analysis, bands: Bands | None, found: LineByLine | None, name: str, half_width: float = 3.4
+) -> hv.Overlay:
+    """One line large, with its element's abundance one sigma lower and higher."""
+    window = next(w for w in line_windows() if w.name == name)
+    fit, vector = analysis.resimulation, analysis.flux_vector
+    shown = np.abs(WAVELENGTH - window.wavelength) <= half_width
+    x, y = (
+        hv.Dimension("wavelength_of_line", label="wavelength in air", unit="Å"),
+        hv.Dimension("flux_of_line", label="flux"),
     )
-    made.add_layout(Span(location=zoom.wavelength, dimension="height", line_color=theme.LINE, level="underlay"))
-    fill_between(made, wave, fit.band95[:, shown], theme.BAND95_ALPHA)
-    fill_between(made, wave, fit.band68[:, shown], theme.BAND68_ALPHA)
-    made.line(wave, analysis.flux_vector.flux[shown], color=theme.OBSERVED, line_width=1.4)
-    made.line(wave, fit.map_flux[shown], color=theme.MODEL, line_width=1.4)
-    ends = (zoom.wavelength - 0.65 * zoom.half_width, zoom.wavelength + 0.65 * zoom.half_width)
-    made.xaxis.ticker = FixedTicker(ticks=[round(end, 1) for end in ends])
-    made.xaxis.formatter = NumeralTickFormatter(format="0.0")
-    made.yaxis.ticker.desired_num_ticks = 4
-    return made
+    upper = hv.Dimension("flux_of_line_upper", label="upper flux")
+    wave = WAVELENGTH[shown]
+    moved = found.one_sigma[window.target][:, shown] if found else np.empty((0, wave.size))
+    edges = (bands or fit).band95[:, shown], (bands or fit).band68[:, shown]
+    near = [w for w in line_windows() if abs(w.wavelength - window.wavelength) < half_width]
+    drawn = np.concatenate([vector.flux[shown], fit.map_flux[shown], moved.ravel()])
+    low, high = float(np.nanmin(drawn)), float(np.nanmax(drawn))
+    high, low = high + 0.14 * max(high - low, SHALLOWEST), min(low, high - SHALLOWEST) - 0.04
+    gap = np.full((len(moved), 1), np.nan)
+    overlay = hv.Overlay(
+        [
+            *(
+                hv.Area((wave, e[0], e[1]), x, [y, upper]).opts(color=theme.MODEL, line_alpha=0, fill_alpha=alpha)
+                for e, alpha in zip(edges, (theme.BAND95_ALPHA, theme.BAND68_ALPHA), strict=True)
+            ),
+            hv.Curve(
+                (np.tile(np.append(wave, np.nan), len(moved)), np.concatenate([moved, gap], 1).ravel()), x, y
+            ).opts(color=theme.LITERATURE, line_dash="dashed", line_width=1.2),
+            hv.Curve((wave, vector.flux[shown]), x, y).opts(color=theme.OBSERVED, line_width=1.4),
+            hv.Curve((wave, fit.map_flux[shown]), x, y).opts(color=theme.MODEL, line_width=1.4),
+            hv.Labels([(w.wavelength, high - 0.03 * (high - low), w.species) for w in near], [x, y], "species").opts(
+                text_color=theme.MUTED, text_font_size="11px", text_baseline="top"
+            ),
+        ]
+    )
+    return overlay.opts(
+        hv.opts.Overlay(
+            responsive=True, height=250, show_legend=False, toolbar=None, show_grid=False, hooks=[quiet], ylabel="",
+            xlim=(window.wavelength - half_width, window.wavelength + half_width), ylim=(low, high), framewise=True,
+            default_tools=["pan", "box_zoom", "wheel_zoom", "reset"], active_tools=["box_zoom"],
+        )
+    )  # fmt: skip

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import holoviews as hv
 import numpy as np
+from bokeh.models import CustomJSHover, HoverTool, Range1d
 from numpy.typing import NDArray
 
 from app import theme
-from cinn_core.instrument import ARMS, WAVELENGTH, Arm, arm_slices
-from cinn_core.lines import diagnostic_lines
+from cinn_core.exact import Exact
+from cinn_core.instrument import ARMS, TELLURIC_OXYGEN, WAVELENGTH, Arm, arm_slices
+from cinn_core.line_windows import line_windows
+from cinn_core.modelled import Bands
 from cinn_core.stages import Analysis
 
 from .style import quiet
 
-FIGURE = {"responsive": True, "show_grid": False, "toolbar": None}
 STRIP_COLUMNS = 600
 RESIDUAL_LIMIT = 6.0
+FLUX_RANGE = (0.0, 1.16)
 LEFT_BORDER = 38
-_TOOLS = {"default_tools": ["xpan", "xbox_zoom", "reset"], "active_tools": ["xbox_zoom"]}
-
 H_ALPHA = ("Hα", 6562.80)
 _LANDMARK_GAP = 0.06
-"""Smallest distance between two names above an arm, as a fraction of the arm."""
+"""Smallest distance between two names above an arm, as a fraction of what is shown of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What is laid over one another in the flux panel."""
+
+    analysis: Analysis
+    bands: Bands | None = None
+    quantile_models: bool = False
+    exact: tuple[Exact, ...] = ()
 
 
 def pixels(arm: Arm) -> slice:
@@ -34,30 +48,101 @@ def wavelength_dimension(arm: Arm) -> hv.Dimension:
     return hv.Dimension(f"wavelength_{arm.name}", label=f"{arm.name} arm, wavelength in air", unit="Å")
 
 
-def draw_overlay(analysis: Analysis, arm: Arm) -> hv.Overlay:
-    """Observed flux, 95 and 68 % bands of the resimulation, and the resimulation at the mode."""
+def panel(height: int, x_range: Range1d, y_range: tuple[float, float]) -> dict[str, Any]:
+    """Options of a panel that zooms along its arm's shared range and keeps its own height."""
+    own = Range1d(*y_range, bounds=None)
+
+    def share(plot: Any, _element: object) -> None:
+        made = plot.state
+        made.x_range, made.y_range = x_range, own
+        plot.handles["x_range"], plot.handles["y_range"] = x_range, own
+
+    return {
+        "responsive": True, "show_grid": False, "toolbar": None, "height": height, "apply_ranges": False, "ylabel": "",
+        "hooks": [share, quiet], "default_tools": ["xpan", "xbox_zoom", "xwheel_zoom", "reset"],
+        "active_tools": ["xbox_zoom"], "backend_opts": {"plot.min_border_left": LEFT_BORDER},
+    }  # fmt: skip
+
+
+def draw_flux(shown: Shown, arm: Arm) -> hv.Overlay:
+    """Observed flux, 95 and 68 % bands of the resimulation, the resimulation at the mode, and what else is asked for."""
     s, x, y = pixels(arm), wavelength_dimension(arm), hv.Dimension(f"flux_{arm.name}", label="flux")
-    wave, fit = WAVELENGTH[s], analysis.resimulation
-    overlay = hv.Overlay(
+    wave, fit, vector = WAVELENGTH[s], shown.analysis.resimulation, shown.analysis.flux_vector
+    edges95, edges68 = (shown.bands or fit).band95, (shown.bands or fit).band68
+    four = shown.bands.quantile_models[:, s] if shown.quantile_models and shown.bands else np.empty((0, wave.size))
+    exact = np.stack([e.flux[s] for e in shown.exact]) if shown.exact else np.empty((0, wave.size))
+    observed = hv.Curve((wave, vector.flux[s], fit.map_flux[s]), x, [y, "model"])
+    return hv.Overlay(
         [
-            band(wave, fit.band95[:, s], x, y).opts(fill_alpha=theme.BAND95_ALPHA),
-            band(wave, fit.band68[:, s], x, y).opts(fill_alpha=theme.BAND68_ALPHA),
-            hv.Curve((wave, analysis.flux_vector.flux[s]), x, y).opts(color=theme.OBSERVED, line_width=1.1),
+            spans(runs(~vector.good[s], wave), x).opts(color=theme.FAINT, alpha=0.22, line_alpha=0),
+            spans([TELLURIC_OXYGEN] if arm.low < TELLURIC_OXYGEN[0] < arm.high else [], x).opts(
+                color=theme.LITERATURE, alpha=0.10, line_alpha=0
+            ),
+            band(wave, edges95[:, s], x, y).opts(fill_alpha=theme.BAND95_ALPHA),
+            band(wave, edges68[:, s], x, y).opts(fill_alpha=theme.BAND68_ALPHA),
+            hv.Curve(stacked(wave, four), x, y).opts(color=theme.MODEL, line_width=0.8, line_dash="dotted"),
+            observed.opts(color=theme.OBSERVED, line_width=1.1, hooks=[hover(arm)]),
             hv.Curve((wave, fit.map_flux[s]), x, y).opts(color=theme.MODEL, line_width=1.0, line_alpha=0.85),
-            hv.Labels([(at, 1.09, name) for name, at in landmarks(arm)], [x, y], "feature").opts(
-                text_color=theme.MUTED, text_font_size="10px"
-            ),
-            hv.Segments([(at, 1.03, at, 1.055) for _, at in landmarks(arm)], [x, y, "end", "top"]).opts(
-                color=theme.MUTED
-            ),
+            hv.Curve(stacked(wave, exact), x, y).opts(color=theme.LITERATURE, line_width=1.1, line_dash="dashed"),
         ]
     )
-    return overlay.opts(
-        hv.opts.Overlay(
-            **FIGURE, height=236, xaxis=None, ylabel="", ylim=(0.0, 1.16), yticks=[0, 0.5, 1], hooks=[quiet],
-            **_TOOLS, backend_opts={"plot.min_border_left": LEFT_BORDER}, show_legend=False,
-        )
-    )  # fmt: skip
+
+
+def draw_names(arm: Arm, low: float, high: float) -> hv.Overlay:
+    """Names of lines above what is shown of an arm, as many as can be read."""
+    x, y = wavelength_dimension(arm), hv.Dimension(f"flux_{arm.name}", label="flux")
+    names = landmarks(low, high)
+    labels = hv.Labels([(at, 1.09, name) for name, at in names], [x, y], "feature")
+    ticks = hv.Segments([(at, 1.03, at, 1.055) for _, at in names], [x, y, "end", "top"])
+    return labels.opts(text_color=theme.MUTED, text_font_size="10px") * ticks.opts(color=theme.MUTED)
+
+
+def hover(arm: Arm) -> Any:
+    """A hook: the pointer tells wavelength, flux, model and the nearest line."""
+    lines = [(w.wavelength, w.name) for w in line_windows()] + [(H_ALPHA[1], H_ALPHA[0])]
+    near = CustomJSHover(
+        args={"at": [line[0] for line in lines], "names": [line[1] for line in lines]},
+        code="""
+        let best = 0
+        for (let i = 1; i < at.length; i++) if (Math.abs(at[i] - special_vars.x) < Math.abs(at[best] - special_vars.x)) best = i
+        const away = special_vars.x - at[best]
+        return `${names[best]} (${away < 0 ? "−" : "+"}${Math.abs(away).toFixed(2)} Å)`
+        """,
+    )
+
+    def add(plot: Any, _element: object) -> None:
+        if plot.state.select({"name": "kiel-hover"}):
+            return
+        field = f"wavelength_{arm.name}"
+        plot.state.add_tools(
+            HoverTool(
+                name="kiel-hover", renderers=[plot.handles["glyph_renderer"]], mode="vline", line_policy="nearest",
+                tooltips=[("Å", f"@{field}{{0.00}}"), ("flux", f"@flux_{arm.name}{{0.000}}"), ("model", "@model{0.000}"),
+                          ("nearest", f"@{field}{{custom}}")],
+                formatters={f"@{field}": near, "@model": "numeral"}, point_policy="snap_to_data",
+            )
+        )  # fmt: skip
+
+    return add
+
+
+def stacked(wave: NDArray, curves: NDArray) -> tuple[NDArray, NDArray]:
+    """Curves (k, n) as one line with a gap between each and the next."""
+    gap = np.full((len(curves), 1), np.nan)
+    return np.tile(np.append(wave, np.nan), len(curves)), np.concatenate([curves, gap], 1).ravel()
+
+
+def spans(pairs: list[tuple[float, float]], x: hv.Dimension) -> hv.VSpans:
+    """Shaded stretches of wavelength."""
+    low, high = (np.array([pair[i] for pair in pairs], float) for i in (0, 1))
+    return hv.VSpans((low, high), kdims=[x, f"{x.name}_end"])
+
+
+def runs(mask: NDArray, wave: NDArray) -> list[tuple[float, float]]:
+    """Where a mask (n,) is set, as stretches of wavelength from edge to edge of its pixels."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
+    half = 0.5 * (wave[1] - wave[0])
+    return [(float(wave[a] - half), float(wave[b - 1] + half)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def band(wave: NDArray, edges: NDArray, x: hv.Dimension, y: hv.Dimension) -> hv.Area:
@@ -66,39 +151,25 @@ def band(wave: NDArray, edges: NDArray, x: hv.Dimension, y: hv.Dimension) -> hv.
     return hv.Area((wave, edges[0], edges[1]), x, [y, upper]).opts(color=theme.MODEL, line_alpha=0)
 
 
-def draw_residual(analysis: Analysis, arm: Arm) -> hv.Curve:
-    """Observed minus resimulated in units of the pixel noise, on the arm's wavelength axis."""
+def draw_residual(residual: NDArray, arm: Arm) -> hv.Curve:
+    """Observed minus model in units of the pixel noise (N_PIXELS,), on the arm's wavelength axis."""
     s, y = pixels(arm), hv.Dimension(f"residual_{arm.name}", label="residual", unit="σ")
-    curve = hv.Curve((WAVELENGTH[s], analysis.resimulation.residual[s]), wavelength_dimension(arm), y)
-    return curve.opts(
-        **FIGURE, height=74, color=theme.MUTED, line_width=0.8, xaxis=None, ylabel="σ", hooks=[quiet],
-        ylim=(-RESIDUAL_LIMIT, RESIDUAL_LIMIT), yticks=[-4, 0, 4], **_TOOLS,
-        backend_opts={"plot.min_border_left": LEFT_BORDER},
-    )  # fmt: skip
+    curve = hv.Curve((WAVELENGTH[s], residual[s]), wavelength_dimension(arm), y)
+    return curve.opts(color=theme.MUTED, line_width=0.8)
 
 
-def draw_saliency(
-    analysis: Analysis, target_index: int, arm: Arm, x_range: tuple[float, float] | None = None
-) -> hv.Image:
-    """The weights of one target as a one-row image: the strongest pixel of each screen column, so that no line is lost."""
+def draw_saliency(row: NDArray, arm: Arm, low: float, high: float) -> hv.Image:
+    """The weights of one target (N_PIXELS,) as a one-row image: the strongest pixel of each screen column, so that none is lost."""
     s, x = pixels(arm), wavelength_dimension(arm)
-    row = analysis.saliency.weights[target_index]
-    low, high = clipped(x_range, arm)
     values = strongest_per_column(WAVELENGTH[s], row[s], low, high, STRIP_COLUMNS)
     limit = float(np.nanpercentile(np.abs(row), 99.8)) or 1.0
     image = hv.Image(values[None, :], bounds=(low, 0, high, 1), kdims=[x, "row"], vdims=["saliency"])
-    return image.opts(
-        **FIGURE, height=58, xlabel="", cmap=list(theme.SALIENCY), clim=(-limit, limit), yaxis=None, hooks=[quiet],
-        **_TOOLS, backend_opts={"plot.min_border_left": LEFT_BORDER},
-        xlim=(arm.low, arm.high), ylim=(0, 1),
-    )  # fmt: skip
+    return image.opts(cmap=list(theme.SALIENCY), clim=(-limit, limit))
 
 
-def clipped(x_range: tuple[float, float] | None, arm: Arm) -> tuple[float, float]:
+def clipped(low: float, high: float, arm: Arm) -> tuple[float, float]:
     """The part of a zoomed range that lies within the arm; all of the arm where nothing does."""
-    if not x_range or None in x_range:
-        return arm.low, arm.high
-    low, high = max(arm.low, min(x_range)), min(arm.high, max(x_range))
+    low, high = max(arm.low, min(low, high)), min(arm.high, max(low, high))
     return (low, high) if high > low else (arm.low, arm.high)
 
 
@@ -113,14 +184,14 @@ def strongest_per_column(wave: NDArray, values: NDArray, low: float, high: float
     return out
 
 
-def landmarks(arm: Arm) -> list[tuple[str, float]]:
-    """Names above an arm, far enough apart to be read: H alpha, then the rarer species first."""
-    lines = [(line.species, line.wavelength) for line in diagnostic_lines()]
+def landmarks(low: float, high: float) -> list[tuple[str, float]]:
+    """Names over a stretch of wavelength, far enough apart to be read: H alpha, then the rarer species first."""
+    lines = [(line.species, line.wavelength) for line in line_windows()]
     species = [name for name, _ in lines]
     wanted = [H_ALPHA, *sorted(lines, key=lambda line: species.count(line[0]))]
-    gap = _LANDMARK_GAP * (arm.high - arm.low)
+    gap = _LANDMARK_GAP * (high - low)
     chosen: list[tuple[str, float]] = []
     for name, at in wanted:
-        if arm.low + gap / 3 < at < arm.high - gap / 3 and all(abs(at - other) > gap for _, other in chosen):
+        if low + gap / 3 < at < high - gap / 3 and all(abs(at - other) > gap for _, other in chosen):
             chosen.append((name, at))
     return chosen

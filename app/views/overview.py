@@ -7,87 +7,38 @@ import panel as pn
 
 from app import theme
 from app.figures.kiel import draw_kiel
-from app.figures.lines import ZOOMS, draw_zoom
-from app.figures.spectrum import draw_overlay, draw_residual, draw_saliency
-from app.state import SessionState
 from app.visit import Visit
-from cinn_core.instrument import ARMS, Arm
-from cinn_core.stages import Analysis
-from cinn_core.targets import COLUMN, TARGETS
+from cinn_core.line_windows import LineWindow, find_window
 
-from .parts import card, fill, grid, heading, html, live
+from .lines import line_grid
+from .parts import card, grid
+from .spectrum import spectrum_card
 
-_LEGEND = fill(
-    '<span><i style="border-top:2px solid {0}"></i>observed</span>'
-    '<span><i style="border-top:2px solid {1}"></i>resimulated at the mode</span>'
-    '<span><i style="height:9px;background:{1};opacity:.45"></i>68 %</span>'
-    '<span><i style="height:9px;background:{1};opacity:.2"></i>95 %</span>'
-    '<span><i style="height:9px;width:34px;background:linear-gradient(90deg,{2},#fff,{3})"></i>lowers · raises</span>',
-    theme.css("ink"), theme.css("model"), theme.SALIENCY[0], theme.SALIENCY[-1],
-)  # fmt: skip
+FIVE = ("Mg I 5183.6", "Ca I 6162.2", "Li I 6707.8", "Fe I 5379.6", "Fe II 6456.4")
+"""One line of each species."""
 
 
-def arm_figure(state: SessionState, arm: Arm) -> hv.Layout:
-    """One arm's three panels on one wavelength axis; they follow the star and the chosen target without a redraw."""
-    star = hv.streams.Params(state, ["analysis"])
-    chosen = hv.streams.Params(state, ["analysis", "target"])
-
-    def saliency(analysis: Analysis, target: str, x_range: tuple[float, float] | None = None) -> hv.Image:
-        return draw_saliency(analysis, COLUMN[target], arm, x_range)
-
-    panels = [
-        hv.DynamicMap(lambda analysis: draw_overlay(analysis, arm), streams=[star]),
-        hv.DynamicMap(lambda analysis: draw_residual(analysis, arm), streams=[star]),
-        hv.DynamicMap(saliency, streams=[chosen, hv.streams.RangeX()]),
-    ]
-    return hv.Layout(panels).cols(1).opts(toolbar=None)
-
-
-def spectrum_card(visit: Visit) -> pn.Column:
-    """Both arms side by side; drawn when the first star arrives."""
-
-    state = visit.state
-
-    def title(target: str) -> str:
-        label = "A(Li)" if target == "li_fe" else TARGETS[COLUMN[target]].label
-        return str(heading(f"Spectrum, residual (σ), what {label} looks at", _LEGEND))
-
-    arms = pn.Row(sizing_mode="stretch_width", margin=0, min_height=380)
-
-    def first_star() -> None:
-        arms.objects = [
-            pn.pane.HoloViews(arm_figure(state, arm), sizing_mode="stretch_width", margin=0, min_width=300)
-            for arm in ARMS
-        ]
-
-    visit.soon(first_star)
-    caption = fill('<div class="caption">wavelength in air [Å] · drag to zoom, double-click to reset</div>')
-    return card(html(pn.bind(title, state.param.target)), arms, html(caption))
+def five() -> tuple[LineWindow, ...]:
+    """The windows of FIVE."""
+    return tuple(window for name in FIVE if (window := find_window(name)) is not None)
 
 
 def lines_card(visit: Visit) -> pn.Column:
-    """The five diagnostic lines as small multiples."""
-    panes = [pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0, min_width=120) for _ in ZOOMS]
-
-    def draw() -> None:
-        for pane, zoom in zip(panes, ZOOMS, strict=True):
-            pane.object = draw_zoom(visit.state.analysis, zoom)
-
-    made = card(pn.Row(*panes, sizing_mode="stretch_width", margin=0), title="Diagnostic lines")
-    live(visit, made, ["analysis"], draw)
-    return made
+    """The five diagnostic lines as small multiples; a click opens one."""
+    return card(line_grid(visit, five(), columns=5, row_height=215), title="Diagnostic lines: a click opens one")
 
 
 def kiel_card(visit: Visit) -> pn.Column:
-    """The posterior in the Kiel diagram."""
-    pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0)
+    """The posterior in use in the Kiel diagram."""
+    place = pn.Column(sizing_mode="stretch_width", margin=0, min_height=230)
 
     def draw() -> None:
-        pane.object = draw_kiel(visit.state.analysis)
+        streams = [hv.streams.Params(visit.state, ["analysis", "selection"])]
+        figure = hv.DynamicMap(lambda analysis, selection: draw_kiel(analysis, selection), streams=streams)
+        place.objects = [pn.pane.HoloViews(figure, sizing_mode="stretch_width", margin=0, linked_axes=False)]
 
-    made = card(pane, title="Kiel diagram: posterior within the prior", css_classes=["tour-kiel"])
-    live(visit, made, ["analysis"], draw)
-    return made
+    visit.soon(draw)
+    return card(place, title="Kiel diagram: the posterior over the training stars", css_classes=["tour-kiel"])
 
 
 def overview(visit: Visit) -> pn.Column:

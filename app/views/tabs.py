@@ -9,6 +9,7 @@ from panel.viewable import Viewable
 
 from app.visit import Visit
 
+from .lines import lines
 from .overview import overview
 from .posterior import posterior
 from .preparation import preparation
@@ -27,6 +28,7 @@ class Tab:
 
 TABS: tuple[Tab, ...] = (
     Tab("Overview", "overview", overview),
+    Tab("Lines", "lines", lines, tiles=False),
     Tab("Posterior", "posterior", posterior, tiles=False),
     Tab("Preparation", "preparation", preparation, tiles=False),
 )

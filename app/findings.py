@@ -1,0 +1,136 @@
+"""What is worked out after the star is shown: bands, its lines one by one, exact models; and the jobs that keep it current."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import param
+
+from cinn_core.exact import Exact, resimulate_exactly
+from cinn_core.line_by_line import LineByLine, line_by_line, without_line
+from cinn_core.line_windows import LineWindow
+from cinn_core.modelled import Bands, bands
+from cinn_core.stages import Summary
+
+if TYPE_CHECKING:
+    from .visit import Visit
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """The star without one line."""
+
+    window: LineWindow
+    summary: Summary
+
+
+class Findings(param.Parameterized):
+    """None or empty until the job is done; emptied with every new star."""
+
+    bands = param.ClassSelector(class_=Bands, doc="Bands and quantile models of the posterior in use.")
+    lines = param.ClassSelector(class_=LineByLine, doc="The verdict on each diagnostic line.")
+    left_out = param.ClassSelector(class_=LeftOut, doc="The star without the line that was left out last.")
+    exact = param.ClassSelector(class_=tuple, default=(), doc="Exact models so far: the MAP, then the quantile models.")
+    working = param.ListSelector(default=[], objects=["bands", "lines", "left out", "exact"], doc="Jobs that run.")
+
+    def forget(self) -> None:
+        """Empty everything: the star is another."""
+        self.param.update(bands=None, lines=None, left_out=None, exact=(), working=[])
+
+    def began(self, job: str) -> None:
+        self.working = [*(name for name in self.working if name != job), job]
+
+    def ended(self, job: str) -> None:
+        self.working = [name for name in self.working if name != job]
+
+
+def keep_current(visit: Visit) -> None:
+    """From now on work out the lines of every new star, and its bands whenever the posterior in use changes."""
+    state = visit.state
+
+    def star(*_events: object) -> None:
+        visit.found.forget()
+        if state.analysis is not None:
+            _judge_lines(visit)
+
+    def posterior(*_events: object) -> None:
+        if state.selection is not None:
+            _find_bands(visit)
+
+    state.param.watch(star, "analysis")
+    state.param.watch(posterior, "selection")
+
+
+def _find_bands(visit: Visit) -> None:
+    analysis, selection, found = visit.state.analysis, visit.state.selection, visit.found
+
+    def show(result: Bands) -> None:
+        found.bands = result
+        found.ended("bands")
+
+    found.began("bands")
+    visit.jobs.start(
+        "The bands of the posterior",
+        lambda: bands(analysis.flux_vector, selection.posterior, selection.weights, visit.model()),
+        show,
+        otherwise=lambda: found.ended("bands"),
+    )
+
+
+def _judge_lines(visit: Visit) -> None:
+    analysis, found = visit.state.analysis, visit.found
+
+    def show(result: LineByLine) -> None:
+        found.lines = result
+        found.ended("lines")
+
+    found.began("lines")
+    visit.jobs.start(
+        "The verdict on the lines",
+        lambda: line_by_line(analysis, visit.model()),
+        show,
+        otherwise=lambda: found.ended("lines"),
+    )
+
+
+def leave_out(visit: Visit, window: LineWindow) -> None:
+    """Infer the star again without a line."""
+    analysis, found = visit.state.analysis, visit.found
+
+    def show(summary: Summary) -> None:
+        found.left_out = LeftOut(window, summary)
+        found.ended("left out")
+
+    found.began("left out")
+    visit.jobs.start(
+        "The star without a line",
+        lambda: without_line(analysis, window, visit.model())[1],
+        show,
+        otherwise=lambda: found.ended("left out"),
+    )
+
+
+def synthesise(visit: Visit) -> None:
+    """Compute the MAP and the quantile models exactly, one after the other; each is shown as soon as it is there."""
+    analysis, selection, found = visit.state.analysis, visit.state.selection, visit.found
+    found.exact = ()
+    models: list[Iterator[Exact]] = []
+
+    def one() -> Exact | None:
+        if not models:
+            models.append(
+                resimulate_exactly(analysis.flux_vector, selection.posterior, selection.weights, visit.model())
+            )
+        return next(models[0], None)
+
+    def show(result: Exact | None) -> None:
+        if result is None:
+            found.ended("exact")
+        else:
+            found.exact = (*found.exact, result)
+            visit.jobs.start("The exact synthesis", one, show, otherwise=lambda: found.ended("exact"))
+
+    found.began("exact")
+    visit.jobs.start("The exact synthesis", one, show, otherwise=lambda: found.ended("exact"))
