@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import holoviews as hv
 import numpy as np
 import pytest
-from bokeh.models import Image, Patches, VArea
+from bokeh.models import VArea
 
-from app.figures.corner import BINS, axis_range, credible_levels, draw_corner
 from app.figures.kiel import draw_kiel, prior_outline
 from app.figures.lines import SHALLOWEST, ZOOMS, draw_zoom, flux_range, line_chi2
 from app.figures.marginal import WIDTH, marginal
@@ -27,55 +25,11 @@ def glyphs(figure, kind):
     return [r for r in figure.renderers if isinstance(getattr(r, "glyph", None), kind)]
 
 
-def test_corner_is_one_figure_of_78_tiles_and_13_histograms(made_up):
-    figure = draw_corner(quantities(made_up))
-    (tiles,) = glyphs(figure, Image)
-    (histograms,) = glyphs(figure, Patches)
-    assert len(tiles.data_source.data["image"]) == 78
-    assert len(histograms.data_source.data["xs"]) == 13
-
-
-def test_corner_builds_in_half_a_second(made_up):
-    draw_corner(quantities(made_up))
-    took = []
-    for _ in range(3):
-        began = time.process_time()
-        draw_corner(quantities(made_up))
-        took.append(time.process_time() - began)
-    assert min(took) < 0.5
-
-
-def test_credible_region_of_68_percent_holds_68_percent():
-    rng = np.random.default_rng(1)
-    x, y = rng.standard_normal((2, 40_000))
-    limits = axis_range(x)
-    levels = credible_levels(x, y, limits, limits)
-    step = (limits[1] - limits[0]) / BINS
-    column = np.clip(((x - limits[0]) / step).astype(int), 0, BINS - 1)
-    row = np.clip(((y - limits[0]) / step).astype(int), 0, BINS - 1)
-    inside = levels[row, column]
-    assert np.mean(inside == 3) == pytest.approx(0.68, abs=0.03)
-    assert np.mean(inside >= 2) == pytest.approx(0.95, abs=0.02)
-
-
 def test_skewed_velocity_is_laid_out_in_its_logarithm(made_up):
     q = quantities(made_up)[COLUMN["vbroad"]]
     assert q.on_axis(100.0) == pytest.approx(2.0)
     assert q.text_at(2.0) == "100.0"
     assert quantities(made_up)[COLUMN["feh"]].on_axis(0.1) == pytest.approx(0.1)
-
-
-def test_corner_axis_ends_at_the_outermost_sample():
-    samples = np.concatenate([np.full(500, 1.0), np.linspace(1.0, 5.0, 500)])
-    assert axis_range(samples)[0] == pytest.approx(1.0, abs=1e-6)
-
-
-def test_corner_tile_rows_run_along_y():
-    rng = np.random.default_rng(2)
-    x, y = rng.standard_normal(5000), 0.1 * rng.standard_normal(5000)
-    levels = credible_levels(x, y, (-4, 4), (-4, 4))
-    rows, columns = np.nonzero(levels == 3)
-    assert np.ptp(columns) > 3 * np.ptp(rows)
 
 
 def test_lithium_is_shown_as_abundance_computed_sample_by_sample(made_up):

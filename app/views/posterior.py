@@ -1,19 +1,31 @@
-"""The posterior in full: the 13-dimensional corner and the table of results."""
+"""The posterior in full: the corner to brush, the table of results, and what is known from elsewhere."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import panel as pn
+import panel_material_ui as pmui
+from bokeh.events import DoubleTap, SelectionGeometry
 
 from app import theme
-from app.figures.corner import draw_corner
-from app.quantities import Quantity, quantities
+from app.figures.corner import Corner
+from app.in_use import PosteriorKind, kinds
+from app.quantities import Quantity, quantities_of
+from app.state import SessionState
 from app.visit import Visit
+from cinn_core.bundle import SavedStar
+from cinn_core.literature import Benchmark, literature_for
+from cinn_core.summary import summarise
+from cinn_core.targets import TARGETS
 
-from .parts import card, grid, live
+from .deliver import deliver
+from .knowledge import knowledge_card
+from .parts import card, fill, grid, html, live
 
-_ALIGN = {"mode": "right", "68 %": "right", "95 %": "right"}
-_TABLE_CSS = f"""
+_LABELS = {("A(Li)" if t.name == "li_fe" else t.label): t.name for t in TARGETS}
+_ALIGN = {"mode": "right", "68 %": "right"}
+TABLE_CSS = f"""
 :host .tabulator {{ font-family: {theme.FONT}; font-variant-numeric: tabular-nums; letter-spacing: 0; }}
 :host .tabulator .tabulator-header .tabulator-col {{ color: {theme.css("muted")}; font-size: 12px; }}
 :host .tabulator .tabulator-header .tabulator-col .tabulator-col-content {{ padding: 4px !important; }}
@@ -21,39 +33,136 @@ _TABLE_CSS = f"""
 :host .tabulator .tabulator-row .tabulator-cell {{ font-size: 12px; height: 30px; padding: 7px 4px !important; letter-spacing: 0; }}
 :host .tabulator .tabulator-row .tabulator-cell:first-child {{ font-weight: 600; }}
 """
+_LEGEND = fill(
+    '<span><i style="border-top:2px solid {0}"></i>mode</span><span><i style="border-top:2px dotted {0}"></i>median</span>'
+    '<span><i style="border-top:2px dashed {1}"></i>literature</span>'
+    '<span><i style="border-top:2px dashed {2}"></i>prior</span>',
+    theme.css("ink"), theme.css("literature"), theme.css("muted"),
+)  # fmt: skip
 
 
 def results_table(rows: tuple[Quantity, ...]) -> pd.DataFrame:
-    """Mode and intervals of every quantity, as the texts the page shows."""
+    """Mode, interval and status of every quantity, as the texts the page shows."""
     return pd.DataFrame(
         {
             "quantity": [q.label if q.unit == "dex" else f"{q.label} [{q.unit}]" for q in rows],
             "mode": [q.text(q.map) for q in rows],
             "68 %": [f"{q.text(q.lo68)} … {q.text(q.hi68)}" for q in rows],
-            "95 %": [f"{q.text(q.lo95)} … {q.text(q.hi95)}" for q in rows],
+            "status": [q.status_text for q in rows],
         }
     )
 
 
+def rows_in_use(state: SessionState) -> tuple[Quantity, ...]:
+    """The thirteen quantities of the posterior in use."""
+    chosen = state.selection
+    own = chosen.weights is None and chosen.posterior is state.analysis.posterior
+    summary = state.analysis.summary if own else summarise(chosen.posterior, chosen.weights)
+    return quantities_of(chosen.posterior, summary, chosen.weights)
+
+
 def posterior(visit: Visit) -> pn.Column:
-    """The second tab; its corner is built when the tab is first looked at, and anew for each star while it is."""
+    """The tab; its corner is built anew for other samples or quantities, and redrawn in place for other weights."""
     state = visit.state
-    corner = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0)
+    pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0, css_classes=["tour-corner"])
+    built: list[tuple[object, Corner]] = []
+    whose = pmui.RadioButtonGroup(
+        options={kind.value: kind for kind in PosteriorKind}, value=state.kind, size="small", margin=0
+    )
+    some = pmui.MultiChoice(
+        label="quantities", placeholder="all thirteen; choose two or more to see them large", options=list(_LABELS),
+        margin=0, sizing_mode="stretch_width",
+    )  # fmt: skip
+    clear = pmui.Button(label="clear the brush", variant="text", size="small", margin=0, visible=False)
+    printed = pmui.Button(label="print version", variant="outlined", size="small", margin=0)
+    download, told = deliver(), html()
     table = pn.widgets.Tabulator(
         pd.DataFrame(), disabled=True, show_index=False, layout="fit_columns", sizing_mode="stretch_width", margin=0,
-        text_align=_ALIGN,
-        header_align=_ALIGN, theme="simple",
-        widths={"quantity": 94, "mode": 52}, stylesheets=[_TABLE_CSS], selectable=False, sortable=False,
+        text_align=_ALIGN, header_align=_ALIGN, theme="simple", stylesheets=[TABLE_CSS], selectable=False, sortable=False,
+        widths={"quantity": 86, "mode": 48, "status": 92},
     )  # fmt: skip
 
-    def draw() -> None:
-        rows = quantities(state.analysis)
-        corner.object, table.value = draw_corner(rows), results_table(rows)
+    def names() -> tuple[str, ...]:
+        chosen = tuple(name for label, name in _LABELS.items() if label in some.value)
+        return chosen if len(chosen) > 1 else tuple(_LABELS.values())
 
-    view = grid(
-        card(corner, title="Posterior of the thirteen quantities: regions of 68, 95 and 99 %, the mode as a cross"),
-        card(table, title="Results, with the shortest intervals"),
-        columns="minmax(0, 1.6fr) minmax(0, 1fr)",
-    )
-    live(visit, view, ["analysis"], draw)
+    def draw() -> None:
+        rows = rows_in_use(state)
+        shown = tuple(q for q in rows if q.name in names())
+        vector = state.analysis.flux_vector
+        key = (state.selection.posterior.labels.ctypes.data, names(), vector.sha256)
+        if not built or built[0][0] != key:
+            corner = Corner(shown, _values(literature_for(vector.star, vector.file)))
+            corner.figure.on_event(SelectionGeometry, brushed)
+            corner.figure.on_event(DoubleTap, lambda _event: unbrush())
+            built[:] = [(key, corner)]
+            pane.object = corner.figure
+        corner = built[0][1]
+        corner.show(shown, state.selection.weights, state.brush)
+        table.value = results_table(rows)
+        told.object = str(fill('<div class="sub">{}</div>', _words(state)))
+        clear.visible = bool(state.brush)
+        whose.visible = len(kinds(state.analysis)) > 1
+        if whose.value is not state.kind:
+            whose.value = state.kind
+
+    def brushed(event: SelectionGeometry) -> None:
+        box = event.geometry
+        if event.final and box.get("type") == "rect":
+            state.brush = built[0][1].region(box["x0"], box["x1"], box["y0"], box["y1"])
+
+    def unbrush(*_events: object) -> None:
+        state.brush = ()
+
+    def choose(*_events: object) -> None:
+        if whose.value is not state.kind:  # param takes equal members of an Enum for different
+            state.kind = whose.value
+
+    def print_it(_event: object) -> None:
+        star, wanted = SavedStar(state.analysis, state.overrides, state.constraints), names()
+
+        def show(files: dict[str, bytes]) -> None:
+            for name, content in files.items():
+                download.send(content, name)
+
+        visit.jobs.start("The print version", lambda: _print(star, wanted), show)
+
+    clear.on_click(unbrush)
+    printed.on_click(print_it)
+    whose.param.watch(choose, "value")
+    some.param.watch(lambda _event: draw(), "value")
+    styles = {
+        "display": "grid",
+        "grid-template-columns": "minmax(0,1fr) auto auto auto",
+        "gap": "10px",
+        "align-items": "center",
+    }
+    bar = pn.Column(some, whose, clear, printed, sizing_mode="stretch_width", margin=(8, 0), styles=styles)
+    title = html(fill('<div class="head"><span>{}</span><span class="legend">{}</span></div>', "Posterior: drag a region in any "
+                      "panel and everything follows; a double click clears", _LEGEND))  # fmt: skip
+    right = pn.Column(
+        card(told, table, title="Results, with the shortest intervals"), knowledge_card(visit),
+        sizing_mode="stretch_width", margin=0, styles=theme.STACK,
+    )  # fmt: skip
+    view = grid(card(title, bar, pane, download), right, columns="minmax(0, 1.7fr) minmax(345px, 1fr)")
+    live(visit, view, ["analysis", "selection"], draw)
     return view
+
+
+def _values(star: Benchmark | None) -> dict[str, float]:
+    return {} if star is None else star.values
+
+
+def _words(state: SessionState) -> str:
+    chosen = state.selection
+    n = len(chosen.posterior.labels)
+    if chosen.weights is None:
+        return f"all {n} samples"
+    kept = int(np.count_nonzero(chosen.weights)) if state.brush else n
+    return f"{kept} of {n} samples: {chosen.text}"
+
+
+def _print(star: SavedStar, names: tuple[str, ...]) -> dict[str, bytes]:
+    from app.figures.printed import corner_files  # matplotlib takes a second to load: not before it is wanted
+
+    return corner_files(star, names)
