@@ -19,9 +19,10 @@ from cinn_core.errors import KielError
 from cinn_core.overrides import Overrides
 
 from .cli_analyse import analyse
-from .cli_calibrate import calibrate
+from .cli_batch import batch
+from .cli_calibrate import calibrate, evaluate_sun
 from .cli_continuum import evaluate_continuum
-from .cli_evaluate import evaluate_network
+from .cli_evaluate import evaluate_calibration, evaluate_network
 from .cli_learning import evaluate, train
 from .cli_options import (
     DeviceOption,
@@ -164,8 +165,11 @@ app.command()(with_overrides(analyse))
 app.command()(synthesise)
 app.command()(grid)
 app.command()(calibrate)
+app.command()(batch)
 evaluate.command("network")(evaluate_network)
+evaluate.command("calibration")(evaluate_calibration)
 evaluate.command("synthesis")(evaluate_synthesis)
+evaluate.command("sun")(evaluate_sun)
 evaluate.command("continuum")(evaluate_continuum)
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")

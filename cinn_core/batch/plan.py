@@ -1,0 +1,143 @@
+"""The plan of a batch, kept in its folder: settings, the spectra of every partition, and which partitions are done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .. import __version__
+from ..errors import DataError
+from ..weights import write_text
+from .items import Item
+from .rows import write_table
+
+_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the numbers of a batch.
+
+    samples a star; seed of the latents; reduced: bfloat16 where the hardware has it; sobol: scrambled Sobol latents;
+    keep_samples: write the samples too; network: weights of one's own (path) or None; realism told to the network.
+    """
+
+    samples: int = 4096
+    seed: int = 0
+    reduced: bool = False
+    sobol: bool = False
+    keep_samples: bool = False
+    network: str | None = None
+    realism: float = 1.0
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A partition to be: its number, the number of its first spectrum in the batch, and its spectra."""
+
+    number: int
+    first: int
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A batch in its folder."""
+
+    folder: Path
+    settings: Settings
+    items: pa.Table
+
+    @property
+    def n_items(self) -> int:
+        return self.items.num_rows
+
+    def without_items(self) -> Plan:
+        """What a worker needs, who is told its spectra shard by shard."""
+        return Plan(self.folder, self.settings, _no_items())
+
+    def rows_path(self, shard: int) -> Path:
+        return self.folder / "rows" / f"part-{shard:06d}.parquet"
+
+    def samples_path(self, shard: int) -> Path:
+        return self.folder / "samples" / f"part-{shard:06d}.parquet"
+
+    def open_shards(self) -> Iterator[Shard]:
+        """The shards whose partition is not there yet, in order."""
+        numbers = self.items["shard"].to_numpy()
+        first = 0
+        while first < len(numbers):
+            number = int(numbers[first])
+            last = int(numbers.searchsorted(number, side="right"))
+            if not self.rows_path(number).is_file():
+                rows = self.items.slice(first, last - first).to_pylist()
+                yield Shard(number, first, tuple(Item(r["file"], r["hdu"], r["row"]) for r in rows))
+            first = last
+
+    def counts(self) -> tuple[int, int]:
+        """Stars answered and spectra refused in the partitions that are there."""
+        refused = total = 0
+        for path in sorted((self.folder / "rows").glob("part-*.parquet")):
+            column = pq.read_table(path, columns=["refused"])["refused"]
+            total, refused = total + len(column), refused + len(column) - column.null_count
+        return total - refused, refused
+
+    def n_done(self) -> int:
+        """Spectra in partitions that are there."""
+        numbers = self.items["shard"].value_counts().to_pylist()
+        return sum(n["counts"] for n in numbers if self.rows_path(n["values"]).is_file())
+
+
+def make_plan(
+    folder: Path, found: Sequence[Item], settings: Settings, weights: dict[str, str], shard_size: int
+) -> Plan:
+    """The plan in a folder, begun or taken up again; spectra that were not there the last time get partitions of their own.
+
+    Raises DataError where the folder holds a batch of other settings or weights, or cannot be written.
+    """
+    manifest = {"schema": _SCHEMA, "kiel": __version__, "weights_sha256": weights, **asdict(settings)}
+    path, items_path = folder / "manifest.json", folder / "items.parquet"
+    known = _no_items()
+    try:
+        for name in ("rows", "samples") if settings.keep_samples else ("rows",):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise DataError(f"The folder {folder} cannot be made or written ({problem.strerror}).") from problem
+    if path.is_file():
+        before = json.loads(path.read_text())
+        other = sorted(k for k in manifest if before.get(k) != manifest[k])
+        if other:
+            told = "; ".join(f"{k} was {before.get(k)!r}, now {manifest[k]!r}" for k in other)
+            raise DataError(
+                f"{folder} holds a batch made otherwise ({told}); name another folder, or the same settings."
+            )
+        if items_path.is_file():
+            known = pq.read_table(items_path)
+    for stale in folder.glob("*/.part-*.part"):
+        stale.unlink(missing_ok=True)
+    old = set(zip(*(known[c].to_pylist() for c in ("file", "hdu", "row")), strict=True))
+    new = [i for i in dict.fromkeys(found) if (i.file, i.hdu, i.row) not in old]
+    if new:
+        start = known["shard"][-1].as_py() + 1 if known.num_rows else 0
+        added = {
+            "shard": [start + i // shard_size for i in range(len(new))],
+            "file": [i.file for i in new],
+            "hdu": [i.hdu for i in new],
+            "row": [i.row for i in new],
+        }
+        known = pa.concat_tables([known, pa.table(added, schema=known.schema)])
+        write_table(known, items_path)
+    if not known.num_rows:
+        raise DataError("The inputs hold no file; name spectra, folders with spectra, or a list of them.")
+    write_text(path, json.dumps(manifest, indent=1) + "\n")
+    return Plan(folder, settings, known)
+
+
+def _no_items() -> pa.Table:
+    kinds = [("shard", pa.int32()), ("file", pa.string()), ("hdu", pa.int32()), ("row", pa.int64())]
+    return pa.schema(kinds).empty_table()

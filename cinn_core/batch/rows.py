@@ -1,0 +1,130 @@
+"""A star as one row of a Parquet partition: every number of its summary, its flags and provenance, or why it was refused."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..derived import derived_values
+from ..errors import DataError
+from ..instrument import ARMS
+from ..prior import N_TARGETS
+from ..stages import FluxVector, PosteriorSamples, Summary, TargetSummary
+from ..targets import TARGETS
+from .items import Item
+
+_NUMBERS = tuple(f.name for f in fields(TargetSummary) if f.name not in ("unit", "status"))
+_DERIVED = ("mean", "median", "lo68", "hi68", "lo95", "hi95")
+
+
+def schema() -> pa.Schema:
+    """Columns of a partition; units in each field's metadata."""
+    columns = [
+        pa.field("item", pa.int64(), metadata={"about": "number of the spectrum in this batch"}),
+        pa.field("file", pa.string()),
+        pa.field("hdu", pa.int32()),
+        pa.field("row", pa.int64()),
+        pa.field("star", pa.string()),
+        pa.field("refused", pa.string(), metadata={"about": "why there is no answer; null where there is one"}),
+        pa.field("flags", pa.list_(pa.string())),
+        pa.field("rejected_fraction", pa.float32()),
+        pa.field("chi2", pa.float32(), metadata={"about": "mean squared misfit at the mode, noise and model error"}),
+        pa.field("distance", pa.float32(), metadata={"about": "of the embedding from the training stars"}),
+        pa.field("rv_kms", pa.float64(), metadata={"unit": "km/s"}),
+        pa.field("rv_error_kms", pa.float64(), metadata={"unit": "km/s"}),
+        *(pa.field(f"snr_{a.name}", pa.float32(), metadata={"unit": "per Angstrom"}) for a in ARMS),
+        *(pa.field(f"coverage_{a.name}", pa.float32()) for a in ARMS),
+        pa.field("native_resolving_power", pa.float32()),
+        pa.field("sha256", pa.string()),
+    ]
+    for target in TARGETS:
+        unit = {"unit": target.unit}
+        columns += [pa.field(f"{target.name}_{key}", pa.float32(), metadata=unit) for key in _NUMBERS]
+        columns.append(pa.field(f"{target.name}_status", pa.string()))
+    for name in derived_values(np.zeros((1, N_TARGETS))):
+        columns += [pa.field(f"{name}_{key}", pa.float32(), metadata={"unit": "dex"}) for key in _DERIVED]
+    columns.append(pa.field("correlations", pa.list_(pa.float32()), metadata={"about": "13 x 13, row by row"}))
+    return pa.schema(columns)
+
+
+def refused_row(number: int, item: Item, reason: str) -> dict[str, Any]:
+    """The row of a spectrum without an answer."""
+    return {"item": number, **_place(item), "refused": " ".join(reason.split())}
+
+
+def answer_row(
+    number: int,
+    item: Item,
+    vector: FluxVector,
+    posterior: PosteriorSamples,
+    summary: Summary,
+    flags: Sequence[str],
+    chi2: float,
+    distance: float | None,
+) -> dict[str, Any]:
+    """The row of a star."""
+    row: dict[str, Any] = {"item": number, **_place(item), "star": vector.star, "flags": list(flags)}
+    row |= {"rejected_fraction": posterior.rejected_fraction, "chi2": chi2, "distance": distance}
+    row |= {"rv_kms": vector.rv_kms, "rv_error_kms": vector.rv_error_kms, "sha256": vector.sha256}
+    row |= {f"snr_{arm.name}": snr for arm, snr in zip(ARMS, vector.snr, strict=True)}
+    row |= {f"coverage_{arm.name}": share for arm, share in zip(ARMS, vector.coverage, strict=True)}
+    row["native_resolving_power"] = vector.native_resolving_power
+    for name, target in summary.targets.items():
+        row |= {f"{name}_{key}": getattr(target, key) for key in _NUMBERS}
+        row[f"{name}_status"] = target.status.value
+    for name, quantity in summary.derived.items():
+        row |= {f"{name}_{key}": getattr(quantity, key) for key in _DERIVED}
+    row["correlations"] = [c for line in summary.correlations for c in line]
+    return row
+
+
+def _place(item: Item) -> dict[str, Any]:
+    return {"file": item.file, "hdu": item.hdu, "row": item.row}
+
+
+def samples_table(numbers: Sequence[int], posteriors: Sequence[PosteriorSamples]) -> pa.Table:
+    """Samples as half-precision offsets from each star's mode in prior coordinates: labels are `prior.from_z(map_z + offset)`."""
+    offsets = [(p.z - p.map_z).astype(np.float16).ravel() for p in posteriors]
+    return pa.table(
+        {
+            "item": pa.array(numbers, pa.int64()),
+            "map_z": pa.array([p.map_z.astype(np.float32) for p in posteriors], pa.list_(pa.float32())),
+            "z_offset": pa.array(offsets, pa.list_(pa.float16())),
+            "log_density": pa.array([p.log_density.astype(np.float32) for p in posteriors], pa.list_(pa.float32())),
+        }
+    )
+
+
+def rows_table(rows: Sequence[dict[str, Any]], metadata: dict[str, str]) -> pa.Table:
+    """The rows of a partition, what they have in common in the metadata."""
+    return pa.Table.from_pylist(list(rows), schema=schema().with_metadata(metadata))
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Writes Parquet whole or not at all: to a file of its own beside, on the disk, then renamed.
+
+    Raises DataError where the disk is full or not writable, and leaves nothing behind.
+    """
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as file:
+            file.write(buffer.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as problem:
+        beside.unlink(missing_ok=True)
+        raise DataError(
+            f"{path} could not be written ({problem.strerror}); what is in the folder is whole. "
+            "Make room and run the same command again: it goes on where it stopped."
+        ) from problem
