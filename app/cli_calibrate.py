@@ -71,3 +71,42 @@ def _document(found: Calibration) -> dict[str, object]:
         "provenance": dict(error.provenance),
         "teff": [vars(pair) for pair in found.teff],
     }
+
+
+def evaluate_sun(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE…]", help="Solar spectra; else those of DATA.")
+    ] = None,
+    data: DataOption = None,
+    json: JsonOption = None,
+) -> None:
+    """The Sun resimulated at its literature parameters against observed spectra, R = 20 000, outside the mask."""
+    require_folder_of(json)
+    from cinn_core.data import data_directory
+    from cinn_core.error_floor import known_stars
+    from cinn_core.errors import KielError
+    from cinn_core.instrument import ARMS
+    from cinn_core.model import load_forward
+    from cinn_core.model_error import shipped_model_error
+    from cinn_core.sun import check_sun
+    from cinn_core.templates import make_templates
+
+    if not files:
+        folder = data_directory(data)
+        if folder is None:
+            raise DataError("There is no data folder with spectra/; name one with --data, or solar spectra.")
+        files = [star.path for star in known_stars(folder) if star.star == "Sun"]
+    forward = load_forward()
+    templates, error, rows = make_templates(forward), shipped_model_error(), []
+    typer.echo("1.48 MAD (rms) of observed - model, " + ", ".join(arm.name for arm in ARMS))
+    for file in files:
+        try:
+            row = check_sun(file, forward, templates, error)
+        except KielError as refusal:
+            typer.echo(f"{file.name}: {refusal}")
+            continue
+        pairs = zip(row.scatter, row.rms, strict=True)
+        numbers = "  ".join(f"{100 * scatter:.2f} % ({100 * rms:.2f} %)" for scatter, rms in pairs)
+        typer.echo(f"{numbers}  {row.file}, vbroad {row.vbroad:.1f} km/s")
+        rows.append(row)
+    write_json({"spectra": [vars(row) for row in rows]}, json)
