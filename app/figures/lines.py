@@ -25,7 +25,7 @@ HALF_WIDTH = {"Mg I 5167.3": 3.2, "Mg I 5172.7": 3.2, "Mg I 5183.6": 3.2}
 USUAL_HALF_WIDTH = 2.0
 SHALLOWEST = 0.06
 """Smallest range of flux shown, so that noise is never blown up to look like a line."""
-LEFT, RIGHT, TOP, BOTTOM = 0.17, 0.97, 0.24, 0.90
+LEFT, RIGHT, TOP, BOTTOM = 0.22, 0.97, 0.24, 0.88
 """Where a panel's axes lie in its cell of 1 x 1, measured from the cell's upper left corner."""
 _X, _Y = hv.Dimension("across"), hv.Dimension("down")
 
@@ -67,6 +67,11 @@ def line_panel(analysis: Analysis, band68: NDArray, window: LineWindow, column: 
 def rows_of(n: int, columns: int) -> int:
     """Rows that n panels fill."""
     return -(-n // columns)
+
+
+def head_text(window: LineWindow, beside: tuple[LineWindow, ...]) -> str:
+    """A panel's head: the line's name, or its wavelength alone among lines of its own species."""
+    return window.name if len({w.species for w in beside}) > 1 else f"{window.wavelength:.1f}"
 
 
 def verdict_text(verdict: LineVerdict | None) -> str:
@@ -113,7 +118,7 @@ def draw_lines(
             filled(band68, theme.BAND68_ALPHA),
             curve(vector.flux).opts(color=theme.OBSERVED, line_width=1.3),
             curve(fit.map_flux).opts(color=theme.MODEL, line_width=1.3),
-            _text([(p.column + LEFT, -p.row - 0.04, p.window.name) for p in panels], theme.INK, "left", "11px", bold=True),
+            _text([(p.column + LEFT, -p.row - 0.04, head_text(p.window, windows)) for p in panels], theme.INK, "left", "11px", bold=True),
             _text(
                 [(p.column + RIGHT, -p.row - 0.04, verdict_text(verdicts.get(p.window.name))) for p in panels if p not in wrong],
                 theme.MUTED, "right",
@@ -137,7 +142,7 @@ def draw_lines(
         hv.opts.Overlay(
             responsive=True, height=n_rows * row_height, show_legend=False, toolbar=None, show_frame=False, show_grid=False,
             xaxis=None, yaxis=None, xlim=(0, columns), ylim=(-n_rows, 0), default_tools=[], active_tools=[],
-            hooks=[quiet, _tapped(panels, choose)],
+            hooks=[quiet, _tapped(panels, choose)], backend_opts={"plot.min_border": 0},
         )
     )  # fmt: skip
 

@@ -14,11 +14,13 @@ from .frame import frame
 from .parts import fill, html
 from .settings import settings_card
 from .star import star_card, time_card
+from .stars import stars_card
 from .tabs import TABS
+from .take_away import take_away_card
 from .tiles import tile_row
 from .upload import upload_card
 
-SIDE = (upload_card, star_card, settings_card, time_card)
+SIDE = (upload_card, star_card, stars_card, take_away_card, settings_card, time_card)
 """The cards of the left column, from the top."""
 SIDEBAR_WIDTH = 288
 _SLUGS = [tab.slug for tab in TABS]
@@ -59,7 +61,7 @@ def page(visit: Visit) -> pmui.Page:
 def body(visit: Visit) -> list[Viewable]:
     """The tiles, the line that asks for a star, and the tabs, each built when it is first looked at."""
     state, built = visit.state, dict[str, Viewable]()
-    place = pn.Column(sizing_mode="stretch_width", margin=0, styles=theme.STACK)
+    place = pn.Column(sizing_mode="stretch_width", margin=0, styles={"max-height": "none"})
     tiles = tile_row(visit)
     waiting = html(pn.bind(waiting_line, state.param.status))
 

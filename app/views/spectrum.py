@@ -29,7 +29,7 @@ from cinn_core.modelled import Bands
 from cinn_core.stages import Analysis
 from cinn_core.targets import COLUMN
 
-from .parts import card, fill, heading, html, join
+from .parts import card, fill, grid, heading, html, join
 
 LOOK_ANGSTROM = 5.0
 """Half-width of what is shown of a line that was jumped to."""
@@ -105,20 +105,15 @@ def spectrum_card(visit: Visit) -> pn.Column:
     """Both arms side by side, with the switches for what is laid over them."""
     state, overlays = visit.state, Overlays()
     zooms = [Zoom(visit, arm) for arm in ARMS]
-    styles = {
-        **theme.STACK,
-        "display": "grid",
-        "grid-template-columns": "minmax(0, 1fr) minmax(0, 1fr)",
-        "gap": "0 8px",
-    }
-    arms = pn.Column(sizing_mode="stretch_width", margin=0, min_height=380, styles=styles)
+    arms = pn.Column(sizing_mode="stretch_width", margin=0, min_height=380)
 
     def title(target: str) -> str:
         return str(heading(f"Spectrum, residual (σ), what {label_of(target)} looks at", _LEGEND))
 
     def draw() -> None:
         panes = [arm_panes(visit, arm, zoom, overlays) for arm, zoom in zip(ARMS, zooms, strict=True)]
-        arms.objects = [pn.Column(*three, sizing_mode="stretch_width", margin=0) for three in panes]
+        columns = [pn.Column(*three, sizing_mode="stretch_width", margin=0) for three in panes]
+        arms.objects = [grid(*columns, columns="minmax(0, 1fr) minmax(0, 1fr)")]
 
     def look(*_events: object) -> None:
         at = state.look_at

@@ -13,6 +13,9 @@ from .lines import lines
 from .overview import overview
 from .posterior import posterior
 from .preparation import preparation
+from .saliency import saliency
+from .stars import stars
+from .whatif import whatif
 
 
 @dataclass(frozen=True)
@@ -30,5 +33,8 @@ TABS: tuple[Tab, ...] = (
     Tab("Overview", "overview", overview),
     Tab("Lines", "lines", lines, tiles=False),
     Tab("Posterior", "posterior", posterior, tiles=False),
+    Tab("Saliency", "saliency", saliency, tiles=False),
+    Tab("What if", "what-if", whatif, tiles=False),
     Tab("Preparation", "preparation", preparation, tiles=False),
+    Tab("Stars", "stars", stars, tiles=False),
 )

@@ -1,0 +1,67 @@
+"""The saliency of all thirteen targets as a heat map: a row each, wavelength along, the strongest pixel of every column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+from bokeh.events import Tap
+from bokeh.models import FixedTicker, Range1d
+from numpy.typing import NDArray
+
+from app import theme
+from app.quantities import label_of
+from cinn_core.instrument import WAVELENGTH, Arm
+from cinn_core.targets import TARGETS
+
+from .spectrum import pixels, strongest_per_column
+from .style import quiet
+
+COLUMNS = 460
+ROW_HEIGHT = 27
+_ROWS = len(TARGETS)
+
+
+def draw_map(weights: NDArray, arm: Arm, low: float, high: float, chosen: int) -> hv.Overlay:
+    """Weights (13, N_PIXELS) of an arm between two wavelengths; each row scaled to its own strongest pixels."""
+    s = pixels(arm)
+    x = hv.Dimension(f"map_wavelength_{arm.name}", label=f"{arm.name} arm, wavelength in air", unit="Å")
+    y = hv.Dimension(f"target_{arm.name}")
+    limits = np.maximum(np.nanpercentile(np.abs(weights), 99.9, axis=1), 1e-12)
+    rows = [
+        strongest_per_column(WAVELENGTH[s], row[s] / limit, low, high, COLUMNS)
+        for row, limit in zip(weights, limits, strict=True)
+    ]
+    image = hv.Image(np.stack(rows), bounds=(low, -_ROWS, high, 0), kdims=[x, y], vdims=["saliency"])
+    gaps = hv.Segments([(arm.low, -i, arm.high, -i) for i in range(1, _ROWS)], [x, y, "end", "top"])
+    mark = hv.Rectangles([(arm.low, -chosen - 0.99, arm.high, -chosen - 0.01)], [x, y, "right", "top"])
+    return (
+        image.opts(cmap=list(theme.SALIENCY), clim=(-1, 1))
+        * gaps.opts(color=theme.CARD, line_width=5)
+        * mark.opts(fill_alpha=0, line_color=theme.MODEL, line_width=1.5)
+    )
+
+
+def map_options(arm: Arm, x_range: Range1d, choose: Callable[[int], object], names: bool) -> dict[str, Any]:
+    """Options of the map; a tap calls `choose` with the row it fell on; `names` of the targets on the left."""
+    rows = Range1d(-_ROWS, 0)
+    ticks = [-i - 0.5 for i in range(_ROWS)]
+
+    def share(plot: Any, _element: object) -> None:
+        made = plot.state
+        made.x_range, made.y_range = x_range, rows
+        plot.handles["x_range"], plot.handles["y_range"] = x_range, rows
+        made.yaxis.ticker = FixedTicker(ticks=ticks)
+        made.yaxis.major_label_overrides = {tick: label_of(t.name) for tick, t in zip(ticks, TARGETS, strict=True)}
+        if "taps" not in made.tags:
+            made.tags = [*made.tags, "taps"]
+            made.on_event(Tap, lambda event: choose(int(-event.y // 1)) if 0 > event.y > -_ROWS else None)
+
+    return {
+        "responsive": True, "height": _ROWS * ROW_HEIGHT + 45, "toolbar": None, "apply_ranges": False, "show_legend": False,
+        "hooks": [share, quiet], "ylabel": "", "xlabel": f"{arm.name} arm, wavelength in air [Å]", "show_grid": False,
+        "default_tools": ["xpan", "xbox_zoom", "xwheel_zoom", "reset"], "active_tools": ["xbox_zoom"],
+        **({} if names else {"yaxis": None}),
+    }  # fmt: skip

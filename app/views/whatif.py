@@ -1,0 +1,204 @@
+"""What if: a slider for every label moves the model, its residuals and chi-square follow; curves can be kept and compared."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import holoviews as hv
+import panel as pn
+import panel_material_ui as pmui
+import param
+from markupsafe import Markup
+
+from app import theme
+from app.figures.whatif import Kept, draw_arm_now, draw_line_now, draw_residual_now
+from app.inference import QUICK
+from app.quantities import label_of, value_text
+from app.visit import Visit
+from cinn_core.instrument import ARMS
+from cinn_core.line_windows import LineWindow, line_windows
+from cinn_core.modelled import with_nuisances_of_z
+from cinn_core.stages import Analysis
+from cinn_core.targets import NUISANCE_BOUNDS, TARGETS
+from cinn_core.what_if import WhatIf, changed_most, from_sliders, slider_bounds, to_sliders, what_if
+
+from .parts import card, fill, grid, heading, html
+
+MOST_KEPT = 6
+_STEPS = {"teff": 10.0, "vbroad": 0.5}
+_LEGEND = fill(
+    '<span><i style="border-top:2px solid {}"></i>observed</span><span><i style="border-top:2px solid {}"></i>mode</span>'
+    '<span><i style="border-top:2px dashed {}"></i>what if</span><span><i style="border-top:2px dotted {}"></i>kept</span>',
+    theme.css("ink"), theme.css("model"), theme.css("literature"), theme.css("muted"),
+)  # fmt: skip
+
+
+class Play(param.Parameterized):
+    """What the sliders have come to."""
+
+    now = param.ClassSelector(class_=WhatIf, doc="The model of the sliders as they stand.")
+    window = param.ClassSelector(class_=LineWindow, doc="The line that is shown large.")
+    kept = param.ClassSelector(class_=tuple, default=(), doc="Curves that were kept.")
+
+
+def whatif(visit: Visit) -> pn.Column:
+    """The tab."""
+    state, play = visit.state, Play()
+    sliders = {name: _slider(name, *bounds) for name, bounds in slider_bounds().items()}
+    settling = [False]
+
+    def move(*events: param.parameterized.Event) -> None:
+        if settling[0] or state.analysis is None:
+            return
+        analysis, labels = state.analysis, from_sliders({name: s.value for name, s in sliders.items()})
+
+        def show(result: WhatIf) -> None:
+            window = play.window
+            if len(events) == 1 or window is None:
+                before = play.now.comparison.flux if play.now is not None else analysis.resimulation.map_flux
+                if abs(result.comparison.flux - before).max() > 1e-3:
+                    window = changed_most(analysis.resimulation.map_flux, result.comparison.flux)
+            play.param.update(now=result, window=window)
+
+        visit.jobs.start(
+            "The model of the sliders", lambda: what_if(labels, analysis.flux_vector, visit.model()), show, QUICK
+        )
+
+    def to_map(*_events: object) -> None:
+        analysis = state.analysis
+        at_map = with_nuisances_of_z(analysis.posterior.map_z[None])[0]
+        settling[0] = True
+        for name, value in to_sliders(at_map).items():
+            sliders[name].value = value
+        settling[0] = False
+        play.window = next(w for w in line_windows() if w.name == state.line)
+        move()
+
+    def new_star(*_events: object) -> None:
+        if state.analysis is not None:
+            play.kept = ()
+            to_map()
+
+    def keep(_event: object) -> None:
+        if play.now is not None:
+            text = _summary(state.analysis, play.now)
+            play.kept = (*play.kept[1 - MOST_KEPT :], Kept(play.now.comparison.flux, text))
+
+    for slider in sliders.values():
+        slider.param.watch(move, "value")
+    state.param.watch(new_star, "analysis")
+    back = pmui.Button(label="Back to the mode", size="small", variant="text", margin=0,
+                       description="Put every slider where the answer is.")  # fmt: skip
+    back.on_click(to_map)
+    keeper = pmui.Button(label="Keep this curve", size="small", variant="outlined", margin=0,
+                         description=f"Keep the curve to compare it with others; the last {MOST_KEPT} stay.")  # fmt: skip
+    keeper.on_click(keep)
+    forget = pmui.Button(
+        label="Forget the kept", size="small", variant="text", margin=0, description="Take the kept curves off."
+    )
+    forget.on_click(lambda _event: setattr(play, "kept", ()))
+
+    targets = [sliders[t.name] for t in TARGETS]
+    others = pmui.Details(
+        pn.Column(*(sliders[name] for name in NUISANCE_BOUNDS), sizing_mode="stretch_width", margin=0),
+        title="13 more elements", collapsed=True, sizing_mode="stretch_width", margin=0,
+    )  # fmt: skip
+    controls = card(
+        html(heading("What if …")),
+        back,
+        *targets,
+        others,
+        css_classes=["tour-whatif"],
+    )
+    said = html(pn.bind(partial(_said, visit), play.param.now))
+    kept = html(pn.bind(_kept_list, play.param.kept))
+    right = pn.Column(
+        card(html(pn.bind(_title, play.param.window)), large(visit, play)),
+        card(said, arms(visit, play)),
+        card(pn.FlexBox(keeper, forget, margin=0, gap="8px"), kept),
+        sizing_mode="stretch_width", margin=0, styles=theme.STACK,
+    )  # fmt: skip
+    new_star()
+    return grid(controls, right, columns="minmax(230px, 1fr) minmax(0, 3.2fr)")
+
+
+def large(visit: Visit, play: Play) -> pn.Column:
+    """The line that changes most."""
+    place = pn.Column(sizing_mode="stretch_width", margin=0, min_height=330)
+
+    def figure(now: WhatIf | None, window: LineWindow | None, kept: tuple) -> hv.Overlay:
+        return draw_line_now(visit.state.analysis, now, window, kept)
+
+    def draw(*_events: object) -> None:
+        if not place.objects and play.now is not None:
+            made = hv.DynamicMap(figure, streams=[hv.streams.Params(play, ["now", "window", "kept"])])
+            place.objects = [pn.pane.HoloViews(made, sizing_mode="stretch_width", margin=0, linked_axes=False)]
+
+    play.param.watch(draw, "now")
+    return place
+
+
+def arms(visit: Visit, play: Play) -> pn.Column:
+    """Both arms with their residuals."""
+    place = pn.Column(sizing_mode="stretch_width", margin=0, min_height=240)
+
+    def draw(*_events: object) -> None:
+        if place.objects or play.now is None:
+            return
+        columns = []
+        for arm in ARMS:
+            stream = [hv.streams.Params(play, ["now"])]
+            flux = hv.DynamicMap(lambda now, arm=arm: draw_arm_now(visit.state.analysis, now, arm), streams=stream)
+            rest = hv.DynamicMap(
+                lambda now, arm=arm: draw_residual_now(now, arm), streams=[hv.streams.Params(play, ["now"])]
+            )
+            panes = [pn.pane.HoloViews(f, sizing_mode="stretch_width", margin=0) for f in (flux, rest)]
+            columns.append(pn.Column(*panes, sizing_mode="stretch_width", margin=0))
+        place.objects = [grid(*columns, columns="minmax(0, 1fr) minmax(0, 1fr)")]
+
+    play.param.watch(draw, "now")
+    return place
+
+
+def _slider(name: str, low: float, high: float) -> pmui.FloatSlider:
+    target = next((t for t in TARGETS if t.name == name), None)
+    unit = f" [{target.unit}]" if target and target.unit != "dex" else ""
+    label = label_of(name) if target else f"[{name.removesuffix('_fe').capitalize()}/Fe]"
+    return pmui.FloatSlider(
+        name=f"{label}{unit}", start=low, end=high, step=_STEPS.get(name, 0.01), value=low, size="small", margin=(0, 4),
+        sizing_mode="stretch_width", css_classes=[f"slider-{name}"],
+    )  # fmt: skip
+
+
+def _title(window: LineWindow | None) -> str:
+    return str(heading(fill("{} Å: the line that changes most", window.name) if window else "", _LEGEND))
+
+
+def _said(visit: Visit, now: WhatIf | None) -> str:
+    if now is None or visit.state.analysis is None:
+        return ""
+    before = visit.state.analysis.resimulation.chi2_per_pixel
+    outside: Markup | str = (
+        "" if now.inside else fill('<span class="chip">outside the training: the emulator extrapolates</span>')
+    )
+    return str(heading("Both arms and their residuals (σ)", fill("{} χ² per pixel {:.2f} → {:.2f}", outside, before,
+                                                                 now.comparison.chi2_per_pixel)))  # fmt: skip
+
+
+def _summary(analysis: Analysis, now: WhatIf) -> str:
+    """What a kept curve differs in from the mode."""
+    at_map = to_sliders(with_nuisances_of_z(analysis.posterior.map_z[None])[0])
+    values = to_sliders(now.labels)
+    moved = [
+        f"{label_of(t.name)} {value_text(values[t.name], t.decimals)}" for t in TARGETS
+        if abs(values[t.name] - at_map[t.name]) > 2 * _STEPS.get(t.name, 0.01)
+    ]  # fmt: skip
+    return f"{', '.join(moved) or 'the mode'}: χ² {now.comparison.chi2_per_pixel:.2f}"
+
+
+def _kept_list(kept: tuple[Kept, ...]) -> str:
+    if not kept:
+        return str(
+            fill('<div class="sub">Kept curves stay in the figure, dotted. Arrow keys move the chosen slider.</div>')
+        )
+    return str(fill('<div class="sub">{}</div>', fill(" · ").join(fill("{}", k.text) for k in kept)))
