@@ -48,6 +48,10 @@ def analyse(
     json: Json = None,
     bundle: Bundle = None,
     constraint: Constraints = None,
+    importance: Annotated[
+        bool,
+        typer.Option("--importance", help="Also weigh the samples against the likelihood; some ten seconds a star."),
+    ] = False,
     samples: SamplesOption = 4096,
     seed: SeedOption = 0,
     network: NetworkOption = None,
@@ -80,7 +84,15 @@ def analyse(
         try:
             with progress() as report:
                 analysis = run(
-                    file, model, overrides=overrides, n_samples=samples, seed=seed, hdu=hdu, row=row, progress=report
+                    file,
+                    model,
+                    overrides=overrides,
+                    n_samples=samples,
+                    seed=seed,
+                    hdu=hdu,
+                    row=row,
+                    with_importance=importance,
+                    progress=report,
                 )
         except KielError as error:
             if not several:

@@ -83,3 +83,30 @@ def _details(found: Evaluation) -> dict[str, Any]:
         "compression": {str(snr): loss(snr) for snr in found.answers},
         "van_trees_z": {str(snr): dict(zip(TARGET_NAMES, x.tolist(), strict=True)) for snr, x in found.bound.items()},
     }
+
+
+def evaluate_calibration(
+    stars: Annotated[int, typer.Option(min=200, help="Stars drawn from the prior.")] = 4000,
+    ranked: Annotated[int, typer.Option(min=100, help="Of these, stars for the ranks and TARP.")] = 1000,
+    samples: Annotated[int, typer.Option(min=256, help="Posterior samples a star.")] = 1024,
+    network: NetworkOption = None,
+    json: JsonOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+) -> None:
+    """Is the network calibrated? Coverage, ranks and TARP on stars of its own prior, and whether upper limits hold."""
+    require_folder_of(json)
+    from cinn_core.calibration import calibration_figures, require_sbi
+    from cinn_core.model import load_model
+
+    from .terminal import progress
+    from .terminal_network import print_calibration
+
+    require_sbi()
+    with progress() as report:
+        report("Loading the model")
+        figures = calibration_figures(
+            load_model(device, network), stars, min(ranked, stars), samples, seed, progress=report
+        )
+    print_calibration(figures)
+    write_json(figures, json)

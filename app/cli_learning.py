@@ -11,7 +11,7 @@ import typer
 
 from cinn_core.errors import DataError
 
-from .cli_options import DataOption, JsonOption, SeedOption, require_folder_of, write_json
+from .cli_options import DataOption, JsonOption, NetworkOption, SeedOption, require_folder_of, write_json
 
 if TYPE_CHECKING:
     from cinn_core.training.grid_data import Grid
@@ -59,10 +59,13 @@ def train_network(
     shards: Annotated[int, typer.Option(min=20, help="Training stars, in shards of 512.")] = 430,
     steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")] = 10_000,
     processes: Annotated[int, typer.Option(min=1, help="Processes that simulate stars.")] = os.cpu_count() or 1,
+    start: Annotated[
+        Path | None, typer.Option(metavar="WEIGHTS", help="Go on from this network, whose projection is kept.")
+    ] = None,
     seed: SeedOption = 0,
 ) -> None:
     """Simulate stars with the shipped emulator and train the network on them; needs nothing else."""
-    from cinn_core.model import emulator_path
+    from cinn_core.model import emulator_path, load_network
     from cinn_core.network import Architecture
     from cinn_core.training.bank import BankSettings, fill_bank
     from cinn_core.training.network import NetworkSettings
@@ -71,14 +74,29 @@ def train_network(
 
     bank, settings = BankSettings(seed=seed), NetworkSettings(steps=steps, seed=seed)
     typer.echo(f"Simulating {shards} shards in {run / 'bank'}; those that exist are kept")
-    projection = fill_bank(run / "bank", emulator_path(), shards, bank, processes)
+    kept, earlier, earlier_card = load_network(start) if start else (None, None, None)
+    projection = fill_bank(run / "bank", emulator_path(), shards, bank, processes, kept)
     card: dict[str, object] = {
         "emulator_sha256": file_hash(emulator_path()),
         "bank": {**asdict(bank), "shards": shards},
+        "start_sha256": earlier_card["sha256"] if earlier_card else None,
     }
     architecture = Architecture(n_components=projection.n_components)
-    weights = learn(run / "bank", projection, architecture, settings, run, card, typer.echo)
+    weights = learn(run / "bank", projection, architecture, settings, run, card, typer.echo, earlier)
     typer.echo(f"Written: {weights} (kiel analyse --network {weights} uses it)")
+
+
+@train.command("distance")
+def train_distance(network: NetworkOption = None, seed: SeedOption = 0) -> None:
+    """What the embeddings of training stars look like, so that a star unlike all of them is told; beside the weights."""
+    from cinn_core.embedding_distance import save_distance
+    from cinn_core.model import load_model, shipped_network_path
+    from cinn_core.training.distance import measure_distances
+
+    model = load_model("auto", network)
+    found = measure_distances(model, seed, progress=typer.echo)
+    path = save_distance(found, network or shipped_network_path(), model.cards["network"]["sha256"])
+    typer.echo(f"Written: {path} (1 % of simulated stars lie beyond {found.threshold:.2f})")
 
 
 @evaluate.command("emulator")

@@ -14,7 +14,7 @@ from rich.table import Table
 from cinn_core.benchmark import COMPARED, BenchmarkRow, Comparison
 from cinn_core.constraints import Constrained
 from cinn_core.instrument import ARMS
-from cinn_core.stages import Analysis, FluxVector
+from cinn_core.stages import Analysis, FluxVector, Importance, Reliability, Status, TargetSummary
 from cinn_core.targets import TARGETS, Target
 
 _BY_NAME = {target.name: target for target in TARGETS}
@@ -45,9 +45,11 @@ def print_analysis(analysis: Analysis, console: Console | None = None) -> None:
     for target in TARGETS:
         found = analysis.summary.targets[target.name]
         interval = f"{number(found.lo68, target)} … {number(found.hi68, target)}"
-        numbers = (number(found.map, target), number(found.median, target), interval)
+        numbers = (shown_value(found, target), number(found.median, target), interval)
         table.add_row(escape(target.label), *numbers, found.unit)
     console.print(table)
+    if analysis.importance is not None:
+        print_importance(analysis.importance, console)
 
     timings = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in analysis.timings_s.items())
     _print_pairs(
@@ -56,10 +58,49 @@ def print_analysis(analysis: Analysis, console: Console | None = None) -> None:
             **_measured(vector),
             "rejected samples": f"{100 * analysis.posterior.rejected_fraction:.1f} %",
             "χ² per pixel": f"{analysis.resimulation.chi2_per_pixel:.2f}",
+            **_trust(analysis.reliability),
             "timings": timings,
         },
         console,
     )
+
+
+def shown_value(found: TargetSummary, target: Target) -> str:
+    """What stands for a target: its mode, '< x' or '> x' for a limit, '(x)' where the spectrum says nothing of it."""
+    if found.limit95 is not None:
+        return f"{found.limit_sign} {number(found.limit95, target)}"
+    value = number(found.map, target)
+    return f"({value})" if found.status is Status.UNCONSTRAINED else value
+
+
+def print_importance(found: Importance, console: Console | None = None) -> None:
+    """How far the weights can be trusted, and medians and intervals of the weighted posterior where they can."""
+    console = console or Console()
+    quality = (
+        f"efficiency {100 * found.efficiency:.1f} %, {found.effective_samples:.0f} effective samples, "
+        f"Pareto k {found.pareto_k:.2f}, {found.rounds} adaptive rounds"
+    )
+    if found.failed:
+        console.print(f"Importance: weights failed ({quality}); the posterior is the plain one.", highlight=False)
+        return
+    table = Table("target", title=f"Weighted by the likelihood: {quality}", title_justify="left", title_style="bold")
+    for heading in ("median", "68 %"):
+        table.add_column(heading, justify="right")
+    for target in TARGETS:
+        numbers = found.summary.targets[target.name]
+        interval = f"{number(numbers.lo68, target)} … {number(numbers.hi68, target)}"
+        table.add_row(escape(target.label), number(numbers.median, target), interval)
+    console.print(table)
+
+
+def _trust(found: Reliability | None) -> dict[str, str]:
+    """Posterior-predictive misfit, and how far from its training stars the network sees this one."""
+    if found is None:
+        return {}
+    out = {"predictive χ²": f"{found.chi2:.2f} (noise and model error)"}
+    if found.distance is not None:
+        out["distance"] = f"{found.distance:.2f}; 1 % of simulated stars lie beyond {found.distance_threshold:.2f}"
+    return out
 
 
 def print_constrained(constrained: Constrained, console: Console | None = None) -> None:

@@ -96,3 +96,28 @@ def print_network_details(details: Mapping[str, Any], console: Console | None = 
         console.print(
             f"S/N {snr}: limit of the compressed spectrum over that of all pixels, largest: {worst}", highlight=False
         )
+
+
+def print_calibration(figures: Mapping[str, Any], console: Console | None = None) -> None:
+    """Coverage of the 68 and 95 % intervals of every target, and the verdicts of the tests, by realism and S/N."""
+    console = console or Console(width=max(Console().width, 150))
+    for realism, by_snr in figures["realism"].items():
+        title = f"Coverage of 68 / 95 % intervals [%], {figures['n']} draws of the prior, realism {realism}"
+        table = Table("S/N per Å", title=title, title_justify="left")
+        for target in TARGETS:
+            table.add_column(escape(target.label), justify="right")
+        for snr, found in by_snr.items():
+            held = (found["targets"][target.name] for target in TARGETS)
+            table.add_row(snr, *(f"{100 * h['coverage68']:.1f} {100 * h['coverage95']:.1f}" for h in held))
+        console.print(table)
+        for snr, found in by_snr.items():
+            limits = found["lithium_limits"]
+            share = "none" if limits["held"] is None else f"{100 * limits['held']:.1f} % of {limits['n']}"
+            console.print(
+                f"S/N {snr}: ranks rejected at 1 % for {', '.join(found['sbc_rejected']) or 'no target'}; "
+                f"TARP {'rejected' if found['tarp_rejected'] else 'not rejected'} (p {found['tarp_p']:.3g}, "
+                f"area {found['tarp_area']:+.3f}); lithium below its 95 % upper limit: {share}",
+                highlight=False,
+                soft_wrap=True,
+                markup=False,
+            )

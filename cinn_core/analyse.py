@@ -12,14 +12,16 @@ import numpy as np
 
 from . import __version__
 from .fourmost import prepare
+from .importance import weigh
 from .infer import infer, observe
 from .model import Model, load_model
 from .overrides import NOTHING_GIVEN, Overrides
 from .projection import mask_projection
 from .readers import read
+from .reliability import reliability
 from .resimulate import misfit, resimulate
 from .saliency import saliency
-from .stages import Analysis, FluxVector, PosteriorSamples, Resimulation, Spectrum
+from .stages import Analysis, FluxVector, Spectrum
 from .summary import summarise
 
 __all__ = ["Model", "analyse", "analyse_spectrum", "load_model"]
@@ -42,18 +44,27 @@ def analyse(
     seed: int = 0,
     hdu: int | None = None,
     row: int | None = None,
+    with_importance: bool = False,
     progress: Progress | None = None,
 ) -> Analysis:
     """Posterior of the star whose spectrum is in `source` (a path, or the bytes of a file called `name`).
 
-    `overrides` replace what the data and the file say; hdu and row choose among several spectra in the file.
-        Raises SpectrumError for what cannot be used.
+    `overrides` replace what the data and the file say; hdu and row choose among several spectra in the file;
+    `with_importance` weighs the samples against the likelihood (some ten seconds). Raises SpectrumError for what cannot
+    be used.
     """
     timings: dict[str, float] = {}
     with _timed(timings, "read", "Reading the file", progress):
         spectrum = read(source, name, hdu=hdu, row=row)
     return analyse_spectrum(
-        spectrum, model, overrides=overrides, n_samples=n_samples, seed=seed, progress=progress, timings=timings
+        spectrum,
+        model,
+        overrides=overrides,
+        n_samples=n_samples,
+        seed=seed,
+        with_importance=with_importance,
+        progress=progress,
+        timings=timings,
     )
 
 
@@ -64,6 +75,7 @@ def analyse_spectrum(
     overrides: Overrides = NOTHING_GIVEN,
     n_samples: int = 4096,
     seed: int = 0,
+    with_importance: bool = False,
     progress: Progress | None = None,
     timings: dict[str, float] | None = None,
 ) -> Analysis:
@@ -79,12 +91,18 @@ def analyse_spectrum(
         summary = summarise(posterior)
     with _timed(timings, "resimulate", "Resimulating the spectrum", progress):
         resimulation = resimulate(vector, posterior, model.forward, model.projection)
+    with _timed(timings, "reliability", "Judging the answer", progress):
+        trust = reliability(vector, seen, posterior, model)
     with _timed(timings, "saliency", "Finding the pixels that decided", progress):
         pixels = saliency(seen, posterior, model, masked)
+    weighted = None
+    if with_importance:
+        with _timed(timings, "importance", "Weighing the samples against the likelihood", progress):
+            weighted = weigh(seen, masked, posterior, model, seed)
     timings["total"] = round(sum(timings.values()), 4)
     provenance = _provenance(vector, model, n_samples, seed, overrides)
-    flags = _flags(vector, posterior, resimulation)
-    return Analysis(vector, posterior, summary, resimulation, pixels, flags, timings, provenance)
+    flags = answer_flags(vector, posterior.rejected_fraction, misfit(vector, resimulation), trust.is_far)
+    return Analysis(vector, posterior, summary, resimulation, pixels, flags, timings, provenance, trust, weighted)
 
 
 @contextmanager
@@ -96,14 +114,14 @@ def _timed(timings: dict[str, float], stage: str, text: str, progress: Progress 
     timings[stage] = round(time.perf_counter() - began, 4)
 
 
-def _flags(vector: FluxVector, posterior: PosteriorSamples, resimulation: Resimulation) -> tuple[str, ...]:
+def answer_flags(vector: FluxVector, rejected_fraction: float, misfit: float, is_far: bool) -> tuple[str, ...]:
+    """The flags of an answer: those of the preparation, and what samples, fit and embedding say of the domain."""
     flags = list(vector.flags)
-    if posterior.rejected_fraction > EXTRAPOLATED:
+    if rejected_fraction > EXTRAPOLATED:
         flags.append("extrapolated")
-    misfit_now = misfit(vector, resimulation)
-    if misfit_now > MISFIT_HIGH:
+    if misfit > MISFIT_HIGH:
         flags.append("chi2_high")
-    if misfit_now > MISFIT_FOREIGN or "extrapolated" in flags:
+    if misfit > MISFIT_FOREIGN or is_far or "extrapolated" in flags:
         flags.append("out_of_domain")
     return tuple(dict.fromkeys(flags))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .stages import Analysis
+from .stages import Analysis, Importance
 
 SCHEMA = 1
 """Raised whenever a key changes its meaning or goes."""
@@ -25,7 +25,11 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
             "file": vector.file,
             "star": vector.star,
             "targets": {name: asdict(numbers) for name, numbers in analysis.summary.targets.items()},
+            "derived": {name: asdict(numbers) for name, numbers in analysis.summary.derived.items()},
+            "correlations": analysis.summary.correlations,
             "rejected_fraction": analysis.posterior.rejected_fraction,
+            "reliability": None if analysis.reliability is None else asdict(analysis.reliability),
+            "importance": _importance(analysis.importance),
             "flags": analysis.flags,
             "rv_kms": vector.rv_kms,
             "snr_per_angstrom": vector.snr_per_angstrom,
@@ -33,6 +37,21 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
             "provenance": analysis.provenance,
         }
     )
+
+
+def _importance(found: Importance | None) -> dict[str, Any] | None:
+    """The weighted posterior beside the plain one; where the weights failed, only that they did."""
+    if found is None:
+        return None
+    quality = {
+        "failed": found.failed,
+        "efficiency": found.efficiency,
+        "effective_samples": found.effective_samples,
+        "pareto_k": found.pareto_k,
+        "adaptive_rounds": found.rounds,
+    }
+    targets = {} if found.failed else {name: asdict(numbers) for name, numbers in found.summary.targets.items()}
+    return {**quality, "targets": targets}
 
 
 def dumps(document: Mapping[str, Any]) -> str:

@@ -59,7 +59,8 @@ class Spectrum:
 
     wavelength (n,) Angstrom, increasing, in `medium`; flux (n,) any scale; error (n,) 1 sigma in the flux's scale or
     None; good (n,) False where the file has no usable pixel (NaN, zero-filled, flagged). `resolving_power` and
-    `snr_header` (per pixel of the file) are None where the file does not tell.
+    `snr_header` (per pixel of the file) are None where the file does not tell; `usual_power` where the resolving power is
+    only what is usual for the instrument that the file names.
     """
 
     wavelength: NDArray
@@ -74,6 +75,7 @@ class Spectrum:
     resolving_power: float | None = None
     snr_header: float | None = None
     steps: tuple[Step, ...] = ()
+    usual_power: bool = False
 
     def __post_init__(self) -> None:
         for name in ("wavelength", "flux"):
@@ -98,13 +100,36 @@ class Spectrum:
 
 
 @dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The spectrum as it stood after a step of the ledger, to be drawn before and after it.
+
+    after: name of that step; frame: what the wavelengths (n,) [Angstrom] are measured in; flux (n,), good (n,) bool;
+    level (n,): the curve that the next step divides by, or None.
+    """
+
+    after: str
+    frame: str
+    wavelength: NDArray
+    flux: NDArray
+    good: NDArray
+    level: NDArray | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("wavelength", "flux"):
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
+        object.__setattr__(self, "good", _frozen(self.good, bool))
+        if self.level is not None:
+            object.__setattr__(self, "level", _frozen(self.level))
+
+
+@dataclass(frozen=True, eq=False)
 class FluxVector:
     """A spectrum as the 4MOST high-resolution spectrograph would have seen it, ready for inference.
 
     flux (N_PIXELS,): continuum 1, air, rest frame, R = 20 000, on `instrument.WAVELENGTH`; where not `good`
     (N_PIXELS,) bool it is NaN and takes no part. `snr` per Angstrom for each arm (NaN for an arm without pixels).
     `noise_fwhm_kms`: width of the kernel that correlated the native noise (0: white).
-    `observed_at_rest`: what was divided by `continuum` (N_PIXELS,) before normalisation is flux * continuum.
+    What was divided by `continuum` (N_PIXELS,) is flux * continuum. `snapshots`: the spectrum on its way here.
     """
 
     flux: NDArray
@@ -120,6 +145,7 @@ class FluxVector:
     sha256: str
     steps: tuple[Step, ...]
     flags: tuple[str, ...]
+    snapshots: tuple[Snapshot, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "good", _frozen(self.good, bool))

@@ -13,10 +13,10 @@ from cinn_core.stages import Summary
 from cinn_core.targets import TARGET_NAMES, TARGETS
 
 KEYS = {
-    "schema", "file", "star", "targets", "rejected_fraction", "flags", "rv_kms", "snr_per_angstrom", "timings_s",
-    "provenance",
+    "schema", "file", "star", "targets", "derived", "correlations", "reliability", "importance", "rejected_fraction",
+    "flags", "rv_kms", "snr_per_angstrom", "timings_s", "provenance",
 }  # fmt: skip
-NUMBERS = {"map", "map_paper", "mean", "median", "lo68", "hi68", "lo95", "hi95", "unit"}
+NUMBERS = {"map", "map_paper", "mean", "median", "lo68", "hi68", "lo95", "hi95", "unit", "status", "limit95"}
 
 
 def test_document_holds_the_thirteen_targets_in_order_and_unit(made_up):

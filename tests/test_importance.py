@@ -1,0 +1,135 @@
+"""Weights against cases whose answer is known: tails of known shape, an exact proposal, a likelihood at the truth."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import genpareto
+
+from cinn_core.embedding_distance import distance_statistics, load_distance, save_distance
+from cinn_core.importance import _log_normal, _StudentT, weigh
+from cinn_core.infer import infer, log_snr_input
+from cinn_core.instrument import ARMS, N_COVERAGE, N_PIXELS, pixel_sigma
+from cinn_core.likelihood import make_likelihood
+from cinn_core.network import Observation
+from cinn_core.pareto import pareto_k
+from cinn_core.prior import N_LABELS, N_TARGETS, draw, to_z
+from cinn_core.projection import mask_projection
+from cinn_core.stages import Reliability
+
+
+@pytest.mark.parametrize("shape", [0.2, 0.5, 0.9])
+def test_shape_of_a_known_tail_is_recovered(shape):
+    weights = genpareto.rvs(shape, size=20_000, random_state=np.random.default_rng(0))
+    assert pareto_k(np.log(weights)) == pytest.approx(shape, abs=0.15)  # some 400 weights in the tail
+
+
+def test_equal_weights_have_no_tail():
+    assert np.isnan(pareto_k(np.zeros(1000)))
+
+
+def test_densities_of_the_proposals_integrate_to_one():
+    """Importance estimates of the mass of one under the other, in 13 and 26 dimensions."""
+    rng = np.random.default_rng(1)
+    root = np.eye(N_LABELS) + 0.1 * np.tril(rng.standard_normal((N_LABELS, N_LABELS)))
+    student = _StudentT(np.zeros(N_LABELS), root)
+    z = student.draw(200_000, rng)
+    log_normal = _log_normal(z, np.linalg.inv(root @ root.T))
+    assert np.exp(log_normal - student.log_density(z)).mean() == pytest.approx(1, abs=0.02)
+
+
+def seen_star(model, labels, snr, seed, realism=0.0):
+    masked = mask_projection(model.projection, np.ones(N_PIXELS, bool))
+    flux = model.forward.flux(labels) + np.random.default_rng(seed).standard_normal(N_PIXELS) * pixel_sigma(snr)
+    pieces = (
+        masked.coefficients(model.projection, flux),
+        log_snr_input(np.full((1, len(ARMS)), snr)),
+        np.ones((1, N_COVERAGE)),
+        np.full(1, realism),
+    )
+    return Observation(*(torch.as_tensor(piece, dtype=torch.float32) for piece in pieces)), masked
+
+
+def test_chi2_at_the_truth_is_the_number_of_coefficients(model):
+    """Noise alone separates the star from its model; the fitted continuum adds little at S/N 50."""
+    labels = draw(3, np.random.default_rng(2))
+    for i in range(3):
+        seen, masked = seen_star(model, labels[i : i + 1], 50, i)
+        z = to_z(labels[i : i + 1])
+        likelihood = make_likelihood(seen, masked, model, z[0, :N_TARGETS])
+        n = likelihood.data.size
+        assert n == model.projection.n_components
+        assert abs(-2 * likelihood.log_likelihood(z)[0] - n) < 5 * np.sqrt(2 * n)
+
+
+def test_realism_makes_the_likelihood_more_forgiving(model):
+    labels = draw(1, np.random.default_rng(3))
+    z = to_z(labels)
+    wrong = z.copy()
+    wrong[0, 0] += 0.3
+    drops = []
+    for realism in (0.0, 1.0):
+        seen, masked = seen_star(model, labels, 200, 4, realism)
+        likelihood = make_likelihood(seen, masked, model, z[0, :N_TARGETS])
+        drops.append(likelihood.log_likelihood(z)[0] - likelihood.log_likelihood(wrong)[0])
+    assert 0 < drops[1] < drops[0]
+
+
+def test_whitened_derivatives_equal_finite_differences(model):
+    labels = draw(1, np.random.default_rng(5))
+    z = to_z(labels)
+    seen, masked = seen_star(model, labels, 50, 6)
+    likelihood = make_likelihood(seen, masked, model, z[0, :N_TARGETS])
+    slopes, step = likelihood.slopes(z[0]), 0.02
+    for column in (0, 2, 7, 20):
+        moved = np.repeat(z, 2, 0)
+        moved[:, column] += (step, -step)
+        up, down = likelihood.residuals(moved)
+        found = (down - up) / (2 * step)
+        assert np.linalg.norm(found - slopes[:, column]) < 0.02 * np.linalg.norm(slopes[:, column]) + 0.05
+
+
+def test_weights_move_a_wrong_posterior_to_the_truth_and_say_how_well(model):
+    """The flow's samples shifted by half a sigma: the weighted mean is nearer the plain one of the right samples."""
+    labels = draw(1, np.random.default_rng(7))
+    seen, masked = seen_star(model, labels, 50, 8)
+    posterior = infer(seen, model, 512, 0)
+    found = weigh(seen, masked, posterior, model, seed=1)
+    again = weigh(seen, masked, posterior, model, seed=1)
+    np.testing.assert_array_equal(found.log_weights, again.log_weights)
+    assert len(found.log_weights) == 512 * (1 + found.rounds)
+    assert 0 < found.efficiency <= 1
+    assert found.effective_samples == pytest.approx(found.efficiency * len(found.z))
+    assert found.failed == (not (found.pareto_k <= 0.7 and found.efficiency >= 0.01))
+    spread = posterior.z.std(0)
+    centre = np.average(found.z, axis=0, weights=np.exp(found.log_weights - found.log_weights.max()))
+    assert np.abs((centre - posterior.z.mean(0)) / spread).max() < 3
+
+
+def test_one_percent_of_validation_stars_lie_beyond_the_distance():
+    generator = torch.Generator().manual_seed(0)
+    mix = torch.randn(8, 8, generator=generator)
+    training, validation = (torch.randn(n, 8, generator=generator) @ mix + 3 for n in (5000, 4000))
+    found = distance_statistics(training, validation)
+    distance = found.distance(validation)
+    assert float((distance > found.threshold).float().mean()) == pytest.approx(0.01, abs=0.001)
+    assert float(distance.pow(2).mean().sqrt()) == pytest.approx(1, abs=0.03)
+    assert (found.distance(training + 10 * mix[0]) > found.threshold).all()
+
+
+def test_distance_of_another_network_is_not_used(tmp_path):
+    generator = torch.Generator().manual_seed(1)
+    found = distance_statistics(torch.randn(100, 4, generator=generator), torch.randn(100, 4, generator=generator))
+    network = tmp_path / "mine.safetensors"
+    assert load_distance(network, "a") is None
+    save_distance(found, network, "a")
+    assert load_distance(network, "b") is None
+    read = load_distance(network, "a")
+    assert read is not None
+    assert read.threshold == found.threshold
+    torch.testing.assert_close(read.whitening, found.whitening)
+
+
+def test_a_star_is_far_only_where_a_threshold_says_so():
+    assert Reliability(0.0, 2.0, 1.5, 1.0, {}).is_far
+    assert not Reliability(0.0, 1.0, 1.5, 1.0, {}).is_far
+    assert not Reliability(0.0, None, None, 1.0, {}).is_far
