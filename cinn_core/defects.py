@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .native import Window
@@ -30,7 +32,7 @@ def without_noise(windows: list[Window]) -> tuple[list[Window], list[Step]]:
         good = w.good.copy()
         good[: noisy.size] &= ~noisy
         count += int(noisy.sum())
-        out.append(Window(w.wavelength, w.flux, w.error, good))
+        out.append(replace(w, good=good))
     if count == 0:
         return windows, []
     return out, [Step("noisy stretches", "pixels with five times the usual scatter are missing", {"pixels": count})]
@@ -48,7 +50,7 @@ def without_spikes(windows: list[Window]) -> tuple[list[Window], list[Step]]:
             spike[:] = False
         wide = np.convolve(spike, np.ones(5), "same") > 0
         count += int(spike.sum())
-        out.append(Window(w.wavelength, w.flux, w.error, w.good & ~wide))
+        out.append(replace(w, good=w.good & ~wide))
     if count == 0:
         return windows, []
     return out, [

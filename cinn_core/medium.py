@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 
 from .native import Window
 from .stages import Medium, Spectrum, Step
+from .telluric import Telluric, find_telluric
 from .templates import Templates
 from .velocity import Velocity, measure_velocity
 
 _ARMS_SYSTEMATIC_KMS = 0.12
 _AIR_ODDS = 9.0  # files in air for one in vacuum
 _TYPICAL_KMS = 60.0
+_EARTH_KMS = 30.0
 
 
 def air(wavelength: NDArray, medium: Medium) -> NDArray:
@@ -46,15 +48,20 @@ def joined(windows: list[Window], medium: Medium) -> tuple[NDArray, NDArray, NDA
 def settle_medium(
     spectrum: Spectrum, windows: list[Window], power: float, templates: Templates, given: Medium | None = None
 ) -> tuple[Medium, Velocity, list[Step]]:
-    """Air or vacuum, and the velocity in it; where the file does not say, the medium in which the arms agree better.
+    """Air or vacuum, and the velocity in it; where the file does not say, the medium in which all agree better.
 
     A vacuum spectrum taken for air recedes by 83 km/s, 0.45 km/s more in the green than in the red; the odds weigh this
-    difference, the size of the velocity (Cauchy, 60 km/s) and that nine files in ten are in air.
+    difference, the size of the velocity (Cauchy, 60 km/s), that of the telluric lines (30 km/s, the Earth's own) where
+    they are seen, and that nine files in ten are in air.
     """
 
     def velocity_in(medium: Medium) -> Velocity:
         wavelength, flux, _, good = joined(windows, medium)
         return measure_velocity(wavelength, flux, good, power, templates)
+
+    def telluric_in(medium: Medium) -> Telluric:
+        wavelength, flux, _, good = joined(windows, medium)
+        return find_telluric(wavelength, flux, good)
 
     if given is not None:
         told = {"medium": given.value, "file": spectrum.medium.value}
@@ -62,7 +69,8 @@ def settle_medium(
     if spectrum.medium is not Medium.UNKNOWN:
         return spectrum.medium, velocity_in(spectrum.medium), []
     tried = {medium: velocity_in(medium) for medium in (Medium.AIR, Medium.VACUUM)}
-    odds = {medium: _log_odds(v) for medium, v in tried.items()}
+    air_lines = {medium: telluric_in(medium) for medium in tried}
+    odds = {medium: _log_odds(v, air_lines[medium]) for medium, v in tried.items()}
     log_ratio = odds[Medium.AIR] - odds[Medium.VACUUM] + np.log(_AIR_ODDS)
     chosen = Medium.AIR if log_ratio > 0 or not all(v.credible for v in tried.values()) else Medium.VACUUM
     numbers: dict[str, float | str] = {"chosen": chosen.value, "log_odds_air": float(log_ratio)}
@@ -71,14 +79,16 @@ def settle_medium(
             f"rv_{medium.value}": v.kms,
             f"arms_difference_{medium.value}": v.arms_difference[0],
             f"peak_{medium.value}": v.peak,
+            f"telluric_{medium.value}": air_lines[medium].kms,
         }
-    reason = f"the file does not say; {chosen.value} is likelier from the agreement of the arms and the velocity itself"
+    reason = f"the file does not say; {chosen.value} is likelier from the arms' agreement and from star's and telluric velocity"
     return chosen, tried[chosen], [Step("medium", reason, numbers)]
 
 
-def _log_odds(velocity: Velocity) -> float:
-    """Log likelihood of a velocity and of the difference between its arms, both Cauchy: real files have outliers."""
+def _log_odds(velocity: Velocity, telluric: Telluric) -> float:
+    """Log likelihood of a velocity, the difference between its arms, and the air's velocity, all Cauchy: files have outliers."""
     difference, error = velocity.arms_difference
     width = float(np.hypot(error, _ARMS_SYSTEMATIC_KMS))
     agreement = float(np.log1p((difference / width) ** 2)) if np.isfinite(width) else 0.0
-    return -agreement - float(np.log1p((velocity.kms / _TYPICAL_KMS) ** 2))
+    moved = float(np.log1p((telluric.kms / _EARTH_KMS) ** 2)) if telluric.clear else 0.0
+    return -agreement - moved - float(np.log1p((velocity.kms / _TYPICAL_KMS) ** 2))

@@ -11,12 +11,13 @@ from .continuum import coarse_continuum
 from .errors import SpectrumError
 from .instrument import ARMS, SPEED_OF_LIGHT_KMS, Arm
 from .overrides import ContinuumChoice
-from .resample import AS_IT_IS
+from .resample import AS_IT_IS, LOWEST_RESOLVING_POWER
 from .stages import Spectrum, Step
 from .velocity import MAX_KMS
 
 DEFAULT_RESOLVING_POWER = 80_000.0
 _PIXELS_PER_ELEMENT, _MOST_PIXELS_PER_ELEMENT = 3.0, 6.0
+_HIGHEST_MEASURED = 150_000.0  # beyond it the lines' own width decides
 _MARGIN_KMS = MAX_KMS + 150.0
 _NORMALISED = (0.7, 1.4)
 _ABSURD = 100.0  # times the continuum: no light of a star
@@ -24,22 +25,31 @@ _ABSURD = 100.0  # times the continuum: no light of a star
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """The native pixels near one arm: wavelength (n,), flux with continuum near 1, error or None, good."""
+    """The native pixels near one arm: wavelength (n,), flux with continuum near 1, error or None, good; what divided it."""
 
     wavelength: NDArray
     flux: NDArray
     error: NDArray | None
     good: NDArray
+    continuum: NDArray
 
 
 def native_power(spectrum: Spectrum, given: float | None) -> tuple[float, Step]:
-    """Resolving power of the file: given, from the file, or a default from its sampling."""
+    """Resolving power to begin with: given, from the file, or a default from its sampling.
+
+    Raises SpectrumError where the pixels are too wide for R = 18 500 whatever the file says.
+    """
+    finest = assumed_from_sampling(spectrum, 2.0)
+    if finest < LOWEST_RESOLVING_POWER:
+        raise SpectrumError(
+            f"The pixels of this spectrum are {SPEED_OF_LIGHT_KMS / finest / 2:.1f} km/s wide, so its resolving power is at most "
+            f"{finest:.0f}; the model needs {LOWEST_RESOLVING_POWER:.0f}. Load a spectrum of higher resolution."
+        )
     if given is not None:
         return given, Step("native resolving power", "given by the user", {"R": given})
     if spectrum.resolving_power is not None:
-        return spectrum.resolving_power, Step(
-            "native resolving power", "as read from the file", {"R": spectrum.resolving_power}
-        )
+        source = "usual for the instrument" if spectrum.usual_power else "as read from the file"
+        return spectrum.resolving_power, Step("native resolving power", source, {"R": spectrum.resolving_power})
     sampled = assumed_from_sampling(spectrum, _PIXELS_PER_ELEMENT)
     power = float(np.clip(sampled, AS_IT_IS, DEFAULT_RESOLVING_POWER))
     reason = (
@@ -48,6 +58,16 @@ def native_power(spectrum: Spectrum, given: float | None) -> tuple[float, Step]:
         else "the file does not tell; assumed three pixels for each element of resolution"
     )
     return power, Step("native resolving power", reason, {"R": power})
+
+
+def power_from_telluric(fwhm_kms: float, assumed: float) -> tuple[float, Step]:
+    """The resolving power that the width of the telluric oxygen lines tells, and the ledger's entry."""
+    measured = SPEED_OF_LIGHT_KMS / fwhm_kms
+    power = float(np.clip(measured, LOWEST_RESOLVING_POWER, _HIGHEST_MEASURED))
+    numbers: dict[str, float | str] = {"R": power, "R_measured": measured, "R_assumed": assumed}
+    return power, Step(
+        "native resolving power", "the width of the telluric oxygen lines, freed from their own", numbers
+    )
 
 
 def power_from_lines(spectrum: Spectrum, assumed: float, width_kms: float) -> tuple[float, Step]:
@@ -93,7 +113,7 @@ def windows_of(spectrum: Spectrum, choice: ContinuumChoice) -> tuple[list[Window
         relative = flux / continuum
         possible = np.abs(relative) < _ABSURD
         good = good & possible
-        windows.append(Window(wavelength, np.where(possible, relative, 0.0), error, good))
+        windows.append(Window(wavelength, np.where(possible, relative, 0.0), error, good, continuum))
         ends = np.interp([arm.low, arm.high], wavelength, continuum)
         reason = (
             "already normalised, left as it is"

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .continuum import fit_continuum
 from .instrument import ARMS, N_PIXELS, arm_slices
-from .overrides import ContinuumChoice
 from .stages import Step
 from .templates import Templates
 
@@ -18,14 +16,14 @@ _RIPPLE_PIXELS = 100
 
 
 def normalise(
-    flux: NDArray, good: NDArray, templates: Templates, template: int, choice: ContinuumChoice
+    flux: NDArray, good: NDArray, templates: Templates, template: int, fitted: NDArray | None
 ) -> tuple[NDArray, bool, Step]:
     """Continuum (N_PIXELS,) of a spectrum at rest in 4MOST pixels, whether it is poor, and the ledger's entry.
 
-    `template` is the index of the one that fitted the velocity best; against it the ripple is measured.
+    `fitted` (N_PIXELS,) is what `fit_continuum` gave; None leaves the flux as it is. `template` is the index of
+    the one that fitted the velocity best; against it the ripple is measured.
     """
-    fit = choice is ContinuumChoice.FIT
-    continuum = _fitted(flux, good, templates) if fit else np.ones(N_PIXELS)
+    continuum = np.ones(N_PIXELS) if fitted is None else _kept_near(fitted, good)
     ripples = continuum_ripple(flux / continuum, good, templates.flux[template])
     numbers: dict[str, float | str] = {}
     for arm, part, ripple in zip(ARMS, arm_slices(), ripples, strict=True):
@@ -33,19 +31,20 @@ def normalise(
         numbers |= {f"least_{arm.name}": low, f"most_{arm.name}": high, f"ripple_{arm.name}": ripple}
     reason = (
         "six Legendre modes an arm against the best template, lines it gets wrong weighted down"
-        if fit
+        if fitted is not None
         else "given by the user: the flux is normalised already and stays as it is"
     )
     return continuum, bool(np.nanmax(ripples) > POOR_CONTINUUM), Step("continuum", reason, numbers)
 
 
-def _fitted(flux: NDArray, good: NDArray, templates: Templates) -> NDArray:
-    fitted = fit_continuum(flux[None].astype(np.float32), good[None], templates.flux)[0].astype(float)
+def _kept_near(fitted: NDArray, good: NDArray) -> NDArray:
+    """A fitted continuum whose extrapolation over gaps stays near what was observed."""
+    continuum = fitted.astype(float)
     for part in arm_slices():
-        seen = fitted[part][good[part]] if good[part].any() else np.ones(1)
+        seen = continuum[part][good[part]] if good[part].any() else np.ones(1)
         low, high = max(0.02, 0.8 * seen.min()), 1.25 * max(0.02, seen.max())
-        fitted[part] = np.clip(fitted[part], low, high)  # gaps extrapolate
-    return fitted
+        continuum[part] = np.clip(continuum[part], low, high)
+    return continuum
 
 
 def continuum_ripple(flux: NDArray, good: NDArray, template: NDArray) -> tuple[float, ...]:
@@ -56,11 +55,24 @@ def continuum_ripple(flux: NDArray, good: NDArray, template: NDArray) -> tuple[f
     """
     ripples = []
     for part in arm_slices():
-        starts = range(part.start, part.stop - _RIPPLE_PIXELS + 1, _RIPPLE_PIXELS)
-        blocks = [np.arange(i, i + _RIPPLE_PIXELS)[good[i : i + _RIPPLE_PIXELS]] for i in starts]
-        edges = [
-            np.percentile(flux[b], 80) - np.percentile(template[b], 80) for b in blocks if b.size > 0.6 * _RIPPLE_PIXELS
-        ]
-        known = len(edges) > 5
-        ripples.append(1.4826 * float(np.median(np.abs(np.array(edges) - np.median(edges)))) if known else float("nan"))
+        blocks = (-1, _RIPPLE_PIXELS)
+        last = part.start + (part.stop - part.start) // _RIPPLE_PIXELS * _RIPPLE_PIXELS
+        seen = good[part.start : last].reshape(blocks)
+        enough = seen.sum(1) > 0.6 * _RIPPLE_PIXELS
+        observed, model = (
+            _upper_edge(x[part.start : last].reshape(blocks)[enough], seen[enough]) for x in (flux, template)
+        )
+        edges = observed - model
+        known = edges.size > 5
+        ripples.append(1.4826 * float(np.median(np.abs(edges - np.median(edges)))) if known else float("nan"))
     return tuple(ripples)
+
+
+def _upper_edge(values: NDArray, good: NDArray) -> NDArray:
+    """80th percentile (n,) of the good values of each row (n, m), linear between them."""
+    ordered = np.sort(np.where(good, values, np.inf), axis=1)
+    place = 0.8 * (good.sum(1) - 1)
+    low = place.astype(int)
+    row = np.arange(len(values))
+    lower, upper = ordered[row, low], ordered[row, np.minimum(low + 1, good.sum(1) - 1)]
+    return lower + (place - low) * (upper - lower)

@@ -71,6 +71,7 @@ def read(source: Path | bytes, name: str | None = None, *, hdu: int | None = Non
         sha256=sha256,
         flavour=found.flavour,
         resolving_power=found.resolving_power,
+        usual_power=found.usual_power,
         snr_header=found.snr_header,
         steps=found.steps + order_steps,
     )

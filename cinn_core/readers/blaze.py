@@ -13,10 +13,8 @@ from .common import Pixels
 _DEGREE = 7  # of the logarithm of a blaze along its order
 _BIN_ANGSTROM = 0.6
 _FEWEST_PIXELS = 6  # in a bin
-_OVERLAP_FLOOR = 0.001  # error of a ratio of two orders in one bin, beside its noise
-_ENVELOPE_SIGMA = (
-    0.08  # how far the upper edge of a spectrum may lie from its continuum in one bin, once lines are clipped
-)
+_OVERLAP_FLOOR = 0.01  # what a whole overlap's ratio may be wrong by, beside its noise: scattered light, flat fields
+_ENVELOPE_SIGMA = 0.02  # how far the upper edge may lie from the continuum in one bin, once lines are clipped
 _BEND_SIGMA = 0.003  # how much a coefficient may bend from one order to the next
 _N_ITERATIONS = 8
 _FEWEST_BINS = 8  # in an overlap that ties two orders

@@ -64,6 +64,7 @@ class Found:
     medium: Medium
     star: str
     resolving_power: float | None
+    usual_power: bool
     snr_header: float | None
     steps: tuple[Step, ...]
 
@@ -88,7 +89,7 @@ def found(
     `medium` and `star` are what the format itself tells, ahead of the headers; headers come in order of precedence.
     """
     error, good, error_steps = usable_error(pixels.error, pixels.good, error_from)
-    power, power_steps = resolving_power(headers, name)
+    power, usual, power_steps = resolving_power(headers, name)
     air_or_vacuum, medium_steps = medium or medium_of(headers)
     told = [*steps, *missing_step(~pixels.good, pixels.wavelength), *error_steps, *power_steps, *medium_steps]
     return Found(
@@ -97,6 +98,7 @@ def found(
         air_or_vacuum,
         star or star_name(headers, name),
         power,
+        usual,
         snr_header(headers),
         tuple(told),
     )
@@ -210,13 +212,13 @@ def number(header: Any, key: str) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def resolving_power(headers: list[Any], name: str) -> tuple[float | None, tuple[Step, ...]]:
-    """Native resolving power from a header keyword, the instrument's name, or the file's name, with the ledger's entry."""
+def resolving_power(headers: list[Any], name: str) -> tuple[float | None, bool, tuple[Step, ...]]:
+    """Native resolving power as a header says, whether it is only what is usual for the instrument named, and the ledger's entry."""
     for header in headers:
         for key in _RESOLUTION_KEYS:
             value = number(header, key) if key in header else None
-            if value is not None and 5_000 <= value <= 500_000:
-                return value, (Step("resolving power", f"header keyword {key}", {"R": value}),)
+            if value is not None and 300 <= value <= 500_000:
+                return value, False, (Step("resolving power", f"header keyword {key}", {"R": value}),)
     told = [
         (str(h.get(key, "")), f"header keyword {key}") for h in headers for key in ("INSTRUME", "INSTRUM", "DETNAM")
     ]
@@ -224,8 +226,8 @@ def resolving_power(headers: list[Any], name: str) -> tuple[float | None, tuple[
         for pattern, value in INSTRUMENTS:
             if re.search(pattern, text.lower()):
                 reason = f"the {where} names the instrument ({text}); its usual value"
-                return value, (Step("resolving power", reason, {"R": value}),)
-    return None, ()
+                return value, True, (Step("resolving power", reason, {"R": value}),)
+    return None, False, ()
 
 
 def snr_header(headers: list[Any]) -> float | None:
