@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .targets import SOLAR_A_LI, SYNTHESIS_NAMES
-from .weights import load_weights, save_weights, tensors_of
+from .weights import as_described, load_weights, save_weights, tensors_of
 
 _COLUMN = {name: i for i, name in enumerate(SYNTHESIS_NAMES)}
 N_INPUTS = len(SYNTHESIS_NAMES) + 1
@@ -140,14 +140,15 @@ def save_emulator(emulator: Emulator, path: Path, card: dict[str, Any]) -> None:
 def load_emulator(path: Path) -> tuple[Emulator, dict[str, Any]]:
     """Emulator and card; raises WeightsError when they cannot be used."""
     tensors, card = load_weights(path, "emulator")
-    blocks = tuple(EmulatorBlock(**tensors_of(f"block{i}", tensors)) for i in range(card["blocks"]))
-    emulator = Emulator(
-        tensors["wavelength"].numpy(),
-        tensors["mean"],
-        tensors["basis"].float(),
-        tensors["anchors"],
-        card["n_own"],
-        blocks,
-        tensors["residuals"],
-    )
+    with as_described(path, "emulator"):
+        blocks = tuple(EmulatorBlock(**tensors_of(f"block{i}", tensors)) for i in range(card["blocks"]))
+        emulator = Emulator(
+            tensors["wavelength"].numpy(),
+            tensors["mean"],
+            tensors["basis"].float(),
+            tensors["anchors"],
+            card["n_own"],
+            blocks,
+            tensors["residuals"],
+        )
     return emulator, card

@@ -21,7 +21,7 @@ from .projection import Projection
 from .sampler import Sampler
 from .targets import TARGET_NAMES
 from .templates import Templates, make_templates
-from .weights import load_weights, save_weights, tensors_of
+from .weights import as_described, load_weights, save_weights, tensors_of
 
 
 class Device(Enum):
@@ -103,9 +103,10 @@ def load_network(path: Path) -> tuple[Projection, Network, dict[str, Any]]:
                 f"{path.name} was trained for {key} = {card.get(key)}; this version of Kiel has {ours}. "
                 "Install the matching version or train again with `kiel train network`."
             )
-    projection = Projection(**{k: v.float().numpy() for k, v in tensors_of("projection", tensors).items()})
-    network = Network(Architecture(**card["architecture"]), torch.ones(projection.n_components))
-    network.load_state_dict(tensors_of("network", tensors))
+    with as_described(path, "network"):
+        projection = Projection(**{k: v.float().numpy() for k, v in tensors_of("projection", tensors).items()})
+        network = Network(Architecture(**card["architecture"]), torch.ones(projection.n_components))
+        network.load_state_dict(tensors_of("network", tensors))
     return projection, network.eval().requires_grad_(False), card
 
 

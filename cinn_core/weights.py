@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +41,13 @@ def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
             f"reinstall Kiel or train them with `kiel train {kind}`."
         )
     try:
-        card = json.loads(card_path(path).read_text())
-    except json.JSONDecodeError as error:
+        card = json.loads(card_path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise WeightsError(
             f"The card {card_path(path).name} is not readable JSON; reinstall Kiel or train again."
         ) from error
+    if not isinstance(card, dict):
+        raise WeightsError(f"The card {card_path(path).name} describes no weights; reinstall Kiel or train again.")
     if card.get("schema") != CARD_SCHEMA or card.get("kind") != kind:
         raise WeightsError(
             f"{path.name} is described as {card.get('kind')!r}, schema {card.get('schema')!r}; this version of Kiel "
@@ -57,6 +61,19 @@ def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
         return load_file(path), card
     except SafetensorError as error:
         raise WeightsError(f"{path.name} cannot be read as safetensors; reinstall Kiel or train again.") from error
+
+
+@contextmanager
+def as_described(path: Path, kind: str) -> Iterator[None]:
+    """What is built from a card and its tensors: where they do not fit each other, WeightsError with the remedy."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as problem:
+        said = " ".join(str(problem).split())[:160]
+        raise WeightsError(
+            f"The tensors of {path.name} are not those that its card describes ({said}); reinstall Kiel or train again "
+            f"with `kiel train {kind}`."
+        ) from problem
 
 
 def card_path(path: Path) -> Path:

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from cinn_core.assets import asset_path
+from cinn_core.emulator import load_emulator
 from cinn_core.errors import WeightsError
-from cinn_core.weights import card_path, load_weights, save_weights
+from cinn_core.model import load_network
+from cinn_core.weights import card_path, file_hash, load_weights, save_weights
 
 
 @pytest.fixture
@@ -47,3 +50,60 @@ def test_old_schema_is_refused_with_the_remedy(saved: Path) -> None:
 def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="kiel train toy"):
         load_weights(tmp_path / "none.safetensors", "toy")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+def test_cut_weights_are_refused(saved: Path, share: float) -> None:
+    data = saved.read_bytes()
+    saved.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(WeightsError, match="damaged"):
+        load_weights(saved, "toy")
+
+
+@pytest.mark.parametrize("content", [b"not safetensors", b"\xff" * 64, b"\x80\x04\x95", b"PK\x03\x04"])
+def test_what_is_no_safetensors_file_is_refused_though_its_card_vouches_for_it(saved: Path, content: bytes) -> None:
+    saved.write_bytes(content)
+    card = json.loads(card_path(saved).read_text())
+    card_path(saved).write_text(json.dumps(card | {"sha256": file_hash(saved)}))
+    with pytest.raises(WeightsError, match="safetensors"):
+        load_weights(saved, "toy")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", '"card"', "{", "\x00", "[" * 100_000])
+def test_card_that_is_none_is_refused(saved: Path, text: str) -> None:
+    card_path(saved).write_text(text)
+    with pytest.raises(WeightsError, match="card"):
+        load_weights(saved, "toy")
+
+
+@pytest.mark.parametrize("kind", ["emulator", "network"])
+def test_shipped_weights_are_those_that_their_cards_describe(kind: str) -> None:
+    tensors, card = load_weights(asset_path("weights", f"{kind}.safetensors"), kind)
+    assert tensors
+    assert {"schema", "kind", "sha256"} <= set(card)
+
+
+@pytest.mark.parametrize(
+    ("kind", "load", "wrong"),
+    [
+        ("emulator", load_emulator, "a tensor missing"),
+        ("emulator", load_emulator, "a card without its keys"),
+        ("network", load_network, "a tensor missing"),
+        ("network", load_network, "a tensor of another shape"),
+        ("network", load_network, "a card without its keys"),
+    ],
+)
+def test_tensors_that_do_not_fit_their_card_are_refused_with_the_remedy(tmp_path: Path, kind, load, wrong) -> None:
+    tensors, card = load_weights(asset_path("weights", f"{kind}.safetensors"), kind)
+    name = next(k for k in tensors if k.endswith(("block0.weights", "last.1.weight")))
+    if wrong == "a tensor missing":
+        del tensors[name]
+    elif wrong == "a tensor of another shape":
+        tensors[name] = tensors[name].reshape(-1)[:-1].clone()
+    else:
+        card = {k: v for k, v in card.items() if k not in ("architecture", "blocks")}
+    save_weights(
+        tmp_path / "wrong.safetensors", tensors, {k: v for k, v in card.items() if k not in ("sha256", "schema")}
+    )
+    with pytest.raises(WeightsError, match=f"kiel train {kind}"):
+        load(tmp_path / "wrong.safetensors")
