@@ -2,96 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from serving import served
+from browsing import IN_BROWSER, drop, keep_screenshot, tile_texts, wait_for_star, wait_for_tiles_other_than
 
-from app.server import MAIN
 from cinn_core.targets import TARGETS
 
-playwright = pytest.importorskip("playwright.sync_api")
-
-ROOT = Path(__file__).resolve().parents[1]
-BUILD = ROOT / "build"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 LABELS = [target.label for target in TARGETS[:-1]] + ["A(Li)"]
-PATIENCE_MS = 120_000
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (Debian: apt-get install chromium)"),
-]
-
-
-@pytest.fixture(scope="module")
-def made_up_address(tmp_path_factory) -> Iterator[str]:
-    with served(ROOT / "tests" / "made_up_page.py", tmp_path_factory.mktemp("server")) as server:
-        yield server.address
-
-
-@pytest.fixture(scope="module")
-def real_address(model, examples, tmp_path_factory) -> Iterator[str]:
-    with served(MAIN, tmp_path_factory.mktemp("server")) as server:
-        yield server.address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as runner:
-        chromium = runner.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def visit(browser):
-    """Opens a page; at the end no page may have logged an error or asked any other machine for anything."""
-    contexts, troubles = [], []
-
-    def note(request) -> None:
-        if not request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
-            troubles.append(f"request to {request.url}")
-
-    def open_page(address: str):
-        context = browser.new_context(viewport={"width": 1440, "height": 1000})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("console", lambda line: troubles.append(line.text) if line.type == "error" else None)
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("request", note)
-        page.goto(address)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not troubles
-
-
-def wait_for_star(page, name: str) -> None:
-    page.locator(".star", has_text=name).wait_for()
-    page.get_by_text("Diagnostic lines").wait_for()
-
-
-def drop(page, name: str, content: bytes) -> None:
-    page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "", "buffer": content})
-
-
-def wait_for_tiles_other_than(page, before: list[str]) -> None:
-    for _ in range(100):
-        if tile_texts(page) != before:
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("the tiles did not change")
-
-
-def tile_texts(page) -> list[str]:
-    return page.get_by_role("radio").all_inner_texts()
+pytestmark = IN_BROWSER
 
 
 def test_page_starts_with_the_solar_twin_and_thirteen_tiles(made_up_address, visit):
@@ -217,12 +135,11 @@ def test_upload_of_a_spectrum_gives_thirteen_numbers_corner_and_overlay(real_add
     assert len(texts) == 13
     assert all(any(character.isdigit() for character in text) for text in texts)
     assert page.locator(".bk-Canvas").count() >= 12
-    BUILD.mkdir(exist_ok=True)
-    page.screenshot(path=BUILD / "overview.png")
+    keep_screenshot(page, "overview")
     page.get_by_role("tab", name="Posterior").click()
     page.locator(".tabulator-row").nth(12).wait_for()
     page.wait_for_timeout(2000)
-    page.screenshot(path=BUILD / "posterior.png")
+    keep_screenshot(page, "posterior")
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ def line_grid(visit: Visit, windows: tuple[LineWindow, ...], columns: int, row_h
     """Panels of some lines; they follow star, posterior in use and verdicts, and a click chooses one and opens its tab."""
     state, found = visit.state, visit.found
     height = rows_of(len(windows), columns) * row_height
-    place = pn.Column(sizing_mode="stretch_width", margin=0, height=height, styles=theme.STACK)
+    place = pn.Column(sizing_mode="stretch_width", margin=0, height=height, styles={"max-height": "none"})
 
     def choose(name: str) -> None:
         state.param.update(line=name, tab="lines")

@@ -52,7 +52,7 @@ def saliency(visit: Visit) -> pn.Column:
     """The tab."""
     state, background = visit.state, Background()
     switch = pmui.RadioButtonGroup(
-        options={"this star": False, "test stars": True}, value=False, size="small", margin=0,
+        options={"this star": False, "test stars": True}, value=False, size="small", margin=(4, 0), width=200,
         description=f"This star's own map, or the root mean square over {TYPICAL_STARS} simulated stars of the prior, without signs.",
     )  # fmt: skip
     switch.link(background, value="typical")
@@ -81,7 +81,7 @@ def saliency(visit: Visit) -> pn.Column:
     background.param.watch(refresh, "typical")
     state.param.watch(star, "analysis")
     star()
-    title = html(heading("What each target looks at; each row in its own scale, a click chooses a target", _LEGEND))
+    title = html(heading("What each target looks at", _LEGEND))
     left = card(title, switch, maps(visit, background))
     return grid(left, peak_card(visit, background), columns="minmax(0, 2.4fr) minmax(300px, 1fr)")
 
@@ -129,7 +129,7 @@ def peak_table(peaks: tuple[Peak, ...]) -> pd.DataFrame:
         {
             "Å": [f"{p.wavelength:.1f}" for p in peaks],
             "line": [p.line.name if p.line else "" for p in peaks],
-            "element": [p.element or "–" for p in peaks],
+            "elem.": [p.element or "–" for p in peaks],
             "more flux": ["raises" if p.raises else "lowers" for p in peaks],
             "share": [f"{100 * p.share:.1f} %" for p in peaks],
         }
@@ -141,7 +141,7 @@ def peak_card(visit: Visit, background: Background) -> pn.Column:
     state = visit.state
     table = pn.widgets.Tabulator(
         pd.DataFrame(), disabled=True, show_index=False, layout="fit_columns", sizing_mode="stretch_width", margin=0,
-        theme="simple", stylesheets=[TABLE_CSS], selectable=1, sortable=False, text_align={"share": "right"},
+        theme="simple", stylesheets=[TABLE_CSS], selectable=1, sortable=False, text_align={"share": "right"}, widths={"Å": 52, "line": 82, "elem.": 42, "more flux": 62},
     )  # fmt: skip
     now: list[tuple[Peak, ...]] = [()]
 

@@ -19,7 +19,7 @@ from cinn_core.instrument import ARMS
 from cinn_core.line_windows import LineWindow, line_windows
 from cinn_core.modelled import with_nuisances_of_z
 from cinn_core.stages import Analysis
-from cinn_core.targets import NUISANCE_BOUNDS, TARGETS
+from cinn_core.targets import NUISANCE_BOUNDS, TARGETS, Target
 from cinn_core.what_if import WhatIf, changed_most, from_sliders, slider_bounds, to_sliders, what_if
 
 from .parts import card, fill, grid, heading, html
@@ -160,12 +160,17 @@ def arms(visit: Visit, play: Play) -> pn.Column:
     return place
 
 
+def _format(target: Target | None) -> str:
+    decimals = target.decimals if target else 2
+    return "0." + "0" * decimals if decimals else "0"
+
+
 def _slider(name: str, low: float, high: float) -> pmui.FloatSlider:
     target = next((t for t in TARGETS if t.name == name), None)
     unit = f" [{target.unit}]" if target and target.unit != "dex" else ""
     label = label_of(name) if target else f"[{name.removesuffix('_fe').capitalize()}/Fe]"
     return pmui.FloatSlider(
-        name=f"{label}{unit}", start=low, end=high, step=_STEPS.get(name, 0.01), value=low, size="small", margin=(0, 4),
+        name=f"{label}{unit}", start=low, end=high, step=_STEPS.get(name, 0.01), format=_format(target), value=low, size="small", margin=(0, 4),
         sizing_mode="stretch_width", css_classes=[f"slider-{name}"],
     )  # fmt: skip
 

@@ -1,0 +1,98 @@
+"""A page served to a real browser, as fixtures; at the end no page may have logged an error or asked another machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from serving import served
+
+from app.server import MAIN
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+PATIENCE_MS = 120_000
+
+IN_BROWSER = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (Debian: apt-get install chromium)"),
+]
+"""The marks of every module that uses the fixtures."""
+
+
+@pytest.fixture(scope="session")
+def made_up_address(tmp_path_factory) -> Iterator[str]:
+    with served(ROOT / "tests" / "made_up_page.py", tmp_path_factory.mktemp("server")) as server:
+        yield server.address
+
+
+@pytest.fixture(scope="session")
+def real_address(model, examples, tmp_path_factory) -> Iterator[str]:
+    with served(MAIN, tmp_path_factory.mktemp("server")) as server:
+        yield server.address
+
+
+@pytest.fixture(scope="session")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as runner:
+        chromium = runner.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens a page; at the end no page may have logged an error or asked any other machine for anything."""
+    contexts, troubles = [], []
+
+    def note(request) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
+            troubles.append(f"request to {request.url}")
+
+    def open_page(address: str):
+        context = browser.new_context(viewport={"width": 1440, "height": 1000})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("console", lambda line: troubles.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("request", note)
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not troubles
+
+
+def wait_for_star(page, name: str) -> None:
+    page.locator(".star", has_text=name).wait_for()
+    page.get_by_text("Diagnostic lines").wait_for()
+
+
+def drop(page, name: str, content: bytes) -> None:
+    page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "", "buffer": content})
+
+
+def wait_for_tiles_other_than(page, before: list[str]) -> None:
+    for _ in range(100):
+        if tile_texts(page) != before:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("the tiles did not change")
+
+
+def tile_texts(page) -> list[str]:
+    return page.get_by_role("radio").all_inner_texts()
+
+
+def keep_screenshot(page, name: str) -> None:
+    """A picture of the page in build/, for whoever looks through the results."""
+    BUILD.mkdir(exist_ok=True)
+    page.screenshot(path=BUILD / f"{name}.png")
