@@ -18,6 +18,7 @@ from . import theme
 from .address import Wanted, follow, wanted
 from .findings import keep_current
 from .inference import Analyse, Jobs, Post, infer
+from .receive import Receiver
 from .state import SessionState, Source
 from .views.page import page
 from .visit import Visit
@@ -55,7 +56,8 @@ def session(
         on_turn(lambda: infer(state, analyse, post()))
 
     asked = wanted(examples, FIRST_EXAMPLE)
-    visit = Visit(state, Jobs(state, post), model, ask, again, on_turn, devices, examples)
+    intake = Receiver(state, analyse, post, lambda source: begin(lambda: source))
+    visit = Visit(state, Jobs(state, post), model, ask, again, on_turn, devices, examples, intake)
     pn.state.onload(lambda: first_star(visit, asked, on_turn))
     keep_current(visit)
     return page(visit)

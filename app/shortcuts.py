@@ -8,7 +8,9 @@ from functools import partial
 
 from cinn_core.line_windows import line_windows
 from cinn_core.targets import TARGET_NAMES
+from cinn_core.verdicts import Grade
 
+from .views.verdict import judge
 from .visit import Visit
 
 
@@ -44,7 +46,19 @@ def _show(slugs: tuple[str, ...], visit: Visit, key: str) -> None:
     visit.state.tab = slugs[int(key) - 1]
 
 
+def _step_star(visit: Visit, key: str) -> None:
+    at, stars = visit.state.current, visit.state.stars
+    if stars:
+        visit.state.restore(stars[((at or 0) + (1 if key == "j" else -1)) % len(stars)])
+
+
+def _judge(visit: Visit, key: str) -> None:
+    judge(visit, next(grade for grade in Grade if grade.value[0] == key))
+
+
 SHORTCUTS: tuple[Shortcut, ...] = (
+    Shortcut(("j", "k"), "next, previous star", _step_star),
+    Shortcut(("g", "u", "b"), "verdict: good, uncertain, bad", _judge),
     Shortcut((",", "."), "previous, next diagnostic line", _step_line),
     Shortcut(("t", "T"), "next, previous target", _step_target),
     Shortcut(("Escape",), "cancel what is being computed", _cancel),

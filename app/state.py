@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import param
@@ -12,12 +12,15 @@ from cinn_core.constraints import Constraint
 from cinn_core.errors import SpectrumError
 from cinn_core.line_windows import line_windows
 from cinn_core.overrides import NOTHING_GIVEN, Overrides
+from cinn_core.readers.choice import Choice
 from cinn_core.stages import Analysis
 from cinn_core.targets import TARGET_NAMES
 
 MAX_UPLOAD_BYTES = 64 * 1024 * 1024
 """Largest upload; the finest echelle spectra are ten times smaller, and every visitor may hold one in memory."""
 MIN_SAMPLES, MAX_SAMPLES = 512, 65_536
+MAX_STARS = 100
+"""Stars that a visit keeps, some 5 MB each."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,28 @@ class Request:
     overrides: Overrides = NOTHING_GIVEN
 
 
+@dataclass(frozen=True, eq=False)
+class Star:
+    """A star of this visit as it was analysed; `constraints` are what was given from elsewhere when it was last shown."""
+
+    request: Request
+    analysis: Analysis
+    constraints: tuple[Constraint, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, int | None, int | None]:
+        """Which spectrum it is: the hash of its file, and which of several in it."""
+        return self.analysis.flux_vector.sha256, self.request.source.hdu, self.request.source.row
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A file that holds several spectra, and the choice that only a person can make."""
+
+    source: Source
+    choices: tuple[Choice, ...]
+
+
 def too_large(name: str) -> str:
     """The sentence for an upload beyond the limit."""
     return f"{name} is larger than {MAX_UPLOAD_BYTES // 1024**2} MB; drop a file with one star's spectrum."
@@ -74,6 +99,13 @@ class SessionState(param.Parameterized):
     kind = param.ClassSelector(class_=PosteriorKind, default=PosteriorKind.FLOW, doc="Whose samples are in use.")
     constraints = param.ClassSelector(class_=tuple, default=(), doc="Constraints from elsewhere on the star shown.")
     brush = param.ClassSelector(class_=tuple, default=(), doc="Ranges that a person brushed in the corner.")
+    stars = param.ClassSelector(class_=tuple, default=(), doc="The stars of this visit, in the order they came.")
+    waiting = param.Integer(default=0, doc="Files of an upload of several that are still to be analysed.")
+    reviewer = param.String(doc="Who gives the verdicts.")
+    verdicts = param.Integer(default=0, doc="How many verdicts were given in this visit.")
+    question = param.ClassSelector(
+        class_=Question, doc="Which of the spectra in a file is meant; None when nothing is open."
+    )
     status = param.Selector(default="empty", objects=["empty", "working", "ready"])
     progress = param.String(doc="What the analysis is doing now.")
     stage = param.Integer(default=0, doc="How many stages the analysis has begun.")
@@ -126,15 +158,34 @@ class SessionState(param.Parameterized):
         if not self.is_current(request):
             return False
         self._shown = self._asked
-        self._show(analysis, () if self._forget else self.constraints)
+        assert self._shown is not None  # begin() came before
+        constraints = () if self._forget else self.constraints
+        self.keep(Star(self._shown, analysis, constraints))
+        self._show(analysis, constraints)
         return True
 
-    def restore(self, request: Request, analysis: Analysis, constraints: tuple[Constraint, ...] = ()) -> None:
+    def restore(self, star: Star) -> None:
         """Show a star that was analysed before, as it was; whatever runs is stale."""
         self._request += 1
-        self._asked = self._shown = request
+        self._asked = self._shown = request = star.request
+        self.keep(star)
         self.param.update(source=request.source, settings=request.settings, overrides=request.overrides, message="")
-        self._show(analysis, constraints)
+        self._show(star.analysis, star.constraints)
+
+    def keep(self, star: Star) -> None:
+        """Remember a star of this visit in place of the same spectrum's earlier result; the oldest of too many goes."""
+        keys = [known.key for known in self.stars]
+        if star.key in keys:
+            at = keys.index(star.key)
+            self.stars = (*self.stars[:at], star, *self.stars[at + 1 :])
+        else:
+            self.stars = (*self.stars, star)[-MAX_STARS:]
+
+    @property
+    def current(self) -> int | None:
+        """Where the star shown stands among the stars of the visit."""
+        found = (i for i, star in enumerate(self.stars) if star.analysis is self.analysis)
+        return next(found, None)
 
     def refuse(self, request: int, message: str) -> bool:
         """Say why a file cannot be used and return to the star shown before; a stale refusal is dropped."""
@@ -160,8 +211,10 @@ class SessionState(param.Parameterized):
             self.param.update(kind=kind, constraints=constraints, brush=())
         self.param.update(analysis=analysis, selection=selection, status="ready", progress="", stage=0)
 
-    def _select(self, *_events: object) -> None:
+    def _select(self, *events: param.parameterized.Event) -> None:
         if self.analysis is not None:
+            if any(event.name == "constraints" for event in events) and (at := self.current) is not None:
+                self.keep(replace(self.stars[at], constraints=self.constraints))
             self.selection = selection_of(self.analysis, self.kind, self.constraints, self.brush)
 
     def _return_to_shown(self, message: str) -> None:

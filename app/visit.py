@@ -10,6 +10,7 @@ from cinn_core.model import Model
 
 from .findings import Findings
 from .inference import Jobs
+from .receive import Receiver
 from .state import SessionState, Settings, Source
 
 Ask = Callable[[Callable[[], Source]], None]
@@ -22,7 +23,8 @@ class Visit:
 
     `ask` has another star analysed, `again` the same one with the state's settings and overrides as they are now;
     `found` is what was worked out beside the star; `soon` makes a call on the document's next turn;
-    `jobs` runs what takes long beside the page; `model` gives the model, loaded once a process: call it in a job.
+    `jobs` runs what takes long beside the page; `model` gives the model, loaded once a process: call it in a job;
+    `intake` takes what is dropped on the page.
     """
 
     state: SessionState
@@ -33,6 +35,7 @@ class Visit:
     soon: Callable[[Callable[[], object]], None]
     devices: tuple[str, ...]
     examples: dict[str, Path]
+    intake: Receiver
     found: Findings = field(default_factory=Findings)
 
     def set_up(self, settings: Settings) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
 from cinn_core import instrument, prior
@@ -57,8 +59,9 @@ def fake_analysis(star: str = "Made-up star", file: str = "made-up.fits", seed: 
         Step("read", "one-row vector table of ESO phase 3", {"pixels": 188851, "range": "4835-6723 Å"}),
         Step("velocity", "cross-correlation with the best template", {"km/s": 0.31, "peak": 0.97}),
     )
+    digest = hashlib.sha256(f"{star} {file} {seed}".encode()).hexdigest()
     vector = FluxVector(
-        flux, good, 1e4 * (1 + 1e-4 * (wave - 5900)), snr, 0.31, 0.05, 78_000.0, 14.5, star, file, "0" * 64,
+        flux, good, 1e4 * (1 + 1e-4 * (wave - 5900)), snr, 0.31, 0.05, 78_000.0, 14.5, star, file, digest,
         steps, ("partial_coverage",),
     )  # fmt: skip
     return Analysis(

@@ -7,17 +7,18 @@ from dataclasses import replace
 import holoviews as hv
 import numpy as np
 import pytest
-from bokeh.models import VArea
+from bokeh.models import Quad, VArea
 
 from app.figures.kiel import draw_kiel, prior_outline
 from app.figures.lines import SHALLOWEST, ZOOMS, draw_zoom, flux_range, line_chi2
 from app.figures.marginal import WIDTH, marginal
-from app.figures.preparation import draw_preparation
+from app.figures.preparation import draw_prepared, draw_snapshot, runs
 from app.figures.spectrum import clipped, draw_overlay, draw_residual, draw_saliency, landmarks, strongest_per_column
 from app.quantities import quantities
 from cinn_core.instrument import ARMS, WAVELENGTH
 from cinn_core.lines import diagnostic_lines
 from cinn_core.prior import teff_bounds
+from cinn_core.stages import Snapshot
 from cinn_core.targets import COLUMN, TARGETS
 
 
@@ -158,7 +159,22 @@ def test_marginal_of_identical_samples_does_not_fail():
     assert marginal(np.full(100, 2.0), 2.0, 2.0, 2.0).curve
 
 
-def test_preparation_shows_flux_before_normalisation(made_up):
-    figure = draw_preparation(made_up.flux_vector, ARMS[0])
-    shown = figure.renderers[0].data_source.data["y"]
-    assert np.nanmedian(shown) == pytest.approx(1e4, rel=0.2)
+def test_snapshot_shows_the_pixels_of_one_arm_alone(made_up):
+    wave = np.linspace(5000, 7000, 20_000)
+    shot = Snapshot("read", "as in the file", wave, np.full(wave.size, 3.0), wave > 5200, np.full(wave.size, 3.1))
+    flux, level = (r.data_source.data for r in draw_snapshot(shot, ARMS[0]).renderers)
+    assert ARMS[0].low - 50 < flux["x"].min() < flux["x"].max() < ARMS[0].high + 50
+    assert np.isnan(flux["y"][flux["x"] < 5200]).all()
+    assert set(level["y"]) == {3.1}
+
+
+def test_prepared_arm_shades_what_is_missing_and_frames_what_a_person_left_out(made_up):
+    made = draw_prepared(made_up.flux_vector, ARMS[1], ((6400.0, 6410.0),))
+    shaded = [r for r in made.renderers if isinstance(r.glyph, VArea)]
+    (framed,) = glyphs(made, Quad)
+    assert len(shaded) == len(runs(~made_up.flux_vector.good[WAVELENGTH > 6000])) == 1
+    assert (framed.glyph.left, framed.glyph.right) == (6400.0, 6410.0)
+
+
+def test_runs_name_the_first_and_last_of_each():
+    assert runs(np.array([True, False, True, True, False, True])) == [(0, 0), (2, 3), (5, 5)]

@@ -57,8 +57,8 @@ def frame(visit: Visit) -> Frame:
 
     made = Frame(shortcuts=shown, steps=STEPS, margin=(0, 12))
 
-    def heard(message: dict[str, Any]) -> None:
-        key, tab = message.get("key"), message.get("tab")
+    def heard(event: Any) -> None:
+        key, tab = event.data.get("key"), event.data.get("tab")
         if key in acts:
             acts[key](visit, key)
         if tab in {t.slug for t in TABS}:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import panel as pn
+import panel_material_ui as pmui
+from bokeh.events import SelectionGeometry
 from markupsafe import Markup
 
 from app import theme
-from app.figures.preparation import draw_preparation
+from app.figures.preparation import draw_prepared, draw_snapshot
 from app.quantities import MINUS
 from app.visit import Visit
-from cinn_core.instrument import ARMS
+from cinn_core.instrument import ARMS, PIXEL_ANGSTROM
 from cinn_core.stages import Step
 
+from .overrides import overrides_card, prepare_anew
 from .parts import card, fill, grid, html, join, live
 from .star import thousands
 
@@ -42,27 +46,47 @@ def _step(step: Step) -> Markup:
 
 
 def preparation(visit: Visit) -> pn.Column:
-    """The third tab; filled when it is looked at, and anew for each star while it is."""
+    """The tab: the ledger, what a person may know better, and the spectrum before and after."""
     state, steps = visit.state, html()
+    before = pn.Column(sizing_mode="stretch_width", margin=0)
     panes = [pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0) for _ in ARMS]
+    stage = pmui.Select(label="before: after the step", options=[], size="small", margin=0, width=280)
+
+    def draw_before(*_events: object) -> None:
+        shots = state.analysis.flux_vector.snapshots
+        if stage.value is None or stage.value >= len(shots):
+            return
+        shot = shots[stage.value]
+        caption = f"{shot.frame}" + ("" if shot.level is None else "; in orange, what the next step divides by")
+        figures = [pn.pane.Bokeh(draw_snapshot(shot, arm), sizing_mode="stretch_width", margin=0) for arm in ARMS]
+        before.objects = [html(fill('<div class="sub">{}</div>', caption)), *figures]
 
     def draw() -> None:
         vector = state.analysis.flux_vector
         steps.object = str(ledger(vector.steps))
+        options = {shot.after: i for i, shot in enumerate(vector.snapshots)}
+        stage.param.update(options=options, value=min(stage.value or 0, len(options) - 1) if options else None)
+        draw_before()
         for pane, arm in zip(panes, ARMS, strict=True):
-            pane.object = draw_preparation(vector, arm)
+            made = draw_prepared(vector, arm, state.overrides.masked)
+            made.on_event(SelectionGeometry, masked)
+            pane.object = made
 
-    cards = [
-        card(
-            pane,
-            title=f"{arm.name.capitalize()} arm at rest before normalisation, with the continuum it was divided by",
-        )
-        for pane, arm in zip(panes, ARMS, strict=True)
-    ]
-    view = grid(
-        card(steps, title="Ledger: what was done, why, and with what numbers"),
-        pn.Column(*cards, sizing_mode="stretch_width", margin=0, styles=theme.STACK),
-        columns="minmax(0, 1fr) minmax(0, 2fr)",
+    def masked(event: SelectionGeometry) -> None:
+        box = event.geometry
+        if event.final and box.get("type") == "rect" and box["x1"] - box["x0"] > PIXEL_ANGSTROM:
+            region = (round(float(box["x0"]), 1), round(float(box["x1"]), 1))
+            prepare_anew(visit, replace(state.overrides, masked=(*state.overrides.masked, region)))
+
+    stage.param.watch(draw_before, "value")
+    after = card(
+        *panes, title="After: as 4MOST would have seen it. Shaded: left out. Drag over a region to leave it out, too"
     )
+    right = pn.Column(after, card(stage, before), sizing_mode="stretch_width", margin=0, styles=theme.STACK)
+    left = pn.Column(
+        overrides_card(visit), card(steps, title="Ledger: what was done, why, and with what numbers"),
+        sizing_mode="stretch_width", margin=0, styles=theme.STACK,
+    )  # fmt: skip
+    view = grid(left, right, columns="minmax(0, 1fr) minmax(0, 1.8fr)")
     live(visit, view, ["analysis"], draw)
     return view

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,6 +12,7 @@ import panel_material_ui as pmui
 import param
 
 from app import theme
+from app.arrivals import MAX_FILES
 from app.state import MAX_UPLOAD_BYTES, Source, too_large
 from app.visit import Ask, Visit
 from cinn_core.errors import SpectrumError
@@ -44,39 +46,69 @@ class SpectrumDropper(pn.widgets.FileDropper):
         super()._process_event(event)
 
 
-def as_source(name: str, content: bytes | str) -> Source:
-    """An upload as a source; text files arrive decoded."""
-    return Source(content.encode() if isinstance(content, str) else bytes(content), name)
-
-
 def refuse(name: str) -> Source:
     """In place of a source that was too large."""
     raise SpectrumError(too_large(name))
 
 
-def drop_zone(ask: Ask) -> SpectrumDropper:
+def drop_zone(visit: Visit) -> SpectrumDropper:
     """A drop zone that hands each upload on and keeps none, so that the next file can be dropped or chosen at once."""
-    dropper = SpectrumDropper(sizing_mode="stretch_width", margin=0, previews=[], stylesheets=[_DROPPER_CSS])
+    dropper = SpectrumDropper(
+        sizing_mode="stretch_width", margin=0, previews=[], stylesheets=[_DROPPER_CSS], multiple=True
+    )
 
     def dropped(_event: object) -> None:
-        if dropper.value:
-            name, content = dropper.value.popitem()
-            ask(partial(as_source, name, content))
+        while dropper.value:
+            visit.intake.collect(*dropper.value.popitem())
 
     def refused(event: param.parameterized.Event) -> None:
         if event.new:
-            ask(partial(refuse, event.new))
+            visit.ask(partial(refuse, event.new))
 
     dropper.param.watch(dropped, "value")
     dropper.param.watch(refused, "refused")
     return dropper
 
 
+def question(visit: Visit) -> pn.Column:
+    """Which of the spectra in a file is meant; hidden while there is nothing to ask."""
+    state = visit.state
+    asked = html()
+    which = pmui.Select(label="spectrum", options=[], size="small", margin=0, sizing_mode="stretch_width")
+    one, every, none = (
+        pmui.Button(label=label, variant=variant, size="small", margin=0)
+        for label, variant in (("analyse", "contained"), ("analyse all", "outlined"), ("cancel", "text"))
+    )
+    column = pn.Column(asked, which, pn.FlexBox(one, every, none, gap="6px", margin=0), margin=(8, 0), visible=False)
+
+    def ask(*_events: object) -> None:
+        open_question = state.question
+        column.visible = open_question is not None
+        if open_question is not None:
+            labels = {f"{i + 1}: {choice.label}": i for i, choice in enumerate(open_question.choices)}
+            which.param.update(options=labels, value=0)
+            text = "{} holds {} spectra. Which one?"
+            asked.object = str(fill(text, open_question.source.name, len(open_question.choices)))
+
+    def answer(chosen: list[int]) -> None:
+        open_question, state.question = state.question, None
+        picked = (open_question.choices[i] for i in chosen)
+        sources = tuple(replace(open_question.source, hdu=choice.hdu, row=choice.row) for choice in picked)
+        visit.intake.analyse_all(sources)
+
+    one.on_click(lambda _event: answer([which.value]))
+    every.on_click(lambda _event: answer(list(range(min(len(state.question.choices), MAX_FILES)))))
+    none.on_click(lambda _event: state.param.update(question=None))
+    state.param.watch(ask, "question")
+    return column
+
+
 def upload_card(visit: Visit) -> pn.Column:
     """The drop zone, the example stars, and how far the analysis is."""
     buttons = [_example_button(name, path, visit.ask) for name, path in visit.examples.items()]
     return card(
-        drop_zone(visit.ask),
+        drop_zone(visit),
+        question(visit),
         html(fill('<div class="sub">Simulated examples</div>')),
         pn.FlexBox(*buttons, gap="0 6px", margin=0),
         progress(visit),
@@ -127,6 +159,6 @@ _DROPPER_CSS = f"""
 .filepond--panel-root, .filepond--panel > * {{ background: transparent !important; border: 0; box-shadow: none !important; }}
 .filepond--drop-label {{ color: {theme.css("muted")}; min-height: 70px; }}
 .filepond--drop-label label {{ font-size: 0; cursor: pointer; }}
-.filepond--drop-label label::before {{ content: "Drop a spectrum, or click to choose"; font-size: 13px; display: block; }}
-.filepond--drop-label label::after {{ content: "FITS, text, ECSV, gz"; font-size: 12px; color: {theme.css("faint")}; }}
+.filepond--drop-label label::before {{ content: "Drop spectra, or click to choose"; font-size: 13px; display: block; }}
+.filepond--drop-label label::after {{ content: "FITS, text, ECSV, gz, a zip of several"; font-size: 12px; color: {theme.css("faint")}; }}
 """
