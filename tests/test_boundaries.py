@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from import_graph import imported, modules, reached_from
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted(
     path for folder in ("app", "cinn_core", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 )
 MODULES = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in ("app", "cinn_core")]
-PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve"}
+PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
 def name_of(path: Path) -> str:
@@ -45,6 +46,58 @@ def test_command_line_starts_without_heavy_modules():
     assert not imported_by("import app.cli") & {"torch", "panel", "bokeh", "holoviews", "astropy", "scipy", "numpy"}
 
 
+READERS = sorted(name for name in modules() if name.startswith("cinn_core.readers"))
+LEARNED = {
+    f"cinn_core.{name}" for name in ("network", "model", "emulator", "infer", "prior", "weights", "analyse", "fourmost")
+}
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_core_never_imports_the_app_and_nobody_the_tests(name):
+    packages = {other.partition(".")[0] for other in imported(name)}
+    assert not packages & {"tests", "conftest", "fuzz"}
+    assert name.startswith("app") or "app" not in packages
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_readers_know_nothing_of_networks(name):
+    assert not reached_from(name) & LEARNED
+    assert not any(other.startswith(("cinn_core.training", "cinn_core.synthesis")) for other in reached_from(name))
+    assert not {other.partition(".")[0] for other in imported(name)} & {"torch", "FrEIA", "safetensors"}
+
+
+def test_stages_and_targets_rest_on_constants_alone():
+    assert reached_from("cinn_core.stages") <= {"cinn_core.errors", "cinn_core.instrument", "cinn_core.targets"}
+    assert not reached_from("cinn_core.targets")
+    assert not reached_from("cinn_core.errors")
+
+
+@pytest.mark.parametrize("name", sorted(name for name in modules() if name.startswith(("app.views", "app.figures"))))
+def test_views_and_figures_touch_neither_network_nor_files(name):
+    assert not {other.partition(".")[0] for other in imported(name)} & {"torch", "FrEIA", "h5py", "safetensors"}
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_no_module_needs_itself(name):
+    assert name not in reached_from(name, when_loaded=True)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_nothing_is_evaluated_and_no_shell_is_called(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in (
+                "eval",
+                "exec",
+                "compile",
+                "os.system",
+                "os.popen",
+                "yaml.load",
+                "tempfile.mktemp",
+            )
+            assert not any(k.arg == "shell" and getattr(k.value, "value", None) is True for k in node.keywords)
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_nothing_is_pickled(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -55,7 +108,8 @@ def test_nothing_is_pickled(path):
             assert (node.module or "").partition(".")[0] not in PICKLES
         elif isinstance(node, ast.Attribute):
             called = ast.unparse(node)
-            assert called not in ("torch.load", "torch.save")
+            assert called not in ("torch.load", "torch.save", "torch.hub", "torch.jit", "np.lib.format.read_array")
+            assert node.attr not in ("read_pickle", "to_pickle")
         elif isinstance(node, ast.keyword):
             assert not (node.arg == "allow_pickle" and getattr(node.value, "value", None) is True)
 

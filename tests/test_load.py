@@ -52,7 +52,7 @@ async def everybody(server: Server, examples: dict[str, Path]) -> list[tuple[flo
             await asyncio.sleep(0.3 * i)
             asked = time.monotonic()
             await visitor.upload(f"file-of-{i:02}.fits", star(paths[i % len(paths)], f"Star of {i:02}"))
-            await visitor.wait_for(f"Star of {i:02}")
+            await visitor.wait_for(f"Star of {i:02}", 1200)
             answered = visitor.times[next(k for k, text in enumerate(visitor.heard) if f"Star of {i:02}" in text)]
             await everybody_answered.wait()  # whoever is done stays and would see what the others get
             return asked, answered, visitor.heard

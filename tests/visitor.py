@@ -18,9 +18,8 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 class Visitor:
     """One session on the page; an async context manager."""
 
-    def __init__(self, address: str, origin: str | None = None) -> None:
+    def __init__(self, address: str) -> None:
         self._address = address
-        self._origin = origin or address.rpartition("/")[0]
         self._connection: WebSocketClientConnection
         self._listening: asyncio.Task[None]
         self._dropper = ""
@@ -34,7 +33,7 @@ class Visitor:
         token = re.search(r'"token":"([^"]+)"', page.body.decode())
         assert token is not None, "the page carries no session token"
         request = HTTPRequest("ws" + self._address.removeprefix("http") + "/ws", request_timeout=60)
-        request.headers["Origin"] = self._origin
+        request.headers["Origin"] = self._address.rpartition("/")[0]
         self._connection = await websocket_connect(
             request, subprotocols=["bokeh", token.group(1)], max_message_size=500_000_000
         )
@@ -49,8 +48,8 @@ class Visitor:
         return self
 
     async def __aexit__(self, *_exc: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._listening.cancel()
         self._connection.close()
+        await asyncio.wait_for(self._listening, 60)
 
     async def upload(self, name: str, content: bytes) -> None:
         """Drop a file on the page."""
@@ -59,7 +58,7 @@ class Visitor:
         entries = [["model", {"id": self._dropper}], ["data", {"type": "map", "entries": data}]]
         await self._event("upload_event", entries)
 
-    async def wait_for(self, text: str, seconds: float = 600.0) -> str:
+    async def wait_for(self, text: str, seconds: float = 120.0) -> str:
         """The first text frame that holds `text`."""
         end, seen = time.monotonic() + seconds, 0
         while time.monotonic() < end:
