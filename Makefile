@@ -16,7 +16,10 @@ TURBOSPECTRUM_SOURCE := build/turbospectrum-source
 # The last two make it a sixth faster and change no flux; `kiel evaluate synthesis` shows it.
 FORTRAN ?= gfortran -march=native -ffast-math -flto
 
-.PHONY: serve test lint format clean turbospectrum
+# How long `make fuzz` goes on.
+FUZZ_MINUTES ?= 10
+
+.PHONY: serve test coverage nightly fuzz lint format docs audit clean turbospectrum
 
 serve: $(VENV)/.installed
 	$(BIN)/kiel serve $(ARGS)
@@ -24,6 +27,29 @@ serve: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	bash tests/install_chromium.sh
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+coverage: $(VENV)/.installed-test
+	bash tests/install_chromium.sh
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+# What takes minutes each, twenty visitors at once among it.
+nightly: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m nightly $(PYTEST_ARGS)
+
+# Bad input until the time is over; what was found stays in build/fuzz.
+fuzz: $(VENV)/.installed-test
+	PYTHONPATH=tests $(BIN)/python -m fuzz.campaign $(FUZZ_MINUTES) build/fuzz
+
+# Known vulnerabilities of the pinned packages; needs the net, and says so where there is none.
+audit: $(VENV)/.installed-test
+	$(PIP) install -c constraints.txt -e '.[audit]'
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off --timeout 10 \
+		|| { status=$$?; [ $$status -eq 1 ] && $(BIN)/python -c "import socket; socket.create_connection(('pypi.org', 443), 5)" 2>/dev/null && exit 1; echo "pypi.org cannot be reached; nothing was audited."; }
+
+docs: $(VENV)/.installed
+	$(PIP) install -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q docs build/docs
+	@echo "Open build/docs/index.html"
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
