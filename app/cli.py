@@ -1,4 +1,4 @@
-"""The command line: `kiel serve`, `analyse`, `prepare`, `benchmark`, `synthesise`, `grid`, `train`, `evaluate`; each calls the core.
+"""The command line: each command, from `kiel serve` to `kiel evaluate`, calls the core.
 
 Heavy modules are imported inside the commands, so that `kiel --help` answers at once. Whatever the core refuses
 (a KielError) ends the same way everywhere: one sentence on stderr, exit status 2, no file written.
@@ -20,23 +20,18 @@ from cinn_core.overrides import Overrides
 
 from .cli_analyse import analyse
 from .cli_batch import batch
+from .cli_benchmark import benchmark, lines
 from .cli_calibrate import calibrate, evaluate_sun
 from .cli_continuum import evaluate_continuum
-from .cli_evaluate import evaluate_calibration, evaluate_network
+from .cli_evaluate import evaluate_calibration, evaluate_network, evaluate_saliency
 from .cli_learning import evaluate, train
 from .cli_options import (
-    DeviceOption,
     FileArgument,
     HduOption,
-    JsonOption,
-    NetworkOption,
     RowOption,
-    SamplesOption,
-    SeedOption,
     require_file,
     require_folder_of,
     write,
-    write_json,
 )
 from .cli_overrides import with_overrides
 from .cli_synthesis import evaluate_synthesis, grid, synthesise
@@ -128,46 +123,16 @@ def prepare(
     write(lambda: write_prepared(vector, out), out)
 
 
-@app.command()
-def benchmark(
-    index: Annotated[Path, typer.Argument(metavar="INDEX.csv", help="Table of files, categories, literature values.")],
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that holds the files.")],
-    every: Annotated[bool, typer.Option("--all", help="All files, not only those of category main.")] = False,
-    json: JsonOption = None,
-    samples: SamplesOption = 4096,
-    seed: SeedOption = 0,
-    network: NetworkOption = None,
-    device: DeviceOption = "auto",
-) -> None:
-    """Real stars against the literature: what Kiel finds beside what INDEX.csv says."""
-    from cinn_core.benchmark import read_index, run_benchmark, summarise_benchmark, to_json
-
-    from .terminal import BenchmarkPrinter, progress
-
-    entries = [entry for entry in read_index(index) if every or entry.category == "main"]
-    require_folder_of(json)
-    with progress() as report:
-        report("Loading the model")
-        from cinn_core.analyse import analyse as run
-        from cinn_core.analyse import load_model
-
-        model = load_model(device, network)
-    printer = BenchmarkPrinter()
-    rows = []
-    for row in run_benchmark(entries, directory, lambda path: run(path, model, n_samples=samples, seed=seed)):
-        printer.row(row)
-        rows.append(row)
-    printer.summary(summarise_benchmark(rows))
-    write_json(to_json(rows), json)
-
-
 app.command()(with_overrides(analyse))
 app.command()(synthesise)
 app.command()(grid)
 app.command()(calibrate)
+app.command()(benchmark)
+app.command()(with_overrides(lines))
 app.command()(batch)
 evaluate.command("network")(evaluate_network)
 evaluate.command("calibration")(evaluate_calibration)
+evaluate.command("saliency")(evaluate_saliency)
 evaluate.command("synthesis")(evaluate_synthesis)
 evaluate.command("sun")(evaluate_sun)
 evaluate.command("continuum")(evaluate_continuum)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .cli_learning import GridOption, held_out
-from .cli_options import DataOption, DeviceOption, JsonOption, NetworkOption, SeedOption, require_folder_of, write_json
+from .cli_options import (
+    DataOption,
+    DeviceOption,
+    JsonOption,
+    NetworkOption,
+    SeedOption,
+    require_folder_of,
+    write,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from cinn_core.evaluate import Evaluation
@@ -110,3 +119,37 @@ def evaluate_calibration(
         )
     print_calibration(figures)
     write_json(figures, json)
+
+
+def evaluate_saliency(
+    grid: GridOption = None,
+    background: Annotated[
+        Path | None,
+        typer.Option("--background", metavar="OUT.npz", help="Also write the median map; assets/saliency.npz ships."),
+    ] = None,
+    network: NetworkOption = None,
+    data: DataOption = None,
+    json: JsonOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+) -> None:
+    """Which pixels decide, on synthetic stars at S/N 250: against the ideal weights and each element's own lines."""
+    for out in (json, background):
+        require_folder_of(out)
+    from cinn_core.model import load_model
+    from cinn_core.saliency_figures import measure_saliency, saliency_numbers, save_background
+
+    from .terminal import progress
+    from .terminal_network import print_saliency
+
+    stars = held_out(grid, data)
+    with progress() as report:
+        report("Loading the model")
+        model = load_model(device, network)
+        found = measure_saliency(model, stars, seed, report)
+        numbers = saliency_numbers(found)
+    print_saliency(numbers)
+    write_json(numbers, json)
+    if background is not None:
+        sha256 = model.cards["network"]["sha256"]
+        write(lambda: save_background(found.background, background, sha256), background)

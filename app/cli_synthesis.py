@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,9 +18,13 @@ from .cli_options import DataOption, JsonOption, require_folder_of, write, write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cinn_core.synthesis.engine import Engine
     from cinn_core.synthesis.grid import Progress
-    from cinn_core.synthesis.turbospectrum import Turbospectrum
 
+EngineOption = Annotated[
+    Literal["turbospectrum", "pysme"],
+    typer.Option(help="The synthesis code: Turbospectrum, or PySME from `pip install pysme-astro`."),
+]
 TurbospectrumOption = Annotated[
     Path | None,
     typer.Option(
@@ -36,6 +40,7 @@ def synthesise(
         str, typer.Option(metavar="NAME=VALUE,…", help="teff and logg; feh, vmic, c_fe, … where not 0 (vmic: not 1).")
     ],
     out: Annotated[Path, typer.Option(metavar="FILE.fits|.csv", help="Where the spectrum goes.")],
+    engine: EngineOption = "turbospectrum",
     data: DataOption = None,
     turbospectrum: TurbospectrumOption = None,
 ) -> None:
@@ -48,7 +53,7 @@ def synthesise(
     star = labels_from(parse_labels(labels))
     require_suffix(out)
     require_folder_of(out)
-    with _opener(data, turbospectrum) as open_engine, progress() as report:
+    with engine_opener(engine, data, turbospectrum) as open_engine, progress() as report:
         report("Synthesising with Turbospectrum")
         engine = open_engine()
         flux = to_grid(*engine.synthesise(star))
@@ -69,7 +74,7 @@ def grid(
     from cinn_core.synthesis.grid import failures_of, make_grid
 
     require_folder_of(out)
-    with _opener(data, turbospectrum) as open_engine:
+    with engine_opener(engine, data, turbospectrum) as open_engine:
         final = make_grid(out, seed, stars, open_engine, processes, _print_progress)
     if final.failed:
         typer.echo(f"{final.failed} stars failed; they are listed in {failures_of(out)}")
@@ -78,35 +83,47 @@ def grid(
 
 def evaluate_synthesis(
     stars: Annotated[int, typer.Option(min=1, help="Test stars to synthesise again, spread evenly.")] = 10,
+    engine: EngineOption = "turbospectrum",
     json: JsonOption = None,
     data: DataOption = None,
     turbospectrum: TurbospectrumOption = None,
 ) -> None:
-    """This Turbospectrum against the test stars of DATA/grid: do they come out the same?"""
+    """An engine against the test stars of DATA/grid: do their spectra come out the same?"""
     import numpy as np
 
-    from cinn_core.synthesis.agreement import agreements
+    from cinn_core.synthesis.agreement import agreements, worst_lines
+    from cinn_core.synthesis.pysme import all_lines
     from cinn_core.training.grid_data import calibrated_files, read_grid
 
     require_folder_of(json)
-    with _opener(data, turbospectrum) as open_engine:
+    with engine_opener(engine, data, turbospectrum) as open_engine:
         shared = read_grid(calibrated_files(_data_folder(data)))
         rows = []
-        typer.echo("  index  Teff  log g [Fe/H]     rms %  largest %     s")
+        typer.echo("  index  Teff  log g [Fe/H]     rms %  largest %  std % at R = 20 000      s")
         for row in agreements(open_engine(), shared.select(shared.is_test), stars):
             rows.append(row)
             typer.echo(
                 f"{row.index:7d} {row.teff:5.0f} {row.logg:6.2f} {row.feh:6.2f} {100 * row.rms:9.4f} "
-                f"{100 * row.largest:10.4f} {row.seconds:5.1f}"
+                f"{100 * row.largest:10.4f} {100 * row.scatter:20.4f} {row.seconds:6.1f}"
             )
     summary = {
         "n": len(rows),
+        "engine": engine,
         "rms": float(np.sqrt(np.mean([row.rms**2 for row in rows]))),
         "largest": max(row.largest for row in rows),
+        "median_scatter": float(np.median([row.scatter for row in rows])),
         "median_s": float(np.median([row.seconds for row in rows])),
     }
-    typer.echo(f"rms over {summary['n']} stars {100 * summary['rms']:.4f} %, {summary['median_s']:.1f} s a star")
-    write_json({**summary, "stars": [vars(row) for row in rows]}, json)
+    typer.echo(
+        f"rms over {summary['n']} stars {100 * summary['rms']:.4f} %, median std of the difference at R = 20 000 "
+        f"{100 * summary['median_scatter']:.4f} %, {summary['median_s']:.1f} s a star"
+    )
+    worst = worst_lines(rows, shared.wavelength, all_lines(_data_folder(data)))
+    typer.echo("largest mean |difference| at R = 20 000")
+    for line in worst:
+        typer.echo(f"{line.wavelength:9.2f} Å {100 * line.mean_difference:6.2f} %  {line.species:6s} {line.reason}")
+    plain = [{name: value for name, value in vars(row).items() if name != "difference"} for row in rows]
+    write_json({**summary, "worst_lines": [vars(line) for line in worst], "stars": plain}, json)
 
 
 def parse_labels(text: str) -> dict[str, float]:
@@ -134,11 +151,17 @@ def _data_folder(option: Path | None) -> Path:
 
 
 @contextmanager
-def _opener(data: Path | None, programs: Path | None) -> Iterator[Callable[[], Turbospectrum]]:
-    """What makes the engine, here and in other processes; its line lists lie unpacked for as long as the context."""
+def engine_opener(engine: str, data: Path | None, programs: Path | None) -> Iterator[Callable[[], Engine]]:
+    """What makes the engine, here and in other processes; unpacked line lists lie there for as long as the context."""
+    folder = _data_folder(data)
+    if engine == "pysme":
+        from cinn_core.synthesis.pysme import open_pysme
+
+        yield partial(open_pysme, folder)
+        return
     from cinn_core.synthesis.turbospectrum import find_programs, open_turbospectrum
 
-    folder, found = _data_folder(data), find_programs(programs)
+    found = find_programs(programs)
     with tempfile.TemporaryDirectory(prefix="kiel-lines-") as scratch:
         yield partial(open_turbospectrum, found, folder, Path(scratch))
 

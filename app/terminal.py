@@ -1,4 +1,4 @@
-"""What the command line prints: the table of an analysis, the ledger of a preparation, the rows of a benchmark, figures."""
+"""What the command line prints: the table of an analysis, the ledger of a preparation, figures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cinn_core.benchmark import COMPARED, BenchmarkRow, Comparison
 from cinn_core.constraints import Constrained
 from cinn_core.instrument import ARMS
 from cinn_core.stages import Analysis, FluxVector, Importance, Reliability, Status, TargetSummary
@@ -178,42 +177,3 @@ _LABELS_BY_REGION = ("teff", "logg", "feh", "vmic", "ca_fe", "mg_fe")
 def fine(value: float, target: Target) -> str:
     """A scatter or width with one decimal more than the target's values where these have any."""
     return f"{value:.{target.decimals + (target.decimals > 1)}f}"
-
-
-class BenchmarkPrinter:
-    """Prints one line a spectrum as soon as it is known: found, minus the literature's value in brackets."""
-
-    _FILE = 34
-    _STAR = 16
-    _VALUE = 17
-
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console()
-        heads = "".join(f"{_BY_NAME[name].label + ' (Δ)':>{self._VALUE}}" for name in COMPARED)
-        self._line(f"{'file':<{self._FILE}} {'star':<{self._STAR}}{heads}  flags")
-
-    def row(self, row: BenchmarkRow) -> None:
-        """One spectrum: its three numbers and their differences from the literature, or why it was refused."""
-        head = f"{row.entry.file[: self._FILE]:<{self._FILE}} {row.entry.star[: self._STAR]:<{self._STAR}}"
-        if row.refusal is not None:
-            self._line(f"{head}  refused: {row.refusal}")
-            return
-        values = "".join(f"{self._value(row, name):>{self._VALUE}}" for name in COMPARED)
-        self._line(f"{head}{values}  {', '.join(row.flags)}")
-
-    def summary(self, comparisons: Mapping[str, Comparison]) -> None:
-        """Median difference and scatter of each number over the spectra of category main."""
-        for name, found in comparisons.items():
-            target = _BY_NAME[name]
-            self._line(
-                f"{target.label:<8} map - literature: median {number(found.median, target)}, "
-                f"scatter (1.48 MAD) {number(found.scatter, target)} {target.unit}, {found.n} spectra of category main"
-            )
-
-    def _value(self, row: BenchmarkRow, name: str) -> str:
-        target, difference = _BY_NAME[name], row.differences[name]
-        shown = f"({difference:+.{target.decimals}f})" if difference is not None else "(–)"
-        return f"{number(row.found[name], target)} {shown}"
-
-    def _line(self, text: str) -> None:
-        self.console.print(escape(text), highlight=False, soft_wrap=True)

@@ -121,3 +121,26 @@ def print_calibration(figures: Mapping[str, Any], console: Console | None = None
                 soft_wrap=True,
                 markup=False,
             )
+
+
+def print_saliency(figures: Mapping[str, Any], console: Console | None = None) -> None:
+    """How the saliency of held-out stars compares with the ideal weights and with each element's own lines."""
+    console = console or Console()
+    title = f"Saliency of {figures['n']} stars at S/N {figures['snr']} per Å"
+    table = Table("target", title=title, title_justify="left")
+    for heading in ("correlation with ideal", "peaks on own pixels", "random pixels"):
+        table.add_column(heading, justify="right")
+    for target in TARGETS:
+        found = figures["targets"][target.name]
+        shares = (f"{100 * found[key]:.0f} %" for key in ("peaks_on_own", "random_on_own"))
+        table.add_row(escape(target.label), f"{found['correlation']:.2f}", *shares)
+    console.print(table)
+    lithium = figures["lithium"]
+    if lithium["n"]:
+        console.print(
+            f"Strongest pixel of [Li/Fe] at 6707.8 Å in {100 * lithium['strongest_at_line']:.0f} % of {lithium['n']} stars "
+            "with a line above 10 mÅ",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )

@@ -107,12 +107,12 @@ dd {{ margin: 0; text-align: right; font-variant-numeric: tabular-nums; overflow
 .stages i {{ flex: 1; height: 4px; border-radius: 2px; background: {css("line")}; }}
 .stages i.done {{ background: {css("model")}; }}
 .stages i.now {{ background: {css("model")}; opacity: .45; }}
-.group {{ font-weight: 700; border-top: 1px solid {css('line')}; padding-top: 6px; margin-top: 6px; }}
-.bar i.model {{ background: {css('model')}; }}
-.head.bad {{ color: {css('literature')}; }}
+.group {{ font-weight: 700; border-top: 1px solid {css("line")}; padding-top: 6px; margin-top: 6px; }}
+.bar i.model {{ background: {css("model")}; }}
+.head.bad {{ color: {css("literature")}; }}
 table.plain {{ width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-table.plain th {{ text-align: left; font-weight: 600; color: {css('muted')}; font-size: 12px; }}
-table.plain th, table.plain td {{ padding: 4px 6px 4px 0; border-bottom: 1px solid {css('line')}; }}
+table.plain th {{ text-align: left; font-weight: 600; color: {css("muted")}; font-size: 12px; }}
+table.plain th, table.plain td {{ padding: 4px 6px 4px 0; border-bottom: 1px solid {css("line")}; }}
 .caption {{ color: {css("faint")}; font-size: 11px; text-align: center; }}
 .empty {{ color: {css("muted")}; padding: 40px 0; text-align: center; }}
 ol.ledger {{ list-style: none; margin: 6px 0 0; padding: 0; counter-reset: step; }}

@@ -11,7 +11,8 @@ from scipy.ndimage import uniform_filter1d
 from torch import Tensor
 
 from .infer import refine_modes
-from .network import N_TARGETS, Network, Observation
+from .model import Model
+from .network import N_TARGETS, Observation
 from .prior import from_z, inside
 
 N_SAMPLES = 512
@@ -40,23 +41,22 @@ def sobol_latents(n: int, seed: int) -> Tensor:
     return torch.special.ndtri(points.clamp(1e-6, 1 - 1e-6)).float()
 
 
-def answer_all(network: Network, seen: Observation, latent: Tensor) -> Answers:
+def answer_all(model: Model, seen: Observation, latent: Tensor) -> Answers:
     """Answers to n observations from the same latents (m, 13), the mode refined by gradient ascent."""
     parts = []
     for some in batches(seen):
-        z, density, condition = posterior_z(network, some, latent)
-        mode = refine_modes(network, z[torch.arange(len(z)), density.argmax(1)], condition)
+        z, density, condition = posterior_z(model, some, latent)
+        mode = refine_modes(model.network, z[torch.arange(len(z)), density.argmax(1)], condition)
         parts.append(_reduce(from_z(mode.cpu().numpy()), z.cpu().numpy()))
     return Answers(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Answers)))
 
 
 @torch.no_grad()
-def posterior_z(network: Network, seen: Observation, latent: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def posterior_z(model: Model, seen: Observation, latent: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Prior coordinates (n, m, 13), log densities (n, m) and conditions (n, c) of n observations for latents (m, 13)."""
-    condition = network.embedding(seen)
-    n, m = len(condition), len(latent)
-    z, density = network.sample(latent.repeat(n, 1), condition.repeat_interleave(m, 0))
-    return z.reshape(n, m, -1), density.reshape(n, m), condition
+    condition = model.network.embedding(seen)
+    z, density = model.sampler.sample(latent, condition)
+    return z, density, condition
 
 
 def batches(seen: Observation) -> list[Observation]:

@@ -112,7 +112,7 @@ def calibrate(
     held68, held95, ranks, kept, limits = [], [], [], [], []
     done = 0
     for some in batches(_to(seen, model.device)):
-        for z in posterior_z(model.network, some, latent)[0].cpu().numpy().astype(float):
+        for z in posterior_z(model, some, latent)[0].cpu().numpy().astype(float):
             samples = from_z(z)
             good = inside(samples)
             z, samples = (z[good], samples[good]) if good.any() else (z, samples)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from .instrument import SPEED_OF_LIGHT_KMS
 from .targets import COLUMN
@@ -90,14 +91,11 @@ def _second(arm: OnLog, template: NDArray, kms: float) -> NDArray | None:
     data = np.where(inside, data, 0.0)
     norm = float(first @ first)
     residual = data - first * float(first @ data) / norm
-    size = arm.flux.size + n
-    spectrum = np.conj(np.fft.rfft(t, size))
-    across = np.fft.irfft(np.fft.rfft(residual, size) * spectrum, size)[: lags.size]
-    overlap = np.fft.irfft(np.fft.rfft(first, size) * spectrum, size)[: lags.size]
-    strength = np.maximum(
-        np.fft.irfft(np.fft.rfft(inside.astype(float), size) * np.conj(np.fft.rfft(t**2, size)), size)[: lags.size],
-        1e-9,
-    )
+    size = fft.next_fast_len(arm.flux.size + n, real=True)
+    signals = fft.rfft(np.stack([residual, first, inside.astype(float)]), size)
+    kernels = np.conj(fft.rfft(np.stack([t, t, t**2]), size))
+    across, overlap, strength = fft.irfft(signals * kernels, size)[:, : lags.size]
+    strength = np.maximum(strength, 1e-9)
     independent = np.maximum(1 - overlap**2 / (norm * strength), 0.2)
     return across / (strength * independent) / max(float(first @ data) / norm, 0.05)
 

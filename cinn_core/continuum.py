@@ -40,9 +40,10 @@ def upper_envelope(
         return np.full(wavelength.shape, np.median(flux[usable]) if usable.size else np.nan)
     bins = ((wavelength[usable] - wavelength[0]) / bin_angstrom).astype(int)
     starts = np.flatnonzero(np.concatenate([[True], np.diff(bins) > 0]))
-    parts = np.split(flux[usable], starts[1:])
-    y = np.array([np.median(p) for p in parts])
-    at = np.array([p.mean() for p in np.split(x[usable], starts[1:])])
+    counts = np.diff(np.append(starts, bins.size))
+    ordered = flux[usable][np.lexsort((flux[usable], bins))]
+    y = 0.5 * (ordered[starts + (counts - 1) // 2] + ordered[starts + counts // 2])  # the median of each bin
+    at = np.add.reduceat(x[usable], starts) / counts
     scale = np.percentile(np.abs(y), 90)
     if not scale > 0:
         return np.full(wavelength.shape, np.nan)
@@ -50,15 +51,16 @@ def upper_envelope(
     degree = min(degree, max(1, y.size // 8))
     chunks = np.array_split(np.arange(y.size), max(degree + 2, 2 * degree))
     kept = np.concatenate([c[y[c] >= np.percentile(y[c], 70)] for c in chunks if c.size])
-    fit = legendre.legfit(at[kept], y[kept], degree)
+    powers = legendre.legvander(at, degree)
+    fit = np.linalg.lstsq(powers[kept], y[kept], rcond=None)[0]
     for _ in range(12):
-        residual = y - legendre.legval(at, fit)
+        residual = y - powers @ fit
         upper = residual[residual > np.percentile(residual, 40)]
         sigma = max(1.4826 * float(np.median(np.abs(upper - np.median(upper)))), 5e-4)
         new = (residual > -1.2 * sigma) & (residual < 4 * sigma)
         if new.sum() < 3 * (degree + 1):
             break
-        fit = legendre.legfit(at[new], y[new], degree)
+        fit = np.linalg.lstsq(powers[new], y[new], rcond=None)[0]
     return scale * legendre.legval(x, fit)
 
 

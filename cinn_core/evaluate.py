@@ -71,7 +71,7 @@ def evaluate(
     every, prior_draw, limit, compressed, bound = {}, {}, {}, {}, {}
     for snr in snrs:
         progress(f"S/N {snr} per Angstrom: {stars.labels.shape[0] * stars.labels.shape[1]} spectra")
-        answer = answer_all(model.network, observe_held_out(model, stars, snr, seed), latent)
+        answer = answer_all(model, observe_held_out(model, stars, snr, seed), latent)
         is_last = np.arange(len(answer.mode)) % (draws + 1) == draws
         every[snr], prior_draw[snr] = answer.rows(~is_last), answer.rows(is_last)
         limit[snr] = limit_widths(found.z, found.pixels, snr, seed).reshape(len(grid), draws, N_TARGETS)

@@ -16,6 +16,9 @@ CORE_ANGSTROM = 1.0
 _BLEND_ANGSTROM = 0.5
 """Components of one species closer than this are one line at R = 20 000: the four of lithium."""
 
+FIVE = ("Mg I 5183.6", "Ca I 6162.2", "Li I 6707.8", "Fe I 5379.6", "Fe II 6456.4")
+"""One line of each species."""
+
 
 @dataclass(frozen=True)
 class LineWindow:
@@ -61,3 +64,8 @@ def find_window(text: str) -> LineWindow | None:
         if found is not None:
             return found
     return None
+
+
+def five() -> tuple[LineWindow, ...]:
+    """The windows of FIVE."""
+    return tuple(window for name in FIVE if (window := find_window(name)) is not None)

@@ -16,7 +16,7 @@ from .stages import Spectrum, Step
 from .velocity import MAX_KMS
 
 DEFAULT_RESOLVING_POWER = 80_000.0
-_PIXELS_PER_ELEMENT, _MOST_PIXELS_PER_ELEMENT = 3.0, 6.0
+_PIXELS_PER_ELEMENT, _FEWEST_PIXELS_PER_ELEMENT, _MOST_PIXELS_PER_ELEMENT = 3.0, 2.0, 6.0
 _HIGHEST_MEASURED = 150_000.0  # beyond it the lines' own width decides
 _MARGIN_KMS = MAX_KMS + 150.0
 _NORMALISED = (0.7, 1.4)
@@ -73,13 +73,18 @@ def power_from_telluric(fwhm_kms: float, assumed: float) -> tuple[float, Step]:
 def power_from_lines(spectrum: Spectrum, assumed: float, width_kms: float) -> tuple[float, Step]:
     """The assumed resolving power corrected by the FWHM [km/s] that the lines leave to the spectrograph (NaN: unknown).
 
-    Rotation widens lines too, so that they only say how narrow the instrument is at most: no less than six pixels an
-    element of resolution, which hardly a pipeline writes, and no more than what was assumed.
+    Rotation widens lines too, so that the instrument is at least as narrow as they say; and a pipeline hardly ever writes
+    fewer than two or more than six pixels an element of resolution.
     """
-    measured = SPEED_OF_LIGHT_KMS / width_kms if np.isfinite(width_kms) else assumed
-    fewest = max(AS_IT_IS, assumed_from_sampling(spectrum, _MOST_PIXELS_PER_ELEMENT))
-    power = float(np.clip(measured, min(fewest, assumed), assumed))
-    reason = "the width of the lines against their template, between three and six pixels an element of resolution"
+    most, fewest = (assumed_from_sampling(spectrum, n) for n in (_FEWEST_PIXELS_PER_ELEMENT, _MOST_PIXELS_PER_ELEMENT))
+    known = np.isfinite(width_kms)
+    measured = SPEED_OF_LIGHT_KMS / width_kms if known else assumed
+    power = float(np.clip(measured, max(AS_IT_IS, fewest), max(AS_IT_IS, min(most, _HIGHEST_MEASURED))))
+    reason = (
+        "the width of the lines against their template, between two and six pixels an element of resolution"
+        if known
+        else "the lines are too wide or too narrow to tell"
+    )
     return power, Step("native resolving power", reason, {"R": power, "R_of_lines": measured, "R_assumed": assumed})
 
 

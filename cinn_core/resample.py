@@ -112,12 +112,23 @@ def _arm(wavelength: NDArray, flux: NDArray, good: NDArray, edges: NDArray, fwhm
     if (near & good).sum() < 20:
         return np.ones(edges.size - 1), np.zeros(edges.size - 1, bool)
     native = without_gaps(wavelength[near], flux[near], good[near])
+    if fwhm == 0:
+        enough = covered(native.wavelength, native.good, edges) >= 1 - MAX_BAD_SHARE
+        return rebin(native.wavelength, native.flux, edges), enough
     fine = log_edges(edges[0] - margin, edges[-1] + margin, _FINE_KMS)
     centre = 0.5 * (fine[1:] + fine[:-1])
-    smooth = rebin(native.wavelength, native.flux, fine)
-    share = covered(native.wavelength, native.good, fine)
-    if fwhm > 0:
-        sigma = fwhm / FWHM_PER_SIGMA / _FINE_KMS
-        smooth = gaussian_filter1d(smooth, sigma, mode="nearest", truncate=5.0)
-        share = gaussian_filter1d(share, sigma, mode="nearest", truncate=5.0)
+    sigma = np.hypot(fwhm / FWHM_PER_SIGMA, _pixel_sigma_kms(native.wavelength)) / _FINE_KMS
+    smooth, share = (
+        gaussian_filter1d(values, sigma, mode="nearest", truncate=5.0)
+        for values in (rebin(native.wavelength, native.flux, fine), covered(native.wavelength, native.good, fine))
+    )
     return rebin(centre, smooth, edges), covered(centre, share, edges) >= 1 - MAX_BAD_SHARE
+
+
+def _pixel_sigma_kms(wavelength: NDArray) -> float:
+    """What `rebin` takes off the width of a line, as a sigma [km/s]: it undoes the mean over the file's own pixel.
+
+    A resolving power told or measured is that of the lines as they are in the file, pixel included.
+    """
+    step = float(np.median(np.diff(wavelength)) / np.median(wavelength)) * SPEED_OF_LIGHT_KMS
+    return step / np.sqrt(12.0)

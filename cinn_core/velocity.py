@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import fft
 from scipy.interpolate import CubicSpline
@@ -22,6 +24,7 @@ MAX_ERROR_KMS = 20.0
 
 _N_SEARCH = 18
 _WIDE_PIXELS = 50.0
+_WIDE_KERNEL = gaussian_filter1d(np.eye(1, 401, 200)[0], _WIDE_PIXELS, mode="constant")  # to four sigma
 _PAD = int(MAX_KMS / LOG_STEP_KMS) + 10
 _CORRELATED_PIXELS = 7.0
 _TELLURIC = (6274.0, 6322.0)
@@ -64,18 +67,32 @@ def measure_velocity(
     wavelength: NDArray, flux: NDArray, good: NDArray, native_resolving_power: float, templates: Templates
 ) -> Velocity:
     """Velocity of a spectrum (n,) with continuum near 1, wavelengths in air; searched within +-500 km/s."""
-    arms = to_log(wavelength, flux, good, native_resolving_power, templates)
-    present = [a.weight.sum() > 500 for a in arms]
+    return velocities_on_log([to_log(wavelength, flux, good, native_resolving_power, templates)], templates)[0]
+
+
+def velocities_on_log(stars: list[list[OnLog]], templates: Templates) -> list[Velocity]:
+    """Velocity of each star from its arms on the templates' log grid (`to_log`); products with the templates for all stars at once."""
+    tools = _search_tools(templates)
+    present = [[arm.weight.sum() > 500 for arm in arms] for arms in stars]
+    curves = [_correlate(arms, tools, here) for arms, here in zip(stars, present, strict=True)]
+    lags = [np.clip(np.arange(-4, 5) + curve.max(0).argmax(), 0, 2 * _PAD) for curve in curves]
+    scores = _scores(stars, tools, lags, present)
+    return [
+        _settle(arms, here, curve, at, score, templates)
+        for arms, here, curve, at, score in zip(stars, present, curves, lags, scores, strict=True)
+    ]
+
+
+def _settle(
+    arms: list[OnLog], present: list[bool], correlation: NDArray, lags: NDArray, scores: NDArray, templates: Templates
+) -> Velocity:
+    """Velocity of one star from its correlation (k, all lags) and its scores (templates, lags) near the peak."""
     if not any(present):
         return Velocity(0.0, float("nan"), ((float("nan"),) * 2,) * len(arms), 0.0, 0.0, 0, False)
-    search = np.unique(np.linspace(0, len(templates.labels) - 1, _N_SEARCH).astype(int))
-    correlation = _correlate(arms, [f[search] for f in templates.log_flux], present)
-    peak_at = int(np.unravel_index(correlation.argmax(), correlation.shape)[1])
-    lags = np.clip(np.arange(peak_at - 4, peak_at + 5), 0, 2 * _PAD)
-    scores = _scores(arms, templates.log_flux, lags, present)
     best, lag = (int(i) for i in np.unravel_index(scores.argmax(), scores.shape))
     peak, start = float(scores[best, lag]), float((lags[lag] - _PAD) * LOG_STEP_KMS)
     curve = correlation.max(0)
+    peak_at = int(curve.argmax())
     away = np.abs(np.arange(curve.size) - peak_at) > 120.0 / LOG_STEP_KMS
     contrast = float(curve[peak_at] / max(curve[away].max(), 1e-3))
     fits = [
@@ -125,25 +142,48 @@ def _on_log(wavelength: NDArray, flux: NDArray, good: NDArray, grid: NDArray, fw
     return OnLog(np.where(weight, np.clip(binned, -0.3, 1.3) - 1, 0.0), weight.astype(float))
 
 
-def _correlate(arms: list[OnLog], templates: list[NDArray], present: list[bool]) -> NDArray:
-    """Normalised correlation (k, lags) of masked spectra with templates, both arms together, by FFT."""
-    k = len(templates[0])
-    sums = np.zeros((3, k, 2 * _PAD + 1))
-    for arm, template, here in zip(arms, templates, present, strict=True):
+@dataclass(frozen=True, eq=False)
+class _ArmTools:
+    """One arm's templates ready for products: t - 1 and its square (k, m) float32 of all, conjugate FFTs of those sought with."""
+
+    size: int
+    depth: NDArray
+    square: NDArray
+    sharp_fft: NDArray
+    sharp_square_fft: NDArray
+    ones_fft: NDArray
+
+
+@lru_cache(maxsize=1)
+def _search_tools(templates: Templates) -> tuple[_ArmTools, ...]:
+    search = np.unique(np.linspace(0, len(templates.labels) - 1, _N_SEARCH).astype(int))
+    tools = []
+    for flux in templates.log_flux:
+        size = fft.next_fast_len(flux.shape[1] + 2 * _PAD, real=True)
+        depth = flux - np.float32(1)
+        t = sharp(depth[search].astype(float), np.ones(flux.shape[1]))
+        ffts = [np.conj(fft.rfft(x.astype(np.float32), size, axis=-1)) for x in (t, t**2, np.ones(flux.shape[1]))]
+        tools.append(_ArmTools(size, depth, depth**2, *ffts))
+    return tuple(tools)
+
+
+def _correlate(arms: list[OnLog], tools: tuple[_ArmTools, ...], present: list[bool]) -> NDArray:
+    """Normalised correlation (k, lags) of one masked spectrum with the templates sought with, both arms together, by FFT."""
+    sums = np.zeros((3, len(tools[0].sharp_fft), 2 * _PAD + 1))
+    for arm, tool, here in zip(arms, tools, present, strict=True):
         if not here:
             continue
-        size = fft.next_fast_len(arm.flux.size, real=True)
-
-        def across(signal: NDArray, kernels: NDArray, size: int = size) -> NDArray:
-            product = fft.rfft(signal, size) * np.conj(fft.rfft(kernels, size, axis=-1))
-            return fft.irfft(product, size, axis=-1)[..., : 2 * _PAD + 1]
-
-        t = sharp(template.astype(float) - 1, np.ones(template.shape[1]))
         d = sharp(arm.flux, arm.weight)
-        ones = np.ones(t.shape[1])
-        n = np.maximum(across(arm.weight, ones), 1.0)
-        sum_d, sum_dd = across(d, ones), across(d**2, ones)
-        sum_t, sum_tt, sum_dt = across(arm.weight, t), across(arm.weight, t**2), across(d, t)
+        signals = np.stack([arm.weight, d, d**2]).astype(np.float32)
+        w, f, f2 = fft.rfft(signals, tool.size, axis=-1)
+
+        def lags_of(product: NDArray, size: int = tool.size) -> NDArray:
+            return fft.irfft(product, size, axis=-1)[..., : 2 * _PAD + 1].astype(float)
+
+        n = np.maximum(lags_of(w * tool.ones_fft), 1.0)
+        sum_d, sum_dd = lags_of(f * tool.ones_fft), lags_of(f2 * tool.ones_fft)
+        sum_t, sum_tt = lags_of(w * tool.sharp_fft), lags_of(w * tool.sharp_square_fft)
+        sum_dt = lags_of(f * tool.sharp_fft)
         enough = n > 0.3 * n.max()
         sums[0] += np.where(enough, sum_dt - sum_d * sum_t / n, 0.0)
         sums[1] += np.where(enough, sum_dd - sum_d**2 / n, 0.0)
@@ -153,28 +193,43 @@ def _correlate(arms: list[OnLog], templates: list[NDArray], present: list[bool])
 
 def sharp(flux: NDArray, weight: NDArray) -> NDArray:
     """Flux (..., m) without what varies over more than some 200 km/s (wings of Halpha, ripples of the continuum)."""
-    wide = gaussian_filter1d(flux * weight, _WIDE_PIXELS, axis=-1, mode="nearest")
-    share = gaussian_filter1d(weight, _WIDE_PIXELS, mode="nearest")
-    return weight * (flux - wide / np.maximum(share, 0.05))
+    return weight * (flux - _wide_mean(flux * weight) / np.maximum(_wide_mean(weight), 0.05))
 
 
-def _scores(arms: list[OnLog], templates: tuple[NDArray, ...], lags: NDArray, present: list[bool]) -> NDArray:
-    """The same correlation, (k, len(lags)), for all templates at a few lags, by products of matrices."""
-    k = len(templates[0])
-    sums = np.zeros((3, k, lags.size))
-    for arm, template, here in zip(arms, templates, present, strict=True):
+def _wide_mean(values: NDArray) -> NDArray:
+    """Gaussian means (..., m) over some 200 km/s, end values continued; so wide a kernel is faster by FFT."""
+    reach = (_WIDE_KERNEL.size - 1) // 2
+    wide = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(reach, reach)], mode="edge")
+    size = fft.next_fast_len(wide.shape[-1], real=True)
+    product = fft.rfft(wide, size, axis=-1) * fft.rfft(_WIDE_KERNEL, size)
+    return fft.irfft(product, size, axis=-1)[..., 2 * reach : wide.shape[-1]]
+
+
+def _scores(
+    stars: list[list[OnLog]], tools: tuple[_ArmTools, ...], lags: list[NDArray], present: list[list[bool]]
+) -> NDArray:
+    """The same correlation (stars, k, lags a star) for all templates at a few lags of each star, by products of matrices."""
+    n_lags = len(lags[0])
+    sums = np.zeros((3, len(tools[0].depth), len(stars), n_lags))
+    for a, tool in enumerate(tools):
+        here = [i for i in range(len(stars)) if present[i][a]]
         if not here:
             continue
-        t = template - np.float32(1)
-        cut = [slice(lag, lag + t.shape[1]) for lag in lags]
-        d = np.stack([arm.flux[c] for c in cut], 1).astype(np.float32)
-        w = np.stack([arm.weight[c] for c in cut], 1).astype(np.float32)
-        n = np.maximum(w.sum(0), 1.0)
-        sum_t = t @ w
-        sums[0] += t @ d - d.sum(0) * sum_t / n
-        sums[1] += (d**2).sum(0) - d.sum(0) ** 2 / n
-        sums[2] += (t**2) @ w - sum_t**2 / n
-    return sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-12))
+        m = tool.depth.shape[1]
+        d, w = (np.empty((len(here), n_lags, m), np.float32) for _ in range(2))
+        for row, i in enumerate(here):
+            d[row] = sliding_window_view(stars[i][a].flux, m)[lags[i]]
+            w[row] = sliding_window_view(stars[i][a].weight, m)[lags[i]]
+        d, w = d.reshape(-1, m).T, w.reshape(-1, m).T
+        n, sum_t = np.maximum(w.sum(0), 1.0), tool.depth @ w
+        parts = (
+            tool.depth @ d - d.sum(0) * sum_t / n,
+            np.broadcast_to((d**2).sum(0) - d.sum(0) ** 2 / n, sum_t.shape),
+            tool.square @ w - sum_t**2 / n,
+        )
+        for total, part in zip(sums, parts, strict=True):
+            total[:, here] += part.reshape(len(part), len(here), n_lags)
+    return (sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-12))).transpose(1, 0, 2)
 
 
 def _refine(arm: OnLog, template: NDArray, start_kms: float) -> tuple[float, float]:
@@ -183,8 +238,7 @@ def _refine(arm: OnLog, template: NDArray, start_kms: float) -> tuple[float, flo
     The error takes the residuals' scatter and counts one independent pixel in seven (the width of the instrument).
     """
     n = template.size
-    pixel = np.arange(n, dtype=float)
-    spline = CubicSpline(pixel, template.astype(float) - 1)
+    cubic = CubicSpline(np.arange(n, dtype=float), template.astype(float) - 1).c
     shift = start_kms / LOG_STEP_KMS
     error = float("nan")
     for _ in range(6):
@@ -194,7 +248,7 @@ def _refine(arm: OnLog, template: NDArray, start_kms: float) -> tuple[float, flo
         w = arm.weight[part] * ((x > 2) & (x < n - 3))
         if w.sum() < 300:
             return float("nan"), float("nan")
-        model, slope = spline(np.clip(x, 0, n - 1)), spline(np.clip(x, 0, n - 1), 1)
+        model, slope = _on_shifted(cubic, x)
         ramp = 2 * x / n - 1
         columns = np.stack([-slope, model, np.ones(x.size), ramp], 1)
         normal = columns.T @ (columns * w[:, None])
@@ -216,6 +270,14 @@ def _refine(arm: OnLog, template: NDArray, start_kms: float) -> tuple[float, flo
     if abs(shift - start_kms / LOG_STEP_KMS) > 10:
         return float("nan"), float("nan")
     return float(SPEED_OF_LIGHT_KMS * np.expm1(shift * np.log1p(LOG_STEP_KMS / SPEED_OF_LIGHT_KMS))), error
+
+
+def _on_shifted(cubic: NDArray, x: NDArray) -> tuple[NDArray, NDArray]:
+    """Value and slope of a spline over unit knots, coefficients (4, n - 1), at points x (m,) one knot apart from each other."""
+    knot = int(np.floor(x[0]))
+    f = float(x[0] - knot)
+    c3, c2, c1, c0 = cubic[:, np.clip(np.arange(knot, knot + x.size), 0, cubic.shape[1] - 1)]
+    return ((c3 * f + c2) * f + c1) * f + c0, (3 * c3 * f + 2 * c2) * f + c1
 
 
 def shift_to_rest(wavelength: NDArray, kms: float) -> NDArray:

@@ -10,13 +10,11 @@ import pytest
 from bokeh.models import Quad, VArea
 
 from app.figures.kiel import draw_kiel, prior_outline
-from app.figures.lines import SHALLOWEST, ZOOMS, draw_zoom, flux_range, line_chi2
 from app.figures.marginal import WIDTH, marginal
 from app.figures.preparation import draw_prepared, draw_snapshot, runs
 from app.figures.spectrum import clipped, draw_overlay, draw_residual, draw_saliency, landmarks, strongest_per_column
 from app.quantities import quantities
 from cinn_core.instrument import ARMS, WAVELENGTH
-from cinn_core.lines import diagnostic_lines
 from cinn_core.prior import teff_bounds
 from cinn_core.stages import Snapshot
 from cinn_core.targets import COLUMN, TARGETS
@@ -112,29 +110,6 @@ def test_names_above_an_arm_do_not_overlap():
         at = np.sort([wavelength for _, wavelength in landmarks(arm)])
         assert np.diff(at).min() > 0.05 * (arm.high - arm.low)
     assert "Li I" in [name for name, _ in landmarks(ARMS[1])]
-
-
-def test_zooms_are_lines_of_the_diagnostic_table():
-    table = [(line.species, line.wavelength) for line in diagnostic_lines()]
-    for zoom in ZOOMS:
-        assert any(zoom.species == name and abs(zoom.wavelength - at) < 0.01 for name, at in table)
-
-
-def test_chi_square_of_a_line_is_about_one_for_noise_alone(made_up):
-    for zoom in ZOOMS:
-        assert 0.3 < line_chi2(made_up, zoom) < 2.5
-
-
-def test_line_that_was_not_observed_is_named_so(made_up):
-    blind = replace(made_up, resimulation=replace(made_up.resimulation, residual=np.full(WAVELENGTH.size, np.nan)))
-    assert draw_zoom(blind, ZOOMS[0]).title.text.endswith("not observed")
-
-
-def test_zoom_never_blows_noise_up_and_shows_both_bands(made_up):
-    for zoom in ZOOMS:
-        low, high = flux_range(made_up, zoom)
-        assert high - low >= SHALLOWEST
-        assert len(glyphs(draw_zoom(made_up, zoom), VArea)) == 2
 
 
 def test_kiel_diagram_has_hot_stars_left_and_giants_on_top_within_the_prior(made_up):

@@ -15,7 +15,7 @@ from cinn_core.fourmost import TELLURIC_OXYGEN, prepare
 from cinn_core.instrument import WAVELENGTH
 from cinn_core.medium import air, vacuum
 from cinn_core.model_error import HALPHA_ANGSTROM, HALPHA_CORE_ANGSTROM, shipped_model_error
-from cinn_core.overrides import ContinuumChoice, Overrides
+from cinn_core.overrides import Overrides
 from cinn_core.readers import read
 from cinn_core.snr import measure_snr
 from cinn_core.stages import Medium, Spectrum
@@ -166,7 +166,9 @@ def forward_at(labels: np.ndarray, power: float) -> np.ndarray:
 @pytest.mark.parametrize("power", [22_000.0, 28_000.0, 40_000.0, 60_000.0])
 def test_star_of_vbroad_1_comes_to_resolving_power_20000_within_three_percent(power):
     labels = labels_of(vbroad=1.0)
-    vector = prepare(spectrum_of(WAVE, forward_at(labels, power), resolving_power=power), templates(), Overrides(snr=500.0))
+    vector = prepare(
+        spectrum_of(WAVE, forward_at(labels, power), resolving_power=power), templates(), Overrides(snr=500.0)
+    )
     trial = np.linspace(18_000, 22_000, 41)
     rows = torch.as_tensor(np.repeat(labels[None], trial.size, 0), dtype=torch.float32)
     with torch.no_grad():

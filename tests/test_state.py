@@ -89,7 +89,7 @@ def test_oversized_and_empty_uploads_are_refused():
         def __len__(self) -> int:
             return MAX_UPLOAD_BYTES + 1
 
-    with pytest.raises(SpectrumError, match="larger than 200 MB"):
+    with pytest.raises(SpectrumError, match="larger than 64 MB"):
         Source(Huge(), "huge.fits")
     with pytest.raises(SpectrumError, match="is empty"):
         Source(b"", "empty.fits")

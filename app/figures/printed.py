@@ -21,11 +21,12 @@ from app.quantities import Quantity, quantities_of
 from cinn_core import __version__
 from cinn_core.bundle import SavedStar
 from cinn_core.instrument import ARMS, WAVELENGTH, arm_slices
+from cinn_core.line_windows import LineWindow, five
 from cinn_core.literature import literature_for
 from cinn_core.stages import Analysis
 
 from .kiel import prior_outline
-from .lines import ZOOMS, flux_range, line_chi2
+from .lines import line_panel
 
 _SMALL, _TINY = 7.0, 6.0
 _LEVELS = (0.68, 0.95)
@@ -103,8 +104,8 @@ def spectrum_print(analysis: Analysis) -> Figure:
 def lines_print(analysis: Analysis) -> Figure:
     """The five diagnostic lines."""
     figure = _figure(11, 2.6)
-    for i in range(len(ZOOMS)):
-        _draw_line(analysis, i, figure.add_subplot(1, len(ZOOMS), i + 1))
+    for i, window in enumerate(five()):
+        _draw_line(analysis, window, figure.add_subplot(1, len(five()), i + 1))
     figure.subplots_adjust(left=0.05, right=0.99, top=0.8, bottom=0.16, wspace=0.3)
     return figure
 
@@ -127,8 +128,8 @@ def report(star: SavedStar) -> Figure:
         rows = grid[2 + arm, :].subgridspec(2, 1, height_ratios=[3, 1], hspace=0.08)
         upper = figure.add_subplot(rows[0])
         _draw_arm(analysis, arm, upper, figure.add_subplot(rows[1], sharex=upper))
-    for i in range(len(ZOOMS)):
-        _draw_line(analysis, i, figure.add_subplot(grid[4, i]))
+    for i, window in enumerate(five()):
+        _draw_line(analysis, window, figure.add_subplot(grid[4, i]))
     foot = f"Kiel {__version__} · method of Ksoll et al. (2026), A&A 708, A118 · {plain(vector.file)} · seed {analysis.posterior.seed}"
     figure.text(0.08, 0.012, foot, fontsize=_TINY, color=theme.MUTED)
     return figure
@@ -209,18 +210,17 @@ def _draw_arm(analysis: Analysis, index: int, upper: Axes, lower: Axes) -> None:
     _dress(lower)
 
 
-def _draw_line(analysis: Analysis, index: int, axis: Axes) -> None:
-    zoom, fit = ZOOMS[index], analysis.resimulation
-    near = np.abs(WAVELENGTH - zoom.wavelength) <= zoom.half_width
-    wave, chi2 = WAVELENGTH[near], line_chi2(analysis, zoom)
+def _draw_line(analysis: Analysis, window: LineWindow, axis: Axes) -> None:
+    fit, panel = analysis.resimulation, line_panel(analysis, analysis.resimulation.band68, window, 0, 0)
+    wave = WAVELENGTH[panel.shown]
     for band, alpha in ((fit.band95, theme.BAND95_ALPHA), (fit.band68, theme.BAND68_ALPHA)):
-        axis.fill_between(wave, *band[:, near], color=theme.MODEL, alpha=alpha, lw=0)
-    axis.plot(wave, analysis.flux_vector.flux[near], color=theme.INK, lw=0.8)
-    axis.plot(wave, fit.map_flux[near], color=theme.MODEL, lw=0.8)
-    verdict = f"χ² {chi2:.1f}" if np.isfinite(chi2) else "not observed"
-    axis.set_title(f"{zoom.species} {zoom.wavelength:.1f}\n{verdict}", fontsize=_SMALL)
-    if analysis.flux_vector.good[near].any():
-        axis.set_ylim(*flux_range(analysis, zoom))
+        axis.fill_between(wave, *band[:, panel.shown], color=theme.MODEL, alpha=alpha, lw=0)
+    axis.plot(wave, analysis.flux_vector.flux[panel.shown], color=theme.INK, lw=0.8)
+    axis.plot(wave, fit.map_flux[panel.shown], color=theme.MODEL, lw=0.8)
+    seen = fit.residual[window.pixels() & np.isfinite(fit.residual)]
+    verdict = f"χ² {np.mean(seen**2):.1f}" if seen.size else "not observed"
+    axis.set_title(f"{window.name}\n{verdict}", fontsize=_SMALL)
+    axis.set_ylim(panel.low, panel.high)
     axis.locator_params(axis="x", nbins=2)
     axis.locator_params(axis="y", nbins=3)
     _dress(axis)

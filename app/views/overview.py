@@ -8,19 +8,11 @@ import panel as pn
 from app import theme
 from app.figures.kiel import draw_kiel
 from app.visit import Visit
-from cinn_core.line_windows import LineWindow, find_window
+from cinn_core.line_windows import five
 
 from .lines import line_grid
 from .parts import card, grid
 from .spectrum import spectrum_card
-
-FIVE = ("Mg I 5183.6", "Ca I 6162.2", "Li I 6707.8", "Fe I 5379.6", "Fe II 6456.4")
-"""One line of each species."""
-
-
-def five() -> tuple[LineWindow, ...]:
-    """The windows of FIVE."""
-    return tuple(window for name in FIVE if (window := find_window(name)) is not None)
 
 
 def lines_card(visit: Visit) -> pn.Column:

@@ -1,20 +1,33 @@
-"""How far this installation's spectra are from those of a grid file: the check that a build is the one to trust."""
+"""How far this installation's spectra are from those of a grid file: the check that a build, or another code, is to be trusted."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
+from ..instrument import MODEL_FWHM_KMS, RESOLVING_POWER, fwhm_kms
 from ..training.grid_data import Grid, synthesis_labels
-from .engine import Engine, to_grid
+from .engine import GRID_STEP_KMS, Engine, to_grid
+from .line_lists import LineTable
+
+_FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
+_ATTRIBUTED_ANGSTROM, _APART_ANGSTROM = 0.2, 1.0
+_HALPHA, _HALPHA_REACH = 6562.8, 15.0
+_THETA = 1.0  # 5040 K / T at which lines are ranked by strength
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """One star: index and main labels; rms and largest |difference| of the flux as fractions of the continuum; seconds."""
+    """One star: index and main labels; rms and largest |difference| of the flux as fractions of the continuum; seconds.
+
+    `scatter` is the standard deviation of the difference at R = 20 000, `difference` (m,) that difference.
+    """
 
     index: int
     teff: float
@@ -22,7 +35,19 @@ class Agreement:
     feh: float
     rms: float
     largest: float
+    scatter: float
     seconds: float
+    difference: NDArray
+
+
+@dataclass(frozen=True)
+class WorstLine:
+    """Where two codes differ most: wavelength [Angstrom], mean |difference| over stars, the strongest line there, why."""
+
+    wavelength: float
+    mean_difference: float
+    species: str
+    reason: str
 
 
 def agreements(engine: Engine, grid: Grid, n_stars: int) -> Iterator[Agreement]:
@@ -35,6 +60,46 @@ def agreements(engine: Engine, grid: Grid, n_stars: int) -> Iterator[Agreement]:
     for i, expected in zip(chosen, flux, strict=True):
         started = time.perf_counter()
         difference = to_grid(*engine.synthesise(labels[i])) - expected
+        seconds = time.perf_counter() - started
         rms, largest = float(np.sqrt(np.mean(difference**2))), float(np.abs(difference).max())
         teff, logg, feh = (float(value) for value in labels[i, :3])
-        yield Agreement(int(grid.index[i]), teff, logg, feh, rms, largest, time.perf_counter() - started)
+        smooth = at_instrument_resolution(difference, grid.wavelength)
+        scatter = float(smooth.std())
+        yield Agreement(int(grid.index[i]), teff, logg, feh, rms, largest, scatter, seconds, smooth)
+
+
+def at_instrument_resolution(flux: NDArray, wavelength: NDArray) -> NDArray:
+    """Spectrum (m,) of a grid, R = 60 000, at R = 20 000; window by window."""
+    fwhm = float(np.sqrt(fwhm_kms(RESOLVING_POWER) ** 2 - MODEL_FWHM_KMS**2))
+    cuts = [0, *(np.flatnonzero(np.diff(wavelength) > 1.0) + 1), wavelength.size]
+    sigma = fwhm / _FWHM_PER_SIGMA / GRID_STEP_KMS
+    return np.concatenate([gaussian_filter1d(flux[a:b], sigma, mode="nearest") for a, b in pairwise(cuts)])
+
+
+def worst_lines(rows: Sequence[Agreement], wavelength: NDArray, lines: LineTable, n: int = 12) -> list[WorstLine]:
+    """The `n` places, 1 Angstrom apart, where the mean |difference| over stars is largest, each with its strongest line."""
+    mean = np.mean([np.abs(row.difference) for row in rows], 0)
+    out: list[WorstLine] = []
+    for i in np.argsort(-mean):
+        if len(out) == n:
+            break
+        if all(abs(wavelength[i] - worst.wavelength) > _APART_ANGSTROM for worst in out):
+            species, reason = _attributed(float(wavelength[i]), lines)
+            out.append(WorstLine(float(wavelength[i]), float(mean[i]), species, reason))
+    return out
+
+
+def _attributed(at: float, lines: LineTable) -> tuple[str, str]:
+    """The strongest line near a wavelength, and what is known to differ between codes there."""
+    if abs(at - _HALPHA) < _HALPHA_REACH:
+        return "H I", "hydrogen: tables of Stark and self-broadening of its own in each code"
+    near = lines.between(at - _ATTRIBUTED_ANGSTROM, at + _ATTRIBUTED_ANGSTROM)
+    if not len(near):
+        return "", "continuum"
+    strongest = int(np.argmax(near.log_gf - _THETA * near.excitation))
+    species = str(near.species[strongest])
+    if species.split()[0] in ("MgH", "C2", "CN"):
+        return species, "molecule: dissociation energy and partition functions of its own in each code"
+    if near.waals[strongest] == 0:
+        return species, "no van der Waals constant in the list: Unsöld's approximation, here without the list's factor"
+    return species, "ionisation and partition functions, treatment of deep layers"

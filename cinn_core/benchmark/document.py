@@ -1,0 +1,94 @@
+"""The benchmark as one JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ..bias import KnownAnswer, cross_validated, groups_of
+from ..report import plain
+from .figures import BenchmarkFigures, compare, figures_of, noisy
+from .measure import Answer, BenchmarkRow, differences, known_answer, z_scores
+from .robustness import Shift
+
+SCHEMA = 2
+
+
+def to_json(
+    rows: Sequence[BenchmarkRow], robust: Mapping[str, Mapping[str, Mapping[str, Shift]]] | None = None
+) -> dict[str, Any]:
+    """Rows, figures at the S/N of the data and degraded, the correction's cross-validation and robustness by file.
+
+    What a file that was refused does not have, and what was not asked for, is null.
+    """
+    return plain(
+        {
+            "schema": SCHEMA,
+            "stars": [_row(row) for row in rows],
+            "summary": _figures(figures_of(rows)),
+            "summary_degraded": _figures(figures_of(rows, noisy)) if any(row.degraded for row in rows) else None,
+            "bias_correction": correction_figures(rows),
+            "robustness": {
+                file: {change: {n: asdict(s) for n, s in found.items()} for change, found in changes.items()}
+                for file, changes in robust.items()
+            }
+            if robust
+            else None,
+        }
+    )
+
+
+def known_answers(rows: Iterable[BenchmarkRow]) -> list[KnownAnswer]:
+    """What the bias correction may learn from."""
+    return [known for row in rows if (known := known_answer(row)) is not None]
+
+
+def correction_figures(rows: Iterable[BenchmarkRow]) -> dict[str, Any]:
+    """By target: figures over stars as they are, and with the line that the stars of the other groups gave."""
+    known = known_answers(rows)
+    out: dict[str, Any] = {"groups": groups_of(k.star for k in known), "targets": {}}
+    for name, stars in cross_validated(known).items():
+        before, after = (compare([pair[i] for pair in stars.values()]) for i in (0, 1))
+        out["targets"][name] = {"before": asdict(before), "after": asdict(after)}
+    return out
+
+
+def _figures(found: BenchmarkFigures) -> dict[str, Any]:
+    return asdict(found)
+
+
+def _row(row: BenchmarkRow) -> dict[str, Any]:
+    entry = row.entry
+    return {
+        "file": entry.file,
+        "star": entry.star,
+        "category": entry.category,
+        "trust": entry.trust,
+        "counts": entry.counts,
+        "literature": entry.literature,
+        "literature_sigma": {name: entry.sigma(name) for name, x in entry.literature.items() if x is not None},
+        "refused": row.refusal,
+        "native": _answer(row, row.native),
+        "degraded": _answer(row, row.degraded),
+    }
+
+
+def _answer(row: BenchmarkRow, answer: Answer | None) -> dict[str, Any] | None:
+    if answer is None:
+        return None
+    return {
+        "snr_by_arm": answer.snr,
+        "coverage": answer.coverage,
+        "flags": answer.flags,
+        "rejected_fraction": answer.rejected_fraction,
+        "targets": {name: asdict(found) for name, found in answer.summary.targets.items()},
+        "a_li": answer.a_li,
+        "difference": differences(row.entry, answer),
+        "z": z_scores(row.entry, answer),
+        "line_fits": {name: asdict(found) for name, found in answer.lines.abundances.items()},
+        "map_minus_lines": answer.minus_lines,
+        "resimulated": answer.check.mean,
+        "resimulated_lines": answer.check.lines,
+        "noise_alone": answer.check.noise,
+    }

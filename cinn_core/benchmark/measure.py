@@ -1,0 +1,168 @@
+"""One spectrum measured for the benchmark: the answer at its own S/N and, where wanted, with noise added to a lower one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analyse import analyse
+from ..bias import BiasCorrection, KnownAnswer
+from ..errors import DataError, KielError
+from ..infer import infer, observe
+from ..line_fits import LineFits, fit_lines
+from ..model import Model
+from ..model_error import shipped_model_error
+from ..noise import degraded
+from ..prior import N_LABELS, N_TARGETS, from_z
+from ..projection import mask_projection
+from ..stages import FluxVector, PosteriorSamples, Status, Summary
+from ..summary import summarise
+from ..targets import a_li
+from ..weighted import representatives
+from .index import COMPARED, IndexEntry
+from .resimulated import ResimulationCheck, check_resimulation
+
+_KEPT_SAMPLES = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What one spectrum gave: the summary in use, uncorrected MAP (13,) and samples (n, 13), and the checks on it."""
+
+    summary: Summary
+    map: NDArray
+    samples: NDArray
+    snr: tuple[float, ...]
+    coverage: tuple[float, ...]
+    rejected_fraction: float
+    flags: tuple[str, ...]
+    check: ResimulationCheck
+    lines: LineFits
+
+    @property
+    def a_li(self) -> float:
+        """A(Li) at the MAP in use."""
+        targets = self.summary.targets
+        return float(a_li(np.array(targets["li_fe"].map), np.array(targets["feh"].map)))
+
+    @property
+    def minus_lines(self) -> dict[str, float]:
+        """MAP - line fit of feh, mg_fe, ca_fe and a_li, where both are measured."""
+        references = self.lines.references()
+        off = {name: self.summary.targets[name].map - references[name] for name in references if name != "li_fe"}
+        line = self.lines.abundances["Li"].value
+        if np.isfinite(line) and self.summary.targets["li_fe"].status is Status.MEASURED:
+            off["a_li"] = self.a_li - line
+        return off
+
+
+@dataclass(frozen=True, eq=False)
+class BenchmarkRow:
+    """One entry: its answer at the S/N of the data, the one with noise added if wanted, or why the file was refused."""
+
+    entry: IndexEntry
+    native: Answer | None
+    degraded: Answer | None = None
+    refusal: str | None = None
+
+
+def differences(entry: IndexEntry, answer: Answer | None) -> dict[str, float]:
+    """Map minus literature of the compared targets; without those where either is missing."""
+    if answer is None:
+        return {}
+    return {n: answer.summary.targets[n].map - x for n in COMPARED if (x := entry.literature[n]) is not None}
+
+
+def z_scores(entry: IndexEntry, answer: Answer | None) -> dict[str, float]:
+    """Differences over half the 68 % interval and the literature's error in quadrature."""
+    scores = {}
+    for name, off in differences(entry, answer).items():
+        assert answer is not None
+        found = answer.summary.targets[name]
+        scores[name] = off / float(np.hypot((found.hi68 - found.lo68) / 2, entry.sigma(name)))
+    return scores
+
+
+def run_benchmark(
+    entries: Iterable[IndexEntry], directory: Path, measure: Callable[[Path], tuple[Answer, Answer | None]]
+) -> Iterator[BenchmarkRow]:
+    """Measures each entry's file and yields its row; a refused file becomes a row that says why."""
+    for entry in entries:
+        path = directory / entry.file
+        try:
+            if not path.is_file():
+                raise DataError(f"the file is not in {directory}.")
+            native, noisy = measure(path)
+        except KielError as error:
+            yield BenchmarkRow(entry, None, refusal=str(error))
+        else:
+            yield BenchmarkRow(entry, native, noisy)
+
+
+def measure(
+    path: Path,
+    model: Model,
+    *,
+    n_samples: int = 4096,
+    seed: int = 0,
+    degrade_to: float | None = None,
+    bias: BiasCorrection | None = None,
+) -> tuple[Answer, Answer | None]:
+    """The answer for a file, and the one once white noise brought it down to S/N `degrade_to` per Angstrom.
+
+    Raises KielError for a file that cannot be used.
+    """
+    analysis = analyse(path, model, n_samples=n_samples, seed=seed)
+    vector = analysis.flux_vector
+    native = answer_of(vector, analysis.posterior, model, bias, analysis.flags)
+    if degrade_to is None:
+        return native, None
+    flux, snr, step = degraded(np.nan_to_num(vector.flux), vector.snr, vector.noise_fwhm_kms, degrade_to, seed)
+    noisy = replace(vector, flux=flux, snr=snr, steps=(*vector.steps, step))
+    posterior = posterior_of(noisy, model, n_samples, seed)
+    white = any(name.startswith("sigma_added") for name in step.numbers)
+    return native, answer_of(noisy, posterior, model, bias, analysis.flags, white=white)
+
+
+def posterior_of(vector: FluxVector, model: Model, n_samples: int, seed: int) -> PosteriorSamples:
+    """Posterior of a prepared spectrum."""
+    seen = observe(vector, model, masked=mask_projection(model.projection, vector.good))
+    return infer(seen, model, n_samples, seed)
+
+
+def answer_of(
+    vector: FluxVector,
+    posterior: PosteriorSamples,
+    model: Model,
+    bias: BiasCorrection | None = None,
+    flags: tuple[str, ...] = (),
+    *,
+    white: bool = False,
+) -> Answer:
+    """Everything the benchmark wants to know of one posterior; the line fits stand at its uncorrected MAP."""
+    z = np.concatenate([posterior.map_z, np.zeros(N_LABELS - N_TARGETS)])
+    return Answer(
+        summary=summarise(posterior) if bias is None else bias.summarise(posterior),
+        map=from_z(posterior.map_z[None])[0],
+        samples=posterior.labels[representatives(None, len(posterior.labels), _KEPT_SAMPLES)],
+        snr=vector.snr,
+        coverage=vector.coverage,
+        rejected_fraction=posterior.rejected_fraction,
+        flags=flags,
+        check=check_resimulation(vector, posterior, model, bias, white),
+        lines=fit_lines(vector, z, model.forward, shipped_model_error()),
+    )
+
+
+def known_answer(row: BenchmarkRow) -> KnownAnswer | None:
+    """What the bias correction may learn from a row: literature for Teff, log g, [Fe/H], line fits for Mg, Ca, Li."""
+    if row.native is None or not row.entry.corrects:
+        return None
+    lines = row.native.lines.references()
+    reference = {name: x for name, x in row.entry.literature.items() if x is not None}
+    reference |= {name: x for name, x in lines.items() if name not in reference}
+    return KnownAnswer(row.entry.star, row.native.map, row.native.samples, reference)

@@ -1,0 +1,141 @@
+"""PySME as an engine: the SME library that `pip install pysme-astro` brings, in this process, on the same atmospheres and lines.
+
+Valenti & Piskunov (1996), Wehrhahn et al. (2023). LTE, plane-parallel. Its equation of state finds the electron density
+for the abundances given. Hydrogen has SME's own Stark profiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, SynthesisError
+from ..training.grid_data import CALIBRATED
+from .abundances import abundances, metallicity
+from .atmosphere import Atmosphere, Atmospheres, load_atmospheres
+from .engine import GRID_WINDOWS, MARGIN_ANGSTROM, describe
+from .line_lists import LineTable, joined, read_lines
+
+LINE_LISTS = ("atoms.list", "C2.list", "MgH.list", "CN.list")
+STEP_ANGSTROM = 0.025
+_LINE_MARGIN_ANGSTROM = 5.0
+_OPACITY_RATIO = 1e-3  # of a line's to the continuum's opacity, down to which the line is followed
+_N_ANGLES = 7
+_BOLTZMANN, _ATOMIC_MASS = 1.380649e-16, 1.66053907e-24  # cgs
+_MEAN_WEIGHT = 1.29  # atomic masses a nucleus of solar composition; hydrogen and helium make it
+_OPACITIES = np.array([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 0, 0, 0, 0])  # ATLAS9's switches
+_USE_ALL_OF_THE_EQUATION_OF_STATE = 7
+_HALPHA = ("H 1", 1, 1, 6562.797, 10.1988, 0.710, 8.766, 2.0, 3.0)  # damping columns hold the two levels
+
+
+@dataclass(frozen=True, eq=False)
+class PySME:
+    """The engine: the library's handle, atmospheres, and lines with Halpha."""
+
+    library: Any
+    atmospheres: Atmospheres
+    lines: LineTable
+    provenance: Mapping[str, str]
+    linelist: str = CALIBRATED
+
+    def synthesise(self, labels: NDArray) -> tuple[NDArray, NDArray]:
+        """Air wavelengths [Angstrom] (m,) of all windows with their margins, and flux over continuum (m,).
+
+        labels (25,) in the order of SYNTHESIS_NAMES. Raises SynthesisError when the library gives no spectrum.
+        """
+        teff, logg, vmic = (float(labels[i]) for i in (0, 1, 3))
+        model = self.atmospheres.at(teff, logg, metallicity(labels))
+        cosines, weights = np.polynomial.legendre.leggauss(_N_ANGLES)
+        cosines, weights = 0.5 * (cosines + 1), 0.5 * weights * 0.5 * (cosines + 1)
+        pieces = []
+        with self.library.session() as library:
+            for low, high in GRID_WINDOWS:
+                first, last = low - MARGIN_ANGSTROM, high + MARGIN_ANGSTROM
+                wavelength = np.arange(first, last + STEP_ANGSTROM / 2, STEP_ANGSTROM)
+                near = self.lines.between(first - _LINE_MARGIN_ANGSTROM, last + _LINE_MARGIN_ANGSTROM)
+                library.InputWaveRange(first - 2.0, last + 2.0)
+                library.InputLineList(_as_sme(near))
+                library.InputModel(teff, logg, vmic, atmosphere_for_sme(model))
+                library.InputAbund(lambda *_, **__: abundances_for_sme(labels))
+                library.Ionization(_USE_ALL_OF_THE_EQUATION_OF_STATE)
+                library.SetVWscale(1.0)
+                library.SetH2broad(True)
+                library.Opacity()
+                _, wavelength, lines, continuum = library.Transf(cosines, wave=wavelength, accrt=_OPACITY_RATIO)
+                flux, level = weights @ lines, weights @ continuum
+                if not (np.isfinite(flux).all() and (level > 0).all() and flux.any()):
+                    raise SynthesisError(f"SME gave no spectrum of {low:.0f}-{high:.0f} Å for {describe(labels)}.")
+                pieces.append((wavelength, flux / level))
+        wavelengths, fluxes = zip(*pieces, strict=True)
+        return np.concatenate(wavelengths), np.concatenate(fluxes)
+
+
+def atmosphere_for_sme(model: Atmosphere) -> dict[str, Any]:
+    """A model atmosphere by the names that SME gives its columns: particle densities [1/cm3], density [g/cm3]."""
+    rhox, temperature, pressure, electrons, _ = model.columns.T
+    nuclei = pressure / (_BOLTZMANN * temperature) - electrons
+    return {
+        "depth": "RHOX",
+        "RHOX": rhox,
+        "temp": temperature,
+        "xne": electrons,
+        "xna": nuclei,
+        "rho": nuclei * _MEAN_WEIGHT * _ATOMIC_MASS,
+        "wlstd": 5000.0,
+        "opflag": _OPACITIES,
+        "geom": "PP",
+    }
+
+
+def abundances_for_sme(labels: NDArray) -> NDArray:
+    """Shares (99,) of all nuclei by atomic number: hydrogen and helium linear, the others log10, -99 where absent."""
+    share = np.zeros(99)
+    for number, value in abundances(labels).items():
+        share[number - 1] = 10.0 ** (value - 12.0)
+    share /= share.sum()
+    with np.errstate(divide="ignore"):
+        out = np.where(share > 0, np.log10(share), -99.0)
+    out[:2] = share[:2]
+    return out
+
+
+class _SmeLines(dict[str, Any]):
+    """Columns by name with as many entries as lines: what SME's wrapper asks of a line list."""
+
+    def __len__(self) -> int:
+        return len(self["species"])
+
+
+def _as_sme(lines: LineTable) -> _SmeLines:
+    numbers = (lines.number, lines.ion, lines.wavelength, lines.excitation, lines.log_gf)
+    atomic = np.stack([*numbers, lines.radiative, lines.stark, lines.waals], 1).astype(float)
+    return _SmeLines(species=lines.species, ionization=lines.ion, atomic=atomic)
+
+
+def open_pysme(data: Path) -> PySME:
+    """The engine with the atmospheres and line lists of DATA/synthesis; DataError where they or the package are missing."""
+    try:
+        from pysme.sme_synth import SME_DLL
+    except ImportError as error:
+        raise DataError(
+            "PySME is not installed; `pip install pysme-astro` brings it, or choose Turbospectrum."
+        ) from error
+    halpha = LineTable(*(np.array([value]) for value in _HALPHA))
+    library = SME_DLL()
+    provenance = {"engine": f"{library.SMELibraryVersion()}, LTE, plane-parallel, ATLAS9"}
+    return PySME(library, load_atmospheres(data / "synthesis"), joined([all_lines(data), halpha]), provenance)
+
+
+def all_lines(data: Path) -> LineTable:
+    """The lines of atoms and molecules of DATA/synthesis; DataError where a list is missing."""
+    return joined([read_lines(_present(data / "synthesis", name)) for name in LINE_LISTS])
+
+
+def _present(folder: Path, name: str) -> Path:
+    plain = folder / name
+    return plain if plain.is_file() else folder / f"{name}.gz"
