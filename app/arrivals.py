@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from app.state import MAX_UPLOAD_BYTES, Question, Request, Settings, Source, Star
-from cinn_core.bundle import is_bundle, read_bundle
 from cinn_core.errors import SpectrumError
+from cinn_core.output.bundle import is_bundle, read_bundle
 from cinn_core.readers import list_spectra
 
 MAX_FILES = 100

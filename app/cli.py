@@ -18,23 +18,16 @@ from cinn_core import __version__
 from cinn_core.errors import KielError
 from cinn_core.overrides import Overrides
 
-from .cli_analyse import analyse
-from .cli_batch import batch
-from .cli_benchmark import benchmark, lines
-from .cli_calibrate import calibrate, evaluate_sun
-from .cli_continuum import evaluate_continuum
-from .cli_evaluate import evaluate_calibration, evaluate_network, evaluate_saliency
-from .cli_learning import evaluate, train
-from .cli_options import (
-    FileArgument,
-    HduOption,
-    RowOption,
-    require_file,
-    require_folder_of,
-    write,
-)
-from .cli_overrides import with_overrides
-from .cli_synthesis import evaluate_synthesis, grid, synthesise
+from .commands.analyse import analyse
+from .commands.batch import batch
+from .commands.benchmark import benchmark, lines
+from .commands.calibrate import calibrate, evaluate_sun
+from .commands.continuum import evaluate_continuum
+from .commands.evaluate import evaluate_calibration, evaluate_network, evaluate_saliency
+from .commands.learning import evaluate, train
+from .commands.options import FileArgument, HduOption, RowOption, require_file, require_folder_of, write
+from .commands.overrides import with_overrides
+from .commands.synthesis import evaluate_synthesis, grid, synthesise
 
 REFUSED = 2
 
@@ -106,15 +99,15 @@ def prepare(
     """The spectrum as 4MOST would have seen it, alone: R = 20 000, 0.1 Å pixels, at rest, continuum 1."""
     require_file(file)
     require_folder_of(out)
-    from .terminal import print_preparation, progress
+    from .commands.terminal import print_preparation, progress
 
     with progress() as report:
         report("Loading the model")
-        from cinn_core.fourmost import prepare as run
         from cinn_core.model import load_forward
-        from cinn_core.prepared import write_prepared
+        from cinn_core.preparation.fourmost import prepare as run
+        from cinn_core.preparation.prepared import write_prepared
+        from cinn_core.preparation.templates import make_templates
         from cinn_core.readers import read
-        from cinn_core.templates import make_templates
 
         templates = make_templates(load_forward())
         report(f"Preparing {file.name}")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import param
 
-from cinn_core.exact import Exact, resimulate_exactly
-from cinn_core.line_by_line import LineByLine, line_by_line, without_line
+from cinn_core.explanation.exact import Exact, resimulate_exactly
+from cinn_core.explanation.line_by_line import LineByLine, line_by_line, without_line
+from cinn_core.explanation.modelled import Bands, bands
 from cinn_core.line_windows import LineWindow
-from cinn_core.modelled import Bands, bands
 from cinn_core.stages import Summary
 
 if TYPE_CHECKING:

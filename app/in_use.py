@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.quantities import Quantity
-from cinn_core.constraints import A_LI, Constraint, constraint_weights
+from cinn_core.inference.constraints import A_LI, Constraint, constraint_weights
+from cinn_core.inference.weighted import from_log
 from cinn_core.stages import Analysis, PosteriorSamples
 from cinn_core.targets import TARGETS
-from cinn_core.weighted import from_log
 
 
 class PosteriorKind(Enum):
@@ -35,7 +35,7 @@ class Range:
 class Selection:
     """The posterior in use: samples with weights (n,) >= 0 of any scale (None: all alike), and in words what chose them.
 
-    The bands, the lines, the Kiel diagram and the table follow it; `cinn_core.weighted` says how to use the weights.
+    The bands, the lines, the Kiel diagram and the table follow it; `cinn_core.inference.weighted` says how to use the weights.
     `unbrushed` are the weights before a region was brushed.
     """
 

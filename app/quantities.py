@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cinn_core.inference.status import status_of
+from cinn_core.inference.weighted import highest_density_interval, weighted_quantile
 from cinn_core.stages import Analysis, PosteriorSamples, Status, Summary
-from cinn_core.status import status_of
 from cinn_core.targets import COLUMN, TARGETS, Target, a_li
-from cinn_core.weighted import highest_density_interval, weighted_quantile
 
 MINUS = "\N{MINUS SIGN}"
 

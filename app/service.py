@@ -108,5 +108,5 @@ def keep_log() -> None:
     logging.getLogger(_OURS).setLevel(logging.INFO)
 
 
-serialization.gzip = BoundedGzip  # type: ignore[attr-defined]
+serialization.gzip = BoundedGzip
 keep_log()

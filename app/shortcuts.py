@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from cinn_core.line_windows import line_windows
+from cinn_core.output.verdicts import Grade
 from cinn_core.targets import TARGET_NAMES
-from cinn_core.verdicts import Grade
 
 from .views.verdict import judge
 from .visit import Visit

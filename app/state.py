@@ -8,8 +8,8 @@ from pathlib import Path
 import param
 
 from app.in_use import PosteriorKind, Selection, kinds, selection_of
-from cinn_core.constraints import Constraint
 from cinn_core.errors import SpectrumError
+from cinn_core.inference.constraints import Constraint
 from cinn_core.line_windows import line_windows
 from cinn_core.overrides import NOTHING_GIVEN, Overrides
 from cinn_core.readers.choice import Choice

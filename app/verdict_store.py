@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from cinn_core.verdicts import Verdicts
+from cinn_core.output.verdicts import Verdicts
 
 
 @cache

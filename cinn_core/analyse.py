@@ -11,18 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from . import __version__
-from .fourmost import prepare
-from .importance import weigh
-from .infer import infer, observe
+from .explanation.resimulate import misfit, resimulate
+from .explanation.saliency import saliency
+from .inference.importance import weigh
+from .inference.infer import infer, observe
+from .inference.projection import mask_projection
+from .inference.reliability import reliability
+from .inference.summary import summarise
 from .model import Model, load_model
 from .overrides import NOTHING_GIVEN, Overrides
-from .projection import mask_projection
+from .preparation.fourmost import prepare
 from .readers import read
-from .reliability import reliability
-from .resimulate import misfit, resimulate
-from .saliency import saliency
 from .stages import Analysis, FluxVector, Spectrum
-from .summary import summarise
 
 __all__ = ["Model", "analyse", "analyse_spectrum", "load_model"]
 

@@ -11,16 +11,16 @@ from typing import Any
 import torch
 
 from .assets import asset_path
-from .embedding_distance import DistanceStatistics, load_distance
-from .emulator import load_emulator
 from .errors import WeightsError
-from .forward import ForwardModel, forward_model
+from .forward_model.emulator import load_emulator
+from .forward_model.forward import ForwardModel, forward_model
+from .inference.embedding_distance import DistanceStatistics, load_distance
+from .inference.network import Architecture, Network
+from .inference.projection import Projection
+from .inference.sampler import Sampler
 from .instrument import ARMS, N_PIXELS
-from .network import Architecture, Network
-from .projection import Projection
-from .sampler import Sampler
+from .preparation.templates import Templates, make_templates
 from .targets import TARGET_NAMES
-from .templates import Templates, make_templates
 from .weights import as_described, load_weights, save_weights, tensors_of
 
 

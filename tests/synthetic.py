@@ -13,10 +13,10 @@ from scipy.interpolate import CubicSpline
 
 from cinn_core.assets import assets_directory
 from cinn_core.instrument import SPEED_OF_LIGHT_KMS
-from cinn_core.medium import air
+from cinn_core.preparation.medium import air
+from cinn_core.preparation.templates import Templates, make_templates
 from cinn_core.stages import Medium, Spectrum
 from cinn_core.targets import COLUMN, LABEL_NAMES
-from cinn_core.templates import Templates, make_templates
 
 POWER = 60_000.0
 
@@ -27,8 +27,8 @@ def forward():
     path = assets_directory() / "weights" / "emulator.safetensors"
     if not path.is_file():
         pytest.skip("the emulator's weights are not in assets")
-    from cinn_core.emulator import load_emulator
-    from cinn_core.forward import forward_model
+    from cinn_core.forward_model.emulator import load_emulator
+    from cinn_core.forward_model.forward import forward_model
 
     return forward_model(load_emulator(path)[0])
 

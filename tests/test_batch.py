@@ -30,14 +30,14 @@ from cinn_core.batch.rows import write_table
 from cinn_core.batch.shard import Work, finish_shard, prepare_shard, process_shard
 from cinn_core.batch.stacks import write_prepared_stack
 from cinn_core.errors import DataError, KielError
-from cinn_core.fourmost import prepare
-from cinn_core.infer import infer, observe
+from cinn_core.inference.infer import infer, observe
+from cinn_core.inference.projection import mask_projection
+from cinn_core.inference.summary import summarise
 from cinn_core.instrument import N_PIXELS, pixel_sigma
+from cinn_core.preparation.fourmost import prepare
 from cinn_core.prior import draw, from_z
-from cinn_core.projection import mask_projection
 from cinn_core.readers import read
 from cinn_core.stages import FluxVector
-from cinn_core.summary import summarise
 from cinn_core.targets import TARGET_NAMES
 
 SETTINGS = Settings(samples=64)
@@ -61,7 +61,7 @@ def work(model) -> Work:
 
 
 def make_work_latents() -> torch.Tensor:
-    from cinn_core.infer import random_latents
+    from cinn_core.inference.infer import random_latents
 
     return random_latents(SETTINGS.samples, SETTINGS.seed)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from cinn_core.broadening import (
+from cinn_core.forward_model.broadening import (
     LIMB_DARKENING,
     MODEL_STEP_KMS,
     broaden,

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
-from cinn_core.bundle import SavedStar, bundle_bytes, is_bundle, read_bundle, write_bundle
-from cinn_core.constraints import Constraint
 from cinn_core.errors import SpectrumError
+from cinn_core.inference.constraints import Constraint
+from cinn_core.output.bundle import SavedStar, bundle_bytes, is_bundle, read_bundle, write_bundle
+from cinn_core.output.record import put_together, take_apart
 from cinn_core.overrides import Overrides
 from cinn_core.readers import read
-from cinn_core.record import put_together, take_apart
 from cinn_core.stages import Medium
 from cinn_core.targets import TARGET_NAMES
 
@@ -126,7 +126,7 @@ def test_truncated_bundle_is_refused(zipped):
 
 
 def test_bundle_that_would_fill_the_memory_is_refused(zipped, monkeypatch):
-    monkeypatch.setattr("cinn_core.bundle._MAX_BYTES", 10_000_000)
+    monkeypatch.setattr("cinn_core.output.bundle._MAX_BYTES", 10_000_000)
     out = io.BytesIO(zipped)
     with zipfile.ZipFile(out, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("session/arrays/star.npy", bytes(10_000_000))

@@ -16,13 +16,8 @@ from typer.testing import CliRunner
 
 from app import server
 from app.cli import app
-from app.terminal import (
-    BenchmarkPrinter,
-    print_analysis,
-    print_emulator_figures,
-    print_preparation,
-)
-from app.terminal_network import print_network_figures
+from app.commands.terminal import BenchmarkPrinter, print_analysis, print_emulator_figures, print_preparation
+from app.commands.terminal_network import print_network_figures
 from cinn_core import __version__
 from cinn_core.benchmark import BenchmarkRow, IndexEntry, summarise_benchmark
 from cinn_core.errors import KielError

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from cinn_core.constraints import Constraint, constrain, constraint_weights, from_benchmark, parse_constraint
 from cinn_core.errors import KielError
+from cinn_core.inference.constraints import Constraint, constrain, constraint_weights, from_benchmark, parse_constraint
 from cinn_core.literature import benchmarks, literature_for, z_scores
+from cinn_core.output.report import plain
 from cinn_core.prior import N_TARGETS
-from cinn_core.report import plain
 from cinn_core.stages import PosteriorSamples
 from cinn_core.targets import COLUMN
 
@@ -112,7 +112,7 @@ def test_z_score_is_the_difference_over_both_errors(made_up):
 
 
 def test_constraints_are_recorded_as_plain_json(normal):
-    from cinn_core.constraints import to_json
+    from cinn_core.inference.constraints import to_json
 
     found = constrain(normal, [Constraint("logg", 4.44, 0.02, "seismology")])
     document = plain(to_json(found))

@@ -7,8 +7,8 @@ import pytest
 from synthetic import forward, templates
 
 from cinn_core import prior
-from cinn_core.continuum import coarse_continuum, fit_continuum, legendre_modes
 from cinn_core.instrument import ARMS, N_PIXELS, WAVELENGTH, arm_slices, pixel_sigma
+from cinn_core.preparation.continuum import coarse_continuum, fit_continuum, legendre_modes
 from cinn_core.targets import COLUMN
 
 

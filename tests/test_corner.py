@@ -13,8 +13,8 @@ from app.figures.corner_grid import BINS, axis_range, corner_grid, credible_leve
 from app.in_use import PosteriorKind, Range, selection_of
 from app.quantities import quantities, quantities_of
 from app.state import SessionState, Source
-from cinn_core.constraints import Constraint, constrain
-from cinn_core.summary import summarise
+from cinn_core.inference.constraints import Constraint, constrain
+from cinn_core.inference.summary import summarise
 from cinn_core.targets import COLUMN, TARGETS
 
 

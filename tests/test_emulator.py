@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cinn_core.emulator import Emulator, load_emulator, save_emulator
+from cinn_core.forward_model.emulator import Emulator, load_emulator, save_emulator
 from cinn_core.prior import draw
 from cinn_core.targets import COLUMN, a_li
 from cinn_core.training.emulator import EmulatorSettings, train_emulator

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from synthetic import forward, labels_of
 
-from cinn_core.error_floor import Leftover, judged_by_the_others, model_error_of, scaled
 from cinn_core.errors import WeightsError
-from cinn_core.instrument import N_PIXELS, WAVELENGTH
-from cinn_core.label_fit import Held, fit_labels
-from cinn_core.model_error import (
+from cinn_core.forward_model.error_floor import Leftover, judged_by_the_others, model_error_of, scaled
+from cinn_core.forward_model.label_fit import Held, fit_labels
+from cinn_core.forward_model.model_error import (
     ModelError,
     halpha_core,
     halpha_wings,
@@ -18,6 +17,7 @@ from cinn_core.model_error import (
     save_model_error,
     uniform_model_error,
 )
+from cinn_core.instrument import N_PIXELS, WAVELENGTH
 from cinn_core.prior import to_z
 from cinn_core.stages import FluxVector
 from cinn_core.targets import COLUMN

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from synthetic import observed, pixels, spectrum_of, templates
 
-from cinn_core.fourmost import prepare
+from cinn_core.preparation.fourmost import prepare
 from cinn_core.readers import read
 from cinn_core.stages import FluxVector, Medium
 

@@ -5,15 +5,15 @@ import pytest
 import torch
 from scipy.stats import genpareto
 
-from cinn_core.embedding_distance import distance_statistics, load_distance, save_distance
-from cinn_core.importance import _log_normal, _StudentT, weigh
-from cinn_core.infer import infer, log_snr_input
+from cinn_core.inference.embedding_distance import distance_statistics, load_distance, save_distance
+from cinn_core.inference.importance import _log_normal, _StudentT, weigh
+from cinn_core.inference.infer import infer, log_snr_input
+from cinn_core.inference.likelihood import make_likelihood
+from cinn_core.inference.network import Observation
+from cinn_core.inference.pareto import pareto_k
+from cinn_core.inference.projection import mask_projection
 from cinn_core.instrument import ARMS, N_COVERAGE, N_PIXELS, pixel_sigma
-from cinn_core.likelihood import make_likelihood
-from cinn_core.network import Observation
-from cinn_core.pareto import pareto_k
 from cinn_core.prior import N_LABELS, N_TARGETS, draw, to_z
-from cinn_core.projection import mask_projection
 from cinn_core.stages import Reliability
 
 

@@ -9,15 +9,21 @@ import pytest
 import torch
 
 from cinn_core.analyse import Model, analyse, analyse_spectrum
-from cinn_core.forward import ForwardModel
-from cinn_core.infer import infer, observe
+from cinn_core.evaluation.simulate import STARS, SimulatedStar, star_labels
+from cinn_core.explanation.saliency import (
+    coordinate_gradients,
+    ideal_weights,
+    integrated_gradients,
+    label_gradients,
+    saliency,
+)
+from cinn_core.forward_model.forward import ForwardModel
+from cinn_core.inference.infer import infer, observe
+from cinn_core.inference.network import Observation
+from cinn_core.inference.projection import mask_projection
 from cinn_core.instrument import N_PIXELS, WAVELENGTH, arm_slices, pixel_sigma
-from cinn_core.network import Observation
 from cinn_core.prior import N_TARGETS, from_z
-from cinn_core.projection import mask_projection
 from cinn_core.readers import read
-from cinn_core.saliency import coordinate_gradients, ideal_weights, integrated_gradients, label_gradients, saliency
-from cinn_core.simulate import STARS, SimulatedStar, star_labels
 from cinn_core.stages import FluxVector, PosteriorSamples
 from cinn_core.targets import COLUMN, TARGET_NAMES, a_li
 

@@ -6,15 +6,7 @@ import numpy as np
 import pytest
 
 from cinn_core import instrument
-from cinn_core.instrument import (
-    ARMS,
-    LITHIUM_ANGSTROM,
-    N_BLOCKS,
-    N_COVERAGE,
-    N_PIXELS,
-    WAVELENGTH,
-    told_coverage,
-)
+from cinn_core.instrument import ARMS, LITHIUM_ANGSTROM, N_BLOCKS, N_COVERAGE, N_PIXELS, WAVELENGTH, told_coverage
 
 
 def test_windows_are_the_green_and_red_arms_of_4most():

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from synthetic import forward
 
-from cinn_core.fourier_basis import MAX_RESOLVING_POWER
+from cinn_core.forward_model.fourier_basis import MAX_RESOLVING_POWER
+from cinn_core.forward_model.jacobian import jacobian
 from cinn_core.instrument import N_PIXELS
-from cinn_core.jacobian import jacobian
 from cinn_core.prior import N_LABELS, draw, from_z
 
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from cinn_core.answers import Answers, shortest_intervals, sobol_latents
-from cinn_core.evaluate import Evaluation, limit_widths, network_figures, target_numbers, uncertainties
-from cinn_core.held_out import HeldOutStars
+from cinn_core.evaluation.evaluate import Evaluation, limit_widths, network_figures, target_numbers, uncertainties
+from cinn_core.evaluation.held_out import HeldOutStars
+from cinn_core.evaluation.limit import clipped_z, information, posterior_covariance, van_trees
+from cinn_core.evaluation.lithium import lithium_equivalent_width
+from cinn_core.inference.answers import Answers, shortest_intervals, sobol_latents
 from cinn_core.instrument import pixel_sigma
-from cinn_core.limit import clipped_z, information, posterior_covariance, van_trees
-from cinn_core.lithium import lithium_equivalent_width
 from cinn_core.prior import N_LABELS, N_TARGETS, draw, from_z
 from cinn_core.targets import COLUMN, TARGET_NAMES, TARGETS
 

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from cinn_core.infer import refine_modes
-from cinn_core.network import N_TARGETS, Architecture, Network
+from cinn_core.inference.infer import refine_modes
+from cinn_core.inference.network import N_TARGETS, Architecture, Network
 
 SMALL = Architecture(
     n_components=8, embedding_width=32, embedding_layers=1, condition=16, couplings=6, coupling_width=32

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.io import fits
 
 from cinn_core.instrument import WAVELENGTH, pixel_sigma
-from cinn_core.prepared import write_prepared
+from cinn_core.preparation.prepared import write_prepared
 from cinn_core.readers import read
 from cinn_core.stages import Medium
 

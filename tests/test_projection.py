@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from cinn_core.inference.projection import Projection, continuum_modes, fit_projection, mask_projection
 from cinn_core.instrument import ARMS, N_PIXELS, WAVELENGTH, arm_slices
-from cinn_core.projection import Projection, continuum_modes, fit_projection, mask_projection
 
 
 def lines(rng: np.random.Generator, n: int) -> np.ndarray:

@@ -13,8 +13,8 @@ from synthetic import templates
 
 from cinn_core.data import data_directory
 from cinn_core.errors import SpectrumError
-from cinn_core.fourmost import TELLURIC_OXYGEN, prepare
 from cinn_core.instrument import ARMS, WAVELENGTH, arm_coverage
+from cinn_core.preparation.fourmost import TELLURIC_OXYGEN, prepare
 from cinn_core.readers import read
 from cinn_core.stages import FluxVector, Medium, Spectrum
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from cinn_core.report import dumps, plain, to_json
+from cinn_core.output.report import dumps, plain, to_json
 from cinn_core.stages import Summary
 from cinn_core.targets import TARGET_NAMES, TARGETS
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cinn_core.analyse import analyse, load_model
-from cinn_core.report import to_json
+from cinn_core.output.report import to_json
 from cinn_core.targets import TARGETS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,7 +7,7 @@ import pytest
 
 from cinn_core.errors import SpectrumError
 from cinn_core.instrument import ARMS, SPEED_OF_LIGHT_KMS, WAVELENGTH, fwhm_kms
-from cinn_core.resample import FWHM_PER_SIGMA, covered, rebin, remainder_fwhm, to_instrument, without_gaps
+from cinn_core.preparation.resample import FWHM_PER_SIGMA, covered, rebin, remainder_fwhm, to_instrument, without_gaps
 
 WAVE = 5140 + 0.012 * np.arange(139_000)
 EVERYWHERE = np.ones(WAVE.size, bool)

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cinn_core import sampler as sampler_module
-from cinn_core.answers import sobol_latents
-from cinn_core.network import N_TARGETS, Architecture, Network
-from cinn_core.sampler import Sampler
-from cinn_core.subnets import PlainSubnet, Precision, reduced_helps
+from cinn_core.inference import sampler as sampler_module
+from cinn_core.inference.answers import sobol_latents
+from cinn_core.inference.network import N_TARGETS, Architecture, Network
+from cinn_core.inference.sampler import Sampler
+from cinn_core.inference.subnets import PlainSubnet, Precision, reduced_helps
 
 
 def network(couplings: int = 8, condition: int = 24, clamp: float = 2.0) -> Network:
@@ -55,8 +55,8 @@ def test_samples_and_densities_are_those_of_freia(clamp: float) -> None:
 
 
 def test_shipped_network_gives_freias_samples_of_every_example(model, examples) -> None:
-    from cinn_core.fourmost import prepare
-    from cinn_core.infer import observe
+    from cinn_core.inference.infer import observe
+    from cinn_core.preparation.fourmost import prepare
     from cinn_core.readers import read
 
     latent = latents(1024)

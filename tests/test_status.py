@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
+from cinn_core.inference.status import EDGE_SHARE, density_in_prior, information, status_of
+from cinn_core.inference.summary import summarise
 from cinn_core.prior import N_TARGETS, from_z
 from cinn_core.stages import PosteriorSamples, Status
-from cinn_core.status import EDGE_SHARE, density_in_prior, information, status_of
-from cinn_core.summary import summarise
 from cinn_core.targets import COLUMN
 
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from cinn_core.inference.summary import summarise
+from cinn_core.inference.weighted import highest_density_interval
 from cinn_core.prior import N_TARGETS, from_z
 from cinn_core.stages import PosteriorSamples
-from cinn_core.summary import summarise
 from cinn_core.targets import TARGETS
-from cinn_core.weighted import highest_density_interval
 
 
 def narrow_posterior(n: int = 4000) -> PosteriorSamples:

@@ -13,9 +13,9 @@ from fake_engine import FakeEngine
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.cli_synthesis import parse_labels
-from cinn_core.broadening import MODEL_STEP_KMS
+from app.commands.synthesis import parse_labels
 from cinn_core.errors import DataError, SynthesisError
+from cinn_core.forward_model.broadening import MODEL_STEP_KMS
 from cinn_core.instrument import MODEL_FWHM_KMS, SPEED_OF_LIGHT_KMS
 from cinn_core.prior import MAX_METALLICITY, inside
 from cinn_core.readers import read

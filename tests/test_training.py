@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from cinn_core.emulator import matern52
+from cinn_core.forward_model.emulator import matern52
+from cinn_core.forward_model.model_error import HALPHA_ANGSTROM, HALPHA_CORE_ANGSTROM
+from cinn_core.inference.network import Architecture, Network, Observation
+from cinn_core.inference.projection import Projection
 from cinn_core.instrument import N_COVERAGE, N_PIXELS, WAVELENGTH, arm_coverage, pixel_sigma
-from cinn_core.model_error import HALPHA_ANGSTROM, HALPHA_CORE_ANGSTROM
-from cinn_core.network import Architecture, Network, Observation
-from cinn_core.projection import Projection
 from cinn_core.training.bank import Shard, save_shard
 from cinn_core.training.emulator import leave_one_out
 from cinn_core.training.network import (

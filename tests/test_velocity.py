@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from synthetic import POWER, labels_of, observed, pixels, spectrum_of, templates
 
-from cinn_core.fourmost import prepare
-from cinn_core.velocity import measure_velocity, shift_to_rest
+from cinn_core.preparation.fourmost import prepare
+from cinn_core.preparation.velocity import measure_velocity, shift_to_rest
 
 WAVE = pixels()
 

@@ -7,7 +7,7 @@ from astropy.io.votable import parse_single_table
 from astropy.table import Table
 
 from cinn_core.errors import DataError
-from cinn_core.verdicts import Grade, Verdict, Verdicts, as_csv, as_votable
+from cinn_core.output.verdicts import Grade, Verdict, Verdicts, as_csv, as_votable
 
 HOSTILE = Verdict(
     "a" * 64, '<img onerror=x>, "Štern"', "f.fits", Grade.BAD, "cosmic; DROP TABLE verdicts", "two\nlines", "Bob"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cinn_core import weighted
+from cinn_core.inference import weighted
 
 
 def test_equal_weights_change_nothing() -> None:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cinn_core.evaluate import Evaluation
+from cinn_core.evaluation.evaluate import Evaluation
 from cinn_core.prior import N_TARGETS, draw
 from cinn_core.targets import COLUMN, TARGETS, Target
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from app import theme
 from app.in_use import Selection
+from cinn_core.inference.weighted import representatives
 from cinn_core.prior import draw, teff_bounds
 from cinn_core.stages import Analysis
 from cinn_core.targets import COLUMN, TARGETS
-from cinn_core.weighted import representatives
 
 from .style import quiet
 

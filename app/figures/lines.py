@@ -12,10 +12,10 @@ from bokeh.events import Tap
 from numpy.typing import NDArray
 
 from app import theme
+from cinn_core.explanation.line_by_line import LineByLine, LineVerdict
+from cinn_core.explanation.modelled import Bands
 from cinn_core.instrument import WAVELENGTH
-from cinn_core.line_by_line import LineByLine, LineVerdict
 from cinn_core.line_windows import LineWindow, line_windows
-from cinn_core.modelled import Bands
 from cinn_core.stages import Analysis
 
 from .style import quiet

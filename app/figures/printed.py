@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from app import theme
 from app.quantities import Quantity, quantities_of
 from cinn_core import __version__
-from cinn_core.bundle import SavedStar
 from cinn_core.instrument import ARMS, WAVELENGTH, arm_slices
 from cinn_core.line_windows import LineWindow, five
 from cinn_core.literature import literature_for
+from cinn_core.output.bundle import SavedStar
 from cinn_core.stages import Analysis
 
 from .kiel import prior_outline

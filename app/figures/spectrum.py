@@ -11,10 +11,10 @@ from bokeh.models import CustomJSHover, HoverTool, Range1d
 from numpy.typing import NDArray
 
 from app import theme
-from cinn_core.exact import Exact
+from cinn_core.explanation.exact import Exact
+from cinn_core.explanation.modelled import Bands
 from cinn_core.instrument import ARMS, TELLURIC_OXYGEN, WAVELENGTH, Arm, arm_slices
 from cinn_core.line_windows import line_windows
-from cinn_core.modelled import Bands
 from cinn_core.stages import Analysis
 
 from .style import quiet

@@ -7,9 +7,9 @@ from bokeh.models import ColumnDataSource, HoverTool, Whisker
 from bokeh.plotting import figure
 
 from app import theme
-from cinn_core.catalogue import Row
 from cinn_core.instrument import ARMS, WAVELENGTH, Arm
 from cinn_core.literature import FLOOR
+from cinn_core.output.catalogue import Row
 from cinn_core.stages import Analysis
 
 from .spectrum import pixels

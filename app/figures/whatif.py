@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app import theme
+from cinn_core.explanation.what_if import WhatIf, around
 from cinn_core.instrument import WAVELENGTH, Arm
 from cinn_core.line_windows import LineWindow, line_windows
 from cinn_core.stages import Analysis
-from cinn_core.what_if import WhatIf, around
 
 from .spectrum import draw_residual, landmarks, pixels, stacked, wavelength_dimension
 from .style import quiet

@@ -8,11 +8,11 @@ import panel as pn
 import panel_material_ui as pmui
 
 from app.visit import Visit
-from cinn_core.constraints import A_LI, FEW_SAMPLES, Constraint, from_benchmark
 from cinn_core.errors import KielError
+from cinn_core.inference.constraints import A_LI, FEW_SAMPLES, Constraint, from_benchmark
+from cinn_core.inference.weighted import effective_samples
 from cinn_core.literature import benchmarks, literature_for
 from cinn_core.targets import TARGETS
-from cinn_core.weighted import effective_samples
 
 from .parts import card, fill, html, live
 

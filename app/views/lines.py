@@ -14,9 +14,9 @@ from app.figures.lines import draw_line, draw_lines, rows_of
 from app.findings import LeftOut, leave_out
 from app.quantities import label_of, value_text
 from app.visit import Visit
-from cinn_core.line_by_line import LineByLine, LineVerdict, drives
+from cinn_core.explanation.line_by_line import LineByLine, LineVerdict, drives
+from cinn_core.explanation.modelled import Bands
 from cinn_core.line_windows import LineWindow, line_windows
-from cinn_core.modelled import Bands
 from cinn_core.stages import Analysis, Summary
 from cinn_core.targets import COLUMN, TARGETS
 

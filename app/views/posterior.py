@@ -14,9 +14,9 @@ from app.in_use import PosteriorKind, kinds
 from app.quantities import Quantity, quantities_of
 from app.state import SessionState
 from app.visit import Visit
-from cinn_core.bundle import SavedStar
+from cinn_core.inference.summary import summarise
 from cinn_core.literature import Benchmark, literature_for
-from cinn_core.summary import summarise
+from cinn_core.output.bundle import SavedStar
 from cinn_core.targets import TARGETS
 
 from .deliver import deliver

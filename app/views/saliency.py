@@ -15,9 +15,9 @@ from app import theme
 from app.figures.saliency import ROW_HEIGHT, draw_map, map_options
 from app.quantities import label_of
 from app.visit import Visit
+from cinn_core.explanation.peaks import Peak, elements_of_pixels, strongest_peaks, typical_saliency
 from cinn_core.instrument import ARMS
 from cinn_core.model import Model
-from cinn_core.peaks import Peak, elements_of_pixels, strongest_peaks, typical_saliency
 from cinn_core.stages import Saliency
 from cinn_core.targets import COLUMN, TARGETS
 
@@ -141,7 +141,8 @@ def peak_card(visit: Visit, background: Background) -> pn.Column:
     state = visit.state
     table = pn.widgets.Tabulator(
         pd.DataFrame(), disabled=True, show_index=False, layout="fit_columns", sizing_mode="stretch_width", margin=0,
-        theme="simple", stylesheets=[TABLE_CSS], selectable=1, sortable=False, text_align={"share": "right"}, widths={"Å": 52, "line": 82, "elem.": 42, "more flux": 62},
+        theme="simple", stylesheets=[TABLE_CSS], selectable=1, sortable=False,
+        text_align={"share": "right"}, widths={"Å": 52, "line": 82, "elem.": 42, "more flux": 62},
     )  # fmt: skip
     now: list[tuple[Peak, ...]] = [()]
 

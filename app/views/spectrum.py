@@ -23,9 +23,9 @@ from app.figures.spectrum import (
 from app.findings import synthesise
 from app.quantities import label_of
 from app.visit import Visit
-from cinn_core.exact import can_synthesise
+from cinn_core.explanation.exact import can_synthesise
+from cinn_core.explanation.modelled import Bands
 from cinn_core.instrument import ARMS, Arm
-from cinn_core.modelled import Bands
 from cinn_core.stages import Analysis
 from cinn_core.targets import COLUMN
 

@@ -12,9 +12,9 @@ from app.figures.stars import draw_comparison, draw_differences, thumbnail
 from app.quantities import quantities
 from app.state import Star
 from app.visit import Visit
-from cinn_core.catalogue import Row, as_csv, as_votable, catalogue_row
 from cinn_core.instrument import ARMS
 from cinn_core.literature import FLOOR
+from cinn_core.output.catalogue import Row, as_csv, as_votable, catalogue_row
 from cinn_core.targets import COLUMN, TARGETS
 
 from .deliver import deliver

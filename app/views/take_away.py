@@ -10,8 +10,8 @@ import panel_material_ui as pmui
 
 from app.state import SessionState
 from app.visit import Visit
-from cinn_core.bundle import SavedStar, bundle_bytes
-from cinn_core.citation import citation
+from cinn_core.output.bundle import SavedStar, bundle_bytes
+from cinn_core.output.citation import citation
 
 from .deliver import deliver
 from .parts import card, fill, html

@@ -8,7 +8,7 @@ import panel_material_ui as pmui
 from app.verdict_store import verdict_store
 from app.visit import Visit
 from cinn_core.errors import KielError
-from cinn_core.verdicts import Grade, Verdict
+from cinn_core.output.verdicts import Grade, Verdict
 
 from .parts import card, fill, html
 

@@ -15,12 +15,12 @@ from app.figures.whatif import Kept, draw_arm_now, draw_line_now, draw_residual_
 from app.inference import QUICK
 from app.quantities import label_of, value_text
 from app.visit import Visit
+from cinn_core.explanation.modelled import with_nuisances_of_z
+from cinn_core.explanation.what_if import WhatIf, changed_most, from_sliders, slider_bounds, to_sliders, what_if
 from cinn_core.instrument import ARMS
 from cinn_core.line_windows import LineWindow, line_windows
-from cinn_core.modelled import with_nuisances_of_z
 from cinn_core.stages import Analysis
 from cinn_core.targets import NUISANCE_BOUNDS, TARGETS, Target
-from cinn_core.what_if import WhatIf, changed_most, from_sliders, slider_bounds, to_sliders, what_if
 
 from .parts import card, fill, grid, heading, html
 
@@ -170,7 +170,8 @@ def _slider(name: str, low: float, high: float) -> pmui.FloatSlider:
     unit = f" [{target.unit}]" if target and target.unit != "dex" else ""
     label = label_of(name) if target else f"[{name.removesuffix('_fe').capitalize()}/Fe]"
     return pmui.FloatSlider(
-        name=f"{label}{unit}", start=low, end=high, step=_STEPS.get(name, 0.01), format=_format(target), value=low, size="small", margin=(0, 4),
+        name=f"{label}{unit}", start=low, end=high, step=_STEPS.get(name, 0.01), format=_format(target),
+        value=low, size="small", margin=(0, 4),
         sizing_mode="stretch_width", css_classes=[f"slider-{name}"],
     )  # fmt: skip
 

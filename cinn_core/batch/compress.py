@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from ..infer import log_snr_input
+from ..inference.infer import log_snr_input
+from ..inference.network import Observation
+from ..inference.projection import RIDGE_SIGMA, Projection
 from ..instrument import N_PIXELS, told_coverage
 from ..model import Model
-from ..network import Observation
-from ..projection import RIDGE_SIGMA, Projection
 from ..stages import FluxVector
 
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ..continuum import fit_continuum
 from ..errors import KielError, SpectrumError
-from ..fourmost import Preparation, WantedContinuum, WantedVelocity, preparation
-from ..medium import joined, settle_medium
-from ..model_error import shipped_model_error
+from ..forward_model.model_error import shipped_model_error
 from ..overrides import NOTHING_GIVEN
+from ..preparation.continuum import fit_continuum
+from ..preparation.fourmost import Preparation, WantedContinuum, WantedVelocity, preparation
+from ..preparation.medium import joined, settle_medium
+from ..preparation.templates import Templates
+from ..preparation.velocity import Velocity, to_log, velocities_on_log
 from ..stages import FluxVector, Medium, Spectrum, Step
-from ..templates import Templates
-from ..velocity import Velocity, to_log, velocities_on_log
 
 _AT_ONCE = 64
 

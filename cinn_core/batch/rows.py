@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..derived import derived_values
 from ..errors import DataError
+from ..inference.derived import derived_values
 from ..instrument import ARMS
 from ..prior import N_TARGETS
 from ..stages import FluxVector, PosteriorSamples, Summary, TargetSummary

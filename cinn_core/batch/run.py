@@ -21,7 +21,7 @@ import torch
 from ..assets import asset_path
 from ..errors import DataError, WeightsError
 from ..model import emulator_path, load_forward
-from ..templates import Templates, make_templates
+from ..preparation.templates import Templates, make_templates
 from ..weights import file_hash
 from .plan import Plan, Settings, Shard
 from .shard import Prepared, Work, finish_shard, make_work, prepare_shard, process_shard

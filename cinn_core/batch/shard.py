@@ -12,17 +12,17 @@ from torch import Tensor
 
 from .. import __version__
 from ..analyse import answer_flags
-from ..answers import sobol_latents
 from ..errors import KielError
-from ..infer import infer_many, random_latents
+from ..explanation.modelled import modelled, variance, with_nuisances_of_z
+from ..inference.answers import sobol_latents
+from ..inference.infer import infer_many, random_latents
+from ..inference.network import Observation
+from ..inference.sampler import Sampler
+from ..inference.subnets import Precision
+from ..inference.summary import summarise
 from ..model import Model, load_model
-from ..modelled import modelled, variance, with_nuisances_of_z
-from ..network import Observation
-from ..sampler import Sampler
+from ..preparation.templates import Templates
 from ..stages import FluxVector, PosteriorSamples
-from ..subnets import Precision
-from ..summary import summarise
-from ..templates import Templates
 from .compress import observe_many
 from .load import load
 from .plan import Plan, Settings, Shard

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..bias import KnownAnswer, cross_validated, groups_of
-from ..report import plain
+from ..output.report import plain
+from .bias import KnownAnswer, cross_validated, groups_of
 from .figures import BenchmarkFigures, compare, figures_of, noisy
 from .measure import Answer, BenchmarkRow, differences, known_answer, z_scores
 from .robustness import Shift

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..error_floor import LOWEST_FEH, TEFF_RANGE
 from ..errors import DataError
+from ..forward_model.error_floor import LOWEST_FEH, TEFF_RANGE
 from ..literature import FLOOR
 
 COMPARED: tuple[str, ...] = tuple(FLOOR)

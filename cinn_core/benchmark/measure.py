@@ -10,19 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analyse import analyse
-from ..bias import BiasCorrection, KnownAnswer
 from ..errors import DataError, KielError
-from ..infer import infer, observe
-from ..line_fits import LineFits, fit_lines
+from ..explanation.line_fits import LineFits, fit_lines
+from ..forward_model.model_error import shipped_model_error
+from ..inference.infer import infer, observe
+from ..inference.projection import mask_projection
+from ..inference.summary import summarise
+from ..inference.weighted import representatives
 from ..model import Model
-from ..model_error import shipped_model_error
-from ..noise import degraded
+from ..preparation.noise import degraded
 from ..prior import N_LABELS, N_TARGETS, from_z
-from ..projection import mask_projection
 from ..stages import FluxVector, PosteriorSamples, Status, Summary
-from ..summary import summarise
 from ..targets import a_li
-from ..weighted import representatives
+from .bias import BiasCorrection, KnownAnswer
 from .index import COMPARED, IndexEntry
 from .resimulated import ResimulationCheck, check_resimulation
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bias import BiasCorrection
-from ..label_fit import pixel_noise
+from ..explanation.modelled import QUANTILES, modelled, with_nuisances
+from ..explanation.resimulate import noise_of
+from ..forward_model.label_fit import pixel_noise
 from ..line_windows import line_windows
 from ..model import Model
-from ..modelled import QUANTILES, modelled, with_nuisances
 from ..prior import from_z
-from ..resimulate import noise_of
 from ..stages import FluxVector, PosteriorSamples
 from ..targets import COLUMN
+from .bias import BiasCorrection
 
 VARIED: tuple[str, ...] = ("feh", "mg_fe", "ca_fe", "li_fe")
 """The abundances that stand at their quantiles, all else at the MAP; those that a bias correction moves."""

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..fourmost import prepare
+from ..inference.summary import summarise
 from ..instrument import ARMS, arm_slices
 from ..model import Model
 from ..overrides import NOTHING_GIVEN, Overrides
+from ..preparation.fourmost import prepare
 from ..readers import read
 from ..stages import FluxVector, Spectrum, Summary
-from ..summary import summarise
 from .measure import posterior_of
 
 SNRS = (20.0, 50.0, 100.0, 250.0, 500.0)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
-from ..resample import rebin
+from ..preparation.resample import rebin
 from ..stages import Step
 from .blaze import fit_blazes
 from .common import Pixels

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..broadening import broaden
-from ..forward import SYNTHESIS_COLUMNS, ForwardModel
+from ..forward_model.broadening import broaden
+from ..forward_model.forward import SYNTHESIS_COLUMNS, ForwardModel
 from ..instrument import RESOLVING_POWER
 from ..targets import COLUMN
 from .engine import Engine, to_grid

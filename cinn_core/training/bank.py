@@ -18,22 +18,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..continuum import fit_continuum
-from ..forward import SYNTHESIS_COLUMNS, ForwardModel
+from ..forward_model.forward import SYNTHESIS_COLUMNS, ForwardModel
+from ..inference.projection import MaskedProjection, Projection, fit_projection, mask_projection, stored
 from ..instrument import LSF_SIGMA_PIXELS, told_coverage
 from ..model import load_forward
+from ..preparation.continuum import fit_continuum
+from ..preparation.templates import Templates, make_templates
 from ..prior import N_TARGETS, draw, to_z
-from ..projection import MaskedProjection, Projection, fit_projection, mask_projection, stored
 from ..targets import COLUMN
-from ..templates import Templates, make_templates
 from .emulator_error import draw_emulator_errors
-from .realism import (
-    RESOLVING_POWER_RANGE,
-    VELOCITY_ERROR_KMS,
-    continuum_errors,
-    draw_good_pixels,
-    model_errors,
-)
+from .realism import RESOLVING_POWER_RANGE, VELOCITY_ERROR_KMS, continuum_errors, draw_good_pixels, model_errors
 
 SHARD_STARS = 512
 _BATCH = 256

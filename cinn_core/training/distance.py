@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..embedding_distance import DistanceStatistics, distance_statistics
+from ..inference.embedding_distance import DistanceStatistics, distance_statistics
+from ..inference.network import Network, Observation
 from ..model import Model
-from ..network import Network, Observation
 from .bank import Shard, make_shard
 from .network import NetworkSettings, Stars, draw_observations
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..emulator import N_INPUTS, Emulator, EmulatorBlock, emulator_inputs, matern52
+from ..forward_model.emulator import N_INPUTS, Emulator, EmulatorBlock, emulator_inputs, matern52
 from ..targets import COLUMN, TARGETS
 from .grid_data import Grid, synthesis_labels
 

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..emulator import Emulator, emulator_inputs
+from ..forward_model.emulator import Emulator, emulator_inputs
 
 _N_ATMOSPHERE = 4  # Teff, log g, [Fe/H], vmic: what the size of the error follows
 _N_NEIGHBOURS = 12

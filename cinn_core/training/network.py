@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ..inference.network import Architecture, Network, Observation
+from ..inference.projection import Projection
 from ..instrument import ARMS, MAX_SNR, MIN_SNR, pixel_sigma
 from ..model import save_network
-from ..network import Architecture, Network, Observation
-from ..projection import Projection
 from .bank import Shard, load_shard
 
 VALIDATION_EVERY = 20

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..forward_model.model_error import shipped_model_error
 from ..instrument import ARMS, LITHIUM_ANGSTROM, N_PIXELS, SPEED_OF_LIGHT_KMS, TELLURIC_OXYGEN, WAVELENGTH, arm_slices
-from ..model_error import shipped_model_error
 
 VELOCITY_ERROR_KMS = 1.0
 RESOLVING_POWER_RANGE = (18_500.0, 21_500.0)

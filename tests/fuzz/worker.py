@@ -20,8 +20,8 @@ import numpy as np
 from cinn_core.analyse import analyse_spectrum, load_model
 from cinn_core.errors import KielError
 from cinn_core.instrument import MAX_SNR, MIN_SNR
+from cinn_core.output.report import dumps, to_json
 from cinn_core.readers import read
-from cinn_core.report import dumps, to_json
 from cinn_core.stages import Analysis, Spectrum
 from cinn_core.targets import TARGETS
 

@@ -1,0 +1,1 @@
+"""The commands of `kiel`, one module a family, and what they print."""

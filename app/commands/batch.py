@@ -1,0 +1,101 @@
+"""The commands `kiel batch` and `kiel export`: many spectra to Parquet partitions, and these as one VOTable or FITS table."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import DeviceOption, NetworkOption, SamplesOption, SeedOption
+
+if TYPE_CHECKING:
+    from cinn_core.batch.run import Progress
+
+_AHEAD_S = 0.5
+
+
+def batch(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT…",
+            help="Files, folders, globs, URLs, tables and stacks of many spectra; @LIST names a list of them.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder of the partitions; an earlier batch goes on.")
+    ],
+    samples: SamplesOption = 4096,
+    seed: SeedOption = 0,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that read and prepare.")] = os.cpu_count() or 1,
+    shard: Annotated[int, typer.Option(min=1, max=100_000, help="Spectra a partition.")] = 256,
+    fast: Annotated[bool, typer.Option("--fast", help="512 Sobol latents a star instead of random samples.")] = False,
+    reduced: Annotated[
+        bool, typer.Option("--reduced", help="bfloat16 in the hidden layers, where the hardware has it.")
+    ] = False,
+    keep_samples: Annotated[
+        bool, typer.Option("--keep-samples", help="Write the samples too, in half precision.")
+    ] = False,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Over a Ray cluster: ray://HOST:PORT, auto, or local.")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(metavar="TABLE", help="When done, also one table: .vot, .xml or .fits.")
+    ] = None,
+    network: NetworkOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """The posterior of every spectrum as a row of Parquet partitions; stopped or killed, the same command goes on."""
+    from cinn_core.batch.export import export_rows, require_table_name
+    from cinn_core.batch.items import find_items
+    from cinn_core.batch.plan import Settings, make_plan
+    from cinn_core.batch.run import run_local, sole_user, weights_of
+
+    if export is not None:
+        require_table_name(export)
+    own = None if network is None else str(network.absolute())
+    settings = Settings(512 if fast else samples, seed, reduced, fast, keep_samples, own)
+    found = list(find_items(inputs))
+    with sole_user(out):
+        plan = make_plan(out, found, settings, weights_of(settings), shard)
+        todo = plan.n_items - plan.n_done()
+        typer.echo(f"{plan.n_items} spectra, {todo} to do, in {out}")
+        report = _Line()
+        if todo and ray is not None:
+            from cinn_core.batch.cluster import run_on_ray
+
+            run_on_ray(plan, ray, None if ray != "local" else processes, report)
+        elif todo:
+            run_local(plan, device, min(processes, -(-todo // shard)), report)
+        report.end()
+        answered, refused = plan.counts()
+        typer.echo(f"Written: {plan.folder / 'rows'} ({answered} stars, {refused} refused, each with its reason)")
+        if export is not None:
+            export_rows(plan, export)
+            typer.echo(f"Written: {export}")
+
+
+class _Line:
+    """Progress as one line that is written over on a terminal, and as a line a minute elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal, self._last, self._shown = sys.stderr.isatty(), "", 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        import time
+
+        hours, rest = divmod(int(progress.seconds_left), 3600)
+        left = f"{hours} h {rest // 60:02d} min" if hours else f"{rest // 60} min {rest % 60:02d} s"
+        self._last = f"{progress.done} of {progress.total}, {progress.per_second:.2f} a second, {left} left"
+        if self._terminal:
+            typer.echo(f"\r{self._last}   ", err=True, nl=False)
+        elif time.monotonic() - self._shown > 60:
+            self._shown = time.monotonic()
+            typer.echo(self._last, err=True)
+
+    def end(self) -> None:
+        if self._last:
+            typer.echo(f"\r{self._last}" if self._terminal else self._last, err=True)

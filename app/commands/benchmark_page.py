@@ -1,0 +1,71 @@
+"""The benchmark as one HTML page that needs nothing else: what the terminal shows, and the figures."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+
+from cinn_core import __version__
+from cinn_core.benchmark.document import correction_figures
+from cinn_core.benchmark.figures import figures_of, noisy
+from cinn_core.benchmark.measure import BenchmarkRow
+from cinn_core.benchmark.robustness import Shift
+
+from .. import theme
+from ..figures.benchmark import as_bytes, comparison_figure, residual_figure
+from . import terminal_benchmark as terminal
+
+_WIDTH = 170
+_STYLE = f"""
+body {{ font: 15px/1.5 system-ui, sans-serif; color: {theme.INK}; background: {theme.GROUND}; margin: 2rem auto; max-width: 90rem; }}
+section {{ background: {theme.CARD}; border: 1px solid {theme.LINE}; border-radius: 8px; padding: 1rem 1.5rem; margin: 1rem 0; }}
+pre {{ font: 12px/1.35 ui-monospace, monospace; overflow-x: auto; }}
+img {{ max-width: 100%; }}
+"""
+
+
+def page(rows: Sequence[BenchmarkRow], robust: Mapping[str, Mapping[str, Mapping[str, Shift]]]) -> str:
+    """The page; every text from outside is escaped, nothing is loaded from elsewhere."""
+    sections = [
+        ("Spectra", _printed(lambda console: _rows(rows, console))),
+        ("At the S/N of the data", _printed(lambda c: terminal.print_figures(figures_of(rows), "Stars that count", c))),
+    ]
+    if any(row.degraded for row in rows):
+        degraded = figures_of(rows, noisy)
+        sections.append(("With noise added", _printed(lambda c: terminal.print_figures(degraded, "Noise added", c))))
+    sections += [
+        ("Metal-poor stars, and what is outside the domain", _printed(lambda c: terminal.print_others(rows, c))),
+        ("Lithium", _printed(lambda c: terminal.print_lithium(rows, c))),
+        ("Bias correction", _printed(lambda c: terminal.print_correction(correction_figures(rows), c))),
+    ]
+    if robust:
+        sections.append(("Robustness", _printed(lambda c: terminal.print_robustness(robust, c))))
+    figures = [
+        ("Found against reference", _image(as_bytes(comparison_figure(rows), "png"))),
+        ("Residual spectra", _image(as_bytes(residual_figure(rows), "png"))),
+    ]
+    body = "".join(f"<section><h2>{title}</h2>{content}</section>\n" for title, content in (*figures, *sections))
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Kiel: benchmark stars</title>'
+        f"<style>{_STYLE}</style></head>\n<body><h1>Benchmark stars</h1><p>Kiel {__version__}</p>\n{body}</body></html>\n"
+    )
+
+
+def _rows(rows: Sequence[BenchmarkRow], console: Console) -> None:
+    printer = terminal.BenchmarkPrinter(console)
+    for row in rows:
+        printer.row(row)
+
+
+def _printed(draw) -> str:  # noqa: ANN001
+    """What a function prints, as preformatted HTML; rich escapes it."""
+    console = Console(record=True, width=_WIDTH, file=io.StringIO(), color_system=None)
+    draw(console)
+    return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+
+
+def _image(png: bytes) -> str:
+    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">'

@@ -1,0 +1,131 @@
+"""The commands `kiel train` and `kiel evaluate emulator`: learning, and figures on stars that took no part in it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cinn_core.errors import DataError
+
+from .options import DataOption, JsonOption, NetworkOption, SeedOption, require_folder_of, write_json
+
+if TYPE_CHECKING:
+    from cinn_core.training.grid_data import Grid
+
+train = typer.Typer(no_args_is_help=True, help="Learning, resumable.")
+evaluate = typer.Typer(no_args_is_help=True, help="Figures on held-out stars.")
+
+GridOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--grid",
+        metavar="FILE.h5",
+        help="Grid file all of whose stars are used; may be repeated. Without it: the test stars of DATA/grid.",
+    ),
+]
+
+
+@train.command("emulator")
+def train_emulator(
+    out: Annotated[Path, typer.Argument(metavar="OUT.safetensors", help="Weights to write; the card goes beside.")],
+    data: DataOption = None,
+) -> None:
+    """Learn the emulator from the synthetic grids of the data folder."""
+    require_folder_of(out)
+    from cinn_core.data import data_directory
+    from cinn_core.forward_model.emulator import save_emulator
+    from cinn_core.training.emulator import EmulatorSettings
+    from cinn_core.training.emulator import train_emulator as learn
+    from cinn_core.training.grid_data import calibrated_files, other_files, read_grid
+
+    folder = data_directory(data)
+    if folder is None:
+        raise DataError("There is no data folder with grids; name one with --data or KIEL_DATA.")
+    own, other, settings = read_grid(calibrated_files(folder)), other_files(folder), EmulatorSettings()
+    emulator = learn(own, read_grid(other) if other else None, settings, typer.echo)
+    training = {"stars": emulator.n_own, "other_list_stars": len(emulator.anchors) - emulator.n_own}
+    card = {"physics": "lte", "training": {**training, "grid_digest": own.digest, "settings": asdict(settings)}}
+    save_emulator(emulator, out, card)
+    typer.echo(f"Written: {out}")
+
+
+@train.command("network")
+def train_network(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of this training; an earlier one is resumed.")],
+    shards: Annotated[int, typer.Option(min=20, help="Training stars, in shards of 512.")] = 430,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")] = 10_000,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that simulate stars.")] = os.cpu_count() or 1,
+    start: Annotated[
+        Path | None, typer.Option(metavar="WEIGHTS", help="Go on from this network, whose projection is kept.")
+    ] = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Simulate stars with the shipped emulator and train the network on them; needs nothing else."""
+    from cinn_core.inference.network import Architecture
+    from cinn_core.model import emulator_path, load_network
+    from cinn_core.training.bank import BankSettings, fill_bank
+    from cinn_core.training.network import NetworkSettings
+    from cinn_core.training.network import train_network as learn
+    from cinn_core.weights import file_hash
+
+    bank, settings = BankSettings(seed=seed), NetworkSettings(steps=steps, seed=seed)
+    typer.echo(f"Simulating {shards} shards in {run / 'bank'}; those that exist are kept")
+    kept, earlier, earlier_card = load_network(start) if start else (None, None, None)
+    projection = fill_bank(run / "bank", emulator_path(), shards, bank, processes, kept)
+    card: dict[str, object] = {
+        "emulator_sha256": file_hash(emulator_path()),
+        "bank": {**asdict(bank), "shards": shards},
+        "start_sha256": earlier_card["sha256"] if earlier_card else None,
+    }
+    architecture = Architecture(n_components=projection.n_components)
+    weights = learn(run / "bank", projection, architecture, settings, run, card, typer.echo, earlier)
+    typer.echo(f"Written: {weights} (kiel analyse --network {weights} uses it)")
+
+
+@train.command("distance")
+def train_distance(network: NetworkOption = None, seed: SeedOption = 0) -> None:
+    """What the embeddings of training stars look like, so that a star unlike all of them is told; beside the weights."""
+    from cinn_core.inference.embedding_distance import save_distance
+    from cinn_core.model import load_model, shipped_network_path
+    from cinn_core.training.distance import measure_distances
+
+    model = load_model("auto", network)
+    found = measure_distances(model, seed, progress=typer.echo)
+    path = save_distance(found, network or shipped_network_path(), model.cards["network"]["sha256"])
+    typer.echo(f"Written: {path} (1 % of simulated stars lie beyond {found.threshold:.2f})")
+
+
+@evaluate.command("emulator")
+def evaluate_emulator(grid: GridOption = None, data: DataOption = None, json: JsonOption = None) -> None:
+    """The emulator against physical synthesis: flux errors by line and by region of the Kiel diagram."""
+    require_folder_of(json)
+    from cinn_core.forward_model.evaluate_emulator import emulator_figures
+    from cinn_core.model import load_forward
+
+    from .terminal import print_emulator_figures
+
+    stars = held_out(grid, data)
+    figures = emulator_figures(load_forward(), stars)
+    print_emulator_figures(figures)
+    write_json(figures, json)
+
+
+def held_out(files: list[Path] | None, data: Path | None) -> Grid:
+    """All stars of the files named, else the test stars of the data folder's grids with the calibrated line list."""
+    from cinn_core.data import data_directory
+    from cinn_core.training.grid_data import calibrated_files, read_grid
+
+    if files:
+        missing = [path for path in files if not path.is_file()]
+        if missing:
+            raise DataError(f"There is no grid file {missing[0]}; check the name and the folder.")
+        return read_grid(files)
+    folder = data_directory(data)
+    if folder is None:
+        raise DataError("There is no data folder; name one with --data or KIEL_DATA, or grid files with --grid.")
+    grid = read_grid(calibrated_files(folder))
+    return grid.select(grid.is_test)

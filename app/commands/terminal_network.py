@@ -1,0 +1,146 @@
+"""What `kiel evaluate network` prints: errors by S/N, then every figure of one S/N beside the paper's and the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cinn_core.evaluation.paper import paper_nrmse
+from cinn_core.targets import TARGETS
+
+from .terminal import fine
+
+_TABLES = (("snr", "n", "stars with [Fe/H] > -2.5"), ("snr_all", "n_all", "stars, all metallicities"))
+
+
+def print_network_figures(
+    figures: Mapping[str, Any], uncertainty: Mapping[str, Any] | None = None, console: Console | None = None
+) -> None:
+    """Scatter of map - truth by S/N; then, for each of the two groups of stars, all figures at each S/N of note."""
+    console = console or Console(width=max(Console().width, 150))
+    for key, count, words in _TABLES:
+        title = f"Standard deviation of map - truth, {figures[count]} {words}, realism {figures['realism']:g}"
+        table = Table("S/N per Å", title=title, title_justify="left")
+        for target in TARGETS:
+            table.add_column(escape(target.label), justify="right")
+        for snr, found in figures[key].items():
+            table.add_row(snr, *(fine(found[target.name]["sigma"], target) for target in TARGETS))
+        console.print(table)
+        for snr in _of_note(figures[key]):
+            spread = uncertainty[key][snr] if uncertainty else {}
+            console.print(_detail(figures[key][snr], spread, int(snr), f"S/N {snr} per Å, {figures[count]} {words}"))
+
+
+def _of_note(found: Mapping[str, Any]) -> list[str]:
+    """S/N 20, 100 and 250 where they were evaluated, else all (at most three)."""
+    chosen = [snr for snr in ("20", "100", "250") if snr in found]
+    return chosen or list(found)[:3]
+
+
+def _detail(found: Mapping[str, Any], spread: Mapping[str, Any], snr: int, title: str) -> Table:
+    headings = (
+        "σ map",
+        "± ",
+        "bias",
+        "σ median",
+        "NRMSE map",
+        "median",
+        "paper",
+        "68 % width",
+        "limit",
+        "ratio",
+        "68 %",
+        "95 %",
+    )
+    table = Table("target", title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for target in TARGETS:
+        f, e = found[target.name], spread.get(target.name, {})
+        paper = paper_nrmse(target.name, snr)
+        table.add_row(
+            escape(target.label),
+            fine(f["sigma"], target),
+            fine(e["sigma"], target) if e else "–",
+            fine(f["bias"], target),
+            fine(f["sigma_median"], target),
+            f"{f['nrmse']:.3f}",
+            f"{f['nrmse_median']:.3f}",
+            "–" if paper is None else f"{paper:.3f}",
+            fine(f["width68"], target),
+            fine(f["limit68"], target),
+            f"{f['width68'] / f['limit68']:.2f}",
+            f"{100 * f['coverage68']:.0f}",
+            f"{100 * f['coverage95']:.0f}",
+        )
+    return table
+
+
+def print_network_details(details: Mapping[str, Any], console: Console | None = None) -> None:
+    """What the tables leave out: lithium where its line shows, and how much of the limit the compression keeps."""
+    console = console or Console()
+    for snr, lithium in details["lithium"].items():
+        console.print(
+            f"S/N {snr}: [Li/Fe] where its line exceeds 15 mÅ and vbroad < 50 km/s, [Fe/H] > -2.5: "
+            f"σ map {lithium['sigma']:.3f}, median {lithium['sigma_median']:.3f} dex ({lithium['n']} spectra)",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
+    for snr, loss in details["compression"].items():
+        worst = ", ".join(f"{name} {ratio:.2f}" for name, ratio in sorted(loss.items(), key=lambda x: -x[1])[:4])
+        console.print(
+            f"S/N {snr}: limit of the compressed spectrum over that of all pixels, largest: {worst}", highlight=False
+        )
+
+
+def print_calibration(figures: Mapping[str, Any], console: Console | None = None) -> None:
+    """Coverage of the 68 and 95 % intervals of every target, and the verdicts of the tests, by realism and S/N."""
+    console = console or Console(width=max(Console().width, 150))
+    for realism, by_snr in figures["realism"].items():
+        title = f"Coverage of 68 / 95 % intervals [%], {figures['n']} draws of the prior, realism {realism}"
+        table = Table("S/N per Å", title=title, title_justify="left")
+        for target in TARGETS:
+            table.add_column(escape(target.label), justify="right")
+        for snr, found in by_snr.items():
+            held = (found["targets"][target.name] for target in TARGETS)
+            table.add_row(snr, *(f"{100 * h['coverage68']:.1f} {100 * h['coverage95']:.1f}" for h in held))
+        console.print(table)
+        for snr, found in by_snr.items():
+            limits = found["lithium_limits"]
+            share = "none" if limits["held"] is None else f"{100 * limits['held']:.1f} % of {limits['n']}"
+            console.print(
+                f"S/N {snr}: ranks rejected at 1 % for {', '.join(found['sbc_rejected']) or 'no target'}; "
+                f"TARP {'rejected' if found['tarp_rejected'] else 'not rejected'} (p {found['tarp_p']:.3g}, "
+                f"area {found['tarp_area']:+.3f}); lithium below its 95 % upper limit: {share}",
+                highlight=False,
+                soft_wrap=True,
+                markup=False,
+            )
+
+
+def print_saliency(figures: Mapping[str, Any], console: Console | None = None) -> None:
+    """How the saliency of held-out stars compares with the ideal weights and with each element's own lines."""
+    console = console or Console()
+    title = f"Saliency of {figures['n']} stars at S/N {figures['snr']} per Å"
+    table = Table("target", title=title, title_justify="left")
+    for heading in ("correlation with ideal", "peaks on own pixels", "random pixels"):
+        table.add_column(heading, justify="right")
+    for target in TARGETS:
+        found = figures["targets"][target.name]
+        shares = (f"{100 * found[key]:.0f} %" for key in ("peaks_on_own", "random_on_own"))
+        table.add_row(escape(target.label), f"{found['correlation']:.2f}", *shares)
+    console.print(table)
+    lithium = figures["lithium"]
+    if lithium["n"]:
+        console.print(
+            f"Strongest pixel of [Li/Fe] at 6707.8 Å in {100 * lithium['strongest_at_line']:.0f} % of {lithium['n']} stars "
+            "with a line above 10 mÅ",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )

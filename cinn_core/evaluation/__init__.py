@@ -1,0 +1,1 @@
+"""How well: held-out stars, calibration, the information limit, the paper beside it."""

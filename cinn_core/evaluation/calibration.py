@@ -1,0 +1,187 @@
+"""Is the network calibrated? Draws of the training prior, through the emulator and every step of a training star.
+
+Coverage of its intervals; ranks of the truth among the samples (simulation-based calibration, Talts et al. 2018) and
+coverage around random points (TARP, Lemos et al. 2023), both by sbi's diagnostics, in prior coordinates; and whether
+95 % upper limits hold.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..inference.answers import batches, posterior_z, shortest_intervals, sobol_latents
+from ..inference.network import N_TARGETS, Observation
+from ..inference.status import status_of
+from ..model import Model
+from ..prior import from_z, inside
+from ..stages import Status
+from ..targets import COLUMN, TARGET_NAMES
+from ..training.bank import SHARD_STARS, make_shard
+from ..training.network import Stars, observe_stars
+
+CALIBRATION_SNR: tuple[int, ...] = (20, 50, 100, 250)
+REALISMS: tuple[float, ...] = (0.0, 1.0)
+SIGNIFICANCE = 0.01
+"""Of all tests of one kind together (Bonferroni)."""
+_SHARDS_FROM = 1_000_000
+_KEPT = 256
+"""Samples a star that ranks and TARP use."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """What came out at one S/N and realism for n stars.
+
+    held68 and held95 (n, 13) whether the interval holds the truth; ranks (r, 13) of the truth among `_KEPT` samples and
+    those samples (r, _KEPT, 13) and the truth (r, 13) in prior coordinates; limits (l,) whether each 95 % upper limit on
+    lithium holds, one for each star that got one.
+    """
+
+    held68: NDArray
+    held95: NDArray
+    ranks: NDArray
+    samples: NDArray
+    truth: NDArray
+    limits: NDArray
+
+
+def calibration_stars(model: Model, n: int, seed: int) -> Stars:
+    """At least n stars of the prior, made as training stars are, in shards that share a pattern of good pixels."""
+    shards = [
+        make_shard(model.forward, model.templates, model.projection, seed, _SHARDS_FROM + i)
+        for i in range(-(-n // SHARD_STARS))
+    ]
+    return Stars(
+        *(torch.from_numpy(np.stack([getattr(s, name) for s in shards])) for name in Stars.__dataclass_fields__)
+    )
+
+
+def calibration_figures(
+    model: Model,
+    n: int = 4000,
+    n_ranked: int = 1000,
+    n_samples: int = 1024,
+    seed: int = 0,
+    snrs: tuple[int, ...] = CALIBRATION_SNR,
+    progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, object]:
+    """The JSON of `kiel evaluate calibration`; raises DataError where sbi is not installed."""
+    require_sbi()
+    progress(f"Simulating {n} stars of the prior")
+    stars = calibration_stars(model, n, seed)
+    latent = sobol_latents(n_samples, seed).to(model.device)
+    n_tests = len(REALISMS) * len(snrs)
+    out: dict[str, dict[str, object]] = {}
+    for realism in REALISMS:
+        out[f"{realism:g}"] = {}
+        for snr in snrs:
+            progress(f"Realism {realism:g}, S/N {snr} per Angstrom")
+            seen = _observe(stars, snr, realism, seed)
+            truth = stars.z.flatten(0, 1)[:n].numpy().astype(float)
+            found = calibrate(model, _first(seen, n), truth, latent, n_ranked, seed)
+            out[f"{realism:g}"][str(snr)] = _figures(found, n_tests, seed)
+    return {"n": n, "n_ranked": n_ranked, "significance": SIGNIFICANCE, "realism": out}
+
+
+def _observe(stars: Stars, snr: int, realism: float, seed: int) -> Observation:
+    """Noise as the condition says, white; of realistic stars half have it correlated by degrading, as in training."""
+    generator = torch.Generator().manual_seed(seed * 1009 + snr)
+    shape = stars.z.shape[:2]
+    log_snr = torch.full((*shape, 2), float(np.log(snr)))
+    degraded = (torch.rand(shape, generator=generator) < 0.5) & (realism > 0)
+    return observe_stars(stars, log_snr, torch.full(shape, realism), degraded, generator)
+
+
+def _first(seen: Observation, n: int) -> Observation:
+    return Observation(seen.coefficients[:n], seen.log_snr[:n], seen.coverage[:n], seen.realism[:n])
+
+
+def calibrate(
+    model: Model, seen: Observation, truth: NDArray, latent: torch.Tensor, n_ranked: int, seed: int
+) -> Calibrated:
+    """Posteriors of n observations against their truth (n, 13) in prior coordinates; ranks of the first `n_ranked`."""
+    rng = np.random.default_rng([seed, 7])
+    labels = from_z(truth)
+    held68, held95, ranks, kept, limits = [], [], [], [], []
+    done = 0
+    for some in batches(_to(seen, model.device)):
+        for z in posterior_z(model, some, latent)[0].cpu().numpy().astype(float):
+            samples = from_z(z)
+            good = inside(samples)
+            z, samples = (z[good], samples[good]) if good.any() else (z, samples)
+            ordered = np.sort(samples, 0)
+            for mass, held in ((0.68, held68), (0.95, held95)):
+                low, high = shortest_intervals(ordered, mass).T
+                held.append((labels[done] >= low) & (labels[done] <= high))
+            limits += _upper_limit_holds(z, samples, labels[done])
+            if done < n_ranked:
+                chosen = z[rng.integers(0, len(z), _KEPT)] if len(z) < _KEPT else z[rng.permutation(len(z))[:_KEPT]]
+                kept.append(chosen)
+                ranks.append((chosen < truth[done]).sum(0))
+            done += 1
+    found = [np.array(x) for x in (held68, held95, ranks, kept)]
+    return Calibrated(found[0], found[1], found[2], found[3], truth[:n_ranked], np.array(limits, dtype=bool))
+
+
+def _upper_limit_holds(z: NDArray, samples: NDArray, truth: NDArray) -> list[bool]:
+    column = COLUMN["li_fe"]
+    status, limit = status_of(z[:, column], samples[:, column])
+    if status is not Status.LIMIT or limit is None or limit < np.median(samples[:, column]):
+        return []
+    return [bool(truth[column] <= limit)]
+
+
+def _figures(found: Calibrated, n_tests: int, seed: int) -> dict[str, object]:
+    from sbi.diagnostics.sbc import check_uniformity_frequentist
+    from sbi.diagnostics.tarp import _run_tarp, check_tarp
+
+    ranks = torch.from_numpy(found.ranks).float()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        p_ranks = check_uniformity_frequentist(ranks, _KEPT).numpy()
+        samples = torch.from_numpy(found.samples).float().transpose(0, 1)
+        generator = torch.Generator().manual_seed(seed)
+        # references from the prior: fixed beforehand, as TARP needs them
+        references = torch.randn(found.truth.shape, generator=generator)
+        ecp, alpha = _run_tarp(samples, torch.from_numpy(found.truth).float(), references)
+        atc, p_tarp = check_tarp(ecp, alpha)
+    n_limits = len(found.limits)
+    return {
+        "targets": {
+            name: {
+                "coverage68": float(found.held68[:, i].mean()),
+                "coverage95": float(found.held95[:, i].mean()),
+                "sbc_p": float(p_ranks[i]),
+            }
+            for i, name in enumerate(TARGET_NAMES)
+        },
+        "sbc_rejected": [
+            name for name, p in zip(TARGET_NAMES, p_ranks, strict=True) if p < SIGNIFICANCE / (n_tests * N_TARGETS)
+        ],
+        "tarp_p": float(p_tarp),
+        "tarp_area": float(atc),
+        "tarp_rejected": bool(p_tarp < SIGNIFICANCE / n_tests),
+        "lithium_limits": {"n": n_limits, "held": float(found.limits.mean()) if n_limits else None},
+    }
+
+
+def _to(seen: Observation, device: torch.device) -> Observation:
+    return Observation(*(x.to(device) for x in (seen.coefficients, seen.log_snr, seen.coverage, seen.realism)))
+
+
+def require_sbi() -> None:
+    """Says in words how to get the diagnostics where they are missing."""
+    try:
+        import sbi.diagnostics  # noqa: F401
+    except ImportError as error:
+        raise DataError(
+            "The calibration tests are those of the package sbi, which is not installed; "
+            "pip install 'kiel[evaluation]' brings it."
+        ) from error

@@ -1,0 +1,172 @@
+"""Held-out figures of the network: errors, widths and coverage on synthetic test stars, beside the information limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..inference.answers import N_SAMPLES, Answers, answer_all, shortest_intervals, sobol_latents
+from ..inference.network import N_TARGETS
+from ..model import Model
+from ..targets import COLUMN, TARGETS, Target
+from ..training.grid_data import Grid
+from .held_out import HeldOutStars, evaluation_vbroad, held_out_stars, observe_held_out
+from .limit import information, limit_samples, van_trees
+from .lithium import lithium_equivalent_width
+from .paper import PAPER_SNR
+
+QUICK_SNR: tuple[int, ...] = (20, 50, 100, 250)
+QUICK_DRAWS = 2
+METAL_RICH = -2.5
+"""[Fe/H] above which a star counts in the first of the two tables."""
+_RESAMPLES = 200
+_LIMIT_LATENTS = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What the network answered on n test stars with d draws each.
+
+    labels (n, d, 26); answers (n * d) and `prior_answers` (n), to the one more draw a star whose vbroad follows the
+    training prior, by S/N; limit68 and compressed_limit68 (n, d, 13), 68 % widths that the information of all pixels,
+    or of the coefficients alone, allows, by S/N; lithium_width (n,) [milli-Angstrom]; bound (13,) of Van Trees by S/N.
+    """
+
+    stars: HeldOutStars
+    answers: dict[int, Answers]
+    prior_answers: dict[int, Answers]
+    limit68: dict[int, NDArray]
+    compressed_limit68: dict[int, NDArray]
+    bound: dict[int, NDArray]
+    lithium_width: NDArray
+
+    @property
+    def labels(self) -> NDArray:
+        return self.stars.labels[:, :-1]
+
+    @property
+    def rich(self) -> NDArray:
+        """Which stars (n,) have [Fe/H] > -2.5."""
+        return self.labels[:, 0, COLUMN["feh"]] > METAL_RICH
+
+
+def evaluate(
+    model: Model,
+    grid: Grid,
+    snrs: tuple[int, ...] = PAPER_SNR,
+    draws: int = 8,
+    realism: float = 0.0,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Evaluation:
+    """The network's answers to every star of a grid, `draws` times at each S/N; white noise, complete spectra."""
+    progress(f"{len(grid)} stars in {draws + 1} versions")
+    stars = held_out_stars(model, grid, evaluation_vbroad(len(grid), draws, seed), realism, seed)
+    progress("Information limit")
+    found = information(model.forward, model.projection, stars.labels[:, :-1].reshape(-1, stars.labels.shape[-1]))
+    latent = sobol_latents(N_SAMPLES, seed).to(model.device)
+    every, prior_draw, limit, compressed, bound = {}, {}, {}, {}, {}
+    for snr in snrs:
+        progress(f"S/N {snr} per Angstrom: {stars.labels.shape[0] * stars.labels.shape[1]} spectra")
+        answer = answer_all(model, observe_held_out(model, stars, snr, seed), latent)
+        is_last = np.arange(len(answer.mode)) % (draws + 1) == draws
+        every[snr], prior_draw[snr] = answer.rows(~is_last), answer.rows(is_last)
+        limit[snr] = limit_widths(found.z, found.pixels, snr, seed).reshape(len(grid), draws, N_TARGETS)
+        compressed[snr] = limit_widths(found.z, found.compressed, snr, seed).reshape(len(grid), draws, N_TARGETS)
+        bound[snr] = van_trees(found.pixels, snr)
+    lithium = lithium_equivalent_width(model.forward, stars.labels[:, 0])
+    return Evaluation(stars, every, prior_draw, limit, compressed, bound, lithium)
+
+
+def limit_widths(z: NDArray, fisher: NDArray, snr: float, seed: int) -> NDArray:
+    """68 % widths (n, 13), in the targets' units, of the ideal posteriors of stars at z (n, 26)."""
+    latent = sobol_latents(_LIMIT_LATENTS, seed).numpy().astype(float)
+    widths = np.empty((len(z), N_TARGETS))
+    for i in range(0, len(z), 256):
+        some = slice(i, i + 256)
+        for row, samples in zip(widths[some], limit_samples(z[some], fisher[some], snr, latent), strict=True):
+            row[:] = np.diff(shortest_intervals(np.sort(samples, 0), 0.68))[:, 0]
+    return widths
+
+
+def network_figures(found: Evaluation) -> dict[str, object]:
+    """The JSON of `kiel evaluate network`: `snr` over stars with [Fe/H] > -2.5, `snr_all` over all."""
+    rich, every = found.rich, np.ones(len(found.rich), bool)
+    tables = {
+        name: {str(snr): _table(found, snr, chosen) for snr in found.answers}
+        for name, chosen in (("snr", rich), ("snr_all", every))
+    }
+    return {"n": int(rich.sum()), "n_all": len(every), "realism": found.stars.realism, **tables}
+
+
+def _table(found: Evaluation, snr: int, chosen: NDArray) -> dict[str, dict[str, float]]:
+    everyone = np.arange(len(chosen))
+    numbers = target_numbers(found, snr, np.flatnonzero(chosen)[None], everyone[None])
+    return {
+        target.name: {name: float(values[0, i]) for name, values in numbers.items()} for i, target in enumerate(TARGETS)
+    }
+
+
+def uncertainties(found: Evaluation, seed: int = 0) -> dict[str, object]:
+    """Standard deviations of the same figures, by bootstrap over stars (their draws stay together)."""
+    rng = np.random.default_rng([seed, 6])
+    everyone = np.arange(len(found.rich))
+    out: dict[str, dict[str, object]] = {"snr": {}, "snr_all": {}}
+    for name, chosen in (("snr", found.rich), ("snr_all", np.ones_like(found.rich))):
+        pool = np.flatnonzero(chosen)
+        stars = rng.choice(pool, (_RESAMPLES, len(pool)))
+        covered = rng.choice(everyone, (_RESAMPLES, len(everyone)))
+        for snr in found.answers:
+            spread = {key: values.std(0) for key, values in target_numbers(found, snr, stars, covered).items()}
+            out[name][str(snr)] = {
+                target.name: {key: float(values[i]) for key, values in spread.items()}
+                for i, target in enumerate(TARGETS)
+            }
+    return dict(out)
+
+
+def target_numbers(found: Evaluation, snr: int, stars: NDArray, covered: NDArray) -> dict[str, NDArray]:
+    """Every figure (b, 13) for b lists of stars (b, m); coverage over the lists `covered` (b, n)."""
+    answer, last = found.answers[snr], found.prior_answers[snr]
+    n, draws = found.labels.shape[:2]
+    truth = found.labels[:, :, :N_TARGETS]
+    scale = np.array([nrmse_scale(target) for target in TARGETS])
+    out: dict[str, NDArray] = {}
+    for point, end in ((answer.mode, ""), (answer.median, "_median")):
+        error = point.reshape(n, draws, N_TARGETS) - truth
+        mean, square = error.mean(1)[stars].mean(1), (error**2).mean(1)[stars].mean(1)
+        out["sigma" + end] = np.sqrt(np.maximum(square - mean**2, 0))
+        if not end:
+            out["bias"] = mean
+        out["nrmse" + end] = np.sqrt(square) / scale
+    width = np.diff(answer.interval68)[..., 0].reshape(n, draws, N_TARGETS)
+    out["width68"], out["limit68"] = _medians(width, stars), _medians(found.limit68[snr], stars)
+    last_truth = found.stars.labels[:, -1, :N_TARGETS]
+    for name, interval in (("coverage68", last.interval68), ("coverage95", last.interval95)):
+        held = (last_truth >= interval[..., 0]) & (last_truth <= interval[..., 1])
+        out[name] = held[covered].mean(1)
+    return out
+
+
+def _medians(values: NDArray, stars: NDArray) -> NDArray:
+    """Medians (b, 13) over stars and draws of values (n, d, 13) for lists of stars (b, m)."""
+    return np.array([np.median(values[row].reshape(-1, values.shape[-1]), 0) for row in stars])
+
+
+def nrmse_scale(target: Target) -> float:
+    """The range over which an rms is quoted: the paper's, or our own for what the paper leaves open."""
+    return target.paper_range or (target.high - target.low)
+
+
+def lithium_sigma(found: Evaluation, snr: int, least_width: float = 15.0, fastest: float = 50.0) -> dict[str, float]:
+    """Scatter of [Li/Fe] where its line exceeds `least_width` [milli-Angstrom] and vbroad stays below `fastest` [km/s]."""
+    column = COLUMN["li_fe"]
+    chosen = (found.labels[..., COLUMN["vbroad"]] < fastest) & (found.lithium_width > least_width)[:, None]
+    chosen &= found.rich[:, None]
+    answer, truth = found.answers[snr], found.labels[..., column][chosen]
+    shape = found.labels.shape[:2]
+    mode, median = (point[:, column].reshape(shape)[chosen] - truth for point in (answer.mode, answer.median))
+    return {"n": int(chosen.sum()), "sigma": float(mode.std()), "sigma_median": float(median.std())}

@@ -1,0 +1,1 @@
+"""Why: saliency, lines one by one, resimulation, what-if."""

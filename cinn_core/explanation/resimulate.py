@@ -1,0 +1,66 @@
+"""Resimulation: the forward model at the answer, laid over the observed spectrum."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..forward_model.forward import ForwardModel
+from ..forward_model.model_error import shipped_model_error
+from ..inference.projection import Projection
+from ..instrument import arm_slices, pixel_sigma
+from ..prior import N_LABELS, N_TARGETS, from_z
+from ..stages import FluxVector, PosteriorSamples, Resimulation
+
+_BATCH = 64
+
+
+def resimulate(
+    vector: FluxVector, posterior: PosteriorSamples, forward: ForwardModel, projection: Projection, n_band: int = 256
+) -> Resimulation:
+    """Model flux at the MAP and 68 / 95 % bands over `n_band` samples.
+
+    The nuisance elements are put at the middle of their prior. Each model is multiplied by the six smooth modes an
+    arm that bring it closest to the observation, the same ones the network does not see.
+    """
+    chosen = np.linspace(0, len(posterior.z) - 1, n_band).astype(int)
+    z = np.concatenate([posterior.map_z[None], posterior.z[chosen]])
+    labels = from_z(np.concatenate([z, np.zeros((len(z), N_LABELS - N_TARGETS))], 1))
+    flux = np.concatenate([forward.flux(labels[i : i + _BATCH]) for i in range(0, len(labels), _BATCH)])
+    flux = match_continuum(flux, vector, projection)
+    bands = np.quantile(flux[1:], [0.025, 0.16, 0.84, 0.975], axis=0)
+    sigma = noise_of(vector)
+    residual = (vector.flux - flux[0]) / sigma
+    return Resimulation(flux[0], bands[1:3], bands[[0, 3]], residual, float(np.mean(residual[vector.good] ** 2)))
+
+
+def match_continuum(flux: NDArray, vector: FluxVector, projection: Projection) -> NDArray:
+    """Models (n, N_PIXELS) times the smooth curve 1 + sum of Legendre modes that fits each to the observation best."""
+    shapes = np.where(vector.good[:, None], projection.modes / projection.mean[:, None], 0.0).astype(np.float32)
+    missing = np.where(vector.good, np.nan_to_num(vector.flux) - flux, 0.0).astype(np.float32)
+    upper = np.triu_indices(shapes.shape[1])
+    normal = np.empty((len(flux), shapes.shape[1], shapes.shape[1]))
+    normal[:, upper[0], upper[1]] = normal[:, upper[1], upper[0]] = (flux**2) @ (
+        shapes[:, upper[0]] * shapes[:, upper[1]]
+    )
+    normal += 1e-4 * np.eye(shapes.shape[1])  # an arm without pixels stays as it is
+    amplitude = np.linalg.solve(normal, ((flux * missing) @ shapes)[..., None])[..., 0]
+    return flux * (1 + amplitude.astype(np.float32) @ (projection.modes / projection.mean[:, None]).T)
+
+
+def misfit(vector: FluxVector, resimulation: Resimulation) -> float:
+    """Mean square of the residuals at the MAP in units of noise and model error together: near 1 or below for a good fit.
+
+    Pixels that the model error masks, Halpha's core among them, have no say.
+    """
+    error = shipped_model_error()
+    total = np.hypot(noise_of(vector), error.sigma(resimulation.map_flux))
+    return float(np.mean(((vector.flux - resimulation.map_flux) / total)[vector.good & ~error.masked] ** 2))
+
+
+def noise_of(vector: FluxVector) -> NDArray:
+    """White noise sigma (N_PIXELS,) of the pixels for the S/N of each arm, NaN in an arm without pixels."""
+    sigma = np.full(vector.flux.shape, np.nan)
+    for part, snr in zip(arm_slices(), vector.snr, strict=True):
+        sigma[part] = pixel_sigma(snr)
+    return sigma

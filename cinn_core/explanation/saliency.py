@@ -1,0 +1,144 @@
+"""Saliency: which pixels decided each target, as the gradient of the answer with respect to the flux.
+
+Follows Ksoll et al. (2026): the inverse pass at fixed latent, the gradient of each target over the norm of its whole
+gradient. It goes through the projection back to pixels; the projection lets no smooth mode of the continuum through,
+so to first order what the continuum fit does with a change of flux is in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..forward_model.jacobian import jacobian
+from ..inference.network import N_TARGETS, Network, Observation
+from ..inference.projection import MaskedProjection
+from ..inference.weighted import representatives
+from ..instrument import arm_slices, pixel_sigma
+from ..model import Model
+from ..prior import N_LABELS, from_z
+from ..stages import FluxVector, PosteriorSamples, Saliency
+
+N_SALIENT = 256
+"""Samples of a star over which the median is taken."""
+_STEP = 1e-3
+_PATH_STEPS = 24
+
+
+def saliency(seen: Observation, posterior: PosteriorSamples, model: Model, masked: MaskedProjection) -> Saliency:
+    """d target / d flux (13, N_PIXELS), each of unit norm, median over 256 samples of one star, again of unit norm.
+
+    Missing pixels have none.
+    """
+    chosen = representatives(None, len(posterior.z), min(N_SALIENT, len(posterior.z)))
+    return Saliency(_median_of_unit(label_gradients(seen, posterior.z[chosen], model), masked))
+
+
+def _median_of_unit(gradients: NDArray, masked: MaskedProjection) -> NDArray:
+    """Median over s of the pixel maps, each of unit norm, of gradients (s, 13, k); (13, N_PIXELS), rows of unit norm."""
+    gram = masked.matrix.T @ masked.matrix
+    norm = np.sqrt(np.einsum("stk,kl,stl->st", gradients, gram, gradients, optimize=True).clip(1e-30))
+    unit = (gradients / norm[..., None]).astype(np.float32)
+    out = np.zeros((N_TARGETS, len(masked.matrix)), np.float32)
+    seen, half = np.flatnonzero(masked.good), len(unit) // 2
+    matrix = np.ascontiguousarray(masked.matrix[seen])
+    for target in range(N_TARGETS):
+        out[target, seen] = np.partition(matrix @ unit[:, target].T, half, axis=1)[:, half]
+    return out / np.linalg.norm(out, axis=1, keepdims=True).clip(1e-30)
+
+
+def label_gradients(seen: Observation, z: NDArray, model: Model) -> NDArray:
+    """d target / d coefficient (n, 13, k) of one observation at the latents of n samples z (n, 13), not normalised."""
+    return np.einsum("nij,njk->nik", label_jacobians(z), coordinate_gradients(seen, z, model.network))
+
+
+def coordinate_gradients(seen: Observation, z: NDArray, network: Network) -> NDArray:
+    """d z / d coefficient (n, 13, k) at fixed latent, for samples z (n, 13) of one observation.
+
+    The flow l = f(z, c) at fixed l gives dz/dc = -(df/dz)^-1 df/dc; the embedding gives dc/dx.
+    """
+    embedding, condition = _embedding_jacobian(seen, network)
+    points = torch.tensor(z, dtype=condition.dtype, device=condition.device, requires_grad=True)
+    conditions = condition.expand(len(points), -1).clone().requires_grad_(True)
+    latent, _ = network.flow(points, c=[conditions])
+    by_z, by_c = [], []
+    for i in range(N_TARGETS):
+        rows = torch.autograd.grad(latent[:, i].sum(), (points, conditions), retain_graph=i < N_TARGETS - 1)
+        by_z.append(rows[0])
+        by_c.append(rows[1])
+    slopes = -torch.linalg.solve(torch.stack(by_z, 1).double(), torch.stack(by_c, 1).double())
+    return (slopes @ embedding.double()).cpu().numpy()
+
+
+def _embedding_jacobian(seen: Observation, network: Network) -> tuple[Tensor, Tensor]:
+    """d condition / d coefficient (c, k) of one observation, and the condition (1, c)."""
+
+    def embed(coefficients: Tensor) -> Tensor:
+        return network.embedding(Observation(coefficients[None], seen.log_snr, seen.coverage, seen.realism))[0]
+
+    with torch.no_grad():
+        condition = embed(seen.coefficients[0])
+    return torch.func.jacrev(embed)(seen.coefficients[0]).detach(), condition[None]
+
+
+def label_jacobians(z: NDArray) -> NDArray:
+    """d label / d z (n, 13, 13) at prior coordinates z (n, 13), by central differences."""
+    moved = (z[:, None] + _STEP * np.eye(N_TARGETS)).reshape(-1, N_TARGETS)
+    back = (z[:, None] - _STEP * np.eye(N_TARGETS)).reshape(-1, N_TARGETS)
+    slopes = (from_z(moved) - from_z(back)) / (2 * _STEP)
+    return slopes.reshape(len(z), N_TARGETS, N_TARGETS).transpose(0, 2, 1)
+
+
+def integrated_gradients(
+    seen: Observation, vector: FluxVector, posterior: PosteriorSamples, model: Model, masked: MaskedProjection
+) -> NDArray:
+    """What each pixel added to each prior coordinate z (13, N_PIXELS), from the mean training spectrum to this one.
+
+    Sundararajan et al. (2017), at the mode's latent, along the straight line of fluxes; the rows' sums are the changes
+    of z. A target's own unit would mix in the curvature of the prior's map.
+    """
+    with torch.no_grad():
+        condition = model.network.embedding(seen)
+        mode = torch.tensor(posterior.map_z[None], dtype=torch.float32, device=model.device)
+        latent, _ = model.network.flow(mode, c=[condition])
+    total = np.zeros((N_TARGETS, seen.coefficients.shape[1]))
+    nodes, weights = np.polynomial.legendre.leggauss(_PATH_STEPS)
+    for node, weight in zip(0.5 * (nodes + 1), 0.5 * weights, strict=True):
+        part = Observation(seen.coefficients * float(node), seen.log_snr, seen.coverage, seen.realism)
+        with torch.no_grad():
+            z = model.network.sample(latent, model.network.embedding(part))[0].cpu().numpy().astype(float)
+        total += weight * coordinate_gradients(part, z, model.network)[0]
+    change = np.where(vector.good, np.nan_to_num(vector.flux) - model.projection.mean, 0.0)
+    return (total @ masked.matrix.T) * change
+
+
+@dataclass(frozen=True, eq=False)
+class IdealWeights:
+    """What an ideal linear estimator weighs: weights (13, N_PIXELS), rows of unit norm; response (N_PIXELS, 26), d flux / d z."""
+
+    weights: NDArray
+    response: NDArray
+
+
+def ideal_weights(map_z: NDArray, snr: tuple[float, ...], good: NDArray, model: Model) -> IdealWeights:
+    """(F + I)^-1 J^T C^-1 of the targets at prior coordinates (13,), for white noise of `snr` per Angstrom in each arm.
+
+    Carried to the targets' own units, so that it compares with the saliency.
+    """
+    z = np.concatenate([map_z, np.zeros(N_LABELS - N_TARGETS)])[None]
+    return ideal_from_response(map_z, jacobian(model.forward, z)[0].astype(float), snr, good)
+
+
+def ideal_from_response(map_z: NDArray, response: NDArray, snr: tuple[float, ...], good: NDArray) -> IdealWeights:
+    """The same from derivatives (N_PIXELS, 26) at hand."""
+    inverse = np.zeros(len(response))
+    for part, level in zip(arm_slices(), snr, strict=True):
+        inverse[part] = np.where(np.isfinite(level), float(pixel_sigma(level)) ** -2, 0.0)
+    weighted = response * (inverse * good)[:, None]
+    gain = np.linalg.solve(response.T @ weighted + np.eye(N_LABELS), weighted.T)[:N_TARGETS]
+    rows = label_jacobians(map_z[None])[0] @ gain
+    return IdealWeights(rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(1e-30), response)

@@ -1,0 +1,1 @@
+"""From labels to spectrum: emulator, broadening, derivatives, and what it cannot do."""

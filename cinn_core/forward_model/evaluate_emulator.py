@@ -1,0 +1,105 @@
+"""Held-out figures of the emulator: its errors against physical synthesis, by line and by region of the Kiel diagram."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..instrument import N_PIXELS, RESOLVING_POWER, WAVELENGTH, pixel_sigma
+from ..lines import diagnostic_lines
+from ..prior import N_LABELS, to_z
+from ..targets import COLUMN, TARGET_NAMES
+from ..training.grid_data import Grid
+from .broadening import broaden
+from .forward import ForwardModel
+from .jacobian import jacobian, label_slopes
+
+VBROAD_KMS = 5.0
+LABEL_SNR = 250.0
+"""S/N per Angstrom whose white noise weighs the pixels of the fit that turns flux errors into label errors."""
+_BATCH = 64
+_LARGEST_Z = 4.0
+_MAD_TO_SIGMA = 1.4826
+
+
+def emulator_figures(forward: ForwardModel, grid: Grid) -> dict[str, object]:
+    """Flux errors of the emulator at R = 20 000, vbroad 5 km/s, in the JSON of `kiel evaluate emulator`."""
+    labels = grid.labels.copy()
+    labels[:, COLUMN["vbroad"]] = VBROAD_KMS
+    error = np.empty((len(grid), N_PIXELS), np.float32)
+    truth = np.empty_like(error)
+    for i in range(0, len(grid), _BATCH):
+        part = slice(i, i + _BATCH)
+        truth[part] = synthesis_at_instrument(forward, grid.select(np.arange(len(grid))[part]), labels[part])
+        error[part] = forward.flux(labels[part]) - truth[part]
+    steps = label_steps(forward, labels, -error)
+    teff, feh = labels[:, COLUMN["teff"]], labels[:, COLUMN["feh"]]
+    core = (teff > 4100) & (teff < 7000) & (feh > -2.5)
+    lines = [(f"{line.species} {line.wavelength:.3f}", line.wavelength) for line in diagnostic_lines()]
+    pixels = {name: int(np.argmin(np.abs(WAVELENGTH - at))) for name, at in lines}
+
+    def figures(chosen: NDArray) -> dict[str, object]:
+        picked = error[chosen]
+        depth = {name: picked[:, pixel] for name, pixel in pixels.items()}
+        return {
+            "n": int(chosen.sum()),
+            "median_abs": float(np.median(np.abs(picked))),
+            "p99_abs": float(np.percentile(np.abs(picked), 99)),
+            "rms": float(np.sqrt(np.mean(picked**2))),
+            "pairs_within_1pct": float(np.mean(np.abs(np.stack(list(depth.values()))) < 0.01)),
+            "labels": {name: {"sigma": _robust_sigma(steps[chosen, COLUMN[name]])} for name in TARGET_NAMES},
+            "lines": {
+                name: {"depth_rms": float(np.sqrt(np.mean(d**2))), "within_1pct": float(np.mean(np.abs(d) < 0.01))}
+                for name, d in depth.items()
+            },
+        }
+
+    regions = []
+    for name, chosen in _regions(labels).items():
+        if chosen.sum() >= 3:
+            regions.append({"name": name, **figures(chosen)})
+    return {**figures(core), "regions": regions}
+
+
+def label_steps(forward: ForwardModel, labels: NDArray, missing: NDArray) -> NDArray:
+    """How far one linear step of a fit moves each label (n, 26) when the emulator lacks `missing` (n, N_PIXELS) of flux.
+
+    All 26 labels are free, weighted by the white noise of S/N 250, with the prior N(0, I) in prior coordinates around
+    the star: dz = (J^T J / sigma² + I)^-1 J^T missing / sigma².
+    """
+    weight = 1 / float(pixel_sigma(LABEL_SNR)) ** 2
+    steps = np.empty(labels.shape)
+    for i in range(0, len(labels), _BATCH):
+        part = slice(i, i + _BATCH)
+        z = np.clip(to_z(labels[part]), -_LARGEST_Z, _LARGEST_Z)
+        slopes = jacobian(forward, z).astype(float)
+        normal = weight * slopes.transpose(0, 2, 1) @ slopes + np.eye(N_LABELS)
+        pull = weight * slopes.transpose(0, 2, 1) @ missing[part, :, None]
+        steps[part] = (label_slopes(z) @ np.linalg.solve(normal, pull))[..., 0]
+    return steps
+
+
+def _robust_sigma(x: NDArray) -> float:
+    return float(_MAD_TO_SIGMA * np.median(np.abs(x - np.median(x))))
+
+
+def _regions(labels: NDArray) -> dict[str, NDArray]:
+    """Parts of the Kiel diagram by Teff, gravity and metallicity: which stars (n,) belong to each."""
+    teff, logg, feh = (labels[:, COLUMN[name]] for name in ("teff", "logg", "feh"))
+    out = {}
+    for cool, hot in ((3900, 4100), (4100, 4500), (4500, 5500), (5500, 6300), (6300, 7000), (7000, 7300)):
+        for kind, gravity in (("giants", logg < 3.5), ("dwarfs", logg >= 3.5)):
+            for low, high in ((-4.0, -2.5), (-2.5, -1.0), (-1.0, 0.6)):
+                chosen = (teff >= cool) & (teff < hot) & gravity & (feh >= low) & (feh < high)
+                out[f"{cool}-{hot} K {kind} [Fe/H] {low}..{high}"] = chosen
+    return out
+
+
+@torch.no_grad()
+def synthesis_at_instrument(forward: ForwardModel, grid: Grid, labels: NDArray) -> NDArray:
+    """Grid spectra (n, N_PIXELS) with the rotation of `labels` (n, 26), at R = 20 000 on the instrument's pixels."""
+    vbroad = torch.as_tensor(labels[:, COLUMN["vbroad"]], dtype=torch.float32)
+    flux = torch.from_numpy(grid.normalised())
+    moved = broaden(flux, forward.arms, vbroad, torch.full((len(flux),), RESOLVING_POWER))
+    return forward.to_pixels(moved).numpy()

@@ -1,0 +1,75 @@
+"""How the spectrum answers to its labels: derivatives of the forward model in prior coordinates, for every pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..instrument import N_PIXELS, RESOLVING_POWER
+from ..prior import N_LABELS, from_z
+from ..targets import COLUMN, SYNTHESIS_NAMES
+from .broadening import transfer_function
+from .emulator import emulator_inputs
+from .forward import ForwardModel
+
+_SYNTHESIS_COLUMNS = [COLUMN[name] for name in SYNTHESIS_NAMES]
+_INPUT_STEP = 1e-5  # of z, in double precision
+_VBROAD_STEP = 1e-3
+_BATCH = 16
+
+
+def jacobian(forward: ForwardModel, z: NDArray) -> NDArray:
+    """d flux / d z (n, N_PIXELS, 26) float32 at R = 20 000 for prior coordinates z (n, 26).
+
+    Exact derivatives of the emulator's coefficients in double precision, carried through the same rotation, line
+    spread and pixels as the flux; the map from z to the emulator's inputs and the rotation's transfer function are
+    differentiated by central differences in double precision.
+    """
+    z = np.asarray(z, float)
+    out = np.empty((len(z), N_PIXELS, N_LABELS), np.float32)
+    for i in range(0, len(z), _BATCH):
+        out[i : i + _BATCH] = _batch(forward, z[i : i + _BATCH]).transpose(1, 2).numpy()
+    return out
+
+
+def label_slopes(z: NDArray) -> NDArray:
+    """d label / d z (n, 26, 26), rows labels and columns coordinates, by central differences, for z (n, 26)."""
+    up, down = (_shifted(np.asarray(z, float), step) for step in (_INPUT_STEP, -_INPUT_STEP))
+    return ((up - down) / (2 * _INPUT_STEP)).reshape(len(z), N_LABELS, N_LABELS).transpose(1, 2).numpy()
+
+
+@torch.no_grad()
+def _batch(forward: ForwardModel, z: NDArray) -> Tensor:
+    """(n, 26, N_PIXELS)"""
+    n, emulator, fourier = len(z), forward.emulator, forward.fourier
+    labels = torch.as_tensor(from_z(z))
+    slopes = _input_slopes(z) @ emulator.coefficient_gradients(labels[:, _SYNTHESIS_COLUMNS])
+    column = COLUMN["vbroad"]
+    vbroad, speed = labels[:, column], torch.as_tensor(label_slopes(z)[:, column, column])
+    frequency = fourier.frequency.double()
+    transfer = _transfer(frequency, vbroad)
+    step = _VBROAD_STEP * vbroad
+    bent = (_transfer(frequency, vbroad + step) - _transfer(frequency, vbroad - step)) / (2 * step)[:, None]
+    bent = (bent * speed[:, None]).float()
+    rows = fourier.depth(slopes.flatten(0, 1).float(), transfer.float().repeat_interleave(N_LABELS, 0))
+    rows = rows.reshape(n, N_LABELS, -1)
+    rows[:, column] = 1 - fourier.flux(emulator.coefficients(labels[:, _SYNTHESIS_COLUMNS]), bent)
+    return -forward.to_pixels(rows.flatten(0, 1)).reshape(n, N_LABELS, N_PIXELS)
+
+
+def _transfer(frequency: Tensor, vbroad: Tensor) -> Tensor:
+    return transfer_function(frequency, vbroad, vbroad.new_full((len(vbroad),), RESOLVING_POWER))
+
+
+def _shifted(z: NDArray, step: float) -> Tensor:
+    """Labels (n * 26, 26) with one coordinate after the other moved by `step`."""
+    moved = z[:, None] + step * np.eye(N_LABELS)
+    return torch.as_tensor(from_z(moved.reshape(-1, N_LABELS)))
+
+
+def _input_slopes(z: NDArray) -> Tensor:
+    """Derivatives (n, 26, 26) of the emulator's inputs (last axis) by z."""
+    up, down = (emulator_inputs(_shifted(z, s)[:, _SYNTHESIS_COLUMNS]) for s in (_INPUT_STEP, -_INPUT_STEP))
+    return ((up - down) / (2 * _INPUT_STEP)).reshape(len(z), N_LABELS, -1)

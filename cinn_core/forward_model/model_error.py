@@ -1,0 +1,117 @@
+"""What the forward model cannot do, measured on real stars: an error for every pixel, and pixels that are not to be used."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from ..assets import asset_path
+from ..errors import WeightsError
+from ..instrument import LSF_SIGMA_PIXELS, N_PIXELS, WAVELENGTH
+
+SCHEMA = 1
+HALPHA_ANGSTROM = 6562.8
+HALPHA_CORE_ANGSTROM, HALPHA_WINGS_ANGSTROM = 1.5, 30.0
+"""Half widths of Halpha's core, which is never used, and of its wings, which share one error."""
+
+
+@dataclass(frozen=True, eq=False)
+class ModelError:
+    """The error of a model spectrum with line depth d = 1 - flux.
+
+    epsilon (N_PIXELS,): standard error as a fraction of d, correlated over the line spread function; wings: that of
+    Halpha's wings as a whole; continuum: an error in units of the continuum, everywhere; masked (N_PIXELS,) bool: wrong or
+    missing lines and Halpha's core; provenance: what it was measured on.
+    """
+
+    epsilon: NDArray
+    masked: NDArray
+    wings: float
+    continuum: float
+    provenance: Mapping[str, Any]
+
+    def sigma(self, flux: NDArray) -> NDArray:
+        """Standard error (..., N_PIXELS) of model spectra (..., N_PIXELS)."""
+        relative = np.hypot(self.epsilon, np.where(halpha_wings(), self.wings, 0.0))
+        return np.hypot(relative * (1 - flux), self.continuum)
+
+    def draw(self, flux: NDArray, rng: np.random.Generator) -> NDArray:
+        """Errors (n, N_PIXELS) float32 of model spectra (n, N_PIXELS) with unit continuum: lines and Halpha's wings.
+
+        The continuum's share of `sigma` is left to whoever draws the errors of continua.
+        """
+        white = rng.standard_normal(flux.shape, dtype=np.float32)
+        smooth = gaussian_filter1d(white, LSF_SIGMA_PIXELS, axis=1, truncate=3) * _lsf_gain()
+        wings = rng.normal(0, self.wings, (len(flux), 1)).astype(np.float32) * halpha_wings()
+        return (self.epsilon.astype(np.float32) * smooth + wings) * (1 - flux)
+
+
+def _lsf_gain() -> float:
+    """Factor that gives unit variance back to white noise smoothed over the line spread function."""
+    impulse = np.zeros(41)
+    impulse[20] = 1
+    return float(1 / np.sqrt((gaussian_filter1d(impulse, LSF_SIGMA_PIXELS, truncate=3) ** 2).sum()))
+
+
+@cache
+def halpha_core() -> NDArray:
+    """Pixels (N_PIXELS,) bool within 1.5 Angstrom of Halpha."""
+    return np.abs(WAVELENGTH - HALPHA_ANGSTROM) < HALPHA_CORE_ANGSTROM
+
+
+@cache
+def halpha_wings() -> NDArray:
+    """Pixels (N_PIXELS,) bool of Halpha's wings: within 30 Angstrom, without the core."""
+    return (np.abs(WAVELENGTH - HALPHA_ANGSTROM) < HALPHA_WINGS_ANGSTROM) & ~halpha_core()
+
+
+def uniform_model_error(epsilon: float, continuum: float = 0.005) -> ModelError:
+    """A model error that is the same fraction of the depth of every line, and nothing masked but Halpha's core."""
+    return ModelError(np.full(N_PIXELS, epsilon), halpha_core(), 0.0, continuum, {})
+
+
+@cache
+def shipped_model_error() -> ModelError:
+    """The model error that ships; raises KielError where it is missing or damaged."""
+    return load_model_error(asset_path("model_error.npz"))
+
+
+def save_model_error(error: ModelError, path: Path) -> None:
+    """Writes a model error whole or not at all, some 20 kB."""
+    part = path.with_name(path.name + ".part.npz")
+    np.savez_compressed(
+        part,
+        epsilon=error.epsilon.astype(np.float16),
+        masked=np.packbits(error.masked),
+        wings=error.wings,
+        continuum=error.continuum,
+        provenance=np.array(json.dumps({"schema": SCHEMA, **error.provenance})),
+    )
+    os.replace(part, path)
+
+
+def load_model_error(path: Path) -> ModelError:
+    """A model error from its file; raises WeightsError when it is none that this version can use."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            provenance = json.loads(str(arrays["provenance"]))
+            epsilon = arrays["epsilon"].astype(float)
+            masked = np.unpackbits(arrays["masked"])[: len(epsilon)].astype(bool)
+            wings, continuum = float(arrays["wings"]), float(arrays["continuum"])
+    except (OSError, KeyError, ValueError) as error:
+        raise WeightsError(f"{path.name} holds no model error; make one with `kiel calibrate`.") from error
+    if provenance.get("schema") != SCHEMA or epsilon.shape != (N_PIXELS,):
+        raise WeightsError(
+            f"{path.name} was made for {len(epsilon)} pixels by another version of Kiel, which has {N_PIXELS}; "
+            "make it again with `kiel calibrate`."
+        )
+    return ModelError(epsilon, masked, wings, continuum, provenance)

@@ -1,0 +1,1 @@
+"""From spectrum to posterior: projection, flow, samples, weights, summaries."""

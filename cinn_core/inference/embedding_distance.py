@@ -1,0 +1,70 @@
+"""How unlike every training star a spectrum looks to the network: Mahalanobis distance of its embedding.
+
+The statistics belong to one network and lie beside its weights, with the threshold that 1 % of held-out simulated
+stars exceed; a network without them gives no distance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..weights import load_weights, save_weights
+
+EXCEEDED_BY = 0.01
+"""Share of validation stars beyond the threshold."""
+_RIDGE = 1e-4  # of the mean variance, for directions in which the embedding does not vary
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceStatistics:
+    """mean (c,) and whitening (c, c) of the training stars' embeddings; the threshold on the distance."""
+
+    mean: Tensor
+    whitening: Tensor
+    threshold: float
+
+    def distance(self, condition: Tensor) -> Tensor:
+        """Distance (n,) of embeddings (n, c), in units in which a training star's is 1 (rms)."""
+        return ((condition.cpu() - self.mean) @ self.whitening).pow(2).mean(1).sqrt()
+
+
+def distance_statistics(training: Tensor, validation: Tensor) -> DistanceStatistics:
+    """Statistics from the embeddings of training stars (n, c), the threshold from those of validation stars (m, c)."""
+    training = training.double()
+    mean = training.mean(0)
+    values, vectors = torch.linalg.eigh(torch.cov(training.T))
+    whitening = vectors / (values.clamp_min(0) + _RIDGE * values.mean()).sqrt()
+    found = DistanceStatistics(mean.float(), whitening.float(), 0.0)
+    threshold = torch.quantile(found.distance(validation).double(), 1 - EXCEEDED_BY)
+    return DistanceStatistics(found.mean, found.whitening, float(threshold))
+
+
+def distance_path(network: Path) -> Path:
+    """Where the statistics of a network's weights file lie."""
+    return network.with_name(f"{network.stem}_distance.safetensors")
+
+
+def save_distance(found: DistanceStatistics, network: Path, network_sha256: str) -> Path:
+    """Writes the statistics beside the network's weights and returns their path."""
+    tensors = {"mean": found.mean, "whitening": found.whitening}
+    card = {"kind": "embedding distance", "threshold": found.threshold, "network_sha256": network_sha256}
+    save_weights(distance_path(network), tensors, card)
+    return distance_path(network)
+
+
+def load_distance(network: Path, network_sha256: str) -> DistanceStatistics | None:
+    """The statistics beside a network's weights; None where there are none, or those of another network.
+
+    Raises WeightsError for a file that is damaged.
+    """
+    path = distance_path(network)
+    if not path.is_file():
+        return None
+    tensors, card = load_weights(path, "embedding distance")
+    if card["network_sha256"] != network_sha256:
+        return None
+    return DistanceStatistics(tensors["mean"], tensors["whitening"], float(card["threshold"]))

@@ -1,0 +1,94 @@
+"""Inference: a 4MOST-ified spectrum in, samples of the posterior and its mode out."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..instrument import MAX_SNR, MIN_SNR, told_coverage
+from ..model import Model
+from ..prior import from_z, inside
+from ..stages import FluxVector, PosteriorSamples
+from .network import N_TARGETS, Network, Observation
+from .projection import MaskedProjection, mask_projection
+from .sampler import Sampler
+
+_REFINE_STEPS = 60
+
+
+def observe(
+    vector: FluxVector, model: Model, realism: float = 1.0, masked: MaskedProjection | None = None
+) -> Observation:
+    """What the network sees of one spectrum; `masked` is the projection for its good pixels when already at hand."""
+    masked = masked or mask_projection(model.projection, vector.good)
+    coefficients = masked.coefficients(model.projection, np.nan_to_num(vector.flux)[None])
+    return Observation(
+        _tensor(coefficients, model),
+        _tensor(log_snr_input(np.array(vector.snr))[None], model),
+        _tensor(told_coverage(vector.good)[None], model),
+        _tensor(np.array([realism]), model),
+    )
+
+
+def log_snr_input(snr: NDArray) -> NDArray:
+    """ln S/N per Angstrom as the network takes it: within 5-1000, an arm without pixels (NaN) given its neighbour's."""
+    known = np.where(np.isfinite(snr), snr, np.nanmax(snr, axis=-1, keepdims=True))
+    return np.log(np.clip(known, MIN_SNR, MAX_SNR))
+
+
+def infer(seen: Observation, model: Model, n_samples: int, seed: int) -> PosteriorSamples:
+    """Posterior samples of one observation, reproducible for a seed on one kind of device.
+
+    Samples where the prior is zero (effective [M/H] above 0.5) are left out and counted in `rejected_fraction`.
+    """
+    return infer_many(seen, model, model.sampler, random_latents(n_samples, seed), seed)[0]
+
+
+def random_latents(n: int, seed: int) -> Tensor:
+    """Standard normal latents (n, 13) of a seed, the same on every device."""
+    return torch.randn(n, N_TARGETS, generator=torch.Generator().manual_seed(seed))
+
+
+def infer_many(
+    seen: Observation, model: Model, sampler: Sampler, latent: Tensor, seed: int
+) -> tuple[PosteriorSamples, ...]:
+    """Posteriors of the stars of an observation from the same latents (n, 13), made with `seed`."""
+    with torch.no_grad():
+        condition = model.network.embedding(seen)
+        z, log_density = (found.cpu() for found in sampler.sample(latent.to(model.device), condition))
+    z_numpy = z.numpy().astype(float)
+    labels = from_z(z_numpy.reshape(-1, N_TARGETS))
+    keep = inside(labels).reshape(z.shape[:2]) & np.isfinite(z_numpy).all(2)
+    rejected = 1 - keep.mean(1)
+    keep[rejected == 1] = True  # every sample outside: shown as they are, with a rejected fraction of 1
+    best = np.where(keep, log_density.numpy(), -np.inf).argmax(1)
+    modes = refine_modes(model.network, z[torch.arange(len(z)), best].to(model.device), condition).cpu().numpy()
+    return tuple(
+        PosteriorSamples(rows[kept], x[kept], density[kept], mode, float(share), seed)
+        for rows, x, density, kept, mode, share in zip(
+            labels.reshape(z.shape), z_numpy, log_density.numpy(), keep, modes, rejected, strict=True
+        )
+    )
+
+
+def refine_modes(network: Network, start: Tensor, condition: Tensor) -> Tensor:
+    """Modes (n, 13) of the flow's density in prior coordinates, by Adam from start (n, 13), all stars at once."""
+    z, condition = start.detach().clone().requires_grad_(True), condition.detach()
+    best, best_density = start.detach().clone(), start.new_full((len(start),), -torch.inf)
+    optimiser = torch.optim.Adam([z], lr=0.02)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _REFINE_STEPS, eta_min=5e-4)
+    for _ in range(_REFINE_STEPS):
+        density = network.log_density(z, condition)
+        better = density.detach() > best_density
+        best[better], best_density[better] = z.detach()[better], density.detach()[better]
+        optimiser.zero_grad()
+        (-density.sum()).backward()
+        optimiser.step()
+        schedule.step()
+    return best
+
+
+def _tensor(array: NDArray, model: Model) -> Tensor:
+    return torch.as_tensor(array, dtype=torch.float32, device=model.device)

@@ -1,0 +1,103 @@
+"""The likelihood of one spectrum on its compressed coefficients: chi2 of the forward model with a few hundred terms.
+
+The covariance holds the white noise of each arm; for a realism a above 0 also the model's error, correlated over the
+line spread function, and, taken out analytically since they act linearly, errors of velocity and continuum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from ..forward_model.forward import ForwardModel
+from ..forward_model.jacobian import jacobian
+from ..forward_model.model_error import shipped_model_error
+from ..instrument import LSF_SIGMA_PIXELS, arm_slices, pixel_sigma
+from ..model import Model
+from ..preparation.continuum import fit_continuum
+from ..prior import N_LABELS, N_TARGETS, from_z
+from ..training.realism import CONTINUUM_ERROR, CONTINUUM_ORDER, VELOCITY_ERROR_KMS
+from .network import Observation
+from .projection import MaskedProjection
+
+_BATCH = 64
+_SMALLEST = 1e-8
+"""Directions with less of the largest variance than this carry no data (all their pixels are missing)."""
+_VELOCITY_STEP = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Likelihood:
+    """Whitened data (r,) and the operator (N_PIXELS, r) that whitens model spectra, divided by `continuum` first."""
+
+    forward: ForwardModel
+    operator: NDArray
+    data: NDArray
+    continuum: NDArray
+
+    def residuals(self, z: NDArray) -> NDArray:
+        """Data minus model (n, r) in units of the noise for prior coordinates of all labels (n, 26)."""
+        parts = [self.forward.flux(from_z(z[i : i + _BATCH])) @ self.operator for i in range(0, len(z), _BATCH)]
+        return self.data - np.concatenate(parts).astype(float)
+
+    def log_likelihood(self, z: NDArray) -> NDArray:
+        """Log likelihood (n,), up to a constant, for prior coordinates of all labels (n, 26)."""
+        return -0.5 * (self.residuals(z) ** 2).sum(1)
+
+    def slopes(self, z: NDArray) -> NDArray:
+        """Derivatives (r, 26) of the whitened model at prior coordinates z (26,)."""
+        return self.operator.T.astype(float) @ jacobian(self.forward, z[None])[0].astype(float)
+
+
+def make_likelihood(seen: Observation, masked: MaskedProjection, model: Model, map_z: NDArray) -> Likelihood:
+    """Likelihood of one observation; continuum, depth of lines and derivatives are taken at the mode (13,)."""
+    z = np.concatenate([map_z, np.zeros(N_LABELS - N_TARGETS)])[None]
+    flux = model.forward.flux(from_z(z))
+    continuum = fit_continuum(flux, masked.good[None], model.templates.flux)[0]
+    matrix = masked.matrix.astype(float)
+    realism = float(seen.realism[0])
+    snr = np.exp(seen.log_snr[0].cpu().numpy().astype(float))
+    covariance = sum(
+        float(pixel_sigma(snr[arm])) ** 2 * root.astype(float) @ root.astype(float)
+        for arm, root in enumerate(masked.noise)
+    )
+    if realism > 0:
+        spread = np.concatenate([_model_error(matrix, flux[0]), _slow_errors(model.forward, z, flux[0]) @ matrix])
+        covariance = covariance + realism**2 * spread.T @ spread
+    values, vectors = np.linalg.eigh(covariance)
+    kept = values > _SMALLEST * values.max()
+    whitening = vectors[:, kept] / np.sqrt(values[kept])
+    data = seen.coefficients[0].cpu().numpy().astype(float) + model.projection.mean.astype(float) @ matrix
+    operator = (matrix @ whitening / continuum[:, None]).astype(np.float32)
+    return Likelihood(model.forward, operator, data @ whitening, continuum)
+
+
+def _model_error(matrix: NDArray, flux: NDArray) -> NDArray:
+    """Root (N_PIXELS, k) of the coefficients' covariance from errors that are a fraction of the depth of lines."""
+    weighted = (shipped_model_error().epsilon * (1 - flux))[:, None] * matrix
+    out = np.empty_like(weighted)
+    for part in arm_slices():
+        out[part] = gaussian_filter1d(weighted[part], LSF_SIGMA_PIXELS, axis=0, truncate=3)
+    impulse = np.zeros(41)
+    impulse[20] = 1
+    return out / np.sqrt((gaussian_filter1d(impulse, LSF_SIGMA_PIXELS, truncate=3) ** 2).sum())
+
+
+@torch.no_grad()
+def _slow_errors(forward: ForwardModel, z: NDArray, flux: NDArray) -> NDArray:
+    """Spectra (m, N_PIXELS) one sigma of velocity or of one continuum mode away from the model's, less the model's."""
+    labels = torch.as_tensor(np.repeat(from_z(z), 2, 0), dtype=torch.float32)
+    moved = forward.torch_flux(labels, velocity=torch.tensor([_VELOCITY_STEP, -_VELOCITY_STEP])).numpy()
+    velocity = (moved[0] - moved[1]) / (2 * _VELOCITY_STEP) * VELOCITY_ERROR_KMS / np.sqrt(3)
+    rows = [velocity]
+    for part in arm_slices():
+        shapes = np.polynomial.legendre.legvander(np.linspace(-1, 1, part.stop - part.start), CONTINUUM_ORDER)
+        for shape in shapes.T:
+            row = np.zeros(flux.size)
+            row[part] = CONTINUUM_ERROR * shape * flux[part]
+            rows.append(row)
+    return np.array(rows)

@@ -1,0 +1,1 @@
+"""What leaves: documents, records, bundles, verdicts, citation."""

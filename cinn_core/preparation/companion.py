@@ -1,0 +1,105 @@
+"""A second star in the light: a second peak of the velocity at one place in both arms, once the first star is taken out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from ..instrument import SPEED_OF_LIGHT_KMS
+from ..targets import COLUMN
+from .templates import LOG_STEP_KMS, Templates
+from .velocity import OnLog, Velocity, sharp, to_log, velocity_lags
+
+CLEAR = 8.0
+"""Least height of the second peak, in scatters of what the first star leaves, for the two arms together."""
+
+MIN_SHARE = 0.08
+_NEAREST_KMS = 18.0
+_SAME_KMS = 6.0
+_LEAST_ARM = 4.0
+
+
+@dataclass(frozen=True)
+class Companion:
+    """The highest second peak: velocity [km/s], share of the first star's lines, height in scatters, whether it is clear."""
+
+    kms: float
+    share: float
+    height: float
+    clear: bool
+
+
+def find_companion(
+    wavelength: NDArray,
+    flux: NDArray,
+    good: NDArray,
+    native_resolving_power: float,
+    velocity: Velocity,
+    templates: Templates,
+) -> Companion:
+    """Search +-300 km/s around the velocity found for the lines of a second star of the same template.
+
+    Arrays (n,) as for `measure_velocity`. Peaks within 18 km/s (more where the star rotates) of the first are its own.
+    """
+    nothing = Companion(float("nan"), 0.0, 0.0, False)
+    if not velocity.credible:
+        return nothing
+    arms = to_log(wavelength, flux, good, native_resolving_power, templates)
+    curves = [
+        curve
+        for arm, t in zip(arms, templates.log_flux, strict=True)
+        if arm.weight.sum() > 500
+        and (curve := _second(arm, t[velocity.template].astype(float), velocity.kms)) is not None
+    ]
+    if not curves:
+        return nothing
+    lags = velocity_lags()
+    apart = np.abs(lags - velocity.kms)
+    nearest = max(_NEAREST_KMS, 1.8 * float(templates.labels[velocity.template, COLUMN["vbroad"]]))
+    allowed = (apart > nearest) & (apart < 300.0) & (np.abs(lags) < 480.0)
+    heights = []
+    for curve in curves:
+        away = curve[allowed]
+        heights.append(curve / max(1.4826 * float(np.median(np.abs(away - np.median(away)))), 1e-6))
+    together = np.where(allowed, np.sum(heights, axis=0) / np.sqrt(len(heights)), -np.inf)
+    best = int(together.argmax())
+    near = np.abs(lags - lags[best]) <= _SAME_KMS
+    share = float(np.mean([curve[near].max() for curve in curves]))
+    everywhere = all(h[near].max() > _LEAST_ARM for h in heights)
+    height = float(together[best])
+    inner = allowed[max(best - 1, 0) : best + 2].all()  # else it is the wing of the first star's own peak
+    return Companion(
+        float(lags[best]), share, height, bool(height > CLEAR and share > MIN_SHARE and everywhere and inner)
+    )
+
+
+def _second(arm: OnLog, template: NDArray, kms: float) -> NDArray | None:
+    """Amplitude (lags,) of the template in what remains of an arm after the template at `kms`, by least squares at each lag."""
+    lags = velocity_lags()
+    n, pad = template.size, (arm.flux.size - template.size) // 2
+    t = sharp(template - 1, np.ones(n))
+    data = sharp(arm.flux, arm.weight)
+    shift = _pixels(kms)
+    x = np.arange(arm.flux.size) - pad - shift
+    inside = (x > 0) & (x < n - 1) & (arm.weight > 0)
+    if inside.sum() < 500:
+        return None
+    first = np.where(inside, np.interp(x, np.arange(n), t), 0.0)
+    data = np.where(inside, data, 0.0)
+    norm = float(first @ first)
+    residual = data - first * float(first @ data) / norm
+    size = fft.next_fast_len(arm.flux.size + n, real=True)
+    signals = fft.rfft(np.stack([residual, first, inside.astype(float)]), size)
+    kernels = np.conj(fft.rfft(np.stack([t, t, t**2]), size))
+    across, overlap, strength = fft.irfft(signals * kernels, size)[:, : lags.size]
+    strength = np.maximum(strength, 1e-9)
+    independent = np.maximum(1 - overlap**2 / (norm * strength), 0.2)
+    return across / (strength * independent) / max(float(first @ data) / norm, 0.05)
+
+
+def _pixels(kms: float) -> float:
+    """Pixels of the log grid for a velocity."""
+    return float(np.log1p(kms / SPEED_OF_LIGHT_KMS) / np.log1p(LOG_STEP_KMS / SPEED_OF_LIGHT_KMS))

@@ -1,0 +1,283 @@
+"""The continuum: a coarse upper envelope for raw spectra, and the final model-guided one that all stars, simulated too, go through."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+
+import numpy as np
+from numpy.polynomial import legendre
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+
+from ..instrument import ARMS, N_PIXELS, TELLURIC_OXYGEN, WAVELENGTH, arm_slices
+
+N_MODES = 6
+"""Legendre modes an arm: degree 0 to 5."""
+
+IGNORED: tuple[tuple[float, float], ...] = ((6559.8, 6565.8), TELLURIC_OXYGEN)
+"""Rest wavelengths [Angstrom] that have no say in the continuum: the core of Halpha, and telluric oxygen."""
+
+_SEARCH_BIN = 6  # pixels joined while the best template is sought
+_NORMAL_BIN = 6  # pixels joined in the normal matrices of the fit
+_N_ITERATIONS = 3
+_N_DETAIL = 60  # directions in which a star may differ from its template
+_N_NEIGHBOURS = 6
+_HALF_WAY = 1.0  # how far between two templates a star may lie, as a share of their difference
+_DEPTH_ERROR = 0.08  # error of a line that the template has, as a share of its depth
+_SLOPE_SIGMA = 0.1  # prior width of each Legendre amplitude above degree 0: what a gap leaves open stays small
+_SEARCH_RIDGE = (0.03 / _SLOPE_SIGMA) ** 2  # the same prior while the template is sought, for a misfit of 3 % a bin
+_HUBER = 2.0  # residuals beyond this many sigma lose weight
+
+
+def upper_envelope(
+    wavelength: NDArray, flux: NDArray, good: NDArray, degree: int = 5, bin_angstrom: float = 0.5
+) -> NDArray:
+    """Polynomial through the upper edge of a spectrum, on its own pixels (n,): medians in narrow bins, lines clipped away."""
+    x = 2 * (wavelength - wavelength[0]) / (wavelength[-1] - wavelength[0]) - 1
+    usable = np.flatnonzero(good)
+    if usable.size < 5 * (degree + 1):
+        return np.full(wavelength.shape, np.median(flux[usable]) if usable.size else np.nan)
+    bins = ((wavelength[usable] - wavelength[0]) / bin_angstrom).astype(int)
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(bins) > 0]))
+    counts = np.diff(np.append(starts, bins.size))
+    ordered = flux[usable][np.lexsort((flux[usable], bins))]
+    y = 0.5 * (ordered[starts + (counts - 1) // 2] + ordered[starts + counts // 2])  # the median of each bin
+    at = np.add.reduceat(x[usable], starts) / counts
+    scale = np.percentile(np.abs(y), 90)
+    if not scale > 0:
+        return np.full(wavelength.shape, np.nan)
+    y = y / scale
+    degree = min(degree, max(1, y.size // 8))
+    chunks = np.array_split(np.arange(y.size), max(degree + 2, 2 * degree))
+    kept = np.concatenate([c[y[c] >= np.percentile(y[c], 70)] for c in chunks if c.size])
+    powers = legendre.legvander(at, degree)
+    fit = np.linalg.lstsq(powers[kept], y[kept], rcond=None)[0]
+    for _ in range(12):
+        residual = y - powers @ fit
+        upper = residual[residual > np.percentile(residual, 40)]
+        sigma = max(1.4826 * float(np.median(np.abs(upper - np.median(upper)))), 5e-4)
+        new = (residual > -1.2 * sigma) & (residual < 4 * sigma)
+        if new.sum() < 3 * (degree + 1):
+            break
+        fit = np.linalg.lstsq(powers[new], y[new], rcond=None)[0]
+    return scale * legendre.legval(x, fit)
+
+
+def coarse_continuum(wavelength: NDArray, flux: NDArray, good: NDArray) -> tuple[NDArray, bool]:
+    """Slow response of one window on native pixels (n,), and whether the spectrum was normalised already (then it is 1).
+
+    A polynomial of degree 5: nothing finer than what `fit_continuum` can undo, so a wing of Halpha or Mg b that it
+    bends is straightened again by the final fit.
+    """
+    envelope = upper_envelope(wavelength, flux, good, N_MODES - 1)
+    inside = envelope[good]
+    if np.all(np.isfinite(inside)) and np.percentile(np.abs(inside - 1), 95) < 0.06:
+        return np.ones_like(envelope), True
+    top = np.nanmax(envelope[good])
+    return np.maximum(envelope, 0.02 * top), False
+
+
+@lru_cache(maxsize=1)
+def legendre_modes() -> NDArray:
+    """Basis of the continuum, (N_PIXELS, 6 * arms) float32: Legendre polynomials of degree 0-5 in each arm, 0 in the others."""
+    basis = np.zeros((N_PIXELS, N_MODES * len(ARMS)), np.float32)
+    for a, (arm, s) in enumerate(zip(ARMS, arm_slices(), strict=True)):
+        x = 2 * (WAVELENGTH[s] - arm.low) / (arm.high - arm.low) - 1
+        basis[s, a * N_MODES : (a + 1) * N_MODES] = legendre.legvander(x, N_MODES - 1)
+    basis.setflags(write=False)
+    return basis
+
+
+def fit_continuum(flux: NDArray, good: NDArray, templates: NDArray, batch: int = 64) -> NDArray:
+    """Continuum (n, N_PIXELS) float32 of rest-frame spectra `flux` (n, N_PIXELS) with pixels `good` (n, N_PIXELS) bool.
+
+    `templates` (k, N_PIXELS) are model spectra with continuum 1. In both arms jointly the template t and modes L l that
+    leave the least squares of flux - t (L l) are sought; then, three times, the modes are fitted anew, together with the
+    directions in which the star may differ from its template (held by a prior of unit width in the spread of the
+    template's neighbours), pixels weighted down by their residual (Huber) and by the depth of the template's lines.
+    """
+    tools = _tools(np.ascontiguousarray(templates, np.float32))
+    out = np.empty(flux.shape, np.float32)
+    for start in range(0, len(flux), batch):
+        rows = slice(start, start + batch)
+        out[rows] = _fit_batch(np.asarray(flux[rows], np.float32), np.asarray(good[rows], bool), tools)
+    return out
+
+
+class _Tools:
+    """What `fit_continuum` derives once from its templates: binned products for the search, neighbours' differences, basis products."""
+
+    def __init__(self, templates: NDArray) -> None:
+        self.templates = templates
+        modes = legendre_modes()
+        self.allowed = np.ones(N_PIXELS, np.float32)
+        for low, high in IGNORED:
+            self.allowed[(low <= WAVELENGTH) & (high >= WAVELENGTH)] = 0
+        self.bin_edges = np.concatenate([np.arange(s.start, s.stop, _SEARCH_BIN) for s in arm_slices()])
+        counts = np.diff(np.append(self.bin_edges, N_PIXELS)).astype(np.float32)
+        binned = np.add.reduceat(templates, self.bin_edges, axis=1) / counts
+        modes_binned = np.add.reduceat(modes, self.bin_edges, axis=0) / counts[:, None]
+        pairs = np.stack(np.triu_indices(N_MODES), 1)
+        self.search = []
+        for a in range(len(ARMS)):
+            s = slice(a * N_MODES, (a + 1) * N_MODES)
+            inside = np.flatnonzero(modes_binned[:, s.start] > 0)
+            t, basis = binned[:, inside], modes_binned[inside, s]
+            linear = (t.T[:, :, None] * basis[:, None, :]).reshape(inside.size, -1)
+            products = basis[:, pairs[:, 0]] * basis[:, pairs[:, 1]]
+            square = ((t.T**2)[:, :, None] * products[:, None, :]).reshape(inside.size, -1)
+            self.search.append((inside, np.ascontiguousarray(linear), np.ascontiguousarray(square)))
+        self.pairs = pairs
+        details = _details(templates * self.allowed + (1 - self.allowed))
+        self.arms = [
+            _ArmTools(modes[p, i * N_MODES : (i + 1) * N_MODES], details[:, p]) for i, p in enumerate(arm_slices())
+        ]
+        self.n_details = len(details)
+
+
+class _ArmTools:
+    """One arm's columns (pixels, 6 + m), modes then details, and the means of their products over bins of pixels."""
+
+    def __init__(self, modes: NDArray, details: NDArray) -> None:
+        self.columns = np.ascontiguousarray(np.concatenate([modes, details.T], axis=1), np.float32)
+        self.pairs = np.stack(np.triu_indices(self.columns.shape[1]), 1)
+        binned = self.columns[: len(modes) // _NORMAL_BIN * _NORMAL_BIN].reshape(-1, _NORMAL_BIN, self.columns.shape[1])
+        self.products = np.ascontiguousarray((binned[..., self.pairs[:, 0]] * binned[..., self.pairs[:, 1]]).mean(1))
+        self.projection = np.linalg.pinv(modes.astype(float)).astype(np.float32)
+
+    def normal(self, weight: NDArray) -> NDArray:
+        """Normal matrices (n, 6 + m, 6 + m) for weights (n, pixels), from weights summed over bins (exact enough to converge)."""
+        n_bins = len(self.products)
+        binned = sum(weight[:, i : n_bins * _NORMAL_BIN : _NORMAL_BIN] for i in range(_NORMAL_BIN))
+        return _symmetric(binned @ self.products, self.pairs, self.columns.shape[1])
+
+
+_CACHE: dict[str, _Tools] = {}
+
+
+def _tools(templates: NDArray) -> _Tools:
+    key = hashlib.sha1(templates.tobytes()).hexdigest()
+    if key not in _CACHE:
+        _CACHE.clear()
+        _CACHE[key] = _Tools(templates)
+    return _CACHE[key]
+
+
+def _details(templates: NDArray) -> NDArray:
+    """Main directions (m, N_PIXELS), each one sigma long, in which a star differs from the template nearest to it.
+
+    Singular vectors of a share of the differences ln t_i - ln t_j between each template and its nearest neighbours.
+    """
+    logs = np.log(np.maximum(templates, 0.02)).astype(np.float32)
+    n = len(logs)
+    if n < 3:
+        return np.zeros((0, templates.shape[1]), np.float32)
+    coarse = _pixel_bins(logs, _SEARCH_BIN)
+    gram = coarse @ coarse.T
+    distance = np.diag(gram)[:, None] + np.diag(gram)[None] - 2 * gram
+    np.fill_diagonal(distance, np.inf)
+    near = np.argsort(distance, axis=1)[:, : min(_N_NEIGHBOURS, n - 1)]
+    rows = (_HALF_WAY * (logs[near] - logs[:, None])).reshape(-1, logs.shape[1])
+    coarse = _pixel_bins(rows, _NORMAL_BIN)
+    m = min(_N_DETAIL, n - 1)
+    largest = (len(rows) - m, len(rows) - 1)
+    _, vectors = eigh((coarse @ coarse.T).astype(float), subset_by_index=largest)
+    return (vectors.astype(np.float32).T @ rows / np.sqrt(len(rows))).astype(np.float32)
+
+
+def _pixel_bins(rows: NDArray, size: int) -> NDArray:
+    """Means (k, pixels // size) over bins of neighbouring pixels."""
+    return rows[:, : rows.shape[1] // size * size].reshape(len(rows), -1, size).mean(-1)
+
+
+def _nearest_template(flux: NDArray, weight: NDArray, tools: _Tools) -> tuple[NDArray, NDArray]:
+    """Index (n,) of the template of least squares in both arms, and its continuum (n, N_PIXELS)."""
+    filled = np.add.reduceat(flux * weight, tools.bin_edges, axis=1)
+    present = np.add.reduceat(weight, tools.bin_edges, axis=1)
+    n, k = len(flux), len(tools.templates)
+    if n > 1 and (weight == weight[0]).all():  # one pattern of good pixels: its matrices are inverted once
+        present = present[:1]
+    gain = np.zeros((n, k))
+    solutions = []
+    for inside, linear, square in tools.search:
+        b = (filled[:, inside] @ linear).reshape(n, k, N_MODES).astype(float)
+        b[..., 0] += 1e-3
+        matrix = _symmetric((present[:, inside] @ square).reshape(len(present), k, -1), tools.pairs, N_MODES)
+        matrix += np.diag(np.where(np.arange(N_MODES) > 0, _SEARCH_RIDGE, 1e-3))
+        solution = (np.linalg.inv(matrix) @ b[..., None])[..., 0]
+        gain += (b * solution).sum(-1)
+        solutions.append(solution)
+    best = gain.argmax(1)
+    modes = np.concatenate([s[np.arange(n), best] for s in solutions], 1)
+    return best, (modes.astype(np.float32) @ legendre_modes().T)
+
+
+def _symmetric(upper: NDArray, pairs: NDArray, size: int) -> NDArray:
+    """Symmetric float64 matrices (..., size, size) from their upper triangles (..., number of pairs)."""
+    full = np.zeros((*upper.shape[:-1], size, size))
+    full[..., pairs[:, 0], pairs[:, 1]] = upper
+    full[..., pairs[:, 1], pairs[:, 0]] = upper
+    return full
+
+
+def _fit_batch(flux: NDArray, good: NDArray, tools: _Tools) -> NDArray:
+    usable = good & (tools.allowed > 0) & np.isfinite(flux)
+    weight = usable.astype(np.float32)
+    flux = np.where(usable, flux, np.float32(0))
+    best, continuum = _nearest_template(flux, weight, tools)
+    template = tools.templates[best]
+    model = template.copy()
+    n, m = len(flux), tools.n_details
+    size = N_MODES * len(ARMS) + m
+    slope = np.arange(N_MODES) > 0
+    prior = np.concatenate([np.tile(np.where(slope, _SLOPE_SIGMA**-2, 1e-3), len(ARMS)), np.ones(m)])
+    detail = np.zeros((n, m))
+    for _ in range(_N_ITERATIONS):
+        np.maximum(continuum, np.float32(0.02), out=continuum)
+        residual = flux / continuum - model
+        wt = _robust_weight(residual, template, weight, usable)
+        wt *= template
+        residual *= wt
+        wt *= template
+        matrix, vector = np.zeros((n, size, size)), np.zeros((n, size))
+        for a, (arm, part) in enumerate(zip(tools.arms, arm_slices(), strict=True)):
+            place = np.concatenate([np.arange(a * N_MODES, (a + 1) * N_MODES), np.arange(size - m, size)])
+            matrix[:, place[:, None], place[None]] += arm.normal(wt[:, part])
+            vector[:, place] += residual[:, part] @ arm.columns
+        vector[:, size - m :] -= detail
+        answer = np.linalg.solve(matrix + np.diag(prior), vector[..., None])[..., 0]
+        detail += answer[:, size - m :]
+        for a, (arm, part) in enumerate(zip(tools.arms, arm_slices(), strict=True)):
+            step = answer[:, a * N_MODES : (a + 1) * N_MODES].astype(np.float32)
+            changed = continuum[:, part] * (1 + step @ arm.columns[:, :N_MODES].T)
+            continuum[:, part] = (changed @ arm.projection.T) @ arm.columns[:, :N_MODES].T
+            model[:, part] = template[:, part] * (1 + detail.astype(np.float32) @ arm.columns[:, N_MODES:].T)
+    return continuum
+
+
+def _robust_weight(residual: NDArray, template: NDArray, weight: NDArray, usable: NDArray) -> NDArray:
+    """Weights (n, N_PIXELS): inverse variance of noise and line errors, falling with the residual beyond 2 sigma (Huber)."""
+    sigma = _scatter(residual, usable)
+    variance = np.float32(1) - template
+    variance *= np.float32(_DEPTH_ERROR)
+    np.square(variance, out=variance)
+    variance += sigma[:, None] ** 2
+    out = np.sqrt(variance)
+    out /= np.maximum(np.abs(residual), np.float32(1e-6))
+    out *= np.float32(_HUBER)
+    np.minimum(out, np.float32(1), out=out)
+    out /= variance
+    out *= weight
+    return out
+
+
+def _scatter(residual: NDArray, usable: NDArray, every: int = 7) -> NDArray:
+    """Robust scatter (n,) of residuals over the usable pixels, from one pixel in `every`, at least 0.2 %."""
+    sample = np.where(usable, np.abs(residual), np.nan)[:, ::every]
+    with np.errstate(all="ignore"):
+        filled = np.where(np.isfinite(sample), sample, np.float32(np.inf))
+        count = np.isfinite(sample).sum(1)
+        ordered = np.sort(filled, axis=1)
+        middle = ordered[np.arange(len(ordered)), np.maximum(count // 2 - (count > 0), 0)]
+    return np.maximum(1.4826 * np.where(np.isfinite(middle), middle, 1.0), 0.002).astype(np.float32)

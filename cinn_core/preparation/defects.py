@@ -1,0 +1,60 @@
+"""What is no starlight, marked on native pixels before anything smooths it: noise alone, cosmic rays, saturation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..stages import Step
+from .native import Window
+
+_STRETCH = 64
+
+
+def without_noise(windows: list[Window]) -> tuple[list[Window], list[Step]]:
+    """Mark stretches of 64 pixels whose scatter is five times the usual as bad: ends of orders, dead parts of a detector."""
+    out, count = [], 0
+    for w in windows:
+        n = _STRETCH
+        difference = np.full(w.flux.size, np.nan)
+        known = w.good[2:-2] & w.good[:-4] & w.good[4:]
+        difference[2:-2][known] = np.abs(2 * w.flux[2:-2] - w.flux[:-4] - w.flux[4:])[known]
+        cut = difference[: difference.size // n * n].reshape(-1, n)
+        seen = np.isfinite(cut).sum(1) >= 10
+        if not seen.any():
+            out.append(w)
+            continue
+        scatter = np.zeros(len(cut))
+        scatter[seen] = np.nanmedian(cut[seen], axis=1)
+        usual = np.median(scatter[seen])
+        noisy = np.repeat((scatter > 5 * usual) & (scatter > 0.15), n)
+        good = w.good.copy()
+        good[: noisy.size] &= ~noisy
+        count += int(noisy.sum())
+        out.append(replace(w, good=good))
+    if count == 0:
+        return windows, []
+    return out, [Step("noisy stretches", "pixels with five times the usual scatter are missing", {"pixels": count})]
+
+
+def without_spikes(windows: list[Window]) -> tuple[list[Window], list[Step]]:
+    """Mark positive outliers (cosmic rays) and their neighbours as bad: 8 sigma and 10 % above the continuum."""
+    out, count = [], 0
+    for w in windows:
+        sigma = 1.4826 * float(np.median(np.abs(np.diff(w.flux[w.good])))) / np.sqrt(2)
+        spike = w.good & (w.flux > 1 + max(0.10, 8 * sigma))
+        local = np.median(w.flux[w.good][w.flux[w.good] > np.median(w.flux[w.good])])
+        spike &= w.flux > local + max(0.10, 8 * sigma)
+        if spike.mean() > 0.02:  # that is no cosmic ray but a poor continuum
+            spike[:] = False
+        wide = np.convolve(spike, np.ones(5), "same") > 0
+        count += int(spike.sum())
+        out.append(replace(w, good=w.good & ~wide))
+    if count == 0:
+        return windows, []
+    return out, [
+        Step(
+            "spikes", "pixels 8 sigma and 10 % above the continuum, and two neighbours, are missing", {"pixels": count}
+        )
+    ]

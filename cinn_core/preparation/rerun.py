@@ -1,0 +1,73 @@
+"""A spectrum prepared again under other overrides: what a change does not touch is not computed a second time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..overrides import Overrides
+from ..stages import FluxVector, Spectrum
+from .continuum import fit_continuum
+from .fourmost import WantedContinuum, WantedVelocity, preparation
+from .medium import settle_medium
+from .templates import Templates
+
+_KEPT = 32
+
+
+class Rerun:
+    """Remembers the costly answers of preparations (velocity and medium, continuum) by what they were computed from.
+
+    So the result is that of `fourmost.prepare` to the last bit, and a change of the mask re-runs from the continuum on,
+    one of the S/N neither.
+    """
+
+    def __init__(self) -> None:
+        self._answers: OrderedDict[bytes, Any] = OrderedDict()
+        self.computed: list[str] = []
+
+    def prepare(self, spectrum: Spectrum, templates: Templates, overrides: Overrides) -> FluxVector:
+        """As `fourmost.prepare`; `computed` then names what was not remembered."""
+        self.computed = []
+        course = preparation(spectrum, templates, overrides, None)
+        answer: Any = None
+        while True:
+            try:
+                wanted = course.send(answer)
+            except StopIteration as done:
+                vector: FluxVector = done.value
+                return vector
+            key = _key(wanted)
+            if key not in self._answers:
+                self.computed.append("velocity" if isinstance(wanted, WantedVelocity) else "continuum")
+                self._answers[key] = _compute(wanted, templates)
+                if len(self._answers) > _KEPT:
+                    self._answers.popitem(last=False)
+            answer = self._answers[key]
+
+
+def _compute(wanted: WantedVelocity | WantedContinuum, templates: Templates) -> Any:
+    if isinstance(wanted, WantedVelocity):
+        return settle_medium(wanted.spectrum, wanted.windows, wanted.power, templates, wanted.medium)
+    return fit_continuum(wanted.flux[None].astype(np.float32), wanted.good[None], templates.flux)[0]
+
+
+def _key(wanted: WantedVelocity | WantedContinuum) -> bytes:
+    digest = hashlib.sha256(type(wanted).__name__.encode())
+    if isinstance(wanted, WantedVelocity):
+        digest.update(f"{wanted.spectrum.sha256} {wanted.power!r} {wanted.medium!r}".encode())
+        for window in wanted.windows:
+            for array in (window.wavelength, window.flux, window.error, window.good):
+                _update(digest, array)
+    else:
+        _update(digest, wanted.flux)
+        _update(digest, wanted.good)
+    return digest.digest()
+
+
+def _update(digest: Any, array: NDArray | None) -> None:
+    digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
