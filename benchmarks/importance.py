@@ -13,17 +13,17 @@ import emcee
 import numpy as np
 import torch
 
-from cinn_core.continuum import fit_continuum
-from cinn_core.importance import weigh
-from cinn_core.infer import infer, log_snr_input
+from cinn_core.inference.importance import weigh
+from cinn_core.inference.infer import infer, log_snr_input
+from cinn_core.inference.likelihood import make_likelihood
+from cinn_core.inference.network import N_TARGETS, Observation
+from cinn_core.inference.projection import MaskedProjection, mask_projection
+from cinn_core.inference.weighted import from_log, weighted_quantile
 from cinn_core.instrument import ARMS, N_COVERAGE, N_PIXELS, pixel_sigma
-from cinn_core.likelihood import make_likelihood
 from cinn_core.model import Model, load_model
-from cinn_core.network import N_TARGETS, Observation
+from cinn_core.preparation.continuum import fit_continuum
 from cinn_core.prior import N_LABELS, draw, from_z, inside
-from cinn_core.projection import MaskedProjection, mask_projection
 from cinn_core.targets import TARGETS
-from cinn_core.weighted import from_log, weighted_quantile
 
 
 def observe_simulated(model: Model, masked: MaskedProjection, labels: np.ndarray, snr: float, seed: int) -> Observation:
