@@ -12,9 +12,20 @@ from bokeh.models import Quad, VArea
 from app.figures.kiel import draw_kiel, prior_outline
 from app.figures.marginal import WIDTH, marginal
 from app.figures.preparation import draw_prepared, draw_snapshot, runs
-from app.figures.spectrum import clipped, draw_overlay, draw_residual, draw_saliency, landmarks, strongest_per_column
+from app.figures.spectrum import (
+    Shown,
+    clipped,
+    draw_flux,
+    draw_residual,
+    draw_saliency,
+    landmarks,
+    pixels,
+    strongest_per_column,
+)
+from app.in_use import PosteriorKind, selection_of
 from app.quantities import quantities
-from cinn_core.instrument import ARMS, WAVELENGTH
+from cinn_core.explanation.modelled import Bands
+from cinn_core.instrument import ARMS, PIXEL_ANGSTROM, WAVELENGTH
 from cinn_core.prior import teff_bounds
 from cinn_core.stages import Snapshot
 from cinn_core.targets import COLUMN, TARGETS
@@ -22,6 +33,14 @@ from cinn_core.targets import COLUMN, TARGETS
 
 def glyphs(figure, kind):
     return [r for r in figure.renderers if isinstance(getattr(r, "glyph", None), kind)]
+
+
+def observed(analysis, arm):
+    return next(
+        element
+        for element in draw_flux(Shown(analysis), arm)
+        if isinstance(element, hv.Curve) and len(element.vdims) > 1
+    )
 
 
 def test_skewed_velocity_is_laid_out_in_its_logarithm(made_up):
@@ -58,34 +77,42 @@ def test_negative_numbers_have_a_real_minus_sign(made_up):
 
 
 @pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
-def test_bands_of_the_overlay_are_those_of_the_resimulation(made_up, arm):
-    outer = draw_overlay(made_up, arm).get(0)
-    inside = (arm.low < WAVELENGTH) & (arm.high > WAVELENGTH)
-    low, high = (outer.dimension_values(i) for i in (1, 2))
-    assert low == pytest.approx(made_up.resimulation.band95[0, inside])
-    assert high == pytest.approx(made_up.resimulation.band95[1, inside])
+def test_bands_are_those_of_the_resimulation_until_all_samples_have_theirs(made_up, arm):
+    (outer, inner) = (element for element in draw_flux(Shown(made_up), arm) if isinstance(element, hv.Area))
+    for element, edges in ((outer, made_up.resimulation.band95), (inner, made_up.resimulation.band68)):
+        low, high = (element.dimension_values(i) for i in (1, 2))
+        assert low == pytest.approx(edges[0, pixels(arm)])
+        assert high == pytest.approx(edges[1, pixels(arm)])
 
 
 def test_panels_of_an_arm_share_its_wavelength_axis_and_arms_do_not(made_up):
     axes = [
-        {draw_overlay(made_up, arm).get(0).kdims[0].name, draw_residual(made_up, arm).kdims[0].name}
-        | {draw_saliency(made_up, 0, arm).kdims[0].name}
+        {
+            observed(made_up, arm).kdims[0].name,
+            draw_residual(made_up.resimulation.residual, arm).kdims[0].name,
+            draw_saliency(made_up.saliency.weights[0], arm, arm.low, arm.high).kdims[0].name,
+        }
         for arm in ARMS
     ]
     assert all(len(names) == 1 for names in axes)
     assert axes[0] != axes[1]
 
 
-def test_missing_pixels_leave_a_gap_in_observation_and_residual(made_up):
+def test_missing_pixels_are_shaded_and_leave_a_gap_in_the_residual(made_up):
     red = ARMS[1]
-    observed = draw_overlay(made_up, red).get(2)
-    assert np.isnan(observed.dimension_values(1)).sum() == (~made_up.flux_vector.good).sum()
-    assert np.isnan(draw_residual(made_up, red).dimension_values(1)).any()
+    missing = draw_flux(Shown(made_up), red).get(0)
+    shaded = np.sum(missing.dimension_values(1) - missing.dimension_values(0)) / PIXEL_ANGSTROM
+    assert shaded == pytest.approx((~made_up.flux_vector.good).sum())
+    residual = draw_residual(made_up.resimulation.residual, red).dimension_values(1)
+    assert np.isnan(residual).sum() == (~made_up.flux_vector.good).sum()
 
 
-def test_layout_of_an_arm_renders(made_up):
-    panels = [draw(made_up, ARMS[0]) for draw in (draw_overlay, draw_residual)] + [draw_saliency(made_up, 0, ARMS[0])]
-    hv.renderer("bokeh").get_plot(hv.Layout(panels).cols(1))
+def test_quantile_models_are_drawn_when_asked_for(made_up):
+    flat = np.ones((4, WAVELENGTH.size)) * np.arange(4)[:, None]
+    found = Bands(made_up.resimulation.band68, made_up.resimulation.band95, flat)
+    drawn = [draw_flux(Shown(made_up, found, asked), ARMS[0]).get(4).dimension_values(1) for asked in (False, True)]
+    assert drawn[0].size == 0
+    assert set(drawn[1][np.isfinite(drawn[1])]) == {0, 1, 2, 3}
 
 
 def test_saliency_strip_keeps_the_strongest_pixel_with_its_sign():
@@ -99,23 +126,28 @@ def test_saliency_strip_keeps_the_strongest_pixel_with_its_sign():
 
 
 def test_saliency_strip_follows_a_zoom(made_up):
-    zoomed = draw_saliency(made_up, 0, ARMS[0], (5180.0, 5190.0))
+    zoomed = draw_saliency(made_up.saliency.weights[0], ARMS[0], 5180.0, 5190.0)
     assert zoomed.range(0) == pytest.approx((5180.0, 5190.0), abs=0.1)
-    assert clipped((5000.0, 5100.0), ARMS[0]) == (ARMS[0].low, ARMS[0].high)
-    assert clipped((None, None), ARMS[0]) == (ARMS[0].low, ARMS[0].high)
+    assert clipped(5000.0, 5100.0, ARMS[0]) == (ARMS[0].low, ARMS[0].high)
+    assert clipped(5700.0, 5900.0, ARMS[0]) == (5700.0, ARMS[0].high)
 
 
 def test_names_above_an_arm_do_not_overlap():
-    for arm in ARMS:
-        at = np.sort([wavelength for _, wavelength in landmarks(arm)])
-        assert np.diff(at).min() > 0.05 * (arm.high - arm.low)
-    assert "Li I" in [name for name, _ in landmarks(ARMS[1])]
+    for low, high in ((ARMS[0].low, ARMS[0].high), (ARMS[1].low, ARMS[1].high), (6150.0, 6200.0)):
+        at = np.sort([wavelength for _, wavelength in landmarks(low, high)])
+        assert np.diff(at).min(initial=np.inf) > 0.05 * (high - low)
+    assert "Li I" in [name for name, _ in landmarks(ARMS[1].low, ARMS[1].high)]
+
+
+def test_zooming_in_names_lines_that_had_no_room_before():
+    wide = [at for _, at in landmarks(ARMS[0].low, ARMS[0].high) if 5160 < at < 5190]
+    assert len(landmarks(5160.0, 5190.0)) > len(wide)
 
 
 def test_kiel_diagram_has_hot_stars_left_and_giants_on_top_within_the_prior(made_up):
-    figure = draw_kiel(made_up)
-    assert figure.x_range.start > figure.x_range.end
-    assert figure.y_range.start > figure.y_range.end
+    drawn = hv.render(draw_kiel(made_up, selection_of(made_up, PosteriorKind.FLOW, (), ())))
+    assert drawn.x_range.start > drawn.x_range.end
+    assert drawn.y_range.start > drawn.y_range.end
     teff, logg = prior_outline()
     cool, hot = teff_bounds(logg)
     assert np.all((teff == cool) | (teff == hot))

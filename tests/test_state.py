@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fake_analysis import fake_analysis
 
+from app.arrivals import sort_arrivals
 from app.inference import infer
 from app.state import MAX_UPLOAD_BYTES, SessionState, Source
 from app.views import upload
@@ -202,4 +203,5 @@ def test_upload_within_the_limit_arrives_whole():
 
 
 def test_text_upload_that_arrives_decoded_becomes_bytes_again():
-    assert upload.as_source("Å.txt", "5000 1.0 # Å").data == "5000 1.0 # Å".encode()
+    (source,) = sort_arrivals({"Å.txt": "5000 1.0 # Å"}).sources
+    assert source.data == "5000 1.0 # Å".encode()

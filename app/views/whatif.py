@@ -126,7 +126,7 @@ def large(visit: Visit, play: Play) -> pn.Column:
     """The line that changes most."""
     place = pn.Column(sizing_mode="stretch_width", margin=0, min_height=330)
 
-    def figure(now: WhatIf | None, window: LineWindow | None, kept: tuple) -> hv.Overlay:
+    def figure(now: WhatIf, window: LineWindow, kept: tuple) -> hv.Overlay:
         return draw_line_now(visit.state.analysis, now, window, kept)
 
     def draw(*_events: object) -> None:
