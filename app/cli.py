@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from cinn_core import __version__
 from cinn_core.errors import KielError
-from cinn_core.overrides import Overrides
 
 from .commands.analyse import analyse
 from .commands.batch import batch
@@ -28,6 +27,9 @@ from .commands.learning import evaluate, train
 from .commands.options import FileArgument, HduOption, RowOption, require_file, require_folder_of, write
 from .commands.overrides import with_overrides
 from .commands.synthesis import evaluate_synthesis, grid, synthesise
+
+if TYPE_CHECKING:
+    from cinn_core.overrides import Overrides
 
 REFUSED = 2
 

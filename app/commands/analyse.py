@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cinn_core.errors import DataError, KielError
-from cinn_core.overrides import Overrides
 
 from .options import (
     DeviceOption,
@@ -22,6 +21,9 @@ from .options import (
     write,
     write_json,
 )
+
+if TYPE_CHECKING:
+    from cinn_core.overrides import Overrides
 
 Files = Annotated[
     list[Path], typer.Argument(metavar="FILE…", help="Spectra, one star each: FITS, its .gz, or a text table.")

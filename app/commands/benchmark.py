@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cinn_core.errors import KielError
-from cinn_core.overrides import Overrides
 
 from .options import (
     DataOption,
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from cinn_core.benchmark.measure import BenchmarkRow
     from cinn_core.benchmark.robustness import Shift
     from cinn_core.model import Model
+    from cinn_core.overrides import Overrides
 
 CorrectedOption = Annotated[
     bool, typer.Option("--corrected", help="Less the linear bias correction that lies beside the network.")

@@ -6,13 +6,14 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from cinn_core.errors import SpectrumError
-from cinn_core.overrides import ContinuumChoice, Overrides
-from cinn_core.stages import Medium
+
+if TYPE_CHECKING:
+    from cinn_core.overrides import Overrides
 
 
 def _finite(value: float | None) -> float | None:
@@ -64,6 +65,9 @@ def _overrides(
     noise_seed: Annotated[int, typer.Option("--noise-seed", min=0, help="Seed of the noise added.")] = 0,
 ) -> Overrides:
     """The options' values as one object of the core."""
+    from cinn_core.overrides import ContinuumChoice, Overrides
+    from cinn_core.stages import Medium
+
     return Overrides(
         velocity=rv,
         snr=snr,
@@ -78,8 +82,7 @@ def _overrides(
 
 def with_overrides(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a command the options above in place of its parameter `overrides`."""
-    own = inspect.signature(command, eval_str=True)
-    added = inspect.signature(_overrides, eval_str=True).parameters
+    own, added = _signature(command), _signature(_overrides).parameters
     kept = [p for name, p in own.parameters.items() if name != "overrides"]
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*kept, *added.values())]
 
@@ -91,3 +94,10 @@ def with_overrides(command: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """Of a function, its options' annotations evaluated; not those that name Overrides, whose module is a heavy one."""
+    told = {name: kind for name, kind in function.__annotations__.items() if name not in ("overrides", "return")}
+    function.__annotations__ = told
+    return inspect.signature(function, eval_str=True)

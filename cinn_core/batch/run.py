@@ -38,7 +38,8 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
-_T, _R = TypeVar("_T"), TypeVar("_R")
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 class Meter:

@@ -75,18 +75,12 @@ def _clamps_by_atan(module: Fm.GLOWCouplingBlock) -> bool:
 
 def _read_half(net: nn.Module, reads: Tensor, moves: Tensor, clamp: float) -> Half | None:
     parts = list(net.children())
-    kinds = (nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear)
-    if len(parts) != len(kinds) or any(type(p) is not kind for p, kind in zip(parts, kinds, strict=True)):
+    linear = [part for part in parts if type(part) is nn.Linear]
+    if [type(part) for part in parts] != [nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear]:
         return None
-    first, _, second, _, last = parts
-    if any(layer.bias is None for layer in (first, second, last)):
+    if any(layer.bias is None for layer in linear):
         return None
+    first, second, last = ((layer.weight.detach(), layer.bias.detach()) for layer in linear)
     k = len(reads)
-    layers = Layers(
-        first.weight.detach()[:, :k],
-        second.weight.detach(),
-        second.bias.detach(),
-        last.weight.detach(),
-        last.bias.detach(),
-    )
-    return Half(reads, moves, clamp, layers, first.weight.detach()[:, k:], first.bias.detach())
+    layers = Layers(first[0][:, :k], *second, *last)
+    return Half(reads, moves, clamp, layers, first[0][:, k:], first[1])

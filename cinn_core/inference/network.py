@@ -73,8 +73,9 @@ class Embedding(nn.Module):
             for _ in range(architecture.embedding_layers)
         )
         for block in self.blocks:  # every block begins as the identity
-            nn.init.zeros_(block[-1].weight)
-            nn.init.zeros_(block[-1].bias)
+            *_, last = block.children()
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
         self.last = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, architecture.condition))
 
     def forward(self, seen: Observation) -> Tensor:
