@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,10 @@ class LineTable:
     def between(self, low: float, high: float) -> LineTable:
         """The lines from low to high [Angstrom]."""
         return self._select((self.wavelength >= low) & (self.wavelength <= high))
+
+    def of(self, numbers: Collection[int]) -> LineTable:
+        """The lines of these elements, by atomic number, and of the molecules."""
+        return self._select((self.number == 1) | np.isin(self.number, list(numbers)))
 
     def _select(self, keep: NDArray) -> LineTable:
         return LineTable(*(column[keep] for column in vars(self).values()))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
 from ..training.grid_data import CALIBRATED
-from .abundances import abundances, metallicity
+from .abundances import SOLAR_ABUNDANCES, abundances, metallicity
 from .atmosphere import Atmosphere, Atmospheres, load_atmospheres
 from .engine import GRID_WINDOWS, MARGIN_ANGSTROM, describe
 from .line_lists import LineTable, joined, read_lines
@@ -93,14 +93,14 @@ def atmosphere_for_sme(model: Atmosphere) -> dict[str, Any]:
 
 
 def abundances_for_sme(labels: NDArray) -> NDArray:
-    """Shares (99,) of all nuclei by atomic number: hydrogen and helium linear, the others log10, -99 where absent."""
+    """Shares (99,) of all nuclei by atomic number: hydrogen linear, the others log10, -99 where absent."""
     share = np.zeros(99)
     for number, value in abundances(labels).items():
         share[number - 1] = 10.0 ** (value - 12.0)
     share /= share.sum()
     with np.errstate(divide="ignore"):
         out = np.where(share > 0, np.log10(share), -99.0)
-    out[:2] = share[:2]
+    out[0] = share[0]
     return out
 
 
@@ -128,7 +128,8 @@ def open_pysme(data: Path) -> PySME:
     halpha = LineTable(*(np.array([value]) for value in _HALPHA))
     library = SME_DLL()
     provenance = {"engine": f"{library.SMELibraryVersion()}, LTE, plane-parallel, ATLAS9"}
-    return PySME(library, load_atmospheres(data / "synthesis"), joined([all_lines(data), halpha]), provenance)
+    lines = joined([all_lines(data).of(SOLAR_ABUNDANCES), halpha])
+    return PySME(library, load_atmospheres(data / "synthesis"), lines, provenance)
 
 
 def all_lines(data: Path) -> LineTable:
