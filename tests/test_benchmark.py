@@ -1,14 +1,20 @@
-"""Real stars against the literature: the index, the differences, the refusals and what sums them up."""
+"""Real stars against the literature: the index, the differences, the refusals and the figures that sum them up."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from fake_benchmark import answer, entry, row
 
-from cinn_core.benchmark import BenchmarkRow, IndexEntry, read_index, run_benchmark, summarise_benchmark, to_json
+from cinn_core.benchmark.document import to_json
+from cinn_core.benchmark.figures import figures_of, noisy, over_stars, repeats_of, star_means, trend_of
+from cinn_core.benchmark.index import IndexEntry, read_index
+from cinn_core.benchmark.measure import BenchmarkRow, differences, run_benchmark, z_scores
+from cinn_core.benchmark.robustness import perturbations, shifts
 from cinn_core.errors import DataError, SpectrumError
+from cinn_core.literature import benchmarks, literature_for
 
-HEAD = "file,star,category,teff,logg,feh,trust"
+HEAD = "file,star,category,teff,logg,feh,e_teff,trust"
 
 
 def index_of(tmp_path, *lines, head=HEAD):
@@ -17,16 +23,20 @@ def index_of(tmp_path, *lines, head=HEAD):
     return path
 
 
-def entry(category="main", teff=5772.0):
-    return IndexEntry("sun.fits", "Sun", category, "", {"teff": teff, "logg": 4.44, "feh": 0.0})
-
-
 def test_an_index_gives_literature_values_and_none_where_it_has_none(tmp_path):
-    path = index_of(tmp_path, "a.fits,Sun,main,5772,4.44,0.0,fundamental", "b.fits,Nameless,suspect,, ,,")
+    path = index_of(tmp_path, "a.fits,Sun,main,5772,4.44,0.0,40,fundamental", "b.fits,Nameless,suspect,,, ,,")
     first, second = read_index(path)
     assert (first.file, first.star, first.category, first.trust) == ("a.fits", "Sun", "main", "fundamental")
     assert first.literature == {"teff": 5772.0, "logg": 4.44, "feh": 0.0}
     assert second.literature == {"teff": None, "logg": None, "feh": None}
+    assert not second.counts
+
+
+def test_literature_errors_join_their_floors_in_quadrature(tmp_path):
+    (first,) = read_index(index_of(tmp_path, "a.fits,Sun,main,5772,4.44,0.0,40,fundamental"))
+    assert first.sigma("teff") == pytest.approx(50.0)  # 30 and 40 K
+    assert first.sigma("logg") == pytest.approx(0.03)
+    assert first.sigma("feh") == pytest.approx(0.05)
 
 
 def test_an_index_without_a_column_is_refused_by_its_name(tmp_path):
@@ -36,7 +46,7 @@ def test_an_index_without_a_column_is_refused_by_its_name(tmp_path):
 
 def test_an_index_with_text_for_a_number_names_the_file(tmp_path):
     with pytest.raises(DataError, match=r"a\.fits"):
-        read_index(index_of(tmp_path, "a.fits,Sun,main,hot,4.44,0.0,"))
+        read_index(index_of(tmp_path, "a.fits,Sun,main,hot,4.44,0.0,,"))
 
 
 def test_an_index_that_is_not_there_is_refused(tmp_path):
@@ -44,54 +54,176 @@ def test_an_index_that_is_not_there_is_refused(tmp_path):
         read_index(tmp_path / "INDEX.csv")
 
 
-def test_difference_is_map_minus_literature(tmp_path, made_up):
-    (tmp_path / "sun.fits").touch()
-    (row,) = run_benchmark([entry(teff=5700.0)], tmp_path, lambda path: made_up)
-    assert row.refusal is None
-    assert row.differences["teff"] == pytest.approx(made_up.summary.targets["teff"].map - 5700.0)
-    assert row.flags == made_up.flags
+def test_only_fundamental_stars_of_the_domain_count():
+    assert entry().counts
+    assert not entry(trust="catalogue").counts
+    assert not entry(category="suspect").counts
+    assert not entry(feh=-1.6).counts
+    assert entry(feh=-1.6).corrects  # the paper's correction takes stars above -2
+    assert entry(feh=-1.6).is_metal_poor
+    assert not entry(teff=4100.0).counts
+    assert not entry(teff=6800.0).counts
 
 
-def test_a_refused_file_keeps_its_reason_and_the_others_go_on(tmp_path, made_up):
-    (tmp_path / "sun.fits").touch()
-    answers = iter([SpectrumError("This is an image of a cat."), made_up])
+def test_other_kinds_of_stars_have_to_be_warned_of():
+    assert entry(category="out_of_domain").is_foreign
+    assert entry(category="suspect").is_foreign
+    assert IndexEntry("c.fits", "CS", "main", "uncertain", {}, {}, "a value (CEMP-r)").is_foreign
+    assert not entry().is_foreign
 
-    def analyse(path):
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
-    missing = IndexEntry("nothing.fits", "", "main", "", dict.fromkeys(("teff", "logg", "feh")))
-    rows = list(run_benchmark([entry(), missing, entry()], tmp_path, analyse))
+def test_difference_is_map_minus_literature_and_z_is_it_over_both_errors():
+    known = entry()
+    found = answer({"teff": 5872.0, "logg": 4.40, "feh": 0.03}, half=0.04)
+    assert differences(known, found) == pytest.approx({"teff": 100.0, "logg": -0.04, "feh": 0.03})
+    assert z_scores(known, found)["teff"] == pytest.approx(100.0 / 50.0)  # 40 K of the answer, 30 K of the literature
+    assert z_scores(known, found)["logg"] == pytest.approx(-0.04 / 0.05)
+
+
+def test_a_refused_file_keeps_its_reason_and_the_others_go_on(tmp_path):
+    (tmp_path / "Sun.fits").touch()
+    answers = iter([SpectrumError("This is an image of a cat."), answer({"teff": 5772.0})])
+
+    def measure(path):
+        found = next(answers)
+        if isinstance(found, Exception):
+            raise found
+        return found, None
+
+    rows = list(run_benchmark([entry(), entry("nothing"), entry()], tmp_path, measure))
     assert rows[0].refusal == "This is an image of a cat."
     assert "not in" in rows[1].refusal
     assert rows[2].refusal is None
-    document = to_json(rows)
-    assert document["stars"][0]["map"] is None
-    assert document["stars"][0]["difference"] is None
-    assert document["stars"][2]["map"]["teff"] == made_up.summary.targets["teff"].map
+    stars = to_json(rows)["stars"]
+    assert stars[0]["native"] is None
+    assert stars[2]["native"]["difference"]["teff"] == 0.0
 
 
-def test_summary_is_median_and_mad_of_the_main_spectra(tmp_path):
-    differences = [-30.0, -10.0, 0.0, 20.0, 500.0]
-    rows = [BenchmarkRow(entry(), {"teff": 5772.0 + d, "logg": 4.44, "feh": 0.0}) for d in differences]
-    rows.append(BenchmarkRow(entry("suspect"), {"teff": 9000.0, "logg": 1.0, "feh": -3.0}))
-    rows.append(BenchmarkRow(entry(), {}, refusal="no"))
-    found = summarise_benchmark(rows)["teff"]
-    assert (found.n, found.median) == (5, 0.0)
-    assert found.scatter == pytest.approx(1.48 * 20.0)
+def test_spectra_of_one_star_count_once():
+    rows = [row("Sun", {"teff": -10.0}), row("Sun", {"teff": 30.0}), row("Other", {"teff": 50.0})]
+    found = figures_of(rows)
+    assert found.spectra == 3
+    assert found.stars["Sun"]["teff"] == pytest.approx(10.0)
+    assert found.overall["teff"].n == 2
+    assert found.overall["teff"].median == pytest.approx(30.0)
 
 
-def test_summary_of_nothing_is_null_in_json(tmp_path):
-    summary = to_json([])["summary"]["teff"]
-    assert summary == {"n": 0, "median": None, "scatter": None}
+def test_what_does_not_count_changes_no_figure():
+    counted = [row(name, {"teff": off}) for name, off in (("a", -30.0), ("b", 0.0), ("c", 20.0))]
+    others = [
+        row("d", {"teff": 900.0}, feh=-2.5),
+        BenchmarkRow(entry("e", trust="uncertain"), answer({"teff": 9000.0})),
+        BenchmarkRow(entry("f"), None, refusal="no"),
+    ]
+    assert figures_of(counted).overall == figures_of([*counted, *others]).overall
 
 
-def test_index_of_real_spectra_is_read(shared):
+def test_scatter_is_that_of_a_gaussian_and_one_wild_star_does_not_move_it():
+    rng = np.random.default_rng(3)
+    stars = {str(i): {"teff": float(x)} for i, x in enumerate(rng.normal(20, 50, 4000))}
+    found = over_stars(stars)["teff"]
+    assert found.median == pytest.approx(20, abs=3)  # 50 / sqrt(4000) = 0.8, the median's 1.25 times that
+    assert found.scatter == pytest.approx(50, rel=0.06)
+    assert over_stars({**stars, "wild": {"teff": 1e6}})["teff"].scatter == pytest.approx(found.scatter, rel=0.01)
+
+
+def test_repeat_scatter_is_that_within_stars_and_blind_to_their_offsets():
+    rng = np.random.default_rng(4)
+    values = [(str(i), {"teff": 1000.0 * i + float(rng.normal(0, 25))}) for i in range(400) for _ in range(3)]
+    found = repeats_of([*values, ("alone", {"teff": 1e5})])["teff"]
+    assert (found.n, found.stars) == (1200, 400)
+    assert found.rms == pytest.approx(25, rel=0.08)  # 800 degrees of freedom: 2.5 %
+    assert found.robust == pytest.approx(25, rel=0.12)
+
+
+def test_trend_is_the_slope_that_was_put_in():
+    rng = np.random.default_rng(5)
+    teff = np.linspace(4500, 6500, 60)
+    points = [(float(t), float(0.05 * (t - 5500) + rng.normal(0, 10))) for t in teff]
+    found = trend_of(points)
+    assert abs(found.slope - 50) < 4 * found.error
+    assert found.sigmas > 10
+    assert np.isnan(trend_of(points[:3]).slope)
+    assert np.isnan(trend_of([(5772.0, off) for _, off in points]).slope)  # no two temperatures, no slope
+
+
+def test_a_star_s_means_take_what_each_spectrum_has():
+    found = star_means([("a", {"feh": 0.1}), ("a", {"feh": 0.3, "mg_fe": 0.2})])
+    assert found == {"a": {"feh": pytest.approx(0.2), "mg_fe": pytest.approx(0.2)}}
+
+
+def test_answers_with_noise_added_have_figures_of_their_own():
+    one = row("Sun", {"teff": 10.0})
+    rows = [BenchmarkRow(one.entry, one.native, answer({**one.entry.literature, "teff": 5792.0}))]
+    assert figures_of(rows).overall["teff"].median == pytest.approx(10.0)
+    assert figures_of(rows, noisy).overall["teff"].median == pytest.approx(20.0)
+    assert to_json(rows)["summary_degraded"]["overall"]["teff"]["median"] == pytest.approx(20.0)
+
+
+def test_a_good_solar_spectrum_is_judged_by_itself_and_a_noisy_one_is_not():
+    good = row("Sun", {"feh": 0.01})
+    poor = BenchmarkRow(entry(), answer(good.entry.literature, snr=(60.0, 300.0)))
+    assert len(figures_of([good]).sun) == 1
+    assert figures_of([poor]).sun == {}
+
+
+def test_figures_of_nothing_are_null_in_json():
+    document = to_json([])
+    assert document["summary"]["spectra"] == 0
+    assert document["summary"]["overall"] == {}
+    assert document["summary"]["noise"] is None
+    assert document["robustness"] is None
+
+
+def test_map_minus_line_fit_compares_iron_and_ratios_with_the_lines():
+    found = answer(
+        {"feh": 0.10, "mg_fe": 0.05, "ca_fe": 0.0, "li_fe": 1.0}, lines={"Fe": 0.07, "Mg": 0.10, "Ca": 0.07, "Li": 2.1}
+    )
+    expected = {"feh": 0.03, "mg_fe": 0.02, "ca_fe": 0.0, "a_li": 0.05}
+    assert found.minus_lines == pytest.approx(expected)
+
+
+def test_a_disturbance_is_measured_in_the_disturbed_interval():
+    before, after = answer({"teff": 5772.0}, half=0.05), answer({"teff": 5872.0}, half=0.10)
+    found = shifts(before.summary, after.summary)["teff"]
+    assert (found.value, found.sigmas, found.widening) == pytest.approx((100.0, 1.0, 2.0))
+
+
+def test_disturbances_are_those_of_the_table():
+    names = [change.name for change in perturbations()]
+    assert len(names) == len(set(names)) == 12
+    assert sum(name.startswith("S/N") for name in names) == 5
+    assert all(
+        any(part in name for name in names) for part in ("tilted -0.5 %", "-0.5 km/s", "+5 %", "half of the red")
+    )
+
+
+def test_benchmark_stars_are_found_by_alias_and_by_the_name_of_a_file():
+    assert literature_for("HD 61421").star == "Procyon"
+    assert literature_for("", "ADP_procyon_snr549_UVES.fits").star == "Procyon"
+    assert literature_for("nobody", "nothing.fits") is None
+
+
+def test_shipped_stars_say_what_the_index_says(shared):
+    path = shared / "spectra" / "INDEX.csv"
+    if not path.is_file():
+        pytest.skip("no index of real spectra in the data folder")
+    entries = [e for e in read_index(path) if e.literature["teff"] is not None and e.category == "main"]
+    shipped = {star.star: star for star in benchmarks()}
+    assert len(shipped) >= 20
+    for e in entries:
+        found = literature_for(e.star.split(" (")[0])
+        assert found is not None, e.star
+        assert found.values == e.literature, e.star
+        assert found.trust == e.trust
+
+
+def test_index_of_real_spectra_has_the_ten_development_stars_and_a_few_more_fundamental_ones(shared):
     path = shared / "spectra" / "INDEX.csv"
     if not path.is_file():
         pytest.skip("no index of real spectra in the data folder")
     entries = read_index(path)
     sun = [e.literature["teff"] for e in entries if e.star == "Sun"]
     np.testing.assert_array_equal(sun, 5772.0)
+    assert len({e.star for e in entries if e.counts}) == 10
+    assert {e.category for e in entries if e.is_foreign} == {"main", "out_of_domain", "suspect"}

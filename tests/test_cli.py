@@ -11,19 +11,20 @@ from pathlib import Path
 
 import pytest
 from fake_analysis import fake_analysis
+from fake_benchmark import answer, entry
 from rich.console import Console
 from typer.testing import CliRunner
 
 from app import server
 from app.cli import app
-from app.commands.terminal import BenchmarkPrinter, print_analysis, print_emulator_figures, print_preparation
+from app.commands.terminal import print_analysis, print_emulator_figures, print_preparation
+from app.commands.terminal_benchmark import BenchmarkPrinter, print_figures
 from app.commands.terminal_network import print_network_figures
 from cinn_core import __version__
-from cinn_core.benchmark import BenchmarkRow, IndexEntry, summarise_benchmark
+from cinn_core.benchmark.figures import figures_of
+from cinn_core.benchmark.measure import BenchmarkRow
 from cinn_core.errors import KielError
 from cinn_core.targets import TARGET_NAMES, TARGETS
-
-SUN = IndexEntry("sun.fits", "Sun", "main", "fundamental", {"teff": 5772.0, "logg": 4.44, "feh": None})
 
 
 @pytest.fixture
@@ -139,20 +140,35 @@ def test_names_are_printed_as_they_are(console):
 
 
 def test_benchmark_prints_differences_dashes_and_refusals(console):
+    found = answer({"teff": 5800.0, "logg": 4.40, "feh": 0.05}, flags=("chi2_high",))
     rows = [
-        BenchmarkRow(SUN, {"teff": 5800.0, "logg": 4.40, "feh": 0.05}),
-        BenchmarkRow(SUN, {}, refusal="it is an image."),
+        BenchmarkRow(entry(), found),
+        BenchmarkRow(entry("[red]Nameless", feh=None), found),
+        BenchmarkRow(entry(), None, refusal="it is an image."),
     ]
     printer = BenchmarkPrinter(console)
     for row in rows:
         printer.row(row)
-    printer.summary(summarise_benchmark(rows))
     text = console.export_text()
     assert "5800 (+28)" in text
     assert "4.40 (-0.04)" in text
     assert "0.05 (–)" in text
+    assert "[red]Nameless" in text
     assert "refused: it is an image." in text
-    assert "median 28, scatter (1.48 MAD) 0 K, 1 spectra" in text
+    assert "chi2_high" in text
+
+
+def test_benchmark_prints_bias_and_scatter_over_stars():
+    wide = Console(record=True, width=160, file=io.StringIO())
+    rows = [
+        BenchmarkRow(entry(name), answer({"teff": 5772.0 + off, "logg": 4.44, "feh": 0.0}))
+        for name, off in (("Sun", -20.0), ("a", 0.0), ("b", 28.0), ("c", 30.0))
+    ]
+    print_figures(figures_of(rows), "Title", wide)
+    text = wide.export_text()
+    assert "4 stars, 4 spectra" in text
+    assert "median +14, mean +10, scatter (1.48 MAD) 22 K, 4 stars" in text
+    assert "|z| < 3 for 100 % of all values" in text
 
 
 def test_benchmark_refuses_an_index_that_is_not_there(kiel, tmp_path):

@@ -29,6 +29,7 @@ from .options import (
 if TYPE_CHECKING:
     from cinn_core.benchmark.measure import BenchmarkRow
     from cinn_core.benchmark.robustness import Shift
+    from cinn_core.benchmark.steps import Effect
     from cinn_core.model import Model
     from cinn_core.overrides import Overrides
 
@@ -48,6 +49,12 @@ def benchmark(
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Also disturb every spectrum that counts: noise, continuum, …")
     ] = False,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Also the maximum-likelihood fit of the forward model, beside the network.")
+    ] = False,
+    with_steps: Annotated[
+        bool, typer.Option("--steps", help="Also what model error, mask, Halpha and bias line bring, by fits.")
+    ] = False,
     corrected: CorrectedOption = False,
     fit_bias: Annotated[
         Path | None, typer.Option("--fit-bias", metavar="OUT.json", help="Fit the bias correction and write it here.")
@@ -63,6 +70,7 @@ def benchmark(
     """Real stars against the literature and against line fits: what Kiel finds beside what INDEX.csv says."""
     from cinn_core.benchmark.document import correction_figures, to_json
     from cinn_core.benchmark.figures import figures_of, noisy
+    from cinn_core.benchmark.goals import goals
     from cinn_core.benchmark.index import read_index
     from cinn_core.benchmark.measure import measure, run_benchmark
 
@@ -80,20 +88,24 @@ def benchmark(
         model = load_model(device, network)
     bias = _bias(model, network) if corrected else None
     printer, rows = terminal.BenchmarkPrinter(), []
-    one = partial(measure, model=model, n_samples=samples, seed=seed, degrade_to=degrade, bias=bias)
+    one = partial(measure, model=model, n_samples=samples, seed=seed, degrade_to=degrade, bias=bias, with_fit=fit)
     for row in run_benchmark(entries, directory, one):
         printer.row(row)
         rows.append(row)
     terminal.print_figures(figures_of(rows), "At the S/N of the data" + (", corrected" if corrected else ""))
     if degrade is not None:
         terminal.print_figures(figures_of(rows, noisy), f"With noise added to S/N {degrade:.0f}")
+    terminal.print_fits(rows)
     terminal.print_others(rows)
     terminal.print_lithium(rows)
+    terminal.print_goals(goals(rows))
     typer.echo("Bias correction, linear in Teff (Ksoll et al. 2026, Eq. 12):")
     terminal.print_correction(correction_figures(rows))
     robust = _robust(rows, directory, model, samples, seed) if robustness else {}
     terminal.print_robustness(robust)
-    write_json(to_json(rows, robust), json)
+    effects = _steps(index, directory, model) if with_steps else ()
+    terminal.print_steps(effects)
+    write_json(to_json(rows, robust, effects), json)
     if fit_bias is not None:
         _write_bias(rows, model, fit_bias)
     if figure is not None:
@@ -105,7 +117,7 @@ def benchmark(
 
         from .benchmark_page import page
 
-        write(lambda: write_text(html, page(rows, robust)), html)
+        write(lambda: write_text(html, page(rows, robust, effects)), html)
 
 
 def lines(
@@ -210,6 +222,17 @@ def _write_bias(rows: list[BenchmarkRow], model: Model, out: Path) -> None:
         "cross_validation": correction_figures(rows),
     }
     write(lambda: save_bias(fit_bias(known_answers(rows), provenance), out), out)
+
+
+def _steps(index: Path, directory: Path, model: Model) -> tuple[Effect, ...]:
+    from cinn_core.benchmark.steps import one_a_star, steps
+    from cinn_core.forward_model.error_floor import prepared_star, stars_of
+
+    from .terminal import progress
+
+    with progress() as report:
+        prepared = ((star, prepared_star(star, model.templates, report)) for star in stars_of(index, directory))
+        return steps(one_a_star([(star, v) for star, v in prepared if v is not None]), model.forward, report)
 
 
 def _robust(

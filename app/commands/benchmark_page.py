@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 
 from cinn_core import __version__
 from cinn_core.benchmark.document import correction_figures
 from cinn_core.benchmark.figures import figures_of, noisy
+from cinn_core.benchmark.goals import goals
 from cinn_core.benchmark.measure import BenchmarkRow
 from cinn_core.benchmark.robustness import Shift
+from cinn_core.benchmark.steps import Effect
 
 from .. import theme
 from ..figures.benchmark import as_bytes, comparison_figure, residual_figure
@@ -27,7 +29,11 @@ img {{ max-width: 100%; }}
 """
 
 
-def page(rows: Sequence[BenchmarkRow], robust: Mapping[str, Mapping[str, Mapping[str, Shift]]]) -> str:
+def page(
+    rows: Sequence[BenchmarkRow],
+    robust: Mapping[str, Mapping[str, Mapping[str, Shift]]],
+    effects: Sequence[Effect] = (),
+) -> str:
     """The page; every text from outside is escaped, nothing is loaded from elsewhere."""
     sections = [
         ("Spectra", _printed(lambda console: _rows(rows, console))),
@@ -37,12 +43,17 @@ def page(rows: Sequence[BenchmarkRow], robust: Mapping[str, Mapping[str, Mapping
         degraded = figures_of(rows, noisy)
         sections.append(("With noise added", _printed(lambda c: terminal.print_figures(degraded, "Noise added", c))))
     sections += [
+        ("Goals", _printed(lambda c: terminal.print_goals(goals(rows), c))),
         ("Metal-poor stars, and what is outside the domain", _printed(lambda c: terminal.print_others(rows, c))),
         ("Lithium", _printed(lambda c: terminal.print_lithium(rows, c))),
         ("Bias correction", _printed(lambda c: terminal.print_correction(correction_figures(rows), c))),
     ]
     if robust:
         sections.append(("Robustness", _printed(lambda c: terminal.print_robustness(robust, c))))
+    if any(row.native is not None and row.native.fitted is not None for row in rows):
+        sections.append(("Maximum-likelihood fits", _printed(lambda c: terminal.print_fits(rows, c))))
+    if effects:
+        sections.append(("Step by step", _printed(lambda c: terminal.print_steps(effects, c))))
     figures = [
         ("Found against reference", _image(as_bytes(comparison_figure(rows), "png"))),
         ("Residual spectra", _image(as_bytes(residual_figure(rows), "png"))),
@@ -60,7 +71,7 @@ def _rows(rows: Sequence[BenchmarkRow], console: Console) -> None:
         printer.row(row)
 
 
-def _printed(draw) -> str:  # noqa: ANN001
+def _printed(draw: Callable[[Console], None]) -> str:
     """What a function prints, as preformatted HTML; rich escapes it."""
     console = Console(record=True, width=_WIDTH, file=io.StringIO(), color_system=None)
     draw(console)

@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cinn_core.benchmark.figures import BenchmarkFigures, Comparison, Repeats
+from cinn_core.benchmark.figures import BenchmarkFigures, Comparison, Repeats, figures_of, fits_of
+from cinn_core.benchmark.goals import Goal
 from cinn_core.benchmark.index import COMPARED
 from cinn_core.benchmark.measure import BenchmarkRow, differences
 from cinn_core.benchmark.robustness import Shift
+from cinn_core.benchmark.steps import Effect
 from cinn_core.explanation.line_fits import LineFits
 from cinn_core.stages import FluxVector
 from cinn_core.targets import TARGETS, Target
@@ -21,7 +23,6 @@ from cinn_core.targets import TARGETS, Target
 from .terminal import fine, number
 
 _BY_NAME = {target.name: target for target in TARGETS} | {"a_li": Target("a_li", "A(Li)", "dex", -1.0, 4.2, 2)}
-_UNTRUSTED = ("out_of_domain", "extrapolated", "composite", "arms_disagree", "chi2_high", "rv_uncertain")
 
 
 class BenchmarkPrinter:
@@ -111,15 +112,14 @@ def print_others(rows: Sequence[BenchmarkRow], console: Console | None = None) -
             ratios = (f"{targets[name].map:+.2f}" for name in ("mg_fe", "ca_fe"))
             cells = (row.entry.file, row.entry.star, row.entry.trust)
             table.add_row(
-                *map(escape, cells), *(_signed(off.get(n), n) for n in COMPARED), *ratios, escape(lithium(row.native))
+                *map(escape, cells), *(_signed(off.get(n), n) for n in COMPARED), *ratios, escape(row.native.lithium)
             )
         console.print(table)
     foreign = [row for row in rows if row.entry.is_foreign]
     if foreign:
         table = Table("file", "star", "warned", "by", title="Outside the domain", title_justify="left")
         for row in foreign:
-            flags = row.native.flags if row.native is not None else ()
-            by = ", ".join(flag for flag in flags if flag in _UNTRUSTED) or row.refusal or ""
+            by = row.refusal or "" if row.native is None else ", ".join(row.native.warnings)
             table.add_row(*map(escape, (row.entry.file, row.entry.star, "yes" if by else "NO", by)))
         console.print(table)
 
@@ -136,21 +136,59 @@ def print_lithium(rows: Iterable[BenchmarkRow], console: Console | None = None) 
         line, targets = row.native.lines.abundances["Li"], row.native.summary.targets
         shown = f"{line.value:.2f} ± {line.error:.2f}" if line.n else _limit(line.limit)
         ratios = (f"{targets[name].map:+.2f}" for name in ("mg_fe", "ca_fe"))
-        table.add_row(*map(escape, (row.entry.file, row.entry.star, lithium(row.native), shown)), *ratios)
+        table.add_row(*map(escape, (row.entry.file, row.entry.star, row.native.lithium, shown)), *ratios)
     console.print(table)
-
-
-def lithium(answer: Any) -> str:
-    """A(Li) of an answer: the value with half its interval, or the limit where it is one."""
-    found = answer.summary.targets["li_fe"]
-    a_li = answer.summary.derived["a_li"]
-    if found.limit95 is not None:
-        return _limit(a_li.hi95)
-    return f"{answer.a_li:.2f} ± {(a_li.hi68 - a_li.lo68) / 2:.2f}"
 
 
 def _limit(value: float) -> str:
     return f"< {value:.2f}" if np.isfinite(value) else "–"
+
+
+def print_fits(rows: Sequence[BenchmarkRow], console: Console | None = None) -> None:
+    """The network beside the maximum-likelihood fit of the forward model: which is nearer to the literature."""
+    console = _wide(console)
+    stars, overall = fits_of(rows)
+    if not stars:
+        return
+    network = figures_of(rows)
+    title = "MAP of the network beside the maximum-likelihood fit, both minus literature"
+    table = Table("star", title=title, title_justify="left")
+    for name in COMPARED:
+        table.add_column(escape(f"{_BY_NAME[name].label}: MAP"), justify="right")
+        table.add_column("fit", justify="right")
+    for star, off in stars.items():
+        pairs = ((network.stars[star].get(n), off.get(n)) for n in COMPARED)
+        cells = [cell for n, pair in zip(COMPARED, pairs, strict=True) for cell in (_signed(x, n) for x in pair)]
+        table.add_row(escape(star), *cells)
+    console.print(table)
+    for name, found in overall.items():
+        _say(console, f"{_BY_NAME[name].label:<8} fit - literature: {_comparison(found, name)}")
+
+
+def print_steps(effects: Sequence[Effect], console: Console | None = None) -> None:
+    """Median and scatter of the fits' differences from the literature, step after step."""
+    if not effects:
+        return
+    title = "Fits with each step, judged on stars that had no part in it: median (scatter) of fit - literature"
+    table = Table("step", title=title, title_justify="left")
+    for name in COMPARED:
+        table.add_column(escape(_BY_NAME[name].label), justify="right")
+    for effect in effects:
+        cells = []
+        for name in COMPARED:
+            found = effect.overall.get(name)
+            shown = "–" if found is None else f"{_signed(found.median, name)} ({fine(found.scatter, _BY_NAME[name])})"
+            cells.append(shown)
+        table.add_row(escape(effect.name), *cells)
+    _wide(console).print(table)
+
+
+def print_goals(found: Sequence[Goal], console: Console | None = None) -> None:
+    """Each goal with what was found and whether it holds."""
+    table = Table("goal", "found", "holds", title="Goals, at the S/N of the data", title_justify="left")
+    for goal in found:
+        table.add_row(escape(goal.text), escape(goal.found), "yes" if goal.holds else "NO")
+    _wide(console).print(table)
 
 
 def print_correction(figures: Mapping[str, Any], console: Console | None = None) -> None:

@@ -8,17 +8,21 @@ from typing import Any
 
 from ..output.report import plain
 from .bias import KnownAnswer, cross_validated, groups_of
-from .figures import BenchmarkFigures, compare, figures_of, noisy
-from .measure import Answer, BenchmarkRow, differences, known_answer, z_scores
+from .figures import BenchmarkFigures, compare, figures_of, fits_of, noisy
+from .goals import goals
+from .measure import Answer, BenchmarkRow, differences, fit_differences, known_answer, z_scores
 from .robustness import Shift
+from .steps import Effect
 
 SCHEMA = 2
 
 
 def to_json(
-    rows: Sequence[BenchmarkRow], robust: Mapping[str, Mapping[str, Mapping[str, Shift]]] | None = None
+    rows: Sequence[BenchmarkRow],
+    robust: Mapping[str, Mapping[str, Mapping[str, Shift]]] | None = None,
+    effects: Sequence[Effect] = (),
 ) -> dict[str, Any]:
-    """Rows, figures at the S/N of the data and degraded, the correction's cross-validation and robustness by file.
+    """Rows, figures at the S/N of the data and degraded, goals, the correction's cross-validation, robustness by file, steps.
 
     What a file that was refused does not have, and what was not asked for, is null.
     """
@@ -28,6 +32,8 @@ def to_json(
             "stars": [_row(row) for row in rows],
             "summary": _figures(figures_of(rows)),
             "summary_degraded": _figures(figures_of(rows, noisy)) if any(row.degraded for row in rows) else None,
+            "summary_fits": {name: asdict(found) for name, found in fits_of(rows)[1].items()} or None,
+            "goals": [asdict(goal) for goal in goals(rows)],
             "bias_correction": correction_figures(rows),
             "robustness": {
                 file: {change: {n: asdict(s) for n, s in found.items()} for change, found in changes.items()}
@@ -35,6 +41,7 @@ def to_json(
             }
             if robust
             else None,
+            "steps": [asdict(effect) for effect in effects] or None,
         }
     )
 
@@ -86,6 +93,7 @@ def _answer(row: BenchmarkRow, answer: Answer | None) -> dict[str, Any] | None:
         "a_li": answer.a_li,
         "difference": differences(row.entry, answer),
         "z": z_scores(row.entry, answer),
+        "fit_difference": fit_differences(row.entry, answer) or None,
         "line_fits": {name: asdict(found) for name, found in answer.lines.abundances.items()},
         "map_minus_lines": answer.minus_lines,
         "resimulated": answer.check.mean,

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import linregress
 
-from .measure import Answer, BenchmarkRow, differences, z_scores
+from .measure import Answer, BenchmarkRow, differences, fit_differences, z_scores
 from .resimulated import MODELS
 
 Which = Callable[[BenchmarkRow], Answer | None]
 LARGEST_Z = 3.0
 SUN_SNR, SUN_COVERAGE = 100.0, 0.85
 """A solar spectrum is judged by itself from this S/N and coverage in both arms."""
+RESIMULATED_SNR = 200.0
+"""Spectra above this S/N in every arm are laid beside their resimulation."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class BenchmarkFigures:
     """All figures of the spectra that count, by target; `stars` by star, `lines` MAP - line fit by abundance.
 
     z_within: share of |z| < 3 by target and of all; sun: differences of each good solar spectrum by file; resimulated:
-    mean |observed - model| by model, over the spectra, and `resimulated_lines` by line; noise: what noise alone leaves.
+    mean |observed - model| by model, over the spectra above S/N 200, and `resimulated_lines` by line; noise: what noise
+    alone leaves of them.
     """
 
     spectra: int
@@ -87,6 +90,7 @@ def figures_of(rows: Iterable[BenchmarkRow], which: Which = native) -> Benchmark
     line_stars = star_means([(row.entry.star, a.minus_lines) for row, a in pairs])
     teff = {row.entry.star: float(row.entry.literature["teff"] or np.nan) for row, _ in pairs}
     scores = [z_scores(row.entry, a) for row, a in pairs]
+    checks = [a.check for row, a in pairs if row.native is not None and min(row.native.snr) > RESIMULATED_SNR]
     return BenchmarkFigures(
         spectra=len(pairs),
         stars=stars,
@@ -99,11 +103,18 @@ def figures_of(rows: Iterable[BenchmarkRow], which: Which = native) -> Benchmark
         line_stars=line_stars,
         lines=over_stars(line_stars),
         flagged={row.entry.file: a.flags for row, a in pairs if "out_of_domain" in a.flags},
-        sun={row.entry.file: differences(row.entry, a) for row, a in pairs if _is_good_sun(row, a)},
-        resimulated=_mean_by_model([a.check.mean for _, a in pairs]),
-        resimulated_lines=_lines([a.check.lines for _, a in pairs]),
-        noise=float(np.mean([a.check.noise for _, a in pairs])) if pairs else float("nan"),
+        sun={row.entry.file: differences(row.entry, a) for row, a in pairs if is_good_sun(row, a)},
+        resimulated=_mean_by_model([check.mean for check in checks]),
+        resimulated_lines=_lines([check.lines for check in checks]),
+        noise=float(np.mean([check.noise for check in checks])) if checks else float("nan"),
     )
+
+
+def fits_of(rows: Iterable[BenchmarkRow]) -> tuple[dict[str, dict[str, float]], dict[str, Comparison]]:
+    """Maximum-likelihood fit minus literature by star, and over the stars that count; empty where nothing was fitted."""
+    offs = [(r.entry.star, fit_differences(r.entry, r.native)) for r in rows if r.entry.counts]
+    stars = star_means([(star, off) for star, off in offs if off])
+    return stars, over_stars(stars)
 
 
 def star_means(values: Sequence[tuple[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
@@ -155,8 +166,8 @@ def repeats_of(values: Sequence[tuple[str, Mapping[str, float]]]) -> dict[str, R
 
 
 def trend_of(points: Sequence[tuple[float, float]]) -> Trend:
-    """Ordinary least squares of differences on Teff [K]; NaN with fewer than four stars."""
-    if len(points) < 4:
+    """Ordinary least squares of differences on Teff [K]; NaN with fewer than four different ones."""
+    if len({teff for teff, _ in points}) < 4:
         return Trend(float("nan"), float("nan"), float("nan"))
     x, y = np.array(points).T
     line = linregress(x, y)
@@ -171,8 +182,9 @@ def _z_within(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: float(np.mean(v)) for name, v in {**by_name, "all": together}.items() if v}
 
 
-def _is_good_sun(row: BenchmarkRow, answer: Answer) -> bool:
-    if row.entry.star != "Sun" or not all(np.isfinite(answer.snr)):
+def is_good_sun(row: BenchmarkRow, answer: Answer) -> bool:
+    """Whether a solar spectrum that counts is good enough to be judged by itself: S/N > 100 and 85 % in both arms."""
+    if row.entry.star != "Sun" or not row.entry.counts or not all(np.isfinite(answer.snr)):
         return False
     return min(answer.snr) > SUN_SNR and min(answer.coverage) >= SUN_COVERAGE
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..analyse import analyse
 from ..errors import DataError, KielError
 from ..explanation.line_fits import LineFits, fit_lines
+from ..forward_model.label_fit import fit_labels
 from ..forward_model.model_error import shipped_model_error
 from ..inference.infer import infer, observe
 from ..inference.projection import mask_projection
@@ -21,17 +22,22 @@ from ..model import Model
 from ..preparation.noise import degraded
 from ..prior import N_LABELS, N_TARGETS, from_z
 from ..stages import FluxVector, PosteriorSamples, Status, Summary
-from ..targets import a_li
+from ..targets import COLUMN, a_li
 from .bias import BiasCorrection, KnownAnswer
 from .index import COMPARED, IndexEntry
 from .resimulated import ResimulationCheck, check_resimulation
 
 _KEPT_SAMPLES = 512
+WARNINGS: tuple[str, ...] = ("out_of_domain", "extrapolated", "composite", "arms_disagree", "chi2_high", "rv_uncertain")
+"""Flags that say an answer may not be believed."""
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What one spectrum gave: the summary in use, uncorrected MAP (13,) and samples (n, 13), and the checks on it."""
+    """What one spectrum gave: the summary in use, uncorrected MAP (13,) and samples (n, 13), and the checks on it.
+
+    fitted: labels (26,) of the maximum-likelihood fit of the forward model, where it was wanted.
+    """
 
     summary: Summary
     map: NDArray
@@ -42,12 +48,26 @@ class Answer:
     flags: tuple[str, ...]
     check: ResimulationCheck
     lines: LineFits
+    fitted: NDArray | None = None
 
     @property
     def a_li(self) -> float:
         """A(Li) at the MAP in use."""
         targets = self.summary.targets
         return float(a_li(np.array(targets["li_fe"].map), np.array(targets["feh"].map)))
+
+    @property
+    def lithium(self) -> str:
+        """A(Li) in words: the value with half its 68 % interval, or the limit where it is one."""
+        found = self.summary.derived["a_li"]
+        if self.summary.targets["li_fe"].status is not Status.MEASURED:
+            return f"< {found.hi95:.2f}"
+        return f"{self.a_li:.2f} ± {(found.hi68 - found.lo68) / 2:.2f}"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The flags that warn of the answer as a whole."""
+        return tuple(flag for flag in self.flags if flag in WARNINGS)
 
     @property
     def minus_lines(self) -> dict[str, float]:
@@ -75,6 +95,13 @@ def differences(entry: IndexEntry, answer: Answer | None) -> dict[str, float]:
     if answer is None:
         return {}
     return {n: answer.summary.targets[n].map - x for n in COMPARED if (x := entry.literature[n]) is not None}
+
+
+def fit_differences(entry: IndexEntry, answer: Answer | None) -> dict[str, float]:
+    """Maximum-likelihood fit minus literature of the compared targets; without those where either is missing."""
+    if answer is None or answer.fitted is None:
+        return {}
+    return {n: float(answer.fitted[COLUMN[n]]) - x for n in COMPARED if (x := entry.literature[n]) is not None}
 
 
 def z_scores(entry: IndexEntry, answer: Answer | None) -> dict[str, float]:
@@ -111,14 +138,17 @@ def measure(
     seed: int = 0,
     degrade_to: float | None = None,
     bias: BiasCorrection | None = None,
+    with_fit: bool = False,
 ) -> tuple[Answer, Answer | None]:
     """The answer for a file, and the one once white noise brought it down to S/N `degrade_to` per Angstrom.
 
-    Raises KielError for a file that cannot be used.
+    `with_fit`: the forward model is fitted, too. Raises KielError for a file that cannot be used.
     """
     analysis = analyse(path, model, n_samples=n_samples, seed=seed)
     vector = analysis.flux_vector
     native = answer_of(vector, analysis.posterior, model, bias, analysis.flags)
+    if with_fit:
+        native = replace(native, fitted=fit_labels(vector, model.forward, shipped_model_error(), {}).labels)
     if degrade_to is None:
         return native, None
     flux, snr, step = degraded(np.nan_to_num(vector.flux), vector.snr, vector.noise_fwhm_kms, degrade_to, seed)

@@ -86,17 +86,22 @@ class Calibration:
 
 
 def known_stars(folder: Path) -> list[KnownStar]:
-    """The development stars of DATA/spectra/INDEX.csv: category main, fundamental parameters, [Fe/H] > -1.5, 4300-6700 K.
-
-    Raises DataError when the index is missing or lacks a column.
-    """
+    """The development stars of DATA/spectra/INDEX.csv; raises DataError when the index is missing or lacks a column."""
     index = folder / "spectra" / "INDEX.csv"
     if not index.is_file():
         raise DataError(f"There is no index of real spectra {index}; name the data folder with --data.")
+    return stars_of(index, index.parent)
+
+
+def stars_of(index: Path, directory: Path) -> list[KnownStar]:
+    """The stars of an index with category main, fundamental parameters, [Fe/H] > -1.5, 4300-6700 K; files in `directory`.
+
+    Raises DataError when a column is missing.
+    """
     with index.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     try:
-        return list(_development(rows, index.parent))
+        return list(_development(rows, directory))
     except (KeyError, ValueError) as error:
         raise DataError(f"{index} has no usable column {error}.") from error
 
@@ -128,7 +133,7 @@ def calibrate(
 
     Raises DataError when fewer than three stars can be used.
     """
-    vectors = [(star, vector) for star in stars if (vector := _prepared(star, templates, report)) is not None]
+    vectors = [(star, vector) for star in stars if (vector := prepared_star(star, templates, report)) is not None]
     names = sorted({star.star for star, _ in vectors})
     if len(names) < N_GROUPS:
         raise DataError(f"{len(names)} stars can be used; a calibration needs {N_GROUPS} at least.")
@@ -153,7 +158,7 @@ def calibrate(
     return Calibration(replace(error, provenance=provenance), groups, judged, pairs)
 
 
-def _prepared(star: KnownStar, templates: Templates, report: Callable[[str], None]) -> FluxVector | None:
+def prepared_star(star: KnownStar, templates: Templates, report: Callable[[str], None]) -> FluxVector | None:
     """The prepared spectrum, or None (and a word) where it is missing, refused, noisy or uncertain in wavelength."""
     report(f"Preparing {star.path.name}")
     try:
