@@ -12,9 +12,9 @@ from synthetic import forward, labels_of, observed, pixels, spectrum_of, templat
 
 from cinn_core.errors import SpectrumError
 from cinn_core.forward_model.model_error import HALPHA_ANGSTROM, HALPHA_CORE_ANGSTROM, shipped_model_error
-from cinn_core.instrument import WAVELENGTH
+from cinn_core.instrument import TELLURIC_OXYGEN, WAVELENGTH
 from cinn_core.overrides import Overrides
-from cinn_core.preparation.fourmost import TELLURIC_OXYGEN, prepare
+from cinn_core.preparation.fourmost import prepare
 from cinn_core.preparation.medium import air, vacuum
 from cinn_core.preparation.snr import measure_snr
 from cinn_core.readers import read

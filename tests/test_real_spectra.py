@@ -13,8 +13,8 @@ from synthetic import templates
 
 from cinn_core.data import data_directory
 from cinn_core.errors import SpectrumError
-from cinn_core.instrument import ARMS, WAVELENGTH, arm_coverage
-from cinn_core.preparation.fourmost import TELLURIC_OXYGEN, prepare
+from cinn_core.instrument import ARMS, arm_slices
+from cinn_core.preparation.fourmost import prepare
 from cinn_core.readers import read
 from cinn_core.stages import FluxVector, Medium, Spectrum
 
@@ -26,7 +26,7 @@ DARK_ORDER = "mbgphR201811160014_u1we.fits"
 """Its bluest order begins with noise alone (5417-5450 Angstrom, below S/N 3 a pixel): the index counts it, Kiel does not."""
 
 CLIPPED = "HARPS.GBOG_psiPhe.fits"
-"""Whoever normalised it set all flux above 1.1 to zero: its prepared coverage is smaller than that of its pixels."""
+"""Whoever normalised it set all flux above 1.1 to zero: its rebinned coverage is smaller than that of its pixels."""
 
 HOT = ("ELODIE_HD886_gamPeg_B2IV.fits", "Sophie_Vega.fits")
 """The index gives no velocity for them."""
@@ -105,17 +105,28 @@ def test_pixels_cover_the_windows_as_the_index_says(file):
 
 
 @pytest.mark.parametrize("file", PREPARED)
-def test_prepared_coverage_is_that_of_the_pixels_but_for_telluric_oxygen(file):
-    row, vector = INDEX[file], prepared(file)
-    telluric = (TELLURIC_OXYGEN[0] <= WAVELENGTH) & (TELLURIC_OXYGEN[1] >= WAVELENGTH)
-    for arm, share, whole in zip(ARMS, vector.coverage, arm_coverage(~telluric), strict=True):
+def test_rebinned_coverage_is_that_of_the_pixels(file):
+    row, rebinned = INDEX[file], numbers(prepared(file), "degrade and rebin")
+    for arm in ARMS:
+        share = float(rebinned[f"coverage_{arm.name}"])
         told = float(row[f"frac_cover_{arm.name}_{arm.low:.0f}_{arm.high:.0f}"])
         if file == DARK_ORDER and arm.name == "green":
             told -= (5450 - 5417) / (arm.high - arm.low)
         if file == CLIPPED:
-            assert 0.5 < share / whole <= told, arm.name
+            assert 0.5 < share <= told, arm.name
             continue
-        assert share / whole == pytest.approx(told, abs=0.05), arm.name
+        assert share == pytest.approx(told, abs=0.05), arm.name
+
+
+@pytest.mark.parametrize("file", PREPARED)
+def test_what_the_masks_leave_out_is_in_the_ledger_and_little_beside_the_air(file):
+    vector = prepared(file)
+    masked = sum(float(s.numbers["pixels"]) for s in vector.steps if s.name == "mask")
+    rebinned = numbers(vector, "degrade and rebin")
+    for arm, share, part in zip(ARMS, vector.coverage, arm_slices(), strict=True):
+        lost = float(rebinned[f"coverage_{arm.name}"]) - share
+        assert 0 <= lost <= masked / vector.good[part].size, arm.name
+        assert lost < (0.02 if arm.name == "green" else 0.15), arm.name  # the air's lines are in the red
 
 
 @pytest.mark.parametrize("file", PREPARED)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from ..instrument import SPEED_OF_LIGHT_KMS
+from ..stages import Step
 from ..targets import COLUMN
 from .templates import LOG_STEP_KMS, Templates
 from .velocity import OnLog, Velocity, sharp, to_log, velocity_lags
@@ -30,6 +31,14 @@ class Companion:
     share: float
     height: float
     clear: bool
+
+    def settled(self) -> tuple[list[Step], set[str]]:
+        """The ledger's entry and the flag of a second star; nothing where none is clear."""
+        if not self.clear:
+            return [], set()
+        numbers: dict[str, float | str] = {"rv_kms": self.kms, "share_of_lines": self.share, "height": self.height}
+        reason = "both arms show a second velocity; the answer is that of a blend"
+        return [Step("second star", reason, numbers)], {"composite"}
 
 
 def find_companion(

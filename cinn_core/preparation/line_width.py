@@ -7,13 +7,41 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from ..instrument import RESOLVING_POWER, SPEED_OF_LIGHT_KMS, fwhm_kms
+from ..stages import Spectrum, Step
 from ..targets import COLUMN
+from .native import power_from_lines, power_from_telluric
 from .resample import FWHM_PER_SIGMA
+from .telluric import Telluric
 from .templates import LOG_STEP_KMS, Templates
-from .velocity import OnLog, to_log
+from .velocity import OnLog, Velocity, to_log
 
 _SLOW_KMS = 5.0
 _N_ITERATIONS = 6
+
+
+def settle_power(
+    spectrum: Spectrum,
+    assumed: float,
+    telluric: Telluric,
+    velocity: Velocity,
+    pixels: tuple[NDArray, NDArray, NDArray],
+    templates: Templates,
+) -> tuple[float, list[Step]]:
+    """Native resolving power of a file that does not tell its own, and the ledger's entry.
+
+    From the telluric lines, else from the star's unless the instrument's usual one is known. `pixels`: wavelength, flux,
+    good, each (n,), air, as observed.
+    """
+    if spectrum.resolving_power is not None and not spectrum.usual_power:
+        return assumed, []
+    if telluric.clear and np.isfinite(telluric.fwhm_kms):
+        power, step = power_from_telluric(telluric.fwhm_kms, assumed)
+        return power, [step]
+    if spectrum.resolving_power is not None or not velocity.credible:
+        return assumed, []
+    width = width_in_data(*pixels, velocity.kms, velocity.template, templates)
+    power, step = power_from_lines(spectrum, assumed, width)
+    return power, [step]
 
 
 def width_in_data(

@@ -14,8 +14,8 @@ from .snr import LOW, Snr
 
 def settle_snr(
     measured: tuple[Snr, ...], given: float | None, spectrum: Spectrum
-) -> tuple[tuple[float, ...], set[str], list[Step]]:
-    """S/N per Angstrom of each arm, at most MAX_SNR, with flags and ledger; raises SpectrumError below MIN_SNR."""
+) -> tuple[tuple[float, ...], list[Step], set[str]]:
+    """S/N per Angstrom of each arm, at most MAX_SNR, with ledger and flags; raises SpectrumError below MIN_SNR."""
     steps = []
     for arm, s in zip(ARMS, measured, strict=True):
         numbers: dict[str, float | str] = {
@@ -45,7 +45,7 @@ def settle_snr(
         flags.add("snr_clipped")
         reason = f"clipped to {MAX_SNR:.0f}, the largest the model knows"
         steps.append(Step("signal to noise", reason, {"per_angstrom": max(known)}))
-    return tuple(min(v, MAX_SNR) if np.isfinite(v) else v for v in values), flags, steps
+    return tuple(min(v, MAX_SNR) if np.isfinite(v) else v for v in values), steps, flags
 
 
 def noise_left(snr: float, fwhm_kms: float, angstrom: float) -> float:

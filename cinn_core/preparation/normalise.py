@@ -17,8 +17,8 @@ _RIPPLE_PIXELS = 100
 
 def normalise(
     flux: NDArray, good: NDArray, templates: Templates, template: int, fitted: NDArray | None
-) -> tuple[NDArray, bool, Step]:
-    """Continuum (N_PIXELS,) of a spectrum at rest in 4MOST pixels, whether it is poor, and the ledger's entry.
+) -> tuple[NDArray, list[Step], set[str]]:
+    """Continuum (N_PIXELS,) of a spectrum at rest in 4MOST pixels, the ledger's entry, and a flag where it is poor.
 
     `fitted` (N_PIXELS,) is what `fit_continuum` gave; None leaves the flux as it is. `template` is the index of
     the one that fitted the velocity best; against it the ripple is measured.
@@ -34,7 +34,8 @@ def normalise(
         if fitted is not None
         else "given by the user: the flux is normalised already and stays as it is"
     )
-    return continuum, bool(np.nanmax(ripples) > POOR_CONTINUUM), Step("continuum", reason, numbers)
+    poor = bool(np.nanmax(ripples) > POOR_CONTINUUM)
+    return continuum, [Step("continuum", reason, numbers)], {"continuum_poor"} if poor else set()
 
 
 def _kept_near(fitted: NDArray, good: NDArray) -> NDArray:

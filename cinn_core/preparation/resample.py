@@ -10,7 +10,8 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
 from ..errors import SpectrumError
-from ..instrument import ARMS, RESOLVING_POWER, SPEED_OF_LIGHT_KMS, fwhm_kms
+from ..instrument import ARMS, RESOLVING_POWER, SPEED_OF_LIGHT_KMS, arm_coverage, fwhm_kms
+from ..stages import Step
 
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 LOWEST_RESOLVING_POWER = 18_500.0
@@ -104,6 +105,19 @@ def to_instrument(
     fwhm = remainder_fwhm(native_resolving_power)
     pieces = [_arm(wavelength, flux, good, arm.edges, fwhm) for arm in ARMS]
     return np.concatenate([p[0] for p in pieces]), np.concatenate([p[1] for p in pieces])
+
+
+def degrade_step(native_resolving_power: float, good: NDArray) -> Step:
+    """The ledger's entry of `to_instrument`, with the coverage of its good pixels (N_PIXELS,)."""
+    fwhm = remainder_fwhm(native_resolving_power)
+    coverage = {f"coverage_{a.name}": float(c) for a, c in zip(ARMS, arm_coverage(good), strict=True)}
+    reason = (
+        f"Gaussian of FWHM {fwhm:.2f} km/s, the remainder from R = {native_resolving_power:.0f} to {RESOLVING_POWER:.0f}; "
+        "then flux-conserving means in 0.1 Angstrom"
+        if fwhm > 0
+        else f"R = {native_resolving_power:.0f} is 4MOST's already: no smoothing; flux-conserving means in 0.1 Angstrom"
+    )
+    return Step("degrade and rebin", reason, {"fwhm_kms": fwhm, **coverage})
 
 
 def _arm(wavelength: NDArray, flux: NDArray, good: NDArray, edges: NDArray, fwhm: float) -> tuple[NDArray, NDArray]:

@@ -12,7 +12,8 @@ from scipy import fft
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
-from ..instrument import SPEED_OF_LIGHT_KMS
+from ..instrument import ARMS, SPEED_OF_LIGHT_KMS
+from ..stages import Step
 from .resample import FWHM_PER_SIGMA, covered, rebin, remainder_fwhm, without_gaps
 from .templates import LOG_STEP_KMS, Templates
 
@@ -21,6 +22,7 @@ MIN_CONTRAST = 1.7
 """Least ratio of the peak to the highest correlation anywhere else; pure noise stays below 1.65."""
 
 MAX_ERROR_KMS = 20.0
+_ARMS_DISAGREE_KMS = 1.5
 
 _N_SEARCH = 18
 _WIDE_PIXELS = 50.0
@@ -68,6 +70,27 @@ def measure_velocity(
 ) -> Velocity:
     """Velocity of a spectrum (n,) with continuum near 1, wavelengths in air; searched within +-500 km/s."""
     return velocities_on_log([to_log(wavelength, flux, good, native_resolving_power, templates)], templates)[0]
+
+
+def settle_velocity(velocity: Velocity, given: float | None) -> tuple[float, float, list[Step], set[str]]:
+    """The velocity and error [km/s] to go on with, the ledger's entry and flags: given, else measured, else at rest."""
+    numbers: dict[str, float | str] = {
+        "peak": velocity.peak,
+        "contrast": velocity.contrast,
+        "template": velocity.template,
+    }
+    for arm, (kms, error) in zip(ARMS, velocity.arms, strict=True):
+        numbers |= {f"rv_{arm.name}": kms, f"rv_error_{arm.name}": error}
+    if given is not None:
+        return given, 0.0, [Step("velocity", "given by the user", {"rv_kms": given, **numbers})], set()
+    if not velocity.credible:
+        reason = "no credible peak of the cross-correlation with any template; taken as at rest"
+        return 0.0, float("nan"), [Step("velocity", reason, {"rv_kms": 0.0, **numbers})], {"rv_uncertain"}
+    difference, error = velocity.arms_difference
+    apart = np.isfinite(error) and abs(difference) > max(_ARMS_DISAGREE_KMS, 5 * error)
+    reason = "cross-correlation with the templates, refined by least squares in each arm"
+    steps = [Step("velocity", reason, {"rv_kms": velocity.kms, **numbers})]
+    return velocity.kms, velocity.error_kms, steps, {"arms_disagree"} if apart else set()
 
 
 def velocities_on_log(stars: list[list[OnLog]], templates: Templates) -> list[Velocity]:
