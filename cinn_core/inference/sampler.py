@@ -41,6 +41,13 @@ class Sampler:
             self._invert = torch.compile(self._inverse, dynamic=False)
         self.told = f"fast sampler on {self.device}, {self.precision.value} precision"
 
+    @property
+    def operations(self) -> int:
+        """Floating point operations of one sample in the subnets' layers, the condition's part apart; 0 for FrEIA's pass."""
+        halves = () if self._glow is None else self._glow.halves
+        weights = [w for half in halves for w in (half.layers.first, half.layers.second, half.layers.last)]
+        return 2 * sum(w.numel() for w in weights)
+
     @torch.no_grad()
     def sample(self, latent: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Prior coordinates z (s, n, 13) and log density (s, n) of latents (n, 13) under the conditions (s, c) of s stars.
