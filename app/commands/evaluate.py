@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cinn_core.errors import DataError
+
 from .learning import GridOption, held_out
 from .options import (
     DataOption,
@@ -38,6 +40,12 @@ def evaluate_network(
         Path | None,
         typer.Option("--figures", metavar="DIR", help="Folder for the figures of the paper, and details.json."),
     ] = None,
+    paper: Annotated[
+        Path | None,
+        typer.Option(
+            "--paper", metavar="WEIGHTS", help="Report on this network of `kiel train network --config paper`."
+        ),
+    ] = None,
     network: NetworkOption = None,
     data: DataOption = None,
     json: JsonOption = None,
@@ -49,17 +57,21 @@ def evaluate_network(
     require_folder_of(figures / "details.json" if figures else None)
     from cinn_core.evaluation.evaluate import PAPER_SNR, QUICK_DRAWS, QUICK_SNR, network_figures, uncertainties
     from cinn_core.evaluation.evaluate import evaluate as run
+    from cinn_core.inference.paper_network import load_paper_network
     from cinn_core.model import load_model
 
     from .terminal import progress
     from .terminal_network import print_network_details, print_network_figures
 
+    if paper is not None and realism > 0:
+        raise DataError("The paper's network knows clean simulations alone: leave --realism at 0.")
+    theirs = load_paper_network(paper) if paper else None
     stars = held_out(grid, data)
     levels = tuple(snr) if snr else (QUICK_SNR if quick else PAPER_SNR)
     with progress() as report:
         report("Loading the model")
         model = load_model(device, network)
-        found = run(model, stars, levels, QUICK_DRAWS if quick else draws, realism, seed, report)
+        found = run(model, stars, levels, QUICK_DRAWS if quick else draws, realism, seed, report, theirs)
         report("Uncertainties by bootstrap over stars")
         numbers, spread = network_figures(found), uncertainties(found, seed)
         details = _details(found) | {"uncertainty": spread}
@@ -136,7 +148,8 @@ def evaluate_saliency(
     """Which pixels decide, on synthetic stars at S/N 250: against the ideal weights and each element's own lines."""
     for out in (json, background):
         require_folder_of(out)
-    from cinn_core.explanation.saliency_figures import measure_saliency, saliency_numbers, save_background
+    from cinn_core.explanation.background import save_background
+    from cinn_core.explanation.saliency_figures import measure_saliency, saliency_numbers
     from cinn_core.model import load_model
 
     from .terminal import progress

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 
 train = typer.Typer(no_args_is_help=True, help="Learning, resumable.")
 evaluate = typer.Typer(no_args_is_help=True, help="Figures on held-out stars.")
+
+
+class Configuration(Enum):
+    """Which network `kiel train network` trains."""
+
+    DEFAULT = "default"
+    PAPER = "paper"
+
 
 GridOption = Annotated[
     list[Path] | None,
@@ -56,6 +65,12 @@ def train_emulator(
 @train.command("network")
 def train_network(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of this training; an earlier one is resumed.")],
+    config: Annotated[
+        Configuration,
+        typer.Option(
+            help="The network that ships, or the published one of Ksoll et al. (its stars, epochs and rates are fixed)."
+        ),
+    ] = Configuration.DEFAULT,
     shards: Annotated[int, typer.Option(min=20, help="Training stars, in shards of 512.")] = 430,
     steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")] = 10_000,
     processes: Annotated[int, typer.Option(min=1, help="Processes that simulate stars.")] = os.cpu_count() or 1,
@@ -65,6 +80,9 @@ def train_network(
     seed: SeedOption = 0,
 ) -> None:
     """Simulate stars with the shipped emulator and train the network on them; needs nothing else."""
+    if config is Configuration.PAPER:
+        train_paper(run, seed)
+        return
     from cinn_core.inference.network import Architecture
     from cinn_core.model import emulator_path, load_network
     from cinn_core.training.bank import BankSettings, fill_bank
@@ -84,6 +102,22 @@ def train_network(
     architecture = Architecture(n_components=projection.n_components)
     weights = learn(run / "bank", projection, architecture, settings, run, card, typer.echo, earlier)
     typer.echo(f"Written: {weights} (kiel analyse --network {weights} uses it)")
+
+
+def train_paper(run: Path, seed: int) -> None:
+    """The published network, on as many stars as the paper had; hours on a processor."""
+    from cinn_core.inference.paper_network import PaperArchitecture
+    from cinn_core.model import emulator_path, load_forward
+    from cinn_core.preparation.templates import make_templates
+    from cinn_core.training.paper_network import PaperSettings, fill_pixel_bank, train_paper_network
+    from cinn_core.weights import file_hash
+
+    settings, forward = PaperSettings(seed=seed), load_forward()
+    typer.echo(f"Simulating {settings.stars} stars in {run / 'pixels'}; those that exist are kept")
+    paths = fill_pixel_bank(run / "pixels", forward, make_templates(forward), settings, typer.echo)
+    card: dict[str, object] = {"emulator_sha256": file_hash(emulator_path())}
+    weights = train_paper_network(paths, PaperArchitecture(), settings, run, card, typer.echo)
+    typer.echo(f"Written: {weights} (kiel evaluate network --paper {weights} gives its table)")
 
 
 @train.command("distance")

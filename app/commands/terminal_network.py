@@ -144,3 +144,24 @@ def print_saliency(figures: Mapping[str, Any], console: Console | None = None) -
             soft_wrap=True,
             markup=False,
         )
+
+
+def print_trials(trials: list[dict[str, Any]], console: Console | None = None) -> None:
+    """The networks that a search tried, those trained longest first, of these the best first."""
+    console = console or Console()
+    table = Table(title="Validation loss [nat a star, lower is better]", title_justify="left")
+    for heading in ("trial", "trained", "loss", "coupling", "couplings", "embedding", "rate", "steps", "4096 samples"):
+        table.add_column(heading, justify="right")
+    for row in trials:
+        table.add_row(
+            str(row["trial"]),
+            f"{row['slot']}/{row['slots']}",
+            f"{row['validation']:.3f}",
+            row["coupling"],
+            f"{row['couplings']} × {row['coupling_width']}",
+            f"{row['embedding_layers']} × {row['embedding_width']}",
+            f"{row['learning_rate']:.1e}",
+            str(row["steps"]),
+            f"{1000 * row['sampling_seconds']:.0f} ms",
+        )
+    console.print(table)

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from ..inference.answers import N_SAMPLES, Answers, answer_all, shortest_intervals, sobol_latents
 from ..inference.network import N_TARGETS
+from ..inference.paper_network import PaperNetwork
+from ..instrument import N_PIXELS
 from ..model import Model
 from ..targets import COLUMN, TARGETS, Target
 from ..training.grid_data import Grid
-from .held_out import HeldOutStars, evaluation_vbroad, held_out_stars, observe_held_out
+from .held_out import HeldOutStars, evaluation_vbroad, held_out_pixels, held_out_stars, observe_held_out
 from .limit import information, limit_samples, van_trees
 from .lithium import lithium_equivalent_width
 from .paper import PAPER_SNR
+from .paper_answers import paper_answers
 
 QUICK_SNR: tuple[int, ...] = (20, 50, 100, 250)
 QUICK_DRAWS = 2
@@ -61,17 +64,26 @@ def evaluate(
     realism: float = 0.0,
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
+    paper: PaperNetwork | None = None,
 ) -> Evaluation:
-    """The network's answers to every star of a grid, `draws` times at each S/N; white noise, complete spectra."""
+    """The network's answers to every star of a grid, `draws` times at each S/N; white noise, complete spectra.
+
+    With `paper` the answers are that network's, to the same stars at realism 0.
+    """
     progress(f"{len(grid)} stars in {draws + 1} versions")
-    stars = held_out_stars(model, grid, evaluation_vbroad(len(grid), draws, seed), realism, seed)
+    vbroad = evaluation_vbroad(len(grid), draws, seed)
+    stars = held_out_stars(model, grid, vbroad, realism, seed)
+    pixels = held_out_pixels(model, grid, vbroad).reshape(-1, N_PIXELS) if paper else None
     progress("Information limit")
     found = information(model.forward, model.projection, stars.labels[:, :-1].reshape(-1, stars.labels.shape[-1]))
     latent = sobol_latents(N_SAMPLES, seed).to(model.device)
     every, prior_draw, limit, compressed, bound = {}, {}, {}, {}, {}
     for snr in snrs:
         progress(f"S/N {snr} per Angstrom: {stars.labels.shape[0] * stars.labels.shape[1]} spectra")
-        answer = answer_all(model, observe_held_out(model, stars, snr, seed), latent)
+        if paper is not None and pixels is not None:
+            answer = paper_answers(paper, pixels, snr, latent.cpu(), seed)
+        else:
+            answer = answer_all(model, observe_held_out(model, stars, snr, seed), latent)
         is_last = np.arange(len(answer.mode)) % (draws + 1) == draws
         every[snr], prior_draw[snr] = answer.rows(~is_last), answer.rows(is_last)
         limit[snr] = limit_widths(found.z, found.pixels, snr, seed).reshape(len(grid), draws, N_TARGETS)

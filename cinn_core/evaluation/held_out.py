@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..forward_model.broadening import broaden
+from ..forward_model.forward import ForwardModel
 from ..inference.infer import log_snr_input
 from ..inference.network import Observation
 from ..inference.projection import MaskedProjection, mask_projection
@@ -65,8 +66,7 @@ def _coefficients(
     rng: np.random.Generator,
 ) -> NDArray:
     forward, n = model.forward, len(native)
-    clean = forward.to_pixels(broaden(native, forward.arms, vbroad, torch.full((n,), RESOLVING_POWER))).numpy()
-    seen = _compressed(model, masked, clean)
+    seen = _compressed(model, masked, _clean(forward, native, vbroad))
     if realism > 0:
         power = torch.as_tensor(rng.uniform(*RESOLVING_POWER_RANGE, n), dtype=torch.float32)
         velocity = torch.as_tensor(rng.uniform(-1, 1, n) * VELOCITY_ERROR_KMS, dtype=torch.float32)
@@ -74,6 +74,23 @@ def _coefficients(
         real = (moved + model_errors(moved, rng)) * continuum_errors(n, rng)
         seen = seen + realism * (_compressed(model, masked, real) - seen)
     return seen
+
+
+def _clean(forward: ForwardModel, native: torch.Tensor, vbroad: torch.Tensor) -> NDArray:
+    return forward.to_pixels(broaden(native, forward.arms, vbroad, torch.full((len(native),), RESOLVING_POWER))).numpy()
+
+
+@torch.no_grad()
+def held_out_pixels(model: Model, grid: Grid, vbroad: NDArray) -> NDArray:
+    """Every star of a grid with the rotations `vbroad` (n, d) [km/s], clean, over its fitted continuum (n, d, N_PIXELS)."""
+    out = np.empty((*vbroad.shape, N_PIXELS), np.float32)
+    for i in range(0, len(grid), _BATCH):
+        some = slice(i, i + _BATCH)
+        native = torch.from_numpy(grid.select(np.arange(len(grid))[some]).normalised())
+        for d in range(vbroad.shape[1]):
+            flux = _clean(model.forward, native, torch.as_tensor(vbroad[some, d], dtype=torch.float32))
+            out[some, d] = flux / fit_continuum(flux, np.ones(flux.shape, bool), model.templates.flux)
+    return out
 
 
 def _compressed(model: Model, masked: MaskedProjection, flux: NDArray) -> NDArray:

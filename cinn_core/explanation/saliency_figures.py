@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..assets import asset_path
 from ..evaluation.held_out import HeldOutStars, evaluation_vbroad, held_out_stars, observe_held_out
 from ..evaluation.limit import clipped_z
 from ..evaluation.lithium import lithium_equivalent_width
@@ -120,21 +117,3 @@ def saliency_numbers(found: StarSaliency) -> dict[str, object]:
         "targets": targets,
         "lithium": {"n": int(visible.sum()), "strongest_at_line": float(right.mean()) if visible.any() else None},
     }
-
-
-def save_background(background: NDArray, path: Path, network_sha256: str) -> None:
-    """Writes the median saliency of the test stars (13, N_PIXELS) with the network it belongs to, whole or not at all."""
-    part = path.with_suffix(".part.npz")
-    np.savez_compressed(part, background=background.astype(np.float16), network_sha256=np.array(network_sha256))
-    os.replace(part, path)
-
-
-def load_background(model: Model, path: Path | None = None) -> NDArray | None:
-    """The median saliency (13, N_PIXELS) of test stars for the page's background; None for another network's, or without."""
-    path = path or asset_path("saliency.npz")
-    if not path.is_file():
-        return None
-    with np.load(path, allow_pickle=False) as stored:
-        if str(stored["network_sha256"]) != model.cards["network"]["sha256"]:
-            return None
-        return stored["background"].astype(np.float32)

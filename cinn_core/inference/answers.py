@@ -74,6 +74,15 @@ def _reduce(mode: NDArray, z: NDArray) -> Answers:
     return Answers(mode, *(np.array(column) for column in zip(*out, strict=True)))
 
 
+def answers_of(labels: NDArray, log_density: NDArray) -> Answers:
+    """Answers from samples (n, m, 13) in the targets' units; the mode is the sample (n, m) of highest density that the prior allows."""
+    keep = inside(labels.reshape(-1, N_TARGETS)).reshape(labels.shape[:2])
+    keep[~keep.any(1)] = True
+    best = np.where(keep, log_density, -np.inf).argmax(1)
+    out = [_one(rows[kept]) for rows, kept in zip(labels, keep, strict=True)]
+    return Answers(labels[np.arange(len(labels)), best], *(np.array(column) for column in zip(*out, strict=True)))
+
+
 def _one(labels: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     ordered = np.sort(labels, 0)
     return (

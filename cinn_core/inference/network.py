@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 
 import FrEIA.framework as Ff
 import FrEIA.modules as Fm
@@ -14,6 +15,17 @@ from torch import Tensor, nn
 
 from ..instrument import ARMS, N_COVERAGE
 from ..prior import N_TARGETS
+from .spline import SplineCouplingBlock
+
+
+class Coupling(StrEnum):
+    """What a coupling does to a coordinate: GLOW's affine map alone, or with a rational-quadratic spline after it."""
+
+    AFFINE = "affine"
+    SPLINE = "spline"
+
+
+_BLOCKS = {Coupling.AFFINE: Fm.GLOWCouplingBlock, Coupling.SPLINE: SplineCouplingBlock}
 
 
 @dataclass(frozen=True)
@@ -32,8 +44,12 @@ class Architecture:
     coupling_width: int = 256
     clamp: float = 2.0
     permutation_seed: int = 0
+    coupling: Coupling = Coupling.AFFINE
 
-    def to_card(self) -> dict[str, float]:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "coupling", Coupling(self.coupling))  # a card holds its name
+
+    def to_card(self) -> dict[str, float | str]:
         return asdict(self)
 
 
@@ -103,7 +119,7 @@ class Network(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.embedding = Embedding(architecture, spread)
-        self.flow = _glow(architecture)
+        self.flow = couplings(architecture)
 
     def log_density(self, z: Tensor, condition: Tensor) -> Tensor:
         """Log density (n,) of prior coordinates z (n, 13) under conditions (n, c)."""
@@ -116,24 +132,24 @@ class Network(nn.Module):
         return z, -log_jacobian - 0.5 * (latent**2).sum(1) - 0.5 * N_TARGETS * math.log(2 * math.pi)
 
 
-def _glow(architecture: Architecture) -> Ff.SequenceINN:
-    """GLOW affine couplings (Kingma & Dhariwal 2018), each after a fixed random permutation."""
+def couplings(architecture: Architecture) -> Ff.SequenceINN:
+    """Couplings as in GLOW (Kingma & Dhariwal 2018), affine or with splines, each after a fixed random permutation."""
     state = np.random.get_state()  # noqa: NPY002 (PermuteRandom reseeds numpy's global generator; put it back)
     flow = Ff.SequenceINN(N_TARGETS)
     for i in range(architecture.couplings):
         flow.append(Fm.PermuteRandom, seed=architecture.permutation_seed + i)
         flow.append(
-            Fm.GLOWCouplingBlock,
+            _BLOCKS[architecture.coupling],
             cond=0,
             cond_shape=(architecture.condition,),
-            subnet_constructor=_subnet(architecture.coupling_width),
+            subnet_constructor=three_layers(architecture.coupling_width),
             clamp=architecture.clamp,
         )
     np.random.set_state(state)  # noqa: NPY002
     return flow
 
 
-def _subnet(width: int) -> Callable[[int, int], nn.Module]:
+def three_layers(width: int) -> Callable[[int, int], nn.Module]:
     """Three fully connected layers; the last begins at zero, so that the flow begins as the identity."""
 
     def build(inputs: int, outputs: int) -> nn.Module:

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..inference.network import Architecture, Network, Observation
@@ -21,6 +20,7 @@ from ..inference.projection import Projection
 from ..instrument import ARMS, MAX_SNR, MIN_SNR, pixel_sigma
 from ..model import save_network
 from .bank import Shard, load_shard
+from .checkpoint import load_checkpoint, save_checkpoint
 
 VALIDATION_EVERY = 20
 """Every so many shards one is kept for validation."""
@@ -160,28 +160,16 @@ def train_network(
     if start is not None:
         take_over(network, start)
     average = deepcopy(network).eval().requires_grad_(False)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=settings.weight_decay
-    )
-    best_file, curve = run / "network.safetensors", run / "curve.csv"
-    step, best = _resume(run / "checkpoint.safetensors", network, average, optimiser)
+    optimiser = make_optimiser(network, settings)
+    best_file, curve, checkpoint = run / "network.safetensors", run / "curve.csv", run / "checkpoint.safetensors"
+    both = {"network": network, "average": average}
+    done, best = load_checkpoint(checkpoint, both, optimiser) or (0, math.inf)
+    step = int(done)
     progress(f"{len(stars) * stars.z.shape[1]} stars, starting at step {step} of {settings.steps}")
-    began, losses = time.monotonic(), []
+    began, losses = time.monotonic(), list[float]()
     while step < settings.steps:
-        generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
-        for group in optimiser.param_groups:
-            group["lr"] = _learning_rate(step, settings)
-        chosen = draw_batch(stars, settings, generator)
-        seen = draw_observations(chosen, settings, generator)
-        with torch.autocast("cpu", torch.bfloat16, enabled=step < settings.half_share * settings.steps):
-            loss = -network.log_density(chosen.z.flatten(0, 1), network.embedding(seen)).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
-        if torch.isfinite(loss) and torch.isfinite(norm):
-            optimiser.step()
-            _update_average(average, network, min(settings.average, (1 + step) / (10 + step)))
-            losses.append(float(loss.detach()))
+        part = step / settings.steps
+        losses += take_step(network, average, optimiser, stars, settings, step, part)
         step += 1
         if step % 250 == 0 or step == settings.steps:
             validation = validation_loss(average, held_out, settings)
@@ -193,8 +181,41 @@ def train_network(
                 best = validation
                 training = {"settings": asdict(settings), "stars": len(stars) * stars.z.shape[1], "steps": step}
                 save_network(projection, average, best_file, card | {"training": training, "validation": best})
-            _checkpoint(run / "checkpoint.safetensors", network, average, optimiser, step, best)
+            save_checkpoint(checkpoint, both, optimiser, (step, best))
     return best_file
+
+
+def make_optimiser(network: Network, settings: NetworkSettings) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=settings.weight_decay
+    )
+
+
+def take_step(
+    network: Network,
+    average: Network,
+    optimiser: torch.optim.Optimizer,
+    stars: Stars,
+    settings: NetworkSettings,
+    step: int,
+    part: float,
+) -> list[float]:
+    """Step number `step`, after `part` (0-1) of the training, with stars and noise of its own; its loss, if it was finite."""
+    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+    for group in optimiser.param_groups:
+        group["lr"] = _learning_rate(part, settings)
+    chosen = draw_batch(stars, settings, generator)
+    seen = draw_observations(chosen, settings, generator)
+    with torch.autocast("cpu", torch.bfloat16, enabled=part < settings.half_share):
+        loss = -network.log_density(chosen.z.flatten(0, 1), network.embedding(seen)).mean()
+    optimiser.zero_grad()
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+    if not (torch.isfinite(loss) and torch.isfinite(norm)):
+        return []
+    optimiser.step()
+    _update_average(average, network, min(settings.average, (1 + step) / (10 + step)))
+    return [float(loss.detach())]
 
 
 def take_over(network: Network, earlier: Network) -> None:
@@ -224,43 +245,12 @@ def validation_loss(network: Network, stars: Stars, settings: NetworkSettings) -
     return total / len(stars)
 
 
-def _learning_rate(step: int, settings: NetworkSettings) -> float:
-    """Linear warm-up, then a cosine down to the last rate."""
-    if step < settings.warm_up:
-        return settings.learning_rate * (step + 1) / settings.warm_up
-    part = (step - settings.warm_up) / max(1, settings.steps - settings.warm_up)
-    low, high = settings.last_learning_rate, settings.learning_rate
-    return low + 0.5 * (high - low) * (1 + math.cos(math.pi * part))
-
-
-def _checkpoint(
-    path: Path, network: Network, average: Network, optimiser: torch.optim.Optimizer, step: int, best: float
-) -> None:
-    tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
-    tensors |= {f"average.{k}": v.clone() for k, v in average.state_dict().items()}
-    for i, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{i}.{k}": v for k, v in state.items()}
-    tensors["progress"] = torch.tensor([step, best], dtype=torch.float64)
-    part = path.with_suffix(".part")
-    save_file({k: v.contiguous() for k, v in tensors.items()}, part)
-    part.replace(path)
-
-
-def _resume(path: Path, network: Network, average: Network, optimiser: torch.optim.Optimizer) -> tuple[int, float]:
-    """Restores a checkpoint where there is one; returns its step and best validation loss."""
-    if not path.exists():
-        return 0, math.inf
-    tensors = load_file(path)
-    for prefix, module in (("network.", network), ("average.", average)):
-        module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimiser."):
-            _, index, name = key.split(".")
-            state.setdefault(int(index), {})[name] = value
-    optimiser.load_state_dict(optimiser.state_dict() | {"state": state})
-    step, best = tensors["progress"].tolist()
-    return int(step), best
+def _learning_rate(part: float, settings: NetworkSettings) -> float:
+    """Linear warm-up, then a cosine down to the last rate, after `part` (0-1) of the training."""
+    warm_up, low, high = settings.warm_up / settings.steps, settings.last_learning_rate, settings.learning_rate
+    if part < warm_up:
+        return high * (part * settings.steps + 1) / settings.warm_up
+    return low + 0.5 * (high - low) * (1 + math.cos(math.pi * (part - warm_up) / max(1 - warm_up, 1e-9)))
 
 
 def _log(path: Path, row: tuple[object, ...]) -> None:

@@ -1,0 +1,55 @@
+"""The command `kiel tune`: which shape of network learns most in a given time."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import JsonOption, SeedOption, require_folder_of, write_json
+
+
+def tune(
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help="Folder of the study; its bank of stars is that of `kiel train network RUN`."
+        ),
+    ],
+    trials: Annotated[int, typer.Option(min=1, help="Networks to try now; the same again goes on.")] = 20,
+    seconds: Annotated[
+        float, typer.Option(min=1, metavar="S", help="Processor time [s] of a whole training.")
+    ] = 1800.0,
+    shards: Annotated[int, typer.Option(min=40, help="Training stars, in shards of 512.")] = 200,
+    pruning: Annotated[bool, typer.Option(help="Whether Hyperband ends the worse trainings early.")] = True,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that simulate stars.")] = os.cpu_count() or 1,
+    json: JsonOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Search the network's shape: affine or spline couplings, depth, widths and learning rate, by Hyperband."""
+    require_folder_of(json)
+    import numpy as np
+    import torch
+
+    from cinn_core.model import emulator_path
+    from cinn_core.training.bank import BankSettings, fill_bank, shard_path
+    from cinn_core.training.network import VALIDATION_EVERY, load_stars
+    from cinn_core.training.tuning import TuningSettings, require_optuna
+    from cinn_core.training.tuning import tune as search
+
+    from .terminal_network import print_trials
+
+    require_optuna()
+    bank = run / "bank"
+    typer.echo(f"Simulating {shards} shards in {bank}; those that exist are kept")
+    projection = fill_bank(bank, emulator_path(), shards, BankSettings(seed=seed), processes)
+    spread = np.sqrt(projection.variance)
+    files = [shard_path(bank, i) for i in range(shards)]
+    stars = load_stars([f for i, f in enumerate(files) if i % VALIDATION_EVERY], spread)
+    held_out = load_stars(files[::VALIDATION_EVERY], spread)
+    settings = TuningSettings(seconds, pruning, seed)
+    found = search(stars, held_out, torch.from_numpy(spread), run, trials, settings, typer.echo)
+    print_trials(found)
+    write_json({"seconds": seconds, "shards": shards, "trials": found}, json)

@@ -1,0 +1,202 @@
+"""Trains the paper's network on stars of our prior: maximum likelihood plus a backward loss, as Ksoll et al. (2026) do.
+
+Published: 22 161 training spectra, noise at 19 S/N values, epochs of 30 % of all their combinations (123 of them), Adam
+with L2 and a decaying rate, early stop. Not published, and ours: rate and its decay, L2, batch, patience, the backward
+loss's noise and weight. Stars come from the emulator, complete and clean, each with a rotation of its own.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..evaluation.paper import PAPER_SNR
+from ..forward_model.forward import ForwardModel
+from ..inference.paper_network import PaperArchitecture, PaperNetwork, Standards, logged, save_paper_network
+from ..instrument import pixel_sigma
+from ..preparation.continuum import fit_continuum
+from ..preparation.templates import Templates
+from ..prior import N_TARGETS, draw
+from .checkpoint import load_checkpoint, save_checkpoint
+
+_SHARD_STARS = 256
+_VALIDATION_EVERY = 16
+"""Every so many shards one is kept for validation: the paper's 5 % beside 75 %."""
+
+
+@dataclass(frozen=True)
+class PaperSettings:
+    """How the paper's network is trained; `stars` is their number of training spectra, validation's among them."""
+
+    stars: int = 23_552
+    epochs: int = 123
+    epoch_share: float = 0.3
+    batch: int = 512
+    learning_rate: float = 5e-4
+    decay: float = 0.97
+    weight_decay: float = 1e-5
+    patience: int = 20
+    backward_noise: float = 0.05
+    backward_weight: float = 1.0
+    seed: int = 0
+
+    @property
+    def epoch_batches(self) -> int:
+        """Batches of an epoch: a share of all stars at each of the S/N values."""
+        return max(1, round(self.epoch_share * self.stars * len(PAPER_SNR) / self.batch))
+
+
+@dataclass(frozen=True, eq=False)
+class PixelStars:
+    """flux (n, N_PIXELS) float16, clean and over the fitted continuum; labels (n, 13)."""
+
+    flux: NDArray
+    labels: NDArray
+
+
+def fill_pixel_bank(
+    directory: Path,
+    forward: ForwardModel,
+    templates: Templates,
+    settings: PaperSettings,
+    progress: Callable[[str], None],
+) -> list[Path]:
+    """Makes the shards of clean spectra in `directory` that are missing and returns all of them."""
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = [directory / f"pixels-{i:05d}.npz" for i in range(-(-settings.stars // _SHARD_STARS))]
+    for index, path in enumerate(paths):
+        if path.exists():
+            continue
+        labels = draw(_SHARD_STARS, np.random.default_rng([settings.seed, 9, index]))
+        flux = forward.flux(labels)
+        flux = flux / fit_continuum(flux, np.ones(flux.shape, bool), templates.flux)
+        part = path.with_suffix(".part.npz")
+        np.savez(part, flux=flux.astype(np.float16), labels=labels[:, :N_TARGETS])
+        os.replace(part, path)
+        progress(f"{index + 1} of {len(paths)} shards of {_SHARD_STARS} stars")
+    return paths
+
+
+def load_pixel_stars(paths: list[Path]) -> PixelStars:
+    shards = []
+    for path in paths:
+        with np.load(path, allow_pickle=False) as arrays:
+            shards.append((arrays["flux"], arrays["labels"]))
+    return PixelStars(*(np.concatenate(column) for column in zip(*shards, strict=True)))
+
+
+def standards_of(stars: PixelStars) -> Standards:
+    """Means and standard deviations over the training stars at the 19 S/N values, noise included."""
+    snr = np.array(PAPER_SNR, float)
+    mean = stars.flux.mean(0, dtype=np.float64)
+    variance = np.mean([(row - mean) ** 2 for row in stars.flux], 0) + np.mean(pixel_sigma(snr) ** 2)
+    labels = logged(stars.labels)
+    columns = (
+        np.append(mean, snr.mean()),
+        np.sqrt(np.append(variance, snr.var())),
+        labels.mean(0),
+        labels.std(0),
+    )
+    return Standards(*(torch.as_tensor(column, dtype=torch.float32) for column in columns))
+
+
+def noisy(stars: PixelStars, chosen: NDArray, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Fluxes (b, N_PIXELS) of some stars with white noise at one of the 19 S/N values each, and these (b,)."""
+    levels = torch.tensor(PAPER_SNR, dtype=torch.float32)
+    snr = levels[torch.randint(len(levels), (len(chosen),), generator=generator)]
+    flux = torch.from_numpy(stars.flux[chosen].astype(np.float32))
+    sigma = float(pixel_sigma(1.0)) / snr
+    return flux + sigma[:, None] * torch.randn(flux.shape, generator=generator), snr
+
+
+def paper_loss(
+    network: PaperNetwork, labels: Tensor, condition: Tensor, settings: PaperSettings, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Negative log density per star, and the backward loss: labels missed by the inverse of slightly moved latents."""
+    latent, log_jacobian = network.flow(labels, c=[condition])
+    constant = 0.5 * N_TARGETS * math.log(2 * math.pi)
+    likelihood = (0.5 * (latent**2).sum(1) - log_jacobian).mean() + constant
+    moved = latent + settings.backward_noise * torch.randn(latent.shape, generator=generator)
+    back, _ = network.flow(moved, c=[condition], rev=True)
+    return likelihood, ((back - labels) ** 2).mean()
+
+
+def train_paper_network(
+    paths: list[Path],
+    architecture: PaperArchitecture,
+    settings: PaperSettings,
+    run: Path,
+    card: dict[str, object],
+    progress: Callable[[str], None] = print,
+) -> Path:
+    """Trains in `run` and returns the best weights' file there, by validation likelihood; resumes at the last whole epoch."""
+    stars = load_pixel_stars([p for i, p in enumerate(paths) if i % _VALIDATION_EVERY])
+    held_out = load_pixel_stars(paths[::_VALIDATION_EVERY])
+    torch.manual_seed(settings.seed)
+    network = PaperNetwork(architecture, standards_of(stars))
+    learned = [p for p in network.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam(learned, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    weights, checkpoint = run / "paper.safetensors", run / "paper-checkpoint.safetensors"
+    done = load_checkpoint(checkpoint, {"network": network}, optimiser) or (0, math.inf, 0)
+    epoch, best, since = int(done[0]), done[1], int(done[2])
+    targets, began = network.standardised(stars.labels), time.monotonic()
+    while epoch < settings.epochs and since < settings.patience:
+        generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + epoch)
+        for group in optimiser.param_groups:
+            group["lr"] = settings.learning_rate * settings.decay**epoch
+        losses = []
+        for _ in range(settings.epoch_batches):
+            chosen = torch.randint(len(targets), (settings.batch,), generator=generator)
+            condition = network.condition(*noisy(stars, chosen.numpy(), generator))
+            likelihood, backward = paper_loss(network, targets[chosen], condition, settings, generator)
+            loss = likelihood + settings.backward_weight * backward
+            optimiser.zero_grad()
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(learned, 10.0)
+            if torch.isfinite(loss) and torch.isfinite(norm):
+                optimiser.step()
+                losses.append((float(likelihood.detach()), float(backward.detach())))
+        epoch += 1
+        validation = _validation(network, held_out)
+        since = 0 if validation < best else since + 1
+        if validation < best:
+            best = validation
+            training = {"settings": asdict(settings), "stars": len(stars.labels), "epochs": epoch}
+            save_paper_network(network, weights, card | {"training": training, "validation": best})
+        save_checkpoint(checkpoint, {"network": network}, optimiser, (epoch, best, since))
+        likelihood_mean, backward_mean = np.mean(losses, 0) if losses else (math.nan, math.nan)
+        row = (epoch, likelihood_mean, backward_mean, validation, round(time.monotonic() - began))
+        _log(run / "paper-curve.csv", row)
+        progress("epoch {} training {:.3f} backward {:.4f} validation {:.3f} after {} s".format(*row))
+    return weights
+
+
+@torch.no_grad()
+def _validation(network: PaperNetwork, stars: PixelStars) -> float:
+    """Mean negative log density of the validation stars, always with the same noise."""
+    generator, total = torch.Generator().manual_seed(1), 0.0
+    targets = network.standardised(stars.labels)
+    for i in range(0, len(targets), _SHARD_STARS):
+        some = np.arange(i, min(i + _SHARD_STARS, len(targets)))
+        condition = network.condition(*noisy(stars, some, generator))
+        total -= float(network.log_density(targets[some], condition).sum())
+    return total / len(targets)
+
+
+def _log(path: Path, row: tuple[object, ...]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as f:
+        writer = csv.writer(f)
+        if new:
+            writer.writerow(["epoch", "training_loss", "backward_loss", "validation_loss", "seconds"])
+        writer.writerow(row)
