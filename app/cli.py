@@ -19,6 +19,7 @@ from cinn_core.errors import KielError
 
 from .commands.analyse import analyse
 from .commands.batch import batch
+from .commands.bench import bench
 from .commands.benchmark import benchmark, lines
 from .commands.calibrate import calibrate, evaluate_sun
 from .commands.continuum import evaluate_continuum
@@ -27,6 +28,7 @@ from .commands.learning import evaluate, train
 from .commands.options import FileArgument, HduOption, RowOption, require_file, require_folder_of, write
 from .commands.overrides import with_overrides
 from .commands.synthesis import evaluate_synthesis, grid, synthesise
+from .commands.tune import tune
 
 if TYPE_CHECKING:
     from cinn_core.overrides import Overrides
@@ -125,6 +127,8 @@ app.command()(calibrate)
 app.command()(benchmark)
 app.command()(with_overrides(lines))
 app.command()(batch)
+app.command()(bench)
+app.command()(tune)
 evaluate.command("network")(evaluate_network)
 evaluate.command("calibration")(evaluate_calibration)
 evaluate.command("saliency")(evaluate_saliency)
