@@ -25,6 +25,7 @@ from .commands.calibrate import calibrate, evaluate_sun
 from .commands.continuum import evaluate_continuum
 from .commands.evaluate import evaluate_calibration, evaluate_network, evaluate_saliency
 from .commands.learning import evaluate, train
+from .commands.nlte import nlte
 from .commands.options import FileArgument, HduOption, RowOption, require_file, require_folder_of, write
 from .commands.overrides import with_overrides
 from .commands.synthesis import evaluate_synthesis, grid, synthesise
@@ -135,5 +136,6 @@ evaluate.command("saliency")(evaluate_saliency)
 evaluate.command("synthesis")(evaluate_synthesis)
 evaluate.command("sun")(evaluate_sun)
 evaluate.command("continuum")(evaluate_continuum)
+app.add_typer(nlte, name="nlte")
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")

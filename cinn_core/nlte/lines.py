@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,12 @@ class LineData:
 def lines_of(element: str) -> tuple[NlteLine, ...]:
     """The diagnostic lines of one element."""
     return tuple(line for line in LINES if line.element == element)
+
+
+def measured_as_one(lines: Sequence[LineData]) -> list[list[LineData]]:
+    """The lines one by one, but the four of lithium at 6708 Angstrom together."""
+    lithium = [data for data in lines if data.line.element == "Li"]
+    return [[data] for data in lines if data.line.element != "Li"] + ([lithium] if lithium else [])
 
 
 def read_line_data(synthesis: Path, element: str) -> tuple[LineData, ...]:

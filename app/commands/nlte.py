@@ -1,0 +1,159 @@
+"""The commands `kiel nlte solve`, `kiel nlte table` and `kiel nlte gate`: departures from LTE of Li, Mg and Ca."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cinn_core.errors import DataError
+
+from .options import DataOption, JsonOption, require_folder_of, write, write_json
+
+if TYPE_CHECKING:
+    from cinn_core.nlte.equilibrium import Physics
+    from cinn_core.nlte.runs import Outcome, Star
+
+nlte = typer.Typer(no_args_is_help=True, help="Departures from LTE of Li, Mg and Ca: solved, tabulated, compared.")
+
+Element = Literal["Li", "Mg", "Ca"]
+FolderArgument = Annotated[
+    Path, typer.Argument(metavar="FOLDER", help="Solutions, one file a star; those there are kept.")
+]
+ProcessesOption = Annotated[int, typer.Option(min=1, help="Stars solved at the same time.")]
+BlanketingOption = Annotated[
+    Literal["off", "solar", "scaled"],
+    typer.Option(help="Haze of ultraviolet lines: none, the Sun's, or scaled with [Fe/H] and Teff."),
+]
+HydrogenOption = Annotated[bool, typer.Option(help="Collisions with hydrogen atoms.")]
+
+
+@nlte.command()
+def solve(
+    element: Annotated[Element, typer.Argument(help="Li, Mg or Ca.")],
+    folder: FolderArgument,
+    teff: Annotated[str, typer.Option(metavar="K,…", help="Values of Teff.")] = "5777",
+    logg: Annotated[str, typer.Option(metavar="DEX,…", help="Values of log g.")] = "4.44",
+    feh: Annotated[str, typer.Option(metavar="DEX,…", help="Values of [Fe/H].")] = "0",
+    ratio: Annotated[
+        str, typer.Option(metavar="DEX,…", help="Values of [X/Fe], beyond the alpha elements' of that [Fe/H].")
+    ] = "0",
+    blanketing: BlanketingOption = "scaled",
+    hydrogen: HydrogenOption = True,
+    processes: ProcessesOption = 1,
+    data: DataOption = None,
+) -> None:
+    """Statistical equilibrium in every combination of the values given; resumable. Prints b and corrections."""
+    from cinn_core.nlte.corrections import corrections_of, ground_level_b
+    from cinn_core.nlte.lines import read_line_data
+    from cinn_core.nlte.runs import Star, load_solution, solve_stars
+
+    axes = [_numbers(name, text) for name, text in (("teff", teff), ("logg", logg), ("feh", feh), ("ratio", ratio))]
+    stars = [Star(element, *values) for values in product(*axes)]
+    where, physics = _data_folder(data), _physics(blanketing, hydrogen)
+    lines = read_line_data(where / "synthesis", element)
+    outcomes = solve_stars(stars, folder, where, physics, processes, _print_outcome)
+    for outcome in outcomes:
+        if outcome.reason:
+            continue
+        solution = load_solution(outcome.star.file(folder, physics))
+        b = ground_level_b(solution)
+        typer.echo(f"{_described(outcome.star)}  b of the ground level at log tau500 = -1: {b:.3f}")
+        for row in corrections_of(solution, lines):
+            typer.echo(
+                f"  {element} I {row.wavelength:8.2f} Å  NLTE {row.nlte:7.1f} mÅ  LTE {row.lte:7.1f} mÅ  "
+                f"A(NLTE) - A(LTE) {row.correction:+.3f}"
+            )
+
+
+@nlte.command()
+def table(
+    element: Annotated[Element, typer.Argument(help="Li, Mg or Ca.")],
+    folder: FolderArgument,
+    out: Annotated[Path, typer.Argument(metavar="OUT.npz", help="Where the table goes.")],
+    blanketing: BlanketingOption = "scaled",
+    hydrogen: HydrogenOption = True,
+) -> None:
+    """The compact table of departure coefficients of all solutions in a folder."""
+    from cinn_core.nlte.runs import collect
+    from cinn_core.nlte.table import write_table
+
+    require_folder_of(out)
+    made = collect(element, folder, _physics(blanketing, hydrogen))
+    write(lambda: write_table(made, out), out)
+    typer.echo(f"{len(made.nodes)} stars, {len(made.levels)} levels, {made.log_tau.size} depths")
+
+
+@nlte.command()
+def gate(
+    folder: FolderArgument,
+    element: Annotated[list[Literal["Mg", "Ca"]] | None, typer.Option(help="Only this element.")] = None,
+    solve_missing: Annotated[
+        bool, typer.Option("--solve/--no-solve", help="Solve the stars that the folder lacks, or leave their rows out.")
+    ] = True,
+    shift: Annotated[
+        float, typer.Option(help="Added to the [Fe/H] that is inferred for the published Mg rows: how much it matters.")
+    ] = 0.0,
+    blanketing: BlanketingOption = "scaled",
+    hydrogen: HydrogenOption = True,
+    processes: ProcessesOption = 1,
+    json: JsonOption = None,
+    data: DataOption = None,
+) -> None:
+    """Our NLTE - LTE abundance corrections of Mg and Ca against published ones."""
+    from cinn_core.nlte.gate import by_line, compare, published_corrections, summary
+
+    require_folder_of(json)
+    where, physics = _data_folder(data), _physics(blanketing, hydrogen)
+    rows = [row for row in published_corrections(where / "nlte", shift) if not element or row.star.element in element]
+    all_rows = len(rows)
+    if not solve_missing:
+        rows = [row for row in rows if row.star.file(folder, physics).is_file()]
+    compared = compare(rows, folder, where, physics, processes, _print_outcome)
+    typer.echo("source    line Å    rows  within 0.05 dex   bias  scatter  largest")
+    for line in by_line(compared):
+        typer.echo(
+            f"{line.source:9s} {line.wavelength:8.2f} {line.rows:5d} {line.within:12d}     {line.bias:+7.3f} "
+            f"{line.scatter:7.3f}  {line.largest:+7.3f}"
+        )
+    numbers = summary(compared)
+    typer.echo(", ".join(f"{name} {value}" for name, value in numbers.items()))
+    if len(rows) < all_rows:
+        typer.echo(f"{all_rows - len(rows)} of {all_rows} published rows are left out: their stars are not solved yet.")
+    write_json({**numbers, "published": all_rows, "physics": physics.name}, json)
+
+
+def _numbers(name: str, text: str) -> list[float]:
+    """Numbers separated by commas."""
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError as error:
+        raise DataError(f"--{name} takes numbers separated by commas, as 5000,5500; found {text!r}.") from error
+
+
+def _physics(blanketing: str, hydrogen: bool) -> Physics:
+    from cinn_core.nlte.blanketing import Blanketing
+    from cinn_core.nlte.equilibrium import Physics
+
+    return Physics(hydrogen, Blanketing(blanketing))
+
+
+def _data_folder(option: Path | None) -> Path:
+    from cinn_core.data import data_directory
+
+    folder = data_directory(option)
+    if folder is None:
+        raise DataError("There is no data folder with synthesis/ and nlte/; name one with --data or KIEL_DATA.")
+    return folder
+
+
+def _described(star: Star) -> str:
+    return (
+        f"{star.element}  Teff {star.teff:.0f} K  log g {star.logg:.2f}  [Fe/H] {star.feh:+.2f}  A {star.abundance:.2f}"
+    )
+
+
+def _print_outcome(outcome: Outcome) -> None:
+    typer.echo(f"{_described(outcome.star)}  {outcome.reason or 'solved'}")

@@ -1,0 +1,144 @@
+"""The gate: Kiel's own corrections against published ones, line by line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError, SynthesisError
+from .corrections import correction
+from .equilibrium import Physics
+from .lines import LineData, read_line_data
+from .runs import Outcome, Star, load_solution, solve_stars, star_of_abundance
+
+WITHIN_DEX = 0.05
+_MG_FILE, _ANCHORS_FILE = Path("Mg_3NLTE/mg1_corrections.csv"), Path("mpia_anchors/mpia_mafags_corrections_subset.csv")
+_MG_LINES = {"516.7": 5167.322, "517.3": 5172.684, "518.4": 5183.604, "552.8": 5528.405, "571.1": 5711.088}
+_ANCHOR_VMIC = 1.0
+_NEAR_ANGSTROM = 0.1
+MG_METALLICITY = {5.0: -3.0, 6.0: -2.0, 7.0: -1.0, 7.6: 0.0}
+"""A(Mg) of the published models -> [Fe/H]: the table names none; an inference from [Mg/Fe] = 0.4 of metal-poor stars."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published correction: its source, the star, line [air Angstrom], vmic [km/s], A_NLTE - A_LTE [dex]."""
+
+    source: str
+    star: Star
+    wavelength: float
+    vmic: float
+    correction: float
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A published correction with ours, or why there is none."""
+
+    published: Published
+    ours: float | None
+    reason: str = ""
+
+
+def published_corrections(nlte: Path, shift: float = 0.0) -> list[Published]:
+    """Rows for the diagnostic lines of Mg (1D NLTE - 1D LTE of Mg_3NLTE) and the anchors of Mg 5711 and three Ca lines.
+
+    `shift` is added to the [Fe/H] inferred for the rows of Mg_3NLTE, to see how much hangs on the inference.
+    """
+    try:
+        with (nlte / _MG_FILE).open() as file:
+            magnesium = [row for row in csv.DictReader(file) if row["line_nm"] in _MG_LINES]
+        with (nlte / _ANCHORS_FILE).open() as file:
+            anchors = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    except (OSError, KeyError) as error:
+        raise DataError(f"The published corrections in {nlte} cannot be read: {error}.") from error
+    return [*(_magnesium(row, shift) for row in magnesium), *map(_anchor, anchors)]
+
+
+def _magnesium(row: dict[str, str], shift: float) -> Published:
+    abundance = float(row["A_Mg"])
+    feh = MG_METALLICITY[abundance] + shift
+    star = star_of_abundance("Mg", float(row["teff"]), float(row["logg"]), feh, abundance)
+    return Published("Mg_3NLTE", star, _MG_LINES[row["line_nm"]], float(row["vmic"]), float(row["d1N_1L"]))
+
+
+def _anchor(row: dict[str, str]) -> Published:
+    star = Star(row["element"], float(row["teff"]), float(row["logg"]), float(row["feh"]), 0.0)
+    return Published("MPIA", star, float(row["wave_A"]), _ANCHOR_VMIC, float(row["delta"]))
+
+
+def compare(
+    rows: list[Published],
+    folder: Path,
+    data: Path,
+    physics: Physics,
+    processes: int = 1,
+    report: Callable[[Outcome], None] = lambda outcome: None,
+) -> list[Compared]:
+    """Ours for every row; stars that `folder` does not hold are solved first. `data` holds synthesis/ and nlte/."""
+    outcomes = solve_stars((row.star for row in rows), folder, data, physics, processes, report)
+    failed = {outcome.star: outcome.reason for outcome in outcomes if outcome.reason}
+    elements = sorted({row.star.element for row in rows})
+    lines = {element: read_line_data(data / "synthesis", element) for element in elements}
+    return list(_compared(rows, folder, physics, failed, lines))
+
+
+def _compared(
+    rows: list[Published],
+    folder: Path,
+    physics: Physics,
+    failed: dict[Star, str],
+    lines: dict[str, tuple[LineData, ...]],
+) -> Iterator[Compared]:
+    for star in dict.fromkeys(row.star for row in rows):
+        solution = None if star in failed else load_solution(star.file(folder, physics))
+        for row in (row for row in rows if row.star == star):
+            near = [x for x in lines[star.element] if abs(x.line.wavelength - row.wavelength) < _NEAR_ANGSTROM]
+            if solution is None or not near:
+                yield Compared(row, None, failed.get(star, f"There is no line at {row.wavelength} Å."))
+                continue
+            try:
+                yield Compared(row, correction(solution, near[:1], row.vmic).correction)
+            except SynthesisError as error:
+                yield Compared(row, None, str(error))
+
+
+@dataclass(frozen=True)
+class LineAgreement:
+    """Ours minus published [dex] over the rows of one line: how many lie within 0.05, median, 1.48 MAD, the largest."""
+
+    source: str
+    wavelength: float
+    rows: int
+    within: int
+    bias: float
+    scatter: float
+    largest: float
+
+
+def by_line(compared: list[Compared]) -> list[LineAgreement]:
+    """The agreement line by line, for rows that have ours."""
+    out = []
+    for key in dict.fromkeys((x.published.source, x.published.wavelength) for x in compared):
+        rows = [x for x in compared if (x.published.source, x.published.wavelength) == key and x.ours is not None]
+        if rows:
+            off = np.array([x.ours - x.published.correction for x in rows if x.ours is not None])
+            bias = float(np.median(off))
+            scatter = 1.4826 * float(np.median(np.abs(off - bias)))
+            within = int((np.abs(off) <= WITHIN_DEX).sum())
+            out.append(LineAgreement(*key, len(rows), within, bias, scatter, float(off[np.argmax(np.abs(off))])))
+    return out
+
+
+def summary(compared: list[Compared]) -> dict[str, int]:
+    """The gate's numbers: rows of Mg and of Ca, and how many of ours lie within 0.05 dex; rows without ours count against."""
+    out = {}
+    for element in ("Mg", "Ca"):
+        rows = [row for row in compared if row.published.star.element == element]
+        good = [row for row in rows if row.ours is not None and abs(row.ours - row.published.correction) <= WITHIN_DEX]
+        out |= {f"{element.lower()}_n": len(rows), f"{element.lower()}_within_005": len(good)}
+    return out

@@ -1,0 +1,181 @@
+"""Many solutions: one file a star in a folder, over processes; what is there already is not computed again."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, SynthesisError
+from ..synthesis.abundances import ATOMIC_NUMBER, abundances
+from ..synthesis.atmosphere import load_atmospheres
+from ..synthesis.engine import labels_from
+from .departures import Departures, Level
+from .equilibrium import Physics, Solution, solve
+from .table import Table
+
+_ALPHA = ("o_fe", "mg_fe", "si_fe", "ca_fe", "ti_fe")
+_ALPHA_OF_POOR_STARS, _POOR = 0.4, -1.0
+TABLE_LOG_TAU = np.arange(-5.0, 1.51, 0.25)
+"""Depths of the compact tables: log optical depth at 5000 Angstrom."""
+_ARRAYS = ("height", "temperature", "electrons", "hydrogen", "lte", "wavelength", "opacity")
+
+
+@dataclass(frozen=True)
+class Star:
+    """What a solution is of: element, Teff [K], log g, [Fe/H], [X/Fe] of the element beyond the other alpha elements'."""
+
+    element: str
+    teff: float
+    logg: float
+    feh: float
+    ratio: float
+
+    def labels(self) -> NDArray:
+        """Labels (25,) at vmic 1 km/s; [alpha/Fe] rises from 0 at [Fe/H] = 0 to 0.4 at -1, as in MARCS's standard models."""
+        alpha = dict.fromkeys(_ALPHA, _ALPHA_OF_POOR_STARS * float(np.clip(self.feh / _POOR, 0, 1)))
+        name = f"{self.element.lower()}_fe"
+        own = {name: alpha.get(name, 0.0) + self.ratio}
+        return labels_from({"teff": self.teff, "logg": self.logg, "feh": self.feh, **alpha, **own})
+
+    @property
+    def abundance(self) -> float:
+        """A(X)."""
+        return abundances(self.labels())[ATOMIC_NUMBER[self.element.lower()]]
+
+    def file(self, folder: Path, physics: Physics) -> Path:
+        """Where its solution lies."""
+        name = f"{self.element}-{self.teff:.0f}-{self.logg:.2f}-{self.feh:+.2f}-{self.ratio:+.2f}-{physics.name}.npz"
+        return folder / name
+
+
+def star_of_abundance(element: str, teff: float, logg: float, feh: float, abundance: float) -> Star:
+    """The star in which the element has this A(X)."""
+    ordinary = Star(element, teff, logg, feh, 0.0)
+    return Star(element, teff, logg, feh, round(abundance - ordinary.abundance, 3))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A star that was tried: whether its solution is on disk, else why not."""
+
+    star: Star
+    reason: str = ""
+
+
+def save_solution(solution: Solution, path: Path) -> None:
+    """Writes a solution, whole or not at all."""
+    departures = solution.departures
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with part.open("wb") as file:
+        np.savez_compressed(
+            file,
+            element=departures.element,
+            b=departures.b,
+            log_tau=departures.log_tau,
+            labels=[level.label for level in departures.levels],
+            levels=[(level.energy, level.weight, level.ion) for level in departures.levels],
+            numbers=[solution.abundance, solution.vmic, solution.iterations],
+            **{name: getattr(solution, name) for name in _ARRAYS},
+        )
+    os.replace(part, path)
+
+
+def load_solution(path: Path) -> Solution:
+    """The solution of a file; DataError where it is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            rows = zip(file["labels"].tolist(), file["levels"].tolist(), strict=True)
+            levels = tuple(Level(label, energy, weight, int(ion)) for label, (energy, weight, ion) in rows)
+            departures = Departures(str(file["element"]), levels, file["log_tau"], file["b"])
+            abundance, vmic, iterations = file["numbers"].tolist()
+            arrays = {name: file[name] for name in _ARRAYS}
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path} holds no solution of the statistical equilibrium: {error}.") from error
+    return Solution(departures, abundance, vmic, iterations=int(iterations), **arrays)
+
+
+def solve_stars(
+    stars: Iterable[Star],
+    folder: Path,
+    data: Path,
+    physics: Physics,
+    processes: int = 1,
+    report: Callable[[Outcome], None] = lambda outcome: None,
+) -> list[Outcome]:
+    """Solves every star that `folder` does not hold yet; `data` is the data folder with synthesis/ and nlte/.
+
+    A run that is killed loses the stars in hand; the next one goes on. Stars without a model atmosphere or without
+    convergence are returned with the reason. Raises DataError for missing files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = list(dict.fromkeys(stars))
+    outcomes = [Outcome(star) for star in wanted if star.file(folder, physics).is_file()]
+    missing = [star for star in wanted if not star.file(folder, physics).is_file()]
+    done = (
+        _alone(missing, folder, data, physics) if processes == 1 else _spread(missing, folder, data, physics, processes)
+    )
+    for outcome in done:
+        outcomes.append(outcome)
+        report(outcome)
+    return outcomes
+
+
+def _alone(stars: list[Star], folder: Path, data: Path, physics: Physics) -> Iterator[Outcome]:
+    for star in stars:
+        yield _solve_one(star, folder, data, physics)
+
+
+def _spread(stars: list[Star], folder: Path, data: Path, physics: Physics, processes: int) -> Iterator[Outcome]:
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        waiting = [pool.submit(_solve_one, star, folder, data, physics) for star in stars]
+        try:
+            for future in as_completed(waiting):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise DataError("A process that solved stars ended; run the same command again to go on.") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def collect(element: str, folder: Path, physics: Physics) -> Table:
+    """The compact table of all solutions of an element with this physics; DataError where there are none."""
+    files = sorted(folder.glob(f"{element}-*-{physics.name}.npz"))
+    if not files:
+        raise DataError(f"{folder} holds no solution of {element} with the physics {physics.name}.")
+    nodes, b = [], []
+    for file in files:
+        solution = load_solution(file)
+        nodes.append([*_parameters(file), solution.abundance])
+        b.append(solution.departures.on(TABLE_LOG_TAU))
+    card: dict[str, object] = {"physics": physics.name, "solutions": len(files), "code": "Lightweaver, ATLAS9"}
+    return Table(element, solution.departures.levels, np.array(nodes), TABLE_LOG_TAU, np.stack(b), card)
+
+
+def _parameters(file: Path) -> list[float]:
+    """Teff, log g and [Fe/H] of a solution from the name that Star.file gave it."""
+    found = re.match(r"[A-Z][a-z]?-(\d+)-([\d.]+)-([+-][\d.]+)-", file.name)
+    if found is None:
+        raise DataError(f"{file} is not named as solutions are.")
+    return [float(number) for number in found.groups()]
+
+
+_atmospheres = cache(load_atmospheres)
+
+
+def _solve_one(star: Star, folder: Path, data: Path, physics: Physics) -> Outcome:
+    try:
+        solution = solve(star.element, star.labels(), _atmospheres(data / "synthesis"), data / "nlte", physics)
+    except SynthesisError as error:
+        return Outcome(star, str(error))
+    save_solution(solution, star.file(folder, physics))
+    return Outcome(star)
