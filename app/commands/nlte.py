@@ -89,7 +89,7 @@ def table(
 @nlte.command()
 def gate(
     folder: FolderArgument,
-    element: Annotated[list[Literal["Mg", "Ca"]] | None, typer.Option(help="Only this element.")] = None,
+    element: Annotated[Literal["Mg", "Ca"] | None, typer.Option(help="Only this element.")] = None,
     solve_missing: Annotated[
         bool, typer.Option("--solve/--no-solve", help="Solve the stars that the folder lacks, or leave their rows out.")
     ] = True,
@@ -107,7 +107,7 @@ def gate(
 
     require_folder_of(json)
     where, physics = _data_folder(data), _physics(blanketing, hydrogen)
-    rows = [row for row in published_corrections(where / "nlte", shift) if not element or row.star.element in element]
+    rows = [row for row in published_corrections(where / "nlte", shift) if element in (None, row.star.element)]
     all_rows = len(rows)
     if not solve_missing:
         rows = [row for row in rows if row.star.file(folder, physics).is_file()]
