@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import param
 
+from app.in_use import PosteriorKind
+from cinn_core.analyse import weigh_analysis
 from cinn_core.explanation.exact import Exact, resimulate_exactly
 from cinn_core.explanation.line_by_line import LineByLine, line_by_line, without_line
 from cinn_core.explanation.modelled import Bands, bands
 from cinn_core.line_windows import LineWindow
-from cinn_core.stages import Summary
+from cinn_core.stages import Importance, Summary
 
 if TYPE_CHECKING:
     from .visit import Visit
@@ -33,7 +35,9 @@ class Findings(param.Parameterized):
     lines = param.ClassSelector(class_=LineByLine, doc="The verdict on each diagnostic line.")
     left_out = param.ClassSelector(class_=LeftOut, doc="The star without the line that was left out last.")
     exact = param.ClassSelector(class_=tuple, default=(), doc="Exact models so far: the MAP, then the quantile models.")
-    working = param.ListSelector(default=[], objects=["bands", "lines", "left out", "exact"], doc="Jobs that run.")
+    working = param.ListSelector(
+        default=[], objects=["bands", "lines", "left out", "exact", "weights"], doc="Jobs that run."
+    )
 
     def forget(self) -> None:
         """Empty everything: the star is another."""
@@ -59,7 +63,13 @@ def keep_current(visit: Visit) -> None:
         if state.selection is not None:
             _find_bands(visit)
 
+    def kind(*_events: object) -> None:
+        missing = state.analysis is not None and state.offer.importance is None
+        if missing and state.kind is PosteriorKind.WEIGHTED:
+            _weigh(visit)
+
     state.param.watch(star, "analysis")
+    state.param.watch(kind, ["analysis", "kind"])
     state.param.watch(posterior, "selection")
 
 
@@ -92,6 +102,30 @@ def _judge_lines(visit: Visit) -> None:
         lambda: line_by_line(analysis, visit.model()),
         show,
         otherwise=lambda: found.ended("lines"),
+    )
+
+
+def _weigh(visit: Visit) -> None:
+    state, found = visit.state, visit.found
+    analysis = state.analysis
+
+    def show(result: Importance) -> None:
+        found.ended("weights")
+        state.offer = replace(state.offer, importance=result)
+        if result.failed:
+            share = 100 * result.efficiency
+            state.kind = PosteriorKind.FLOW
+            state.warn(
+                f"The samples cannot be weighed against the likelihood (effective share {share:.1f} %, "
+                f"Pareto k {result.pareto_k:.2f}): the flow's own stay in use; look at the residuals."
+            )
+
+    found.began("weights")
+    visit.jobs.start(
+        "The weights against the likelihood",
+        lambda: weigh_analysis(analysis, visit.model()),
+        show,
+        otherwise=lambda: found.ended("weights"),
     )
 
 

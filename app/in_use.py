@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.quantities import Quantity
+from app.quantities import Quantity, quantities_of
+from cinn_core.benchmark.bias import BiasCorrection
 from cinn_core.inference.constraints import A_LI, Constraint, constraint_weights
+from cinn_core.inference.summary import summarise
 from cinn_core.inference.weighted import from_log
-from cinn_core.stages import Analysis, PosteriorSamples
+from cinn_core.stages import Analysis, Importance, PosteriorSamples, Summary
 from cinn_core.targets import TARGETS
 
 
 class PosteriorKind(Enum):
-    """Whose samples: the flow's own, or those weighed against the likelihood."""
+    """Whose samples: the flow's own, those weighed against the likelihood, or the flow's less the bias known from real stars."""
 
     FLOW = "flow"
     WEIGHTED = "weighted"
+    CORRECTED = "corrected"
+
+
+_WORDS = {PosteriorKind.WEIGHTED: "importance-weighted", PosteriorKind.CORRECTED: "bias-corrected"}
 
 
 @dataclass(frozen=True)
@@ -36,27 +42,55 @@ class Selection:
     """The posterior in use: samples with weights (n,) >= 0 of any scale (None: all alike), and in words what chose them.
 
     The bands, the lines, the Kiel diagram and the table follow it; `cinn_core.inference.weighted` says how to use the weights.
-    `unbrushed` are the weights before a region was brushed.
+    `unbrushed` are the weights before a region was brushed, `summary` the numbers of the samples as they are weighed.
     """
 
     posterior: PosteriorSamples
+    summary: Summary
     weights: NDArray | None = None
     text: str = ""
     unbrushed: NDArray | None = None
 
 
-def kinds(analysis: Analysis) -> tuple[PosteriorKind, ...]:
-    """The posteriors that a star has."""
-    found = analysis.importance
-    return (PosteriorKind.FLOW,) if found is None or found.failed else tuple(PosteriorKind)
+@dataclass(frozen=True, eq=False)
+class Offer:
+    """What a star's posterior may be weighed or corrected by; None where it is not known, or not yet."""
+
+    importance: Importance | None = None
+    bias: BiasCorrection | None = None
+
+    def has(self, kind: PosteriorKind) -> bool:
+        """Whether there is such a posterior."""
+        found = {
+            PosteriorKind.FLOW: True,
+            PosteriorKind.WEIGHTED: self.trusted,
+            PosteriorKind.CORRECTED: bool(self.bias),
+        }
+        return found[kind]
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the weights are there and can be used."""
+        return self.importance is not None and not self.importance.failed
+
+
+NOTHING_OFFERED = Offer()
 
 
 def selection_of(
-    analysis: Analysis, kind: PosteriorKind, constraints: tuple[Constraint, ...], brush: tuple[Range, ...]
+    analysis: Analysis,
+    kind: PosteriorKind,
+    constraints: tuple[Constraint, ...],
+    brush: tuple[Range, ...],
+    offer: Offer = NOTHING_OFFERED,
 ) -> Selection:
-    """The samples of a kind, weighed by the constraints and cut by the brush; a brush that holds no sample is none."""
-    posterior, weights = _samples(analysis, kind)
-    words = [] if kind is PosteriorKind.FLOW else ["importance-weighted"]
+    """The samples of a kind, weighed by the constraints and cut by the brush; a brush that holds no sample is none.
+
+    Samples of a kind that is not on offer are the flow's own.
+    """
+    kind = kind if offer.has(kind) else PosteriorKind.FLOW
+    posterior, weights = _samples(analysis, kind, offer)
+    words = [_WORDS[kind]] if kind in _WORDS else []
     if constraints:
         given = constraint_weights(posterior.labels, constraints)
         together = given if weights is None else given * weights
@@ -71,7 +105,18 @@ def selection_of(
     if brush and cut_weights.sum() > 0:
         weights = cut_weights
         words += [_range_text(cut) for cut in brush]
-    return Selection(posterior, weights, ", ".join(words), unbrushed)
+    if weights is not None:
+        summary = summarise(posterior, weights)
+    elif kind is PosteriorKind.CORRECTED and offer.bias is not None:
+        summary = offer.bias.summarise(analysis.posterior)
+    else:
+        summary = analysis.summary
+    return Selection(posterior, summary, weights, ", ".join(words), unbrushed)
+
+
+def in_use(selection: Selection) -> tuple[Quantity, ...]:
+    """The thirteen quantities of the posterior in use."""
+    return quantities_of(selection.posterior, selection.summary, selection.weights)
 
 
 def range_of(quantity: Quantity, low: float, high: float) -> Range:
@@ -80,13 +125,15 @@ def range_of(quantity: Quantity, low: float, high: float) -> Range:
     return Range(quantity.name, *ends)
 
 
-def _samples(analysis: Analysis, kind: PosteriorKind) -> tuple[PosteriorSamples, NDArray | None]:
-    own, found = analysis.posterior, analysis.importance
-    if kind is PosteriorKind.FLOW or found is None:
-        return own, None
-    density = found.log_density
-    weighed = PosteriorSamples(found.labels, found.z, density, own.map_z, own.rejected_fraction, own.seed)
-    return weighed, from_log(found.log_weights)
+def _samples(analysis: Analysis, kind: PosteriorKind, offer: Offer) -> tuple[PosteriorSamples, NDArray | None]:
+    """Samples and weights; corrected samples keep the coordinates they were drawn at, and with them the bands."""
+    own, found = analysis.posterior, offer.importance
+    if kind is PosteriorKind.WEIGHTED and found is not None:
+        weighed = PosteriorSamples(found.labels, found.z, found.log_density, own.map_z, own.rejected_fraction, own.seed)
+        return weighed, from_log(found.log_weights)
+    if kind is PosteriorKind.CORRECTED and offer.bias is not None:
+        return replace(own, labels=offer.bias.corrected(own.labels)), None
+    return own, None
 
 
 def _values(posterior: PosteriorSamples, name: str) -> NDArray:

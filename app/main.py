@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import panel as pn
@@ -12,14 +13,26 @@ from app.service import MODEL_KEY
 from app.session import session
 from app.state import Request
 from cinn_core.analyse import Model, analyse, load_model
-from cinn_core.assets import example_paths
+from cinn_core.assets import asset_path, example_paths
+from cinn_core.benchmark.bias import BiasCorrection, bias_path, load_bias
+from cinn_core.errors import WeightsError
 from cinn_core.model import Device
+from cinn_core.preparation.rerun import Rerun
 from cinn_core.stages import Analysis
 
 
 def shared_model(device: str = "auto") -> Model:
     """The model that this process loads once a device."""
     return pn.state.as_cached(MODEL_KEY, load_model, device=Device(device).resolve().type)
+
+
+def shipped_bias() -> BiasCorrection | None:
+    """The correction of the shipped network; None where it has none."""
+    try:
+        card = json.loads(asset_path("weights", "network.json").read_text(encoding="utf-8"))
+        return load_bias(bias_path(asset_path("weights", "network.safetensors")), card["sha256"])
+    except WeightsError:
+        return None
 
 
 def devices() -> tuple[str, ...]:
@@ -29,16 +42,20 @@ def devices() -> tuple[str, ...]:
     return ("auto", "cpu", "cuda") if torch.cuda.is_available() else ("auto", "cpu")
 
 
+_REMEMBERED = Rerun()
+"""Of the worker: a star that is prepared anew under other overrides starts at the step they touch."""
+
+
 def analyse_request(request: Request, report: Callable[[str], None]) -> Analysis:
     """Analyse one request, on the worker."""
     report("Loading the model")
     source, settings = request.source, request.settings
     return analyse(
         source.data, shared_model(settings.device), name=source.name, overrides=request.overrides, hdu=source.hdu,
-        row=source.row, n_samples=settings.n_samples, seed=settings.seed, progress=report,
+        row=source.row, preparing=_REMEMBERED.prepare, n_samples=settings.n_samples, seed=settings.seed, progress=report,
     )  # fmt: skip
 
 
 WORKER.submit(shared_model)  # with --warm it is in memory before the first visitor
 pn.extension("tabulator", "filedropper", raw_css=[theme.ROOT_CSS])
-session(analyse_request, shared_model, example_paths(), devices()).servable()
+session(analyse_request, shared_model, example_paths(), devices(), shipped_bias()).servable()

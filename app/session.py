@@ -11,12 +11,14 @@ import panel as pn
 import panel_material_ui as pmui
 from bokeh.document import Document
 
+from cinn_core.benchmark.bias import BiasCorrection
 from cinn_core.errors import SpectrumError
 from cinn_core.model import Model
 
 from . import theme
 from .address import Wanted, follow, wanted
 from .findings import keep_current
+from .in_use import Offer
 from .inference import Analyse, Jobs, Post, infer
 from .receive import Receiver
 from .state import SessionState, Source
@@ -27,10 +29,14 @@ FIRST_EXAMPLE = "solar-twin"
 
 
 def session(
-    analyse: Analyse, model: Callable[[], Model], examples: dict[str, Path], devices: tuple[str, ...] = ("auto", "cpu")
+    analyse: Analyse,
+    model: Callable[[], Model],
+    examples: dict[str, Path],
+    devices: tuple[str, ...] = ("auto", "cpu"),
+    bias: BiasCorrection | None = None,
 ) -> pmui.Page:
     """The page of a new session, which starts with an example: the one of `?example=`, else the solar twin."""
-    state, document = SessionState(), pn.state.curdoc
+    state, document = SessionState(offer=Offer(bias=bias)), pn.state.curdoc
     document.theme = theme.BOKEH
 
     def on_turn(call: Callable[[], object]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import param
 
-from app.in_use import PosteriorKind, Selection, kinds, selection_of
+from app.in_use import NOTHING_OFFERED, Offer, PosteriorKind, Selection, selection_of
 from cinn_core.errors import SpectrumError
 from cinn_core.inference.constraints import Constraint
 from cinn_core.line_windows import line_windows
@@ -97,6 +97,9 @@ class SessionState(param.Parameterized):
     analysis = param.ClassSelector(class_=Analysis, doc="The stages of the star on the page.")
     selection = param.ClassSelector(class_=Selection, doc="The posterior in use; there whenever a star is.")
     kind = param.ClassSelector(class_=PosteriorKind, default=PosteriorKind.FLOW, doc="Whose samples are in use.")
+    offer = param.ClassSelector(
+        class_=Offer, default=NOTHING_OFFERED, doc="Weights and correction, where they are known."
+    )
     constraints = param.ClassSelector(class_=tuple, default=(), doc="Constraints from elsewhere on the star shown.")
     brush = param.ClassSelector(class_=tuple, default=(), doc="Ranges that a person brushed in the corner.")
     stars = param.ClassSelector(class_=tuple, default=(), doc="The stars of this visit, in the order they came.")
@@ -123,7 +126,7 @@ class SessionState(param.Parameterized):
         self._asked: Request | None = None
         self._shown: Request | None = None
         self._forget = False
-        self.param.watch(self._select, ["kind", "constraints", "brush"])
+        self.param.watch(self._select, ["kind", "constraints", "brush", "offer"])
 
     def load(self, source: Source) -> None:
         """Ask for a spectrum; nothing is computed yet. What was known better about another file is forgotten."""
@@ -205,17 +208,18 @@ class SessionState(param.Parameterized):
 
     def _show(self, analysis: Analysis, constraints: tuple[Constraint, ...]) -> None:
         """Put a star on the page with its posterior in use; a brush belongs to the samples it was drawn on."""
-        kind, self._forget = self.kind if self.kind in kinds(analysis) else PosteriorKind.FLOW, False
-        selection = selection_of(analysis, kind, constraints, ())
+        self._forget = False
+        offer = replace(self.offer, importance=analysis.importance)
+        selection = selection_of(analysis, self.kind, constraints, (), offer)
         with param.parameterized.discard_events(self):
-            self.param.update(kind=kind, constraints=constraints, brush=())
+            self.param.update(offer=offer, constraints=constraints, brush=())
         self.param.update(analysis=analysis, selection=selection, status="ready", progress="", stage=0)
 
     def _select(self, *events: param.parameterized.Event) -> None:
         if self.analysis is not None:
             if any(event.name == "constraints" for event in events) and (at := self.current) is not None:
                 self.keep(replace(self.stars[at], constraints=self.constraints))
-            self.selection = selection_of(self.analysis, self.kind, self.constraints, self.brush)
+            self.selection = selection_of(self.analysis, self.kind, self.constraints, self.brush, self.offer)
 
     def _return_to_shown(self, message: str) -> None:
         before, self._forget = self._shown, False

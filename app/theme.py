@@ -20,6 +20,8 @@ MODEL = "#0072B2"
 LITERATURE = "#D55E00"
 GOOD = "#2e8b57"
 WARN = "#b54708"
+UNTRUSTED = "#CC79A7"
+"""Pixels that the forward model is known to get wrong."""
 
 BAND68_ALPHA = 0.32
 BAND95_ALPHA = 0.16

@@ -21,10 +21,11 @@ from .inference.summary import summarise
 from .model import Model, load_model
 from .overrides import NOTHING_GIVEN, Overrides
 from .preparation.fourmost import prepare
+from .preparation.templates import Templates
 from .readers import read
-from .stages import Analysis, FluxVector, Spectrum
+from .stages import Analysis, FluxVector, Importance, Spectrum
 
-__all__ = ["Model", "analyse", "analyse_spectrum", "load_model"]
+__all__ = ["Model", "analyse", "analyse_spectrum", "load_model", "weigh_analysis"]
 
 EXTRAPOLATED = 0.1
 """Rejected fraction above which the answer lies outside what the network was trained on."""
@@ -32,6 +33,7 @@ MISFIT_HIGH, MISFIT_FOREIGN = 2.0, 6.0
 """Mean square misfit, in units of noise and model error, above which a fit is poor, and no star of the domain at all."""
 
 Progress = Callable[[str], None]
+Prepare = Callable[[Spectrum, Templates, Overrides], FluxVector]
 
 
 def analyse(
@@ -45,12 +47,14 @@ def analyse(
     hdu: int | None = None,
     row: int | None = None,
     with_importance: bool = False,
+    preparing: Prepare = prepare,
     progress: Progress | None = None,
 ) -> Analysis:
     """Posterior of the star whose spectrum is in `source` (a path, or the bytes of a file called `name`).
 
     `overrides` replace what the data and the file say; hdu and row choose among several spectra in the file;
-    `with_importance` weighs the samples against the likelihood (some ten seconds). Raises SpectrumError for what cannot
+    `with_importance` weighs the samples against the likelihood (some ten seconds); `preparing` is `prepare`, or that of a
+    `Rerun`, which remembers what a change of overrides does not touch. Raises SpectrumError for what cannot
     be used.
     """
     timings: dict[str, float] = {}
@@ -63,6 +67,7 @@ def analyse(
         n_samples=n_samples,
         seed=seed,
         with_importance=with_importance,
+        preparing=preparing,
         progress=progress,
         timings=timings,
     )
@@ -76,13 +81,14 @@ def analyse_spectrum(
     n_samples: int = 4096,
     seed: int = 0,
     with_importance: bool = False,
+    preparing: Prepare = prepare,
     progress: Progress | None = None,
     timings: dict[str, float] | None = None,
 ) -> Analysis:
     """The same for a spectrum that was read already; `timings` [s] of earlier stages are carried along."""
     timings = {} if timings is None else timings
     with _timed(timings, "prepare", "Bringing the spectrum to the 4MOST spectrograph", progress):
-        vector = prepare(spectrum, model.templates, overrides)
+        vector = preparing(spectrum, model.templates, overrides)
     with _timed(timings, "infer", f"Drawing {n_samples} samples of the posterior", progress):
         masked = mask_projection(model.projection, vector.good)
         seen = observe(vector, model, masked=masked)
@@ -103,6 +109,14 @@ def analyse_spectrum(
     provenance = _provenance(vector, model, n_samples, seed, overrides)
     flags = answer_flags(vector, posterior.rejected_fraction, misfit(vector, resimulation), trust.is_far)
     return Analysis(vector, posterior, summary, resimulation, pixels, flags, timings, provenance, trust, weighted)
+
+
+def weigh_analysis(analysis: Analysis, model: Model) -> Importance:
+    """What `with_importance` adds to an analysis, afterwards; the same numbers."""
+    vector = analysis.flux_vector
+    masked = mask_projection(model.projection, vector.good)
+    seen = observe(vector, model, masked=masked)
+    return weigh(seen, masked, analysis.posterior, model, analysis.posterior.seed)
 
 
 @contextmanager

@@ -22,11 +22,15 @@ FIVE = ("Mg I 5183.6", "Ca I 6162.2", "Li I 6707.8", "Fe I 5379.6", "Fe II 6456.
 
 @dataclass(frozen=True)
 class LineWindow:
-    """One line, or a multiplet that the instrument does not resolve, by its species and air wavelength [Angstrom]."""
+    """One line, or a multiplet that the instrument does not resolve, by its species and air wavelength [Angstrom].
+
+    `excitation` of the lower level in eV.
+    """
 
     species: str
     wavelength: float
     target: str
+    excitation: float = float("nan")
 
     @property
     def name(self) -> str:
@@ -47,7 +51,7 @@ def line_windows() -> tuple[LineWindow, ...]:
             w for w in windows if w.species == line.species and abs(w.wavelength - line.wavelength) < _BLEND_ANGSTROM
         )
         if next(near, None) is None:
-            windows.append(LineWindow(line.species, line.wavelength, line.target))
+            windows.append(LineWindow(line.species, line.wavelength, line.target, line.excitation))
     return tuple(windows)
 
 

@@ -12,12 +12,16 @@ from .assets import asset_path
 
 @dataclass(frozen=True)
 class Line:
-    """One absorption line; `wavelength` in air Angstrom, `isotope` empty where the table does not split the element."""
+    """One absorption line; `wavelength` in air Angstrom, `excitation` of its lower level in eV.
+
+    `isotope` is empty where the table does not split the element.
+    """
 
     species: str
     wavelength: float
     element: str
     isotope: str = ""
+    excitation: float = float("nan")
 
     @property
     def name(self) -> str:
@@ -34,8 +38,8 @@ class Line:
 def diagnostic_lines() -> tuple[Line, ...]:
     """All diagnostic lines in the order of the table: Mg, Ca, Li, Fe, each species by wavelength."""
     table = ascii_tables.read(asset_path("lines.ecsv"), format="ecsv")
-    columns = (table[name] for name in ("species", "wavelength_air", "element", "isotope"))
+    columns = (table[name] for name in ("species", "wavelength_air", "element", "isotope", "excitation"))
     return tuple(
-        Line(str(species), float(wavelength), str(element), str(isotope) if isotope else "")
-        for species, wavelength, element, isotope in zip(*columns, strict=True)
+        Line(str(species), float(wavelength), str(element), str(isotope) if isotope else "", float(excitation))
+        for species, wavelength, element, isotope, excitation in zip(*columns, strict=True)
     )

@@ -45,23 +45,51 @@ def browser():
         chromium.close()
 
 
-@pytest.fixture
-def visit(browser):
-    """Opens a page; at the end no page may have logged an error or asked any other machine for anything."""
-    contexts, troubles = [], []
+def watched(context, troubles: list[str]):
+    """A page whose errors in the console, and requests to other machines, are noted."""
 
     def note(request) -> None:
         if not request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
             troubles.append(f"request to {request.url}")
 
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.on("console", lambda line: troubles.append(line.text) if line.type == "error" else None)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("request", note)
+    return page
+
+
+@pytest.fixture(scope="session")
+def lasting_page(browser, made_up_address):
+    """One page for many tests: opened once, with the list of its troubles."""
+    troubles: list[str] = []
+    context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
+    opened = watched(context, troubles)
+    opened.goto(made_up_address)
+    wait_for_star(opened, "Star of")
+    yield opened, troubles
+    context.close()
+
+
+@pytest.fixture
+def page(lasting_page):
+    """The page that tests share, as the test before left it; it may not log an error."""
+    shared, troubles = lasting_page
+    troubles.clear()
+    yield shared
+    assert not troubles
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens a page; at the end no page may have logged an error or asked any other machine for anything."""
+    contexts, troubles = [], []
+
     def open_page(address: str):
         context = browser.new_context(viewport={"width": 1440, "height": 1000})
         contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("console", lambda line: troubles.append(line.text) if line.type == "error" else None)
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("request", note)
+        page = watched(context, troubles)
         page.goto(address)
         return page
 
@@ -71,9 +99,10 @@ def visit(browser):
     assert not troubles
 
 
-def wait_for_star(page, name: str) -> None:
+def wait_for_star(page, name: str, page_ready: str = "Diagnostic lines") -> None:
+    """Wait for a star's header, and for a text of the tab that is shown."""
     page.locator(".star", has_text=name).wait_for()
-    page.get_by_text("Diagnostic lines").wait_for()
+    page.get_by_text(page_ready).first.wait_for()
 
 
 def drop(page, name: str, content: bytes) -> None:
@@ -96,3 +125,29 @@ def keep_screenshot(page, name: str) -> None:
     """A picture of the page in build/, for whoever looks through the results."""
     BUILD.mkdir(exist_ok=True)
     page.screenshot(path=BUILD / f"{name}.png")
+
+
+def show_tab(page, name: str) -> None:
+    """Click a tab and wait until it is the one shown."""
+    page.get_by_role("tab", name=name, exact=True).click()
+    page.get_by_role("tab", name=name, exact=True, selected=True).wait_for()
+
+
+def wait_until(page, holds, what: str) -> None:
+    """Wait for a condition of the page."""
+    for _ in range(PATIENCE_MS // 100):
+        if holds():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(what)
+
+
+def drag(page, figure, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Drag the mouse over a figure, from and to fractions of its width and height."""
+    figure.scroll_into_view_if_needed()
+    box = figure.bounding_box()
+    (x0, y0), (x1, y1) = ((box["x"] + fx * box["width"], box["y"] + fy * box["height"]) for fx, fy in (start, end))
+    page.mouse.move(x0, y0)
+    page.mouse.down()
+    page.mouse.move(x1, y1, steps=5)
+    page.mouse.up()

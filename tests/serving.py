@@ -54,6 +54,7 @@ def served(script: Path, folder: Path) -> Iterator[Server]:
     log, temporary = folder / f"{script.stem}.log", folder / "temporary"
     temporary.mkdir(exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)}
+    environment["KIEL_VERDICTS"] = f"sqlite:///{folder}/verdicts.sqlite"
     with log.open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     address = f"http://127.0.0.1:{port}/{script.stem}"

@@ -41,7 +41,7 @@ def draw_kiel(analysis: Analysis, selection: Selection, height: int = 225) -> hv
     """Hot stars on the left and giants on top, as astronomers draw it; the mode as a cross."""
     labels = selection.posterior.labels
     chosen = labels[representatives(selection.weights, len(labels), SHOWN_SAMPLES)][:, _PAIR]
-    mode = [tuple(analysis.summary.targets[name].map for name in ("teff", "logg"))]
+    mode = [tuple(selection.summary.targets[name].map for name in ("teff", "logg"))]
     overlay = hv.Overlay(
         [
             hv.Path([np.column_stack(prior_outline())], _AXES).opts(color=theme.FAINT, line_alpha=0.7),

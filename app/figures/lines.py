@@ -25,7 +25,7 @@ HALF_WIDTH = {"Mg I 5167.3": 3.2, "Mg I 5172.7": 3.2, "Mg I 5183.6": 3.2}
 USUAL_HALF_WIDTH = 2.0
 SHALLOWEST = 0.06
 """Smallest range of flux shown, so that noise is never blown up to look like a line."""
-LEFT, RIGHT, TOP, BOTTOM = 0.22, 0.97, 0.24, 0.88
+LEFT, RIGHT, TOP, BOTTOM = 0.28, 0.97, 0.24, 0.88
 """Where a panel's axes lie in its cell of 1 x 1, measured from the cell's upper left corner."""
 _X, _Y = hv.Dimension("across"), hv.Dimension("down")
 
@@ -95,9 +95,12 @@ def draw_lines(
     n_rows = rows_of(len(windows), columns)
 
     def curve(flux: NDArray) -> hv.Curve:
-        x = np.concatenate([np.append(p.x(WAVELENGTH[p.shown]), np.nan) for p in panels])
-        y = np.concatenate([np.append(p.y(flux[p.shown]), np.nan) for p in panels])
-        return hv.Curve((x, y), _X, _Y)
+        return hv.Curve(_joined([(p.x(WAVELENGTH[p.shown]), p.y(flux[p.shown])) for p in panels]), _X, _Y)
+
+    def moved() -> hv.Curve:
+        both = found.one_sigma if found else {}
+        pairs = [(p.x(WAVELENGTH[p.shown]), p.y(one[p.shown])) for p in panels for one in both.get(p.window.target, ())]
+        return hv.Curve(_joined(pairs), _X, _Y)
 
     def filled(edges: NDArray, alpha: float) -> hv.Polygons:
         return hv.Polygons([_outline(p, edges[:, p.shown]) for p in panels], [_X, _Y]).opts(
@@ -116,9 +119,10 @@ def draw_lines(
             ).opts(color=theme.LINE),
             filled(band95, theme.BAND95_ALPHA),
             filled(band68, theme.BAND68_ALPHA),
+            moved().opts(color=theme.LITERATURE, line_width=0.9, line_dash="dashed"),
             curve(vector.flux).opts(color=theme.OBSERVED, line_width=1.3),
             curve(fit.map_flux).opts(color=theme.MODEL, line_width=1.3),
-            _text([(p.column + LEFT, -p.row - 0.04, head_text(p.window, windows)) for p in panels], theme.INK, "left", "11px", bold=True),
+            _text([(p.column + 0.05, -p.row - 0.04, head_text(p.window, windows)) for p in panels], theme.INK, "left", "11px", bold=True),
             _text(
                 [(p.column + RIGHT, -p.row - 0.04, verdict_text(verdicts.get(p.window.name))) for p in panels if p not in wrong],
                 theme.MUTED, "right",
@@ -149,6 +153,12 @@ def draw_lines(
 
 def _levels(p: LinePanel) -> tuple[float, float]:
     return p.low + 0.1 * (p.high - p.low), p.high - 0.1 * (p.high - p.low)
+
+
+def _joined(curves: list[tuple[NDArray, NDArray]]) -> tuple[NDArray, NDArray]:
+    """Curves as one, with a gap between each and the next."""
+    x, y = ([np.append(pair[i], np.nan) for pair in curves] for i in (0, 1))
+    return np.concatenate([*x, []]), np.concatenate([*y, []])
 
 
 def _outline(p: LinePanel, edges: NDArray) -> NDArray:
@@ -220,7 +230,7 @@ def draw_line(
     )
     return overlay.opts(
         hv.opts.Overlay(
-            responsive=True, height=250, show_legend=False, toolbar=None, show_grid=False, hooks=[quiet], ylabel="",
+            responsive=True, height=250, xticks=4, show_legend=False, toolbar=None, show_grid=False, hooks=[quiet], ylabel="",
             xlim=(window.wavelength - half_width, window.wavelength + half_width), ylim=(low, high), framewise=True,
             default_tools=["pan", "box_zoom", "wheel_zoom", "reset"], active_tools=["box_zoom"],
         )

@@ -15,11 +15,17 @@ _MARGIN = 0.35
 
 @dataclass(frozen=True)
 class Marginal:
-    """SVG paths in a WIDTH x HEIGHT box: the curve, the 68 % interval under it, and where the mode stands."""
+    """SVG paths in a WIDTH x HEIGHT box: the curve, the 68 % interval under it, where the mode stands, and the box's ends."""
 
     curve: str
     inner: str
     mode: float
+    low: float
+    high: float
+
+    def place(self, value: float) -> float:
+        """Where a value stands in the box, at its edge where it lies outside."""
+        return float(np.clip(WIDTH * (value - self.low) / (self.high - self.low), 0, WIDTH))
 
 
 def density(samples: NDArray, low: float, high: float, bins: int = _BINS) -> NDArray:
@@ -40,7 +46,7 @@ def marginal(samples: NDArray, mode: float | NDArray, lo68: float | NDArray, hi6
     x, y = WIDTH * centres, HEIGHT * (1 - 0.92 * heights)
     within = (low + (high - low) * centres >= lo68) & (low + (high - low) * centres <= hi68)
     at = float(np.clip(WIDTH * (mode - low) / (high - low), 0, WIDTH))
-    return Marginal(_closed(x, y), _closed(x[within], y[within]), at)
+    return Marginal(_closed(x, y), _closed(x[within], y[within]), at, float(low), float(high))
 
 
 def _closed(x: NDArray, y: NDArray) -> str:

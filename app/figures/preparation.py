@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from bokeh.models import BoxSelectTool
+from bokeh.models import BasicTicker, BasicTickFormatter, BoxSelectTool
 from bokeh.plotting import figure
 from numpy.typing import NDArray
 
@@ -24,6 +24,8 @@ def draw_snapshot(snapshot: Snapshot, arm: Arm) -> figure:
     near = (snapshot.wavelength > arm.low - _MARGIN) & (snapshot.wavelength < arm.high + _MARGIN)
     wave, flux = snapshot.wavelength[near], np.where(snapshot.good, snapshot.flux, np.nan)[near]
     made = quiet_figure(height=170, x_range=(arm.low, arm.high), **_flux_range(flux))
+    made.yaxis.formatter = BasicTickFormatter(precision=1)
+    made.yaxis.ticker = BasicTicker(desired_num_ticks=4)
     step = max(1, wave.size // _MOST_POINTS)
     made.line(wave[::step], flux[::step], color=theme.OBSERVED, line_width=0.8)
     if snapshot.level is not None:

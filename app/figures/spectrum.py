@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from app import theme
 from cinn_core.explanation.exact import Exact
 from cinn_core.explanation.modelled import Bands
+from cinn_core.forward_model.model_error import shipped_model_error
 from cinn_core.instrument import ARMS, TELLURIC_OXYGEN, WAVELENGTH, Arm, arm_slices
 from cinn_core.line_windows import line_windows
 from cinn_core.stages import Analysis
@@ -77,6 +78,9 @@ def draw_flux(shown: Shown, arm: Arm) -> hv.Overlay:
             spans(runs(~vector.good[s], wave), x).opts(color=theme.FAINT, alpha=0.22, line_alpha=0),
             spans([TELLURIC_OXYGEN] if arm.low < TELLURIC_OXYGEN[0] < arm.high else [], x).opts(
                 color=theme.LITERATURE, alpha=0.10, line_alpha=0
+            ),
+            spans(runs(shipped_model_error().masked[s] & vector.good[s], wave), x).opts(
+                color=theme.UNTRUSTED, alpha=0.25, line_alpha=0
             ),
             band(wave, edges95[:, s], x, y).opts(fill_alpha=theme.BAND95_ALPHA),
             band(wave, edges68[:, s], x, y).opts(fill_alpha=theme.BAND68_ALPHA),

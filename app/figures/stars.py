@@ -66,5 +66,6 @@ def draw_differences(rows: list[Row], target: str) -> figure:
                             upper_head=None, lower_head=None))  # fmt: skip
     dots = made.scatter("x", "y", source=source, size=8, color=theme.MODEL)
     made.add_tools(HoverTool(renderers=[dots], tooltips=[("star", "@star"), ("difference", "@y"), ("z", "@z")]))
+    made.xaxis.ticker = [7000, 6000, 5000, 4000]
     made.xaxis.axis_label = "Teff of the literature [K]"
     return made

@@ -60,7 +60,7 @@ def dress(made: figure) -> None:
         axis.minor_tick_line_color = None
         axis.major_label_text_color = theme.MUTED
         axis.major_label_text_font = theme.FONT
-        axis.major_label_text_font_size = "11px"
+        axis.major_label_text_font_size = "11.5px"  # Bokeh's own 11px would count as not set, and Panel's theme win
         axis.axis_label_text_color = theme.MUTED
         axis.axis_label_text_font = theme.FONT
         axis.axis_label_text_font_size = "11px"

@@ -22,8 +22,9 @@ from cinn_core.targets import COLUMN, TARGETS
 
 from .parts import card, fill, grid, heading, html, join
 
-COLUMNS = 7
+COLUMNS = 6
 ROW_HEIGHT = 128
+LITHIUM = "Li I 6707.8"
 DRIVEN = 5
 """Targets listed of those that a line drives."""
 
@@ -32,6 +33,7 @@ _LEGEND = fill(
     '<span><i style="border-top:2px solid {1}"></i>resimulated at the mode</span>'
     '<span><i style="height:9px;background:{1};opacity:.45"></i>68 %</span>'
     '<span><i style="height:9px;background:{1};opacity:.2"></i>95 %</span>'
+    '<span><i style="border-top:2px dashed {2}"></i>± 1 σ</span>'
     '<span style="color:{2}">! disagrees</span>',
     theme.css("ink"), theme.css("model"), theme.css("literature"),
 )  # fmt: skip
@@ -101,8 +103,10 @@ def large_line(visit: Visit, name: str | None = None) -> pn.Column:
 
 
 def lithium_card(visit: Visit) -> pn.Column:
-    """The lithium line, always there."""
-    return large_line(visit, "Li I 6707.8")
+    """The lithium line, always there: below the chosen one where that is another."""
+    made = large_line(visit, LITHIUM)
+    made.visible = visit.state.param.line.rx() != LITHIUM
+    return made
 
 
 def _title(window: LineWindow, analysis: Analysis | None) -> Markup:

@@ -30,7 +30,7 @@ def kiel_card(visit: Visit) -> pn.Column:
         place.objects = [pn.pane.HoloViews(figure, sizing_mode="stretch_width", margin=0, linked_axes=False)]
 
     visit.soon(draw)
-    return card(place, title="Kiel diagram: the posterior over the training stars", css_classes=["tour-kiel"])
+    return card(place, title="Kiel diagram", css_classes=["tour-kiel"])
 
 
 def overview(visit: Visit) -> pn.Column:

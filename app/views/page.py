@@ -19,6 +19,7 @@ from .tabs import TABS
 from .take_away import take_away_card
 from .tiles import tile_row
 from .upload import upload_card
+from .whose import whose
 
 SIDE = (upload_card, star_card, stars_card, take_away_card, settings_card, time_card)
 """The cards of the left column, from the top."""
@@ -39,6 +40,11 @@ def page(visit: Visit) -> pmui.Page:
         styles={**theme.STACK, "padding": "14px"},
     )  # fmt: skip
 
+    bar = pn.Row(
+        tabs, pn.HSpacer(), whose(visit), frame(visit), sizing_mode="stretch_width", margin=0,
+        styles={"align-items": "center"},
+    )  # fmt: skip
+
     def clicked(*_events: object) -> None:
         state.tab = _SLUGS[tabs.active]
 
@@ -52,7 +58,7 @@ def page(visit: Visit) -> pmui.Page:
     tabs.param.watch(clicked, "active")
     state.param.watch(chosen, "tab")
     return pmui.Page(
-        title="Kiel", header=[tabs, pn.HSpacer(), frame(visit)], sidebar=[left], main=[main], sidebar_width=SIDEBAR_WIDTH,
+        title="Kiel", header=[bar], sidebar=[left], main=[main], sidebar_width=SIDEBAR_WIDTH,
         sidebar_resizable=False, theme_config=theme.MATERIAL, sidebar_variant="permanent", sx=_PAGE, theme_toggle=False,
         busy_indicator="linear",
     )  # fmt: skip

@@ -11,6 +11,18 @@ from panel.viewable import Viewable
 from app import theme
 from app.visit import Visit
 
+SWITCH = {
+    "& .MuiToggleButton-root": {"color": f"{theme.css('muted')} !important", "textTransform": "none", "padding": "4px 10px"},
+    "& .MuiToggleButton-root.Mui-selected": {
+        "backgroundColor": f"{theme.css('chosen')} !important", "color": f"{theme.css('model')} !important", "fontWeight": 600,
+    },
+    "& .MuiButton-root": {"color": f"{theme.css('muted')} !important", "backgroundColor": "transparent !important"},
+    "& .MuiButton-root.MuiButton-contained": {
+        "backgroundColor": f"{theme.css('chosen')} !important", "color": f"{theme.css('model')} !important",
+    },
+}  # fmt: skip
+"""The look of a choice between two or three, in light and dark."""
+
 
 def fill(template: str, *values: object) -> Markup:
     """A template of this code's own with values put in: strings are escaped, Markup is taken as it is."""

@@ -10,11 +10,10 @@ from bokeh.events import DoubleTap, SelectionGeometry
 
 from app import theme
 from app.figures.corner import Corner
-from app.in_use import PosteriorKind, kinds
-from app.quantities import Quantity, quantities_of
+from app.in_use import in_use
+from app.quantities import Quantity
 from app.state import SessionState
 from app.visit import Visit
-from cinn_core.inference.summary import summarise
 from cinn_core.literature import Benchmark, literature_for
 from cinn_core.output.bundle import SavedStar
 from cinn_core.targets import TARGETS
@@ -53,22 +52,11 @@ def results_table(rows: tuple[Quantity, ...]) -> pd.DataFrame:
     )
 
 
-def rows_in_use(state: SessionState) -> tuple[Quantity, ...]:
-    """The thirteen quantities of the posterior in use."""
-    chosen = state.selection
-    own = chosen.weights is None and chosen.posterior is state.analysis.posterior
-    summary = state.analysis.summary if own else summarise(chosen.posterior, chosen.weights)
-    return quantities_of(chosen.posterior, summary, chosen.weights)
-
-
 def posterior(visit: Visit) -> pn.Column:
     """The tab; its corner is built anew for other samples or quantities, and redrawn in place for other weights."""
     state = visit.state
     pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0, css_classes=["tour-corner"])
     built: list[tuple[object, Corner]] = []
-    whose = pmui.RadioButtonGroup(
-        options={kind.value: kind for kind in PosteriorKind}, value=state.kind, size="small", margin=0
-    )
     some = pmui.MultiChoice(
         label="quantities", placeholder="all thirteen; choose two or more to see them large", options=list(_LABELS),
         margin=0, sizing_mode="stretch_width",
@@ -79,7 +67,7 @@ def posterior(visit: Visit) -> pn.Column:
     table = pn.widgets.Tabulator(
         pd.DataFrame(), disabled=True, show_index=False, layout="fit_columns", sizing_mode="stretch_width", margin=0,
         text_align=_ALIGN, header_align=_ALIGN, theme="simple", stylesheets=[TABLE_CSS], selectable=False, sortable=False,
-        widths={"quantity": 86, "mode": 48, "status": 92},
+        widths={"quantity": 96, "mode": 48, "status": 92},
     )  # fmt: skip
 
     def names() -> tuple[str, ...]:
@@ -87,7 +75,7 @@ def posterior(visit: Visit) -> pn.Column:
         return chosen if len(chosen) > 1 else tuple(_LABELS.values())
 
     def draw() -> None:
-        rows = rows_in_use(state)
+        rows = in_use(state.selection)
         shown = tuple(q for q in rows if q.name in names())
         vector = state.analysis.flux_vector
         key = (state.selection.posterior.labels.ctypes.data, names(), vector.sha256)
@@ -102,9 +90,6 @@ def posterior(visit: Visit) -> pn.Column:
         table.value = results_table(rows)
         told.object = str(fill('<div class="sub">{}</div>', _words(state)))
         clear.visible = bool(state.brush)
-        whose.visible = len(kinds(state.analysis)) > 1
-        if whose.value is not state.kind:
-            whose.value = state.kind
 
     def brushed(event: SelectionGeometry) -> None:
         box = event.geometry
@@ -113,10 +98,6 @@ def posterior(visit: Visit) -> pn.Column:
 
     def unbrush(*_events: object) -> None:
         state.brush = ()
-
-    def choose(*_events: object) -> None:
-        if whose.value is not state.kind:  # param takes equal members of an Enum for different
-            state.kind = whose.value
 
     def print_it(_event: object) -> None:
         star, wanted = SavedStar(state.analysis, state.overrides, state.constraints), names()
@@ -129,15 +110,14 @@ def posterior(visit: Visit) -> pn.Column:
 
     clear.on_click(unbrush)
     printed.on_click(print_it)
-    whose.param.watch(choose, "value")
     some.param.watch(lambda _event: draw(), "value")
     styles = {
         "display": "grid",
-        "grid-template-columns": "minmax(0,1fr) auto auto auto",
+        "grid-template-columns": "minmax(0,1fr) auto auto",
         "gap": "10px",
         "align-items": "center",
     }
-    bar = pn.Column(some, whose, clear, printed, sizing_mode="stretch_width", margin=(8, 0), styles=styles)
+    bar = pn.Column(some, clear, printed, sizing_mode="stretch_width", margin=(8, 0), styles=styles)
     title = html(fill('<div class="head"><span>{}</span><span class="legend">{}</span></div>', "Posterior: drag a region in any "
                       "panel and everything follows; a double click clears", _LEGEND))  # fmt: skip
     right = pn.Column(

@@ -52,9 +52,11 @@ def preparation(visit: Visit) -> pn.Column:
     panes = [pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0) for _ in ARMS]
     stage = pmui.Select(label="before: after the step", options=[], size="small", margin=0, width=280)
 
+    drawn = [False]
+
     def draw_before(*_events: object) -> None:
         shots = state.analysis.flux_vector.snapshots
-        if stage.value is None or stage.value >= len(shots):
+        if drawn[0] or stage.value is None or stage.value >= len(shots):
             return
         shot = shots[stage.value]
         caption = f"{shot.frame}" + ("" if shot.level is None else "; in orange, what the next step divides by")
@@ -65,7 +67,12 @@ def preparation(visit: Visit) -> pn.Column:
         vector = state.analysis.flux_vector
         steps.object = str(ledger(vector.steps))
         options = {shot.after: i for i, shot in enumerate(vector.snapshots)}
-        stage.param.update(options=options, value=min(stage.value or 0, len(options) - 1) if options else None)
+        chosen = min(stage.value or 0, len(options) - 1) if options else None
+        drawn[0] = (
+            True  # or a change of the chosen step would draw twice, and the browser answer for figures that are gone
+        )
+        stage.param.update(options=options, value=chosen)
+        drawn[0] = False
         draw_before()
         for pane, arm in zip(panes, ARMS, strict=True):
             made = draw_prepared(vector, arm, state.overrides.masked)

@@ -13,15 +13,16 @@ import param
 
 from app import theme
 from app.figures.saliency import ROW_HEIGHT, draw_map, map_options
-from app.quantities import label_of
+from app.quantities import MINUS, label_of
 from app.visit import Visit
+from cinn_core.explanation.background import load_background
 from cinn_core.explanation.peaks import Peak, elements_of_pixels, strongest_peaks, typical_saliency
 from cinn_core.instrument import ARMS
 from cinn_core.model import Model
 from cinn_core.stages import Saliency
 from cinn_core.targets import COLUMN, TARGETS
 
-from .parts import card, fill, grid, heading, html
+from .parts import SWITCH, card, fill, grid, heading, html
 from .posterior import TABLE_CSS
 from .spectrum import Zoom
 
@@ -36,8 +37,9 @@ _LEGEND = fill(
 
 @cache
 def _typical(model: Model) -> Saliency:
-    """Once a process: simulated stars of the prior."""
-    return typical_saliency(model, TYPICAL_STARS, TYPICAL_SEED)
+    """Once a process: the median of the test stars that ships with the network; for another network, simulated stars."""
+    shipped = load_background(model)
+    return Saliency(shipped) if shipped is not None else typical_saliency(model, TYPICAL_STARS, TYPICAL_SEED)
 
 
 class Background(param.Parameterized):
@@ -52,8 +54,9 @@ def saliency(visit: Visit) -> pn.Column:
     """The tab."""
     state, background = visit.state, Background()
     switch = pmui.RadioButtonGroup(
-        options={"this star": False, "test stars": True}, value=False, size="small", margin=(4, 0), width=200,
-        description=f"This star's own map, or the root mean square over {TYPICAL_STARS} simulated stars of the prior, without signs.",
+        options={"this star": False, "test stars": True}, value=False, size="small", margin=(4, 0), width=200, sx=SWITCH,
+        description="This star's own map, or the median over held-out stars at S/N 250 per Å (of a network of your own: the root "
+        f"mean square over {TYPICAL_STARS} simulated stars).",
     )  # fmt: skip
     switch.link(background, value="typical")
 
@@ -83,7 +86,7 @@ def saliency(visit: Visit) -> pn.Column:
     star()
     title = html(heading("What each target looks at", _LEGEND))
     left = card(title, switch, maps(visit, background))
-    return grid(left, peak_card(visit, background), columns="minmax(0, 2.4fr) minmax(300px, 1fr)")
+    return grid(left, peak_card(visit, background), columns="minmax(0, 2.4fr) minmax(320px, 1fr)")
 
 
 def maps(visit: Visit, background: Background) -> pn.Column:
@@ -129,9 +132,10 @@ def peak_table(peaks: tuple[Peak, ...]) -> pd.DataFrame:
         {
             "Å": [f"{p.wavelength:.1f}" for p in peaks],
             "line": [p.line.name if p.line else "" for p in peaks],
-            "elem.": [p.element or "–" for p in peaks],
-            "more flux": ["raises" if p.raises else "lowers" for p in peaks],
-            "share": [f"{100 * p.share:.1f} %" for p in peaks],
+            "eV": ["" if p.line is None else f"{p.line.excitation:.2f}" for p in peaks],
+            "by": [p.element or "–" for p in peaks],
+            "±": ["+" if p.raises else MINUS for p in peaks],
+            "%": [f"{100 * p.share:.1f}" for p in peaks],
         }
     )
 
@@ -142,7 +146,7 @@ def peak_card(visit: Visit, background: Background) -> pn.Column:
     table = pn.widgets.Tabulator(
         pd.DataFrame(), disabled=True, show_index=False, layout="fit_columns", sizing_mode="stretch_width", margin=0,
         theme="simple", stylesheets=[TABLE_CSS], selectable=1, sortable=False,
-        text_align={"share": "right"}, widths={"Å": 52, "line": 82, "elem.": 42, "more flux": 62},
+        text_align={"%": "right"}, widths={"Å": 50, "line": 80, "eV": 40, "by": 34, "±": 26},
     )  # fmt: skip
     now: list[tuple[Peak, ...]] = [()]
 
@@ -170,7 +174,7 @@ def peak_card(visit: Visit, background: Background) -> pn.Column:
     state.param.watch(draw, "target")
     draw()
     note = fill(
-        '<div class="sub">The element is the one to whose abundance the model flux answers most at that pixel; the share '
-        "is that of the squared saliency.</div>"
+        '<div class="sub">eV: excitation energy of a diagnostic line; by: the element to whose abundance the model flux '
+        "answers most at that pixel; ±: whether more flux there raises the target; %: share of its squared saliency.</div>"
     )
     return card(html(pn.bind(title, state.param.target)), table, html(note))

@@ -40,8 +40,11 @@ _LEGEND = fill(
     '<span><i style="height:9px;background:{1};opacity:.45"></i>68 %</span>'
     '<span><i style="height:9px;background:{1};opacity:.2"></i>95 %</span>'
     '<span><i style="height:9px;background:{4};opacity:.35"></i>missing</span>'
+    '<span><i style="height:9px;background:{5};opacity:.35"></i>telluric</span>'
+    '<span><i style="height:9px;background:{6};opacity:.45"></i>model not trusted</span>'
     '<span><i style="height:9px;width:34px;background:linear-gradient(90deg,{2},#fff,{3})"></i>lowers · raises</span>',
     theme.css("ink"), theme.css("model"), theme.SALIENCY[0], theme.SALIENCY[-1], theme.css("faint"),
+    theme.css("literature"), theme.UNTRUSTED,
 )  # fmt: skip
 
 

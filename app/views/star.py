@@ -9,8 +9,10 @@ from typing import Any
 import panel as pn
 from markupsafe import Markup
 
+from app.in_use import Selection
 from app.quantities import MINUS
 from app.visit import Visit
+from cinn_core.inference.weighted import effective_samples
 from cinn_core.instrument import ARMS, RESOLVING_POWER
 from cinn_core.stages import Analysis, FluxVector
 
@@ -74,15 +76,17 @@ def coverage_bars(vector: FluxVector) -> Markup:
     return join(bars)
 
 
-def star_header(analysis: Analysis) -> Markup:
+def star_header(analysis: Analysis, selection: Selection) -> Markup:
     """Name, file, flags, velocity, S/N, resolving power, chi-square and coverage of one star."""
-    vector = analysis.flux_vector
+    vector, n = analysis.flux_vector, len(selection.posterior.labels)
+    effective = effective_samples(selection.weights, n)
     rows = [("velocity", f"{signed(vector.rv_kms)} ± {vector.rv_error_kms:.2f} km/s")]
     rows += [(f"S/N per Å, {arm.name}", thousands(snr)) for arm, snr in zip(ARMS, vector.snr, strict=True)]
     rows += [
         ("resolving power", f"{thousands(vector.native_resolving_power)} → {thousands(RESOLVING_POWER)}"),
         ("χ² per pixel", f"{analysis.resimulation.chi2_per_pixel:.2f}"),
-        ("samples", thousands(analysis.posterior.labels.shape[0])),
+        ("samples", thousands(n)),
+        ("effective", f"{thousands(effective)} ({100 * effective / n:.0f} %)"),
         ("outside the prior", f"{100 * analysis.posterior.rejected_fraction:.1f} %"),
     ]
     return fill(
@@ -100,7 +104,7 @@ def timings(analysis: Analysis) -> Markup:
 
 def star_card(visit: Visit) -> pn.Column:
     """The header of the visit's star; hidden until there is one."""
-    return _about_star(visit, star_header, css_classes=["tour-star"])
+    return _about_star(visit, lambda analysis: star_header(analysis, visit.state.selection), css_classes=["tour-star"])
 
 
 def time_card(visit: Visit) -> pn.Column:
@@ -116,5 +120,5 @@ def _about_star(visit: Visit, write: Callable[[Analysis], Markup], **params: Any
         if state.analysis is not None:
             text.object, made.visible = str(write(state.analysis)), True
 
-    state.param.watch(refresh, "analysis")
+    state.param.watch(refresh, ["analysis", "selection"])
     return made

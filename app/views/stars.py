@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
@@ -67,7 +68,12 @@ def stars(visit: Visit) -> pn.Column:
             [table_row(row, star, thumbnails[star.key]) for row, star in zip(catalogue, state.stars, strict=True)]
         )
         more = f", {state.waiting} to come" if state.waiting else ""
-        title.object = str(heading(f"{len(state.stars)} stars{more}: click to show, mark two to compare"))
+        title.object = str(
+            heading(
+                f"{len(state.stars)} star{'' if len(state.stars) == 1 else 's'}{more}: click to show, mark two to compare"
+            )
+        )
+        benchmark.visible = any(np.isfinite(row[f"{name}_difference"]) for row in catalogue for name in FLOOR)
         for pane, name in zip(figures, FLOOR, strict=True):
             pane.object = draw_differences(catalogue, name)
 
@@ -94,7 +100,8 @@ def stars(visit: Visit) -> pn.Column:
         ),
         columns="repeat(3, minmax(0, 1fr))",
     )
-    bar = pn.Row(title, pn.HSpacer(), compare, csv, votable, download, sizing_mode="stretch_width", margin=(0, 0, 6, 0))
+    buttons = pn.FlexBox(compare, csv, votable, download, gap="6px", margin=0, flex_wrap="nowrap")
+    bar = grid(title, buttons, columns="minmax(0, 1fr) auto")
     upper = grid(card(bar, table), verdict_card(visit), columns="minmax(0, 1fr) 260px")
     view = pn.Column(upper, compared, benchmark, sizing_mode="stretch_width", margin=0, styles=theme.STACK)
     state.param.watch(lambda *_events: visit.soon(draw), ["stars", "waiting", "verdicts"])

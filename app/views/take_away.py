@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import panel as pn
@@ -56,7 +57,8 @@ def saved_star(state: SessionState) -> SavedStar:
     source = state.source
     data = source.data.read_bytes() if isinstance(source.data, Path) and source.data.is_file() else source.data
     kept = data if isinstance(data, bytes) else None
-    return SavedStar(state.analysis, state.overrides, state.constraints, kept, source.hdu, source.row)
+    analysis = replace(state.analysis, importance=state.offer.importance)
+    return SavedStar(analysis, state.overrides, state.constraints, kept, source.hdu, source.row)
 
 
 def file_name(state: SessionState) -> str:

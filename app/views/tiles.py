@@ -5,19 +5,27 @@ from __future__ import annotations
 from typing import ClassVar
 
 import param
+from numpy.typing import NDArray
 from panel.custom import JSComponent
 
 from app import theme
 from app.figures.marginal import HEIGHT, WIDTH, marginal
-from app.quantities import Quantity, quantities
+from app.in_use import in_use
+from app.quantities import Quantity
 from app.visit import Visit
+from cinn_core.inference.weighted import representatives
+from cinn_core.literature import literature_for
+from cinn_core.stages import Status
 from cinn_core.targets import TARGETS
+
+DRAWN = 2048
+"""Samples that stand for weighted ones in a tile's drawing."""
 
 
 class TileRow(JSComponent):
     """A radio group of tiles; every text is set as text, never as HTML."""
 
-    tiles = param.List(doc="One dict per tile: name, label, value, spread, tip, curve, inner, mode.")
+    tiles = param.List(doc="One dict per tile: name, label, value, spread, tip, curve, inner, mode, known.")
     chosen = param.String(doc="Name of the chosen target.")
 
     _esm = f"""
@@ -35,6 +43,7 @@ class TileRow(JSComponent):
       const svg = document.createElementNS(NS, "svg")
       svg.setAttribute("viewBox", "0 0 {WIDTH:g} {HEIGHT:g}"); svg.setAttribute("preserveAspectRatio", "none")
       svg.append(path(t.curve, "curve"), path(t.inner, "inner"), path(`M${{t.mode}} 0 V{HEIGHT:g}`, "mode"))
+      if (t.known !== null) svg.append(path(`M${{t.known}} 0 V{HEIGHT:g}`, "known"))
       b.append(svg)
       b.onclick = () => {{ model.chosen = t.name }}
       return b
@@ -72,30 +81,35 @@ class TileRow(JSComponent):
       vector-effect: non-scaling-stroke; }}
     .inner {{ fill: {theme.css("model")}; fill-opacity: .32; }}
     .mode {{ stroke: {theme.css("ink")}; stroke-width: 1; stroke-dasharray: 2 2; vector-effect: non-scaling-stroke; }}
+    .known {{ stroke: {theme.css("literature")}; stroke-width: 1.5; vector-effect: non-scaling-stroke; }}
     """
     ]
 
 
-def tile(quantity: Quantity) -> dict[str, object]:
+def tile(quantity: Quantity, weights: NDArray | None = None, literature: float | None = None) -> dict[str, object]:
     """What one tile shows, as plain values."""
     q = quantity
-    drawn = marginal(*(q.on_axis(values) for values in (q.samples, q.map, q.lo68, q.hi68)))
+    samples = q.samples if weights is None else q.samples[representatives(weights, q.samples.size, DRAWN)]
+    drawn = marginal(*(q.on_axis(values) for values in (samples, q.map, q.lo68, q.hi68)))
+    known = None if literature is None else drawn.place(float(q.on_axis(literature)))
     unit = f" {q.unit}" if q.unit != "dex" and q.spread_text.startswith("±") else ""  # no room beside two ends
     tip = (
         f"{q.label} [{q.unit}]: mode {q.text(q.map)}, median {q.text(q.median)}\n"
         f"68 %: {q.text(q.lo68)} … {q.text(q.hi68)}\n95 %: {q.text(q.lo95)} … {q.text(q.hi95)}\n"
+        f"{'' if literature is None else f'literature: {q.text(literature)}' + chr(10)}"
         "Click to see which pixels drive it."
     )
+    spread = q.spread_text + unit if q.status is Status.MEASURED else q.status_text
     return {
-        "name": q.name, "label": q.label, "value": q.value_text, "spread": q.spread_text + unit, "tip": tip,
-        "curve": drawn.curve, "inner": drawn.inner, "mode": drawn.mode,
+        "name": q.name, "label": q.label, "value": q.value_text, "spread": spread, "tip": tip,
+        "curve": drawn.curve, "inner": drawn.inner, "mode": drawn.mode, "known": known,
     }  # fmt: skip
 
 
 def waiting_tiles() -> list[dict[str, object]]:
     """Tiles before there is a star: names without numbers."""
     labels = ["A(Li)" if t.name == "li_fe" else t.label for t in TARGETS]
-    empty = {"value": "–", "spread": "", "tip": "", "curve": "", "inner": "", "mode": -1.0}
+    empty = {"value": "–", "spread": "", "tip": "", "curve": "", "inner": "", "mode": -9.0, "known": None}
     return [{"name": t.name, "label": label, **empty} for t, label in zip(TARGETS, labels, strict=True)]
 
 
@@ -107,9 +121,12 @@ def tile_row(visit: Visit) -> TileRow:
     )
 
     def refresh(*_events: object) -> None:
-        if state.analysis is not None:
-            row.tiles = [tile(q) for q in quantities(state.analysis)]
+        if state.selection is not None:
+            vector, chosen = state.analysis.flux_vector, state.selection
+            known = literature_for(vector.star, vector.file)
+            values = {} if known is None else known.values
+            row.tiles = [tile(q, chosen.weights, values.get(q.name)) for q in in_use(chosen)]
 
     row.link(state, chosen="target", bidirectional=True)
-    state.param.watch(refresh, "analysis")
+    state.param.watch(refresh, "selection")
     return row

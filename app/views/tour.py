@@ -23,6 +23,11 @@ STEPS: list[dict[str, str]] = [
         "residual in units of the noise and the strip of pixels that matter follow.",
     },
     {
+        "place": "tour-whose", "tab": "", "title": "Whose posterior?",
+        "text": "The flow's own samples, or weighed against the likelihood of the spectrum; tiles, table, bands, lines and the "
+        "Kiel diagram follow.",
+    },
+    {
         "place": "tour-kiel", "tab": "", "title": "Which kind of star?",
         "text": "The Kiel diagram the program is named after: this star's posterior over the stars it was trained on.",
     },

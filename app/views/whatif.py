@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import holoviews as hv
+import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
@@ -12,6 +14,7 @@ from markupsafe import Markup
 
 from app import theme
 from app.figures.whatif import Kept, draw_arm_now, draw_line_now, draw_residual_now
+from app.in_use import in_use
 from app.inference import QUICK
 from app.quantities import label_of, value_text
 from app.visit import Visit
@@ -22,6 +25,7 @@ from cinn_core.line_windows import LineWindow, line_windows
 from cinn_core.stages import Analysis
 from cinn_core.targets import NUISANCE_BOUNDS, TARGETS, Target
 
+from .lessons import LESSONS, Lesson
 from .parts import card, fill, grid, heading, html
 
 MOST_KEPT = 6
@@ -39,6 +43,7 @@ class Play(param.Parameterized):
     now = param.ClassSelector(class_=WhatIf, doc="The model of the sliders as they stand.")
     window = param.ClassSelector(class_=LineWindow, doc="The line that is shown large.")
     kept = param.ClassSelector(class_=tuple, default=(), doc="Curves that were kept.")
+    lesson = param.ClassSelector(class_=Lesson, doc="The lesson that is shown.")
 
 
 def whatif(visit: Visit) -> pn.Column:
@@ -64,20 +69,33 @@ def whatif(visit: Visit) -> pn.Column:
             "The model of the sliders", lambda: what_if(labels, analysis.flux_vector, visit.model()), show, QUICK
         )
 
-    def to_map(*_events: object) -> None:
-        analysis = state.analysis
-        at_map = with_nuisances_of_z(analysis.posterior.map_z[None])[0]
+    def put(line: str, steps: Mapping[str, float]) -> None:
+        """The sliders to the mode and so many steps from it, a line shown large."""
+        at_map = to_sliders(with_nuisances_of_z(state.analysis.posterior.map_z[None])[0])
         settling[0] = True
-        for name, value in to_sliders(at_map).items():
-            sliders[name].value = value
+        for name, slider in sliders.items():
+            slider.value = float(np.clip(at_map[name] + steps.get(name, 0.0), slider.start, slider.end))
         settling[0] = False
-        play.window = next(w for w in line_windows() if w.name == state.line)
+        play.window = next(w for w in line_windows() if w.name == line)
         move()
+
+    def to_map(*_events: object) -> None:
+        play.lesson = None
+        put(state.line, {})
+
+    def teach(lesson: Lesson, _event: object) -> None:
+        play.lesson = lesson
+        put(lesson.line, lesson.steps)
 
     def new_star(*_events: object) -> None:
         if state.analysis is not None:
             play.kept = ()
             to_map()
+
+    def mark_intervals(*_events: object) -> None:
+        if state.selection is not None:
+            for q in in_use(state.selection):
+                sliders[q.name].sx = _rail(sliders[q.name], q.lo68, q.hi68)
 
     def keep(_event: object) -> None:
         if play.now is not None:
@@ -87,6 +105,7 @@ def whatif(visit: Visit) -> pn.Column:
     for slider in sliders.values():
         slider.param.watch(move, "value")
     state.param.watch(new_star, "analysis")
+    state.param.watch(mark_intervals, "selection")
     back = pmui.Button(label="Back to the mode", size="small", variant="text", margin=0,
                        description="Put every slider where the answer is.")  # fmt: skip
     back.on_click(to_map)
@@ -98,13 +117,19 @@ def whatif(visit: Visit) -> pn.Column:
     )
     forget.on_click(lambda _event: setattr(play, "kept", ()))
 
+    lessons_are = html(fill('<span class="sub">lessons:</span>'))
+    lessons_are.sizing_mode, lessons_are.width = "fixed", 56
+    lessons = [pmui.Button(label=lesson.name, size="small", variant="outlined", margin=0) for lesson in LESSONS]
+    for button, lesson in zip(lessons, LESSONS, strict=True):
+        button.on_click(partial(teach, lesson))
+
     targets = [sliders[t.name] for t in TARGETS]
     others = pmui.Details(
         pn.Column(*(sliders[name] for name in NUISANCE_BOUNDS), sizing_mode="stretch_width", margin=0),
         title="13 more elements", collapsed=True, sizing_mode="stretch_width", margin=0,
     )  # fmt: skip
     controls = card(
-        html(heading("What if …")),
+        html(heading("What if …", "shaded: 68 %")),
         back,
         *targets,
         others,
@@ -115,10 +140,12 @@ def whatif(visit: Visit) -> pn.Column:
     right = pn.Column(
         card(html(pn.bind(_title, play.param.window)), large(visit, play)),
         card(said, arms(visit, play)),
-        card(pn.FlexBox(keeper, forget, margin=0, gap="8px"), kept),
+        card(pn.FlexBox(keeper, forget, lessons_are, *lessons, margin=0, gap="8px",
+             align_items="center"), html(pn.bind(_lesson_text, play.param.lesson)), kept),
         sizing_mode="stretch_width", margin=0, styles=theme.STACK,
     )  # fmt: skip
     new_star()
+    mark_intervals()
     return grid(controls, right, columns="minmax(230px, 1fr) minmax(0, 3.2fr)")
 
 
@@ -160,6 +187,20 @@ def arms(visit: Visit, play: Play) -> pn.Column:
     return place
 
 
+def _rail(slider: pmui.FloatSlider, low: float, high: float) -> dict[str, object]:
+    """The slider's rail with an interval shaded."""
+    a, b = (
+        100 * (float(np.clip(x, slider.start, slider.end)) - slider.start) / (slider.end - slider.start)
+        for x in (low, high)
+    )
+    shade = f"linear-gradient(90deg, {theme.css('line')} {a:.1f}%, {theme.css('model')} {a:.1f}% {b:.1f}%, {theme.css('line')} {b:.1f}%)"
+    return {"& .MuiSlider-rail": {"opacity": 1, "height": 4, "background": shade}}
+
+
+def _lesson_text(lesson: Lesson | None) -> str:
+    return "" if lesson is None else str(fill("<p><b>{}</b> – {}</p>", lesson.name.capitalize(), lesson.text))
+
+
 def _format(target: Target | None) -> str:
     decimals = target.decimals if target else 2
     return "0." + "0" * decimals if decimals else "0"
@@ -171,7 +212,7 @@ def _slider(name: str, low: float, high: float) -> pmui.FloatSlider:
     label = label_of(name) if target else f"[{name.removesuffix('_fe').capitalize()}/Fe]"
     return pmui.FloatSlider(
         name=f"{label}{unit}", start=low, end=high, step=_STEPS.get(name, 0.01), format=_format(target),
-        value=low, size="small", margin=(0, 4),
+        value=low, size="small", margin=(0, 4), track=False,
         sizing_mode="stretch_width", css_classes=[f"slider-{name}"],
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -102,7 +103,7 @@ def _judge(raw: list[tuple[float, float, float, float]], i: int) -> LineVerdict:
     return LineVerdict(window, chi2, shift, error, others, bool(reason), reason)
 
 
-def _mean(pairs: list[tuple[float, ...]]) -> tuple[float, float]:
+def _mean(pairs: Sequence[tuple[float, ...]]) -> tuple[float, float]:
     """Weighted mean of (value, error) pairs and its error, which grows with their scatter where that is larger."""
     if not pairs:
         return np.nan, np.nan
