@@ -90,12 +90,12 @@ def test_page_shows_everything_and_no_name_becomes_markup():
     assert "<script" not in text
     assert "<b>no" not in text
     assert "Goals" in text
-    assert text.count("data:image/png;base64,") == 2
+    assert text.count("data:image/png;base64,") == 3  # as it is, corrected, residuals
 
 
 def test_figure_is_written_whole_with_the_residuals_beside(tmp_path):
     save_figure(stars(lambda teff: 10.0), tmp_path / "out.png")
-    assert {path.name for path in tmp_path.iterdir()} == {"out.png", "out_residuals.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {"out.png", "out_corrected.png", "out_residuals.png"}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in tmp_path.iterdir())
     with pytest.raises(DataError, match=r"\.png"):
         save_figure([], tmp_path / "out.gif")

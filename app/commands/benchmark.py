@@ -98,8 +98,9 @@ def benchmark(
     terminal.print_fits(rows)
     terminal.print_others(rows)
     terminal.print_lithium(rows)
+    terminal.print_all_targets(rows)
+    terminal.print_corrected(rows)
     terminal.print_goals(goals(rows))
-    typer.echo("Bias correction, linear in Teff (Ksoll et al. 2026, Eq. 12):")
     terminal.print_correction(correction_figures(rows))
     robust = _robust(rows, directory, model, samples, seed) if robustness else {}
     terminal.print_robustness(robust)

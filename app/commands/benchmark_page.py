@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 
 from cinn_core import __version__
-from cinn_core.benchmark.document import correction_figures
+from cinn_core.benchmark.document import corrected_maps, correction_figures
 from cinn_core.benchmark.figures import figures_of, noisy
 from cinn_core.benchmark.goals import goals
 from cinn_core.benchmark.measure import BenchmarkRow
@@ -45,6 +45,8 @@ def page(
     sections += [
         ("Goals", _printed(lambda c: terminal.print_goals(goals(rows), c))),
         ("Metal-poor stars, and what is outside the domain", _printed(lambda c: terminal.print_others(rows, c))),
+        ("All targets", _printed(lambda c: terminal.print_all_targets(rows, c))),
+        ("Corrected", _printed(lambda c: terminal.print_corrected(rows, c))),
         ("Lithium", _printed(lambda c: terminal.print_lithium(rows, c))),
         ("Bias correction", _printed(lambda c: terminal.print_correction(correction_figures(rows), c))),
     ]
@@ -56,6 +58,10 @@ def page(
         sections.append(("Step by step", _printed(lambda c: terminal.print_steps(effects, c))))
     figures = [
         ("Found against reference", _image(as_bytes(comparison_figure(rows), "png"))),
+        *(
+            ("Less the bias that other stars gave", _image(as_bytes(comparison_figure(rows, c), "png")))
+            for c in filter(None, (corrected_maps(rows),))
+        ),
         ("Residual spectra", _image(as_bytes(residual_figure(rows), "png"))),
     ]
     body = "".join(f"<section><h2>{title}</h2>{content}</section>\n" for title, content in (*figures, *sections))

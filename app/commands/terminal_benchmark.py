@@ -10,15 +10,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cinn_core.benchmark.bias import CORRECTED
+from cinn_core.benchmark.document import corrected_maps
 from cinn_core.benchmark.figures import BenchmarkFigures, Comparison, Repeats, figures_of, fits_of
 from cinn_core.benchmark.goals import Goal
 from cinn_core.benchmark.index import COMPARED
-from cinn_core.benchmark.measure import BenchmarkRow, differences
+from cinn_core.benchmark.measure import BenchmarkRow, differences, fit_differences
 from cinn_core.benchmark.robustness import Shift
 from cinn_core.benchmark.steps import Effect
 from cinn_core.explanation.line_fits import LineFits
 from cinn_core.stages import FluxVector
-from cinn_core.targets import TARGETS, Target
+from cinn_core.targets import COLUMN, TARGETS, Target
 
 from .terminal import fine, number
 
@@ -61,8 +63,9 @@ def print_figures(found: BenchmarkFigures, title: str, console: Console | None =
     console = _wide(console)
     heading = f"{title}: {len(found.stars)} stars, {found.spectra} spectra (fundamental, [Fe/H] > -1.5, 4300-6700 K)"
     table = Table("star", title=escape(heading), title_justify="left", title_style="bold")
-    for name in (*COMPARED, *_LINES):
-        table.add_column(escape(f"{_BY_NAME[name].label} - {'lit.' if name in COMPARED else 'lines'}"), justify="right")
+    for names, reference in ((COMPARED, "lit."), (_LINES, "lines")):
+        for name in names:
+            table.add_column(escape(f"{_BY_NAME[name].label} - {reference}"), justify="right")
     for star, off in found.stars.items():
         lines = found.line_stars.get(star, {})
         table.add_row(
@@ -72,7 +75,7 @@ def print_figures(found: BenchmarkFigures, title: str, console: Console | None =
     for name, overall in found.overall.items():
         within = f"|z| < 3 for {100 * found.z_within[name]:.0f} %"
         _say(console, f"{_BY_NAME[name].label:<8} MAP - literature: {_comparison(overall, name)}; {within}")
-        if (trend := found.trend.get(name)) is not None:
+        if (trend := found.trend.get(name)) is not None and np.isfinite(trend.sigmas):
             slope = f"{_signed(trend.slope, name)} ± {fine(trend.error, _BY_NAME[name])} per 1000 K"
             _say(console, f"{'':<8} trend with Teff: {slope}, {abs(trend.sigmas):.1f} sigma")
         if (repeats := found.repeats.get(name)) is not None:
@@ -105,14 +108,19 @@ def print_others(rows: Sequence[BenchmarkRow], console: Console | None = None) -
         table = Table("file", "star", "trust", title=escape("[Fe/H] < -1.5, not counted"), title_justify="left")
         for name in (*COMPARED, "mg_fe", "ca_fe"):
             table.add_column(escape(_BY_NAME[name].label + (" - lit." if name in COMPARED else "")), justify="right")
-        table.add_column("A(Li)", justify="right")
+        for heading in ("A(Li)", "fit - lit."):
+            table.add_column(heading, justify="right")
         for row in poor:
             assert row.native is not None
             off, targets = differences(row.entry, row.native), row.native.summary.targets
             ratios = (f"{targets[name].map:+.2f}" for name in ("mg_fe", "ca_fe"))
             cells = (row.entry.file, row.entry.star, row.entry.trust)
             table.add_row(
-                *map(escape, cells), *(_signed(off.get(n), n) for n in COMPARED), *ratios, escape(row.native.lithium)
+                *map(escape, cells),
+                *(_signed(off.get(n), n) for n in COMPARED),
+                *ratios,
+                escape(row.native.lithium),
+                ", ".join(_signed(x, n) for n, x in fit_differences(row.entry, row.native).items()) or "–",
             )
         console.print(table)
     foreign = [row for row in rows if row.entry.is_foreign]
@@ -142,6 +150,42 @@ def print_lithium(rows: Iterable[BenchmarkRow], console: Console | None = None) 
 
 def _limit(value: float) -> str:
     return f"< {value:.2f}" if np.isfinite(value) else "–"
+
+
+def print_all_targets(rows: Iterable[BenchmarkRow], console: Console | None = None) -> None:
+    """The uncorrected MAP of all 13 targets and the rejected share of the samples, as in Table 6 of Ksoll et al. (2026)."""
+    table = Table("file", title="MAP of all targets, uncorrected", title_justify="left")
+    for target in TARGETS:
+        table.add_column(escape(target.label), justify="right")
+    table.add_column("rejected", justify="right")
+    for row in rows:
+        if row.native is not None and row.entry.category == "main":
+            values = (number(x, target) for x, target in zip(row.native.map.tolist(), TARGETS, strict=True))
+            table.add_row(escape(row.entry.file), *values, f"{100 * row.native.rejected_fraction:.1f} %")
+    _wide(console).print(table)
+
+
+def print_corrected(rows: Sequence[BenchmarkRow], console: Console | None = None) -> None:
+    """The MAP less the bias that other stars gave, beside literature and line fits, as in Table 2 of Ksoll et al. (2026)."""
+    corrected = corrected_maps(rows)
+    if not corrected:
+        return
+    title = "MAP less the bias that the stars of other groups gave (literature; line fits for abundances)"
+    table = Table("file", "star", title=title, title_justify="left")
+    for name in CORRECTED:
+        table.add_column(escape(_BY_NAME[name].label), justify="right")
+    for row in rows:
+        if row.native is None or row.entry.category != "main":
+            continue
+        at = corrected[row.entry.file]
+        lines = row.native.lines.references()
+        references = {**lines, **{n: x for n, x in row.entry.literature.items() if x is not None}}
+        cells = []
+        for name in CORRECTED:
+            beside = f" ({number(references[name], _BY_NAME[name])})" if name in references else " (–)"
+            cells.append(number(float(at[COLUMN[name]]), _BY_NAME[name]) + beside)
+        table.add_row(escape(row.entry.file), escape(row.entry.star), *cells)
+    _wide(console).print(table)
 
 
 def print_fits(rows: Sequence[BenchmarkRow], console: Console | None = None) -> None:
@@ -194,6 +238,9 @@ def print_goals(found: Sequence[Goal], console: Console | None = None) -> None:
 def print_correction(figures: Mapping[str, Any], console: Console | None = None) -> None:
     """Whether a correction from the stars of two groups helps those of the third."""
     console = _wide(console)
+    _say(console, "Bias correction, linear in Teff (Ksoll et al. 2026, Eq. 12):")
+    if not figures["targets"]:
+        _say(console, "too few stars to fit on two groups and judge on the third")
     for name, pair in figures["targets"].items():
         before, after = (Comparison(**pair[key]) for key in ("before", "after"))
         helps = abs(after.median) + after.scatter < abs(before.median) + before.scatter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from app import theme
+from cinn_core.benchmark.document import corrected_maps
 from cinn_core.benchmark.figures import trend_of
 from cinn_core.benchmark.index import COMPARED
 from cinn_core.benchmark.measure import BenchmarkRow
 from cinn_core.errors import DataError
 from cinn_core.instrument import ARMS, WAVELENGTH, arm_slices
 from cinn_core.stages import Status
-from cinn_core.targets import TARGETS
+from cinn_core.targets import COLUMN, SOLAR_A_LI, TARGETS
 
 from .printed import plain
 
@@ -36,13 +37,20 @@ Point = tuple[float, float, float, float, float, bool]
 
 
 def save_figure(rows: Sequence[BenchmarkRow], path: Path) -> None:
-    """Writes the comparison, and beside it OUT_residuals, whole or not at all; DataError for a suffix that is none."""
+    """Writes the comparison, and beside it OUT_corrected and OUT_residuals, whole or not at all.
+
+    The corrected one needs enough stars to fit. DataError for a suffix that is none.
+    """
     if path.suffix.lower() not in SUFFIXES:
         raise DataError(f"A figure is written as {', '.join(SUFFIXES)}; {path.name} ends otherwise.")
-    for figure, out in (
+    corrected = corrected_maps(rows)
+    figures = [
         (comparison_figure(rows), path),
         (residual_figure(rows), path.with_stem(f"{path.stem}_residuals")),
-    ):
+    ]
+    if corrected:
+        figures.append((comparison_figure(rows, corrected), path.with_stem(f"{path.stem}_corrected")))
+    for figure, out in figures:
         part = out.with_name(out.name + ".part")
         part.write_bytes(as_bytes(figure, out.suffix.lower().removeprefix(".")))
         os.replace(part, out)
@@ -55,21 +63,24 @@ def as_bytes(figure: Figure, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def comparison_figure(rows: Sequence[BenchmarkRow]) -> Figure:
-    """Found against reference, and the difference against Teff, with the line through the spectra that count."""
+def comparison_figure(rows: Sequence[BenchmarkRow], corrected: Mapping[str, NDArray] | None = None) -> Figure:
+    """Found against reference, and the difference against Teff, with the line through the spectra that count.
+
+    corrected: MAP (13,) by file to draw instead, each less the bias that other stars gave.
+    """
     figure = Figure(figsize=(11, 7.4))
     FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(5, 3, height_ratios=[3, 1.4, 0.55, 3, 1.4], hspace=0.08, wspace=0.27)
+    grid = figure.add_gridspec(5, 3, height_ratios=[3, 1.4, 1.0, 3, 1.4], hspace=0.08, wspace=0.27)
     for i, name in enumerate(_SHOWN):
         first = 3 * (i // 3)
         upper = figure.add_subplot(grid[first, i % 3])
         lower = figure.add_subplot(grid[first + 1, i % 3])
-        _draw(upper, lower, name, points(rows, name))
-    figure.subplots_adjust(left=0.07, right=0.985, top=0.965, bottom=0.07)
+        _draw(upper, lower, name, points(rows, name, corrected))
+    figure.subplots_adjust(left=0.07, right=0.985, top=0.945, bottom=0.07)
     return figure
 
 
-def points(rows: Sequence[BenchmarkRow], name: str) -> list[Point]:
+def points(rows: Sequence[BenchmarkRow], name: str, corrected: Mapping[str, NDArray] | None = None) -> list[Point]:
     """What is drawn of a quantity: literature for Teff, log g and [Fe/H], line fits for the others."""
     out = []
     for row in rows:
@@ -79,16 +90,20 @@ def points(rows: Sequence[BenchmarkRow], name: str) -> list[Point]:
         targets = answer.summary.targets
         found = targets["li_fe" if name == "a_li" else name]
         half = (found.hi68 - found.lo68) / 2
+        values = {n: t.map for n, t in targets.items()}
+        if corrected is not None:
+            values = {n: float(corrected[entry.file][COLUMN[n]]) for n in targets}
+        values["a_li"] = values["li_fe"] + values["feh"] + SOLAR_A_LI
         if name in COMPARED:
-            reference, error, at = entry.literature[name], entry.sigma(name), found.map
+            reference, error = entry.literature[name], entry.sigma(name)
         elif name == "a_li":
             line = answer.lines.abundances["Li"]
-            reference, error, at = line.value if found.status is Status.MEASURED else None, line.error, answer.a_li
+            reference, error = line.value if found.status is Status.MEASURED else None, line.error
         else:
             reference = answer.lines.references().get(name)
-            error, at = answer.lines.abundances[name.removesuffix("_fe").capitalize()].error, found.map
+            error = answer.lines.abundances[name.removesuffix("_fe").capitalize()].error
         if reference is not None and np.isfinite(reference):
-            out.append((targets["teff"].map, reference, error, at, half, entry.counts))
+            out.append((targets["teff"].map, reference, error, values[name], half, entry.counts))
     return out
 
 
@@ -113,14 +128,11 @@ def _draw(upper: Axes, lower: Axes, name: str, found: Sequence[Point]) -> None:
         lower.set_ylim(-1.5 * spread, 1.5 * spread)
     kind = "literature" if name in COMPARED else "line fit"
     upper.set_ylabel(f"{_LABELS[name]}, MAP", fontsize=_SMALL)
-    upper.set_title(f"{_LABELS[name]}, {kind}", fontsize=_SMALL + 1, pad=3)
+    upper.set_title(f"{_LABELS[name]}, {kind}", fontsize=_SMALL + 1, pad=14)
     lower.set_ylabel("difference", fontsize=_SMALL)
     lower.set_xlabel("Teff [K]", fontsize=_SMALL, labelpad=1)
     upper.xaxis.tick_top()
-    upper.tick_params(axis="x", pad=0, direction="in")
-    for label in upper.get_xticklabels():
-        label.set_verticalalignment("top")
-        label.set_y(0.98)
+    upper.tick_params(axis="x", pad=1)
     for axis in (upper, lower):
         axis.tick_params(labelsize=_SMALL - 1, length=2)
 

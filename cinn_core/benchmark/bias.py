@@ -118,25 +118,31 @@ def groups_of(stars: Iterable[str], n: int = 3) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(names[i::n]) for i in range(n))
 
 
+def lines_of_others(known: Sequence[KnownAnswer]) -> dict[str, BiasCorrection]:
+    """By star: the correction that the stars of the other groups gave; without stars where those are too few."""
+    out = {}
+    for group in groups_of(k.star for k in known):
+        others = [k for k in known if k.star not in group]
+        if len({k.star for k in others}) >= FEWEST_STARS:
+            bias = fit_bias(others)
+            out |= dict.fromkeys(group, bias)
+    return out
+
+
 def cross_validated(known: Sequence[KnownAnswer]) -> dict[str, dict[str, tuple[float, float]]]:
     """By target and star: mean over its spectra of MAP - reference as it is, and corrected by the stars of other groups."""
     out: dict[str, dict[str, tuple[float, float]]] = {name: {} for name in CORRECTED}
-    for group in groups_of(k.star for k in known):
-        others = [k for k in known if k.star not in group]
-        if len({k.star for k in others}) < FEWEST_STARS:
-            continue
-        bias = fit_bias(others)
-        for star in group:
-            own = [k for k in known if k.star == star]
-            for name in bias.lines:
-                pairs = [
-                    (k.map[COLUMN[name]] - k.reference[name], bias.corrected(k.map[None])[0, COLUMN[name]] - k.reference[name])
-                    for k in own
-                    if name in k.reference
-                ]  # fmt: skip
-                if pairs:
-                    before, after = np.mean(pairs, 0)
-                    out[name][star] = float(before), float(after)
+    for star, bias in lines_of_others(known).items():
+        own = [(k, bias.corrected(k.map[None])[0]) for k in known if k.star == star]
+        for name in bias.lines:
+            pairs = [
+                (k.map[COLUMN[name]] - k.reference[name], after[COLUMN[name]] - k.reference[name])
+                for k, after in own
+                if name in k.reference
+            ]
+            if pairs:
+                before, after = np.mean(pairs, 0)
+                out[name][star] = float(before), float(after)
     return {name: stars for name, stars in out.items() if stars}
 
 

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from numpy.typing import NDArray
+
 from ..output.report import plain
-from .bias import KnownAnswer, cross_validated, groups_of
+from ..targets import COLUMN
+from .bias import CORRECTED, KnownAnswer, cross_validated, fit_bias, groups_of, lines_of_others
 from .figures import BenchmarkFigures, compare, figures_of, fits_of, noisy
 from .goals import goals
 from .measure import Answer, BenchmarkRow, differences, fit_differences, known_answer, z_scores
@@ -26,10 +29,11 @@ def to_json(
 
     What a file that was refused does not have, and what was not asked for, is null.
     """
+    corrected = corrected_maps(rows)
     return plain(
         {
             "schema": SCHEMA,
-            "stars": [_row(row) for row in rows],
+            "stars": [_row(row, corrected.get(row.entry.file)) for row in rows],
             "summary": _figures(figures_of(rows)),
             "summary_degraded": _figures(figures_of(rows, noisy)) if any(row.degraded for row in rows) else None,
             "summary_fits": {name: asdict(found) for name, found in fits_of(rows)[1].items()} or None,
@@ -51,6 +55,23 @@ def known_answers(rows: Iterable[BenchmarkRow]) -> list[KnownAnswer]:
     return [known for row in rows if (known := known_answer(row)) is not None]
 
 
+def corrected_maps(rows: Sequence[BenchmarkRow]) -> dict[str, NDArray]:
+    """By file: the MAP (13,) less the bias that the stars of the other groups gave; of a star in no group, that of all.
+
+    Empty where too few stars are known.
+    """
+    known = known_answers(rows)
+    others = lines_of_others(known)
+    if not others:
+        return {}
+    bias = fit_bias(known)
+    return {
+        row.entry.file: others.get(row.entry.star, bias).corrected(row.native.map[None])[0]
+        for row in rows
+        if row.native is not None
+    }
+
+
 def correction_figures(rows: Iterable[BenchmarkRow]) -> dict[str, Any]:
     """By target: figures over stars as they are, and with the line that the stars of the other groups gave."""
     known = known_answers(rows)
@@ -65,7 +86,7 @@ def _figures(found: BenchmarkFigures) -> dict[str, Any]:
     return asdict(found)
 
 
-def _row(row: BenchmarkRow) -> dict[str, Any]:
+def _row(row: BenchmarkRow, corrected: NDArray | None) -> dict[str, Any]:
     entry = row.entry
     return {
         "file": entry.file,
@@ -76,6 +97,7 @@ def _row(row: BenchmarkRow) -> dict[str, Any]:
         "literature": entry.literature,
         "literature_sigma": {name: entry.sigma(name) for name, x in entry.literature.items() if x is not None},
         "refused": row.refusal,
+        "corrected": None if corrected is None else {name: corrected[COLUMN[name]] for name in CORRECTED},
         "native": _answer(row, row.native),
         "degraded": _answer(row, row.degraded),
     }
