@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -25,6 +25,7 @@ from .options import (
     write,
     write_json,
 )
+from .synthesis import TurbospectrumOption
 
 if TYPE_CHECKING:
     from cinn_core.benchmark.measure import BenchmarkRow
@@ -124,12 +125,11 @@ def benchmark(
 def lines(
     file: FileArgument,
     overrides: Overrides,
-    turbospectrum: Annotated[
-        Path | None,
-        typer.Option(
-            "--turbospectrum", metavar="DIR", help="Fit with Turbospectrum (minutes) in this folder, not the emulator."
-        ),
-    ] = None,
+    engine: Annotated[
+        Literal["emulator", "turbospectrum", "pysme"],
+        typer.Option(help="What makes the model spectra; a physical synthesis takes minutes."),
+    ] = "emulator",
+    turbospectrum: TurbospectrumOption = None,
     data: DataOption = None,
     json: JsonOption = None,
     samples: SamplesOption = 4096,
@@ -169,16 +169,13 @@ def lines(
         posterior = posterior_of(vector, model, samples, seed)
         z = np.concatenate([posterior.map_z, np.zeros(N_LABELS - N_TARGETS)])
         at = dict(zip(TARGET_NAMES, from_z(posterior.map_z[None])[0].tolist(), strict=True))
-        if turbospectrum is None:
-            report("Fitting the lines")
+        report(f"Fitting the lines by {engine}")
+        if engine == "emulator":
             fits = fit_lines(vector, z, model.forward, shipped_model_error())
         else:
-            report("Fitting the lines with Turbospectrum")
-            with engine_opener("turbospectrum", data, turbospectrum) as open_engine:
+            with engine_opener(engine, data, turbospectrum) as open_engine:
                 physical = partial(observed_flux, open_engine(), model.forward)
-                fits = fit_lines(
-                    vector, z, model.forward, shipped_model_error(), physical, step=0.2, name="Turbospectrum"
-                )
+                fits = fit_lines(vector, z, model.forward, shipped_model_error(), physical, step=0.2, name=engine)
     print_line_fits(vector, at, fits)
     document = {
         "schema": 1,
