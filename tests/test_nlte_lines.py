@@ -9,9 +9,12 @@ from cinn_core.errors import DataError
 from cinn_core.nlte.blanketing import Blanketing, haze, haze_scale
 from cinn_core.nlte.collision_data import IONIC, hydrogen_rates, magnesium_electron_strengths
 from cinn_core.nlte.collision_rates import hydrogen_anions, tabulated, van_regemorter
+from cinn_core.nlte.departures import Level
 from cinn_core.nlte.line_opacity import opacity_over_lte, source_over_planck
 from cinn_core.nlte.line_profile import emergent_flux
 from cinn_core.nlte.lines import LINES, lines_of, read_line_data
+from cinn_core.nlte.matching import match_lines
+from cinn_core.synthesis.line_lists import LineTable
 
 X = np.array([2.0, 4.0, 8.0])
 
@@ -127,3 +130,28 @@ def test_the_laboratory_list_has_every_line(shared, element):
     data = read_line_data(shared / "synthesis", element)
     assert len(data) == len(lines_of(element))
     assert all(np.isfinite([x.log_gf, x.radiative, x.stark, x.waals]).all() for x in data)
+
+
+def test_lines_find_their_levels_by_energy_and_the_others_are_listed():
+    table = LineTable(
+        species=np.array(["Mg 1", "Mg 1", "Mg 2"]),
+        number=np.array([12, 12, 12]),
+        ion=np.array([1, 1, 2]),
+        wavelength=np.array([5528.405, 5711.088, 5528.0]),
+        excitation=np.array([4.346, 4.346, 0.0]),
+        log_gf=np.zeros(3),
+        radiative=np.zeros(3),
+        stark=np.zeros(3),
+        waals=np.zeros(3),
+    )
+    levels = [
+        Level("3s2 1S", 0.0),
+        Level("3s3p 1P", 35051.27),
+        Level("3s4d 1D", 53134.64),
+        Level("5"),
+        Level("ion", 61671.0, 2, 1),
+    ]
+    found = match_lines(table, levels)
+    np.testing.assert_array_equal(found.lower, [1, 1, 4])
+    np.testing.assert_array_equal(found.upper, [2, -1, -1])
+    np.testing.assert_array_equal(found.in_lte, [1, 2])

@@ -25,6 +25,7 @@ WEAKEST_LINE = 1e-3
 """Oscillator strength below which a line is left out of the radiative rates (its collisions stay)."""
 _STRONG = 0.1  # oscillator strength from which on a line gets many points and wide wings
 _LIGHT_CM, _PER_CM_IN_EV, _MEGABARN = 2.99792458e10, 1.239841984e-4, 1e-22  # m2
+_TABULATED = 100  # what TLUSTY adds to the number of points of a cross-section
 _ABOVE_THRESHOLD = 1.0  # of log10 frequency: no photons matter beyond
 _POINTS = 40  # a continuum
 _ION_WEIGHT = 2.0  # Ca II 4s 2S
@@ -65,11 +66,11 @@ def _level(line: str) -> tuple[float, float, str]:
 
 
 def _continua(lines: list[str]) -> Iterator[tuple[int, tuple[NDArray, NDArray]]]:
-    """Level, ion, mode, points; then log10 (frequency / threshold) and log10 (cross-section / 1e-18 cm2)."""
+    """Level, ion, mode, 100 + points; then log10 (frequency / threshold) and log10 (cross-section / 1e-18 cm2)."""
     at = 0
     while at < len(lines):
         words = lines[at].split()
-        n, values, at = int(words[3]), [], at + 1
+        n, values, at = int(words[3]) - _TABULATED, [], at + 1
         while len(values) < 2 * n:
             values += [float(word) for word in lines[at].split()]
             at += 1

@@ -24,6 +24,7 @@ REFERENCE_NM = 500.0
 _N_ANGLES = 3
 _MOST_ITERATIONS = 400
 _LARGEST_CHANGE = 1e-3  # of a population in one iteration, at which it stops
+_NG = (2, 4, 5)  # order, period and delay of Ng's acceleration: halves the iterations
 _ATOMIC_MASS, _BOLTZMANN = 1.66053907e-24, 1.380649e-16  # cgs
 _OPACITY_ATOMS = ("H_6", "He", "C", "N", "O", "Na", "Mg", "Al", "Si", "S", "Ca", "Fe")
 """RH's atoms whose photoionisation makes the continuous opacity, in LTE."""
@@ -85,7 +86,9 @@ def solve(
     wanted = np.append(air_to_vacuum_nm(lines), REFERENCE_NM)
     spectrum = atoms.compute_wavelength_grid(extraWavelengths=wanted)
     scale = haze_scale(physics.blanketing, model.teff, float(labels[2]))
-    context = lw.Context(atmosphere, spectrum, pops, backgroundProvider=_background(scale))
+    context = lw.Context(
+        atmosphere, spectrum, pops, ngOptions=lw.NgOptions(*_NG), backgroundProvider=_background(scale)
+    )
     iterations = lw.iterate_ctx_se(context, NmaxIter=_MOST_ITERATIONS, popsTol=_LARGEST_CHANGE, JTol=1.0, quiet=True)
     state = pops.atomicPops[element]
     b = np.array(state.n) / np.array(state.nStar)
