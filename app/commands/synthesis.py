@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cinn_core.synthesis.engine import Engine
     from cinn_core.synthesis.grid import Progress
+    from cinn_core.synthesis.inputs import OwnInputs
 
 EngineOption = Annotated[
     Literal["turbospectrum", "pysme"],
@@ -33,28 +34,49 @@ TurbospectrumOption = Annotated[
         help="Folder with babsma_lu, bsyn_lu and DATA; else $KIEL_TURBOSPECTRUM, else build/turbospectrum.",
     ),
 ]
+LinesOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Line list of your own in Turbospectrum's format or VALD's (air); may be repeated, replaces all but hydrogen.",
+    ),
+]
 
 
 def synthesise(
-    labels: Annotated[
-        str, typer.Option(metavar="NAME=VALUE,…", help="teff and logg; feh, vmic, c_fe, … where not 0 (vmic: not 1).")
-    ],
     out: Annotated[Path, typer.Option(metavar="FILE.fits|.csv", help="Where the spectrum goes.")],
+    labels: Annotated[
+        str | None,
+        typer.Option(metavar="NAME=VALUE,…", help="teff and logg; feh, vmic, c_fe, … where not 0 (vmic: not 1)."),
+    ] = None,
+    atmosphere: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.mod", help="Model atmosphere of MARCS; teff, logg and feh are its own unless given."
+        ),
+    ] = None,
+    lines: LinesOption = None,
     engine: EngineOption = "turbospectrum",
     data: DataOption = None,
     turbospectrum: TurbospectrumOption = None,
 ) -> None:
     """The spectrum of one star by physical synthesis: R = 60 000, air wavelengths, no rotation."""
     from cinn_core.synthesis.engine import grid_wavelength, labels_from, to_grid
+    from cinn_core.synthesis.inputs import OwnInputs
+    from cinn_core.synthesis.marcs import parameters_of, read_marcs
     from cinn_core.synthesis.output import require_suffix, write_synthesis
 
     from .terminal import progress
 
-    star = labels_from(parse_labels(labels))
+    inputs = OwnInputs(tuple(lines or ()), atmosphere)
+    if labels is None and atmosphere is None:
+        raise DataError("Which star? Name its labels, --labels teff=5777,logg=4.44, or a model with --atmosphere.")
+    own = parameters_of(read_marcs(atmosphere)) if atmosphere else {}
+    star = labels_from(own | (parse_labels(labels) if labels else {}))
     require_suffix(out)
     require_folder_of(out)
-    with engine_opener(engine, data, turbospectrum) as open_engine, progress() as report:
-        report("Synthesising with Turbospectrum")
+    with engine_opener(engine, data, turbospectrum, inputs) as open_engine, progress() as report:
+        report("Synthesising")
         code = open_engine()
         flux = to_grid(*code.synthesise(star))
     write(lambda: write_synthesis(out, star, grid_wavelength(), flux, code.provenance), out)
@@ -67,15 +89,17 @@ def grid(
     ],
     stars: Annotated[int, typer.Option(min=1, help="Stars of this seed that the file is to hold.")] = 1000,
     processes: Annotated[int, typer.Option(min=1, help="Stars synthesised at the same time.")] = 1,
+    lines: LinesOption = None,
     engine: EngineOption = "turbospectrum",
     data: DataOption = None,
     turbospectrum: TurbospectrumOption = None,
 ) -> None:
     """Synthetic spectra of stars drawn from the prior, in the format that `kiel train emulator` reads; resumable."""
     from cinn_core.synthesis.grid import failures_of, make_grid
+    from cinn_core.synthesis.inputs import OwnInputs
 
     require_folder_of(out)
-    with engine_opener(engine, data, turbospectrum) as open_engine:
+    with engine_opener(engine, data, turbospectrum, OwnInputs(tuple(lines or ()))) as open_engine:
         final = make_grid(out, seed, stars, open_engine, processes, _print_progress)
     if final.failed:
         typer.echo(f"{final.failed} stars failed; they are listed in {failures_of(out)}")
@@ -122,7 +146,7 @@ def evaluate_synthesis(
     worst = worst_lines(rows, shared.wavelength, all_lines(_data_folder(data)))
     typer.echo("largest mean |difference| at R = 20 000")
     for line in worst:
-        typer.echo(f"{line.wavelength:9.2f} Å {100 * line.mean_difference:6.2f} %  {line.species:6s} {line.reason}")
+        typer.echo(f"{line.wavelength:9.2f} Å {100 * line.mean_difference:6.2f} %  {line.species:14s} {line.reason}")
     plain = [{name: value for name, value in vars(row).items() if name != "difference"} for row in rows]
     write_json({**summary, "worst_lines": [vars(line) for line in worst], "stars": plain}, json)
 
@@ -152,19 +176,24 @@ def _data_folder(option: Path | None) -> Path:
 
 
 @contextmanager
-def engine_opener(engine: str, data: Path | None, programs: Path | None) -> Iterator[Callable[[], Engine]]:
+def engine_opener(
+    engine: str, data: Path | None, programs: Path | None, inputs: OwnInputs | None = None
+) -> Iterator[Callable[[], Engine]]:
     """What makes the engine, here and in other processes; unpacked line lists lie there for as long as the context."""
     folder = _data_folder(data)
+    from cinn_core.synthesis.inputs import NO_INPUTS
+
+    inputs = inputs or NO_INPUTS
     if engine == "pysme":
         from cinn_core.synthesis.pysme import open_pysme
 
-        yield partial(open_pysme, folder)
+        yield partial(open_pysme, folder, inputs)
         return
     from cinn_core.synthesis.turbospectrum import find_programs, open_turbospectrum
 
     found = find_programs(programs)
     with tempfile.TemporaryDirectory(prefix="kiel-lines-") as scratch:
-        yield partial(open_turbospectrum, found, folder, Path(scratch))
+        yield partial(open_turbospectrum, found, folder, Path(scratch), inputs)
 
 
 def _print_progress(progress: Progress) -> None:

@@ -13,13 +13,15 @@ from scipy.ndimage import gaussian_filter1d
 
 from ..instrument import MODEL_FWHM_KMS, RESOLVING_POWER, fwhm_kms
 from ..training.grid_data import Grid, synthesis_labels
+from .abundances import SOLAR_ABUNDANCES
 from .engine import GRID_STEP_KMS, Engine, to_grid
 from .line_lists import LineTable
 
 _FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
-_ATTRIBUTED_ANGSTROM, _APART_ANGSTROM = 0.2, 1.0
+_REACH_ANGSTROM, _APART_ANGSTROM, _CORE_ANGSTROM = 2.0, 1.0, 0.12
 _HALPHA, _HALPHA_REACH = 6562.8, 15.0
 _THETA = 1.0  # 5040 K / T at which lines are ranked by strength
+_MOLECULE_DENSITY = {"MgH": 3.5, "C2": 2.5, "CN": 3.0}  # as A(X), about those of the Sun's line-forming layers
 
 
 @dataclass(frozen=True)
@@ -90,16 +92,25 @@ def worst_lines(rows: Sequence[Agreement], wavelength: NDArray, lines: LineTable
 
 
 def _attributed(at: float, lines: LineTable) -> tuple[str, str]:
-    """The strongest line near a wavelength, and what is known to differ between codes there."""
+    """The line with the largest opacity at a wavelength, core or wing, and what is known to differ between codes there."""
     if abs(at - _HALPHA) < _HALPHA_REACH:
         return "H I", "hydrogen: tables of Stark and self-broadening of its own in each code"
-    near = lines.between(at - _ATTRIBUTED_ANGSTROM, at + _ATTRIBUTED_ANGSTROM)
+    near = lines.between(at - _REACH_ANGSTROM, at + _REACH_ANGSTROM)
     if not len(near):
         return "", "continuum"
-    strongest = int(np.argmax(near.log_gf - _THETA * near.excitation))
-    species = str(near.species[strongest])
-    if species.split()[0] in ("MgH", "C2", "CN"):
+    molecule = [species.split()[0] for species in near.species]
+    amount = [
+        _MOLECULE_DENSITY.get(name, SOLAR_ABUNDANCES.get(int(number), 0.0))
+        for name, number in zip(molecule, near.number, strict=True)
+    ]
+    distance = near.wavelength - at
+    opacity = near.log_gf + amount - _THETA * near.excitation - np.log10(distance**2 + _CORE_ANGSTROM**2)
+    first = int(np.argmax(opacity))
+    species = f"{near.species[first]} {near.wavelength[first]:.2f}"
+    if molecule[first] in _MOLECULE_DENSITY:
         return species, "molecule: dissociation energy and partition functions of its own in each code"
-    if near.waals[strongest] == 0:
+    if abs(distance[first]) > _CORE_ANGSTROM:
+        return species, "wing: broadening by collisions with hydrogen and helium of its own in each code"
+    if near.waals[first] == 0:
         return species, "no van der Waals constant in the list: Unsöld's approximation, here without the list's factor"
-    return species, "ionisation and partition functions, treatment of deep layers"
+    return species, "core: ionisation and partition functions, and the layers high up, of its own in each code"

@@ -34,14 +34,26 @@ class Tables:
 
 
 @dataclass(frozen=True, eq=False)
+class Sphere:
+    """What makes a model spherical: its radius [cm] at Rosseland optical depth 1, and the heights (n,) [cm] above it."""
+
+    radius: float
+    height: NDArray
+
+
+@dataclass(frozen=True, eq=False)
 class Atmosphere:
-    """One model: log_tau (n,) and columns (n, 5) linear: RHOX [g/cm2], T [K], Pgas [dyn/cm2], Ne [1/cm3], kappa [cm2/g]."""
+    """One model: log_tau (n,) and columns (n, 5) linear: RHOX [g/cm2], T [K], Pgas [dyn/cm2], Ne [1/cm3], kappa [cm2/g].
+
+    Plane-parallel where there is no sphere.
+    """
 
     teff: float
     logg: float
     metallicity: float
     log_tau: NDArray
     columns: NDArray
+    sphere: Sphere | None = None
 
 
 @dataclass(frozen=True, eq=False)

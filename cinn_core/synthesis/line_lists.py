@@ -32,6 +32,10 @@ _SHARES: dict[str, float] = {
 """Terrestrial shares of the isotopes that have lines of their own (Asplund et al. 2009, Table 3)."""
 
 
+_UNSOELD_FACTOR, _RADIATIVE, _WEIGHT = 2.5, 1e5, 1.0
+"""What Turbospectrum's lists say where a constant is unknown; the upper level's weight serves its broadening alone."""
+
+
 @dataclass(frozen=True, eq=False)
 class LineTable:
     """Lines by wavelength: species (n,) as "Fe 1", number (n,) atomic number, 1 for molecules, ion (n,) from 1.
@@ -81,7 +85,7 @@ def read_lines(path: Path) -> LineTable:
     Hydrogen is left out: engines have profiles of their own for it. Raises DataError for what is neither.
     """
     text = _text(path)
-    header = next((line for line in text.splitlines()[:5] if "WL_" in line), None)
+    header = _vald_header(text)
     try:
         rows = _turbospectrum(text.splitlines()) if header is None else _vald(text.splitlines(), header, path)
     except (ValueError, IndexError) as error:
@@ -90,6 +94,37 @@ def read_lines(path: Path) -> LineTable:
     if not rows:
         raise DataError(f"{path.name} holds no lines; needed is a line list of Turbospectrum or VALD.")
     return joined([LineTable(*(np.array(column) for column in zip(*rows, strict=True)))])
+
+
+def turbospectrum_list(path: Path) -> str:
+    """The text of a line list as Turbospectrum reads it: as it is, or made from VALD's.
+
+    Raises DataError for what is neither.
+    """
+    lines = read_lines(path)
+    text = _text(path)
+    if _vald_header(text) is None:
+        return text
+    codes = {name: f"{code:04d}.000000" for code, name in MOLECULES.items()}
+    out: list[str] = []
+    for species in dict.fromkeys(lines.species.tolist()):
+        block = lines._select(lines.species == species)
+        symbol, ion = species.split()
+        code = codes.get(symbol, f"{SYMBOLS.index(symbol) + 1 if symbol in SYMBOLS else 0:4d}.000")
+        out += [f"'{code:<20s}' {ion:>4s} {len(block):8d}", f"'{species}'"]
+        for wavelength, excitation, log_gf, radiative, stark, waals in zip(
+            block.wavelength, block.excitation, block.log_gf, block.radiative, block.stark, block.waals, strict=True
+        ):
+            damping = waals or _UNSOELD_FACTOR
+            rate = 10**radiative if radiative else _RADIATIVE
+            row = f"{wavelength:10.4f} {excitation:7.4f} {log_gf:7.3f} {damping:9.3f} {_WEIGHT:5.1f} {rate:9.2E}"
+            out.append(row + (f" {stark:7.3f}" if symbol in SYMBOLS else "") + " 'x' 'x' 0.0 1.0")
+    return "\n".join(out) + "\n"
+
+
+def _vald_header(text: str) -> str | None:
+    """The line that names VALD's columns."""
+    return next((line for line in text.splitlines()[:5] if "WL_" in line), None)
 
 
 def _text(path: Path) -> str:

@@ -1,12 +1,14 @@
 """PySME as an engine: the SME library that `pip install pysme-astro` brings, in this process, on the same atmospheres and lines.
 
-Valenti & Piskunov (1996), Wehrhahn et al. (2023). LTE, plane-parallel. Its equation of state finds the electron density
+Valenti & Piskunov (1996), Wehrhahn et al. (2023). LTE. Its equation of state finds the electron density
 for the abundances given. Hydrogen has SME's own Stark profiles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,9 @@ from ..training.grid_data import CALIBRATED
 from .abundances import SOLAR_ABUNDANCES, abundances, metallicity
 from .atmosphere import Atmosphere, Atmospheres, load_atmospheres
 from .engine import GRID_WINDOWS, MARGIN_ANGSTROM, describe
+from .inputs import NO_INPUTS, OwnInputs
 from .line_lists import LineTable, joined, read_lines
+from .marcs import MarcsModel, read_marcs
 
 LINE_LISTS = ("atoms.list", "C2.list", "MgH.list", "CN.list")
 STEP_ANGSTROM = 0.025
@@ -30,6 +34,7 @@ _BOLTZMANN, _ATOMIC_MASS = 1.380649e-16, 1.66053907e-24  # cgs
 _MEAN_WEIGHT = 1.29  # atomic masses a nucleus of solar composition; hydrogen and helium make it
 _OPACITIES = np.array([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 0, 0, 0, 0])  # ATLAS9's switches
 _USE_ALL_OF_THE_EQUATION_OF_STATE = 7
+_NO_STARK = -30.0  # log gamma_4
 _HALPHA = ("H 1", 1, 1, 6562.797, 10.1988, 0.710, 8.766, 2.0, 3.0)  # damping columns hold the two levels
 
 
@@ -38,7 +43,7 @@ class PySME:
     """The engine: the library's handle, atmospheres, and lines with Halpha."""
 
     library: Any
-    atmospheres: Atmospheres
+    atmospheres: Atmospheres | MarcsModel
     lines: LineTable
     provenance: Mapping[str, str]
     linelist: str = CALIBRATED
@@ -53,7 +58,7 @@ class PySME:
         cosines, weights = np.polynomial.legendre.leggauss(_N_ANGLES)
         cosines, weights = 0.5 * (cosines + 1), 0.5 * weights * 0.5 * (cosines + 1)
         pieces = []
-        with self.library.session() as library:
+        with _scratch_folder(), self.library.session() as library:
             for low, high in GRID_WINDOWS:
                 first, last = low - MARGIN_ANGSTROM, high + MARGIN_ANGSTROM
                 wavelength = np.arange(first, last + STEP_ANGSTROM / 2, STEP_ANGSTROM)
@@ -79,6 +84,8 @@ def atmosphere_for_sme(model: Atmosphere) -> dict[str, Any]:
     """A model atmosphere by the names that SME gives its columns: particle densities [1/cm3], density [g/cm3]."""
     rhox, temperature, pressure, electrons, _ = model.columns.T
     nuclei = pressure / (_BOLTZMANN * temperature) - electrons
+    sphere = model.sphere
+    shape = {"geom": "SPH", "radius": sphere.radius, "height": sphere.height} if sphere else {"geom": "PP"}
     return {
         "depth": "RHOX",
         "RHOX": rhox,
@@ -88,7 +95,7 @@ def atmosphere_for_sme(model: Atmosphere) -> dict[str, Any]:
         "rho": nuclei * _MEAN_WEIGHT * _ATOMIC_MASS,
         "wlstd": 5000.0,
         "opflag": _OPACITIES,
-        "geom": "PP",
+        **shape,
     }
 
 
@@ -112,24 +119,45 @@ class _SmeLines(dict[str, Any]):
 
 
 def _as_sme(lines: LineTable) -> _SmeLines:
+    """Lines as SME takes them. Where the list has no Stark broadening there is none: SME would estimate its own."""
+    stark = np.where(lines.stark == 0, _NO_STARK, lines.stark)
     numbers = (lines.number, lines.ion, lines.wavelength, lines.excitation, lines.log_gf)
-    atomic = np.stack([*numbers, lines.radiative, lines.stark, lines.waals], 1).astype(float)
+    atomic = np.stack([*numbers, lines.radiative, stark, lines.waals], 1).astype(float)
     return _SmeLines(species=lines.species, ionization=lines.ion, atomic=atomic)
 
 
-def open_pysme(data: Path) -> PySME:
-    """The engine with the atmospheres and line lists of DATA/synthesis; DataError where they or the package are missing."""
+@contextmanager
+def _scratch_folder() -> Iterator[None]:
+    """A working directory of its own: SME lists the lines it leaves out in a file there."""
+    with tempfile.TemporaryDirectory(prefix="kiel-pysme-") as name, chdir(name):
+        yield
+
+
+def open_pysme(data: Path, inputs: OwnInputs = NO_INPUTS) -> PySME:
+    """The engine with the atmospheres and line lists of DATA/synthesis, or those of `inputs`.
+
+    Raises DataError where they or the package are missing.
+    """
     try:
         from pysme.sme_synth import SME_DLL
     except ImportError as error:
         raise DataError(
-            "PySME is not installed; `pip install pysme-astro` brings it, or choose Turbospectrum."
+            "PySME is not installed; `pip install 'kiel[synthesis]'` brings it, or choose Turbospectrum."
         ) from error
     halpha = LineTable(*(np.array([value]) for value in _HALPHA))
     library = SME_DLL()
-    provenance = {"engine": f"{library.SMELibraryVersion()}, LTE, plane-parallel, ATLAS9"}
-    lines = joined([all_lines(data).of(SOLAR_ABUNDANCES), halpha])
-    return PySME(library, load_atmospheres(data / "synthesis"), lines, provenance)
+    atmospheres = read_marcs(inputs.atmosphere) if inputs.atmosphere else load_atmospheres(data / "synthesis")
+    lines = joined([read_lines(path) for path in inputs.lines]) if inputs.lines else all_lines(data)
+    provenance = {"engine": f"{library.SMELibraryVersion()}, LTE, {inputs.described(atmospheres)}"}
+    if inputs.lines:
+        provenance["lines_sha256"] = inputs.digest()
+    return PySME(
+        library,
+        atmospheres,
+        joined([lines.of(SOLAR_ABUNDANCES), halpha]),
+        provenance,
+        inputs.line_names or CALIBRATED,
+    )
 
 
 def all_lines(data: Path) -> LineTable:

@@ -20,11 +20,15 @@ from ..training.grid_data import CALIBRATED
 from .abundances import abundances, metallicity
 from .atmosphere import Atmosphere, Atmospheres, load_atmospheres
 from .engine import GRID_WINDOWS, MARGIN_ANGSTROM, describe
+from .inputs import NO_INPUTS, OwnInputs, write_text
+from .line_lists import turbospectrum_list
+from .marcs import MarcsModel, read_marcs
 
 VARIABLE = "KIEL_TURBOSPECTRUM"
 PROGRAMS = ("babsma_lu", "bsyn_lu")
 ATOMS = "atoms.list"
-LINE_LISTS = (ATOMS, "C2.list", "MgH.list", "CN.list", "Hlinedata")
+HYDROGEN = "Hlinedata"
+LINE_LISTS = (ATOMS, "C2.list", "MgH.list", "CN.list", HYDROGEN)
 STEP_ANGSTROM = 0.025
 _OPACITY_MARGIN_ANGSTROM = 1.0
 _ISOTOPES = {3.006: 0.0759, 3.007: 0.9241, 6.012: 0.9893, 6.013: 0.0107}
@@ -33,14 +37,15 @@ _BESIDE_SOURCES = Path(__file__).resolve().parents[2] / "build" / "turbospectrum
 
 @dataclass(frozen=True, eq=False)
 class Turbospectrum:
-    """The engine: its programs and DATA, the atmospheres, and a folder that holds the unpacked LINE_LISTS."""
+    """The engine: its programs and DATA, the atmospheres, and a folder that holds the unpacked line lists."""
 
     programs: Path
-    atmospheres: Atmospheres
+    atmospheres: Atmospheres | MarcsModel
     lines: Path
     provenance: Mapping[str, str]
     timeout_s: float = 600.0
     linelist: str = CALIBRATED
+    line_files: tuple[str, ...] = LINE_LISTS
 
     def synthesise(self, labels: NDArray) -> tuple[NDArray, NDArray]:
         """Air wavelengths [Angstrom] (m,) of both windows with their margins, and flux over continuum (m,).
@@ -53,17 +58,30 @@ class Turbospectrum:
             folder = Path(name)
             (folder / "DATA").symlink_to(self.programs / "DATA")
             (folder / "lines").symlink_to(self.lines)  # Fortran holds short paths only
-            (folder / "m.mod").write_text(model_text(model))
-            windows = [self._window(labels, low, high, folder) for low, high in synthesis_windows()]
+            marcs = isinstance(self.atmospheres, MarcsModel)
+            text = self.atmospheres.text if isinstance(self.atmospheres, MarcsModel) else model_text(model)
+            (folder / "m.mod").write_text(text, encoding="latin-1")
+            windows = [
+                self._window(
+                    babsma_input(labels, low, high, marcs),
+                    bsyn_input(labels, low, high, self.line_files, model.sphere is not None),
+                    (low, high),
+                    folder,
+                    labels,
+                )
+                for low, high in synthesis_windows()
+            ]
         wavelength, flux = np.concatenate(windows, 1)
         return wavelength, flux
 
-    def _window(self, labels: NDArray, low: float, high: float, folder: Path) -> NDArray:
+    def _window(
+        self, opacity: str, spectrum: str, window: tuple[float, float], folder: Path, labels: NDArray
+    ) -> NDArray:
+        """Wavelength and flux (2, m) of one window from the inputs of the two programs."""
+        low, high = window
         result = folder / "o.spec"
         result.unlink(missing_ok=True)
-        for program, text in zip(
-            PROGRAMS, (babsma_input(labels, low, high), bsyn_input(labels, low, high)), strict=True
-        ):
+        for program, text in zip(PROGRAMS, (opacity, spectrum), strict=True):
             said = self._run(program, text, folder, labels)
         try:
             table = np.loadtxt(result, usecols=(0, 1)).T
@@ -104,12 +122,15 @@ def model_text(model: Atmosphere) -> str:
     return "\n".join([f"KURUCZ {len(model.columns)} 5000. {model.logg:.3f} 0 0.", *rows, ""])
 
 
-def babsma_input(labels: NDArray, low: float, high: float) -> str:
-    """Standard input of babsma_lu, which computes the continuous opacity 1 Angstrom beyond low..high [Angstrom]."""
+def babsma_input(labels: NDArray, low: float, high: float, marcs: bool = False) -> str:
+    """Standard input of babsma_lu, which computes the continuous opacity 1 Angstrom beyond low..high [Angstrom].
+
+    marcs: the model is a file of MARCS as it is.
+    """
     lines = [
         *_range(low - _OPACITY_MARGIN_ANGSTROM, high + _OPACITY_MARGIN_ANGSTROM),
         "'MODELINPUT:' 'm.mod'",
-        "'MARCS-FILE:' '.false.'",
+        f"'MARCS-FILE:' '{'.true.' if marcs else '.false.'}'",
         "'MODELOPAC:' 'o.opac'",
         *_composition(labels),
         "'XIFIX:' 'T'",
@@ -118,7 +139,9 @@ def babsma_input(labels: NDArray, low: float, high: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def bsyn_input(labels: NDArray, low: float, high: float) -> str:
+def bsyn_input(
+    labels: NDArray, low: float, high: float, line_files: tuple[str, ...] = LINE_LISTS, spherical: bool = False
+) -> str:
     """Standard input of bsyn_lu, which computes the spectrum from low to high [Angstrom]."""
     lines = [
         *_range(low, high),
@@ -130,9 +153,9 @@ def bsyn_input(labels: NDArray, low: float, high: float) -> str:
         *_composition(labels),
         f"'ISOTOPES : ' '{len(_ISOTOPES)}'",
         *(f"{isotope:.3f} {share:.4f}" for isotope, share in _ISOTOPES.items()),
-        f"'NFILES   :' '{len(LINE_LISTS)}'",
-        *(f"lines/{name}" for name in LINE_LISTS),
-        "'SPHERICAL:' 'F'",
+        f"'NFILES   :' '{len(line_files)}'",
+        *(f"lines/{name}" for name in line_files),
+        f"'SPHERICAL:' '{'T' if spherical else 'F'}'",
         *("30", "300.00", "15", "1.30"),
     ]
     return "\n".join(lines) + "\n"
@@ -169,18 +192,27 @@ def find_programs(option: Path | None = None) -> Path:
     return named.resolve()
 
 
-def open_turbospectrum(programs: Path, data: Path, scratch: Path) -> Turbospectrum:
-    """The engine, with the line lists of DATA/synthesis unpacked into the folder `scratch`.
+def open_turbospectrum(programs: Path, data: Path, scratch: Path, inputs: OwnInputs = NO_INPUTS) -> Turbospectrum:
+    """The engine, with the line lists of DATA/synthesis, or those of `inputs`, in the folder `scratch`.
 
     Raises DataError when a line list or the atmospheres are missing.
     """
     folder = data / "synthesis"
-    atmospheres = load_atmospheres(folder)
-    for name in LINE_LISTS:
-        _unpack(folder, name, scratch)
-    digest = hashlib.sha256((scratch / ATOMS).read_bytes()).hexdigest()
-    provenance = {"engine": "Turbospectrum 2020 (1.0.2), LTE, plane-parallel, ATLAS9", "atoms_sha256": digest}
-    return Turbospectrum(programs, atmospheres, scratch.resolve(), provenance)
+    atmospheres = read_marcs(inputs.atmosphere) if inputs.atmosphere else load_atmospheres(folder)
+    code = f"Turbospectrum 2020 (1.0.2), LTE, {inputs.described(atmospheres)}"
+    if not inputs.lines:
+        for name in LINE_LISTS:
+            _unpack(folder, name, scratch)
+        digest = hashlib.sha256((scratch / ATOMS).read_bytes()).hexdigest()
+        return Turbospectrum(programs, atmospheres, scratch.resolve(), {"engine": code, "atoms_sha256": digest})
+    _unpack(folder, HYDROGEN, scratch)
+    names = tuple(f"own-{i}.list" for i in range(len(inputs.lines)))
+    for name, path in zip(names, inputs.lines, strict=True):
+        write_text(scratch / name, turbospectrum_list(path))
+    provenance = {"engine": code, "lines_sha256": inputs.digest()}
+    return Turbospectrum(
+        programs, atmospheres, scratch.resolve(), provenance, linelist=inputs.line_names, line_files=(*names, HYDROGEN)
+    )
 
 
 def _unpack(folder: Path, name: str, scratch: Path) -> None:
