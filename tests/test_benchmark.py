@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from fake_benchmark import answer, entry, row
 
+from cinn_core.analyse import analyse
 from cinn_core.benchmark.document import to_json
 from cinn_core.benchmark.figures import figures_of, noisy, over_stars, repeats_of, star_means, trend_of
 from cinn_core.benchmark.index import IndexEntry, read_index
-from cinn_core.benchmark.measure import BenchmarkRow, differences, run_benchmark, z_scores
+from cinn_core.benchmark.measure import BenchmarkRow, differences, measure, run_benchmark, z_scores
 from cinn_core.benchmark.robustness import perturbations, shifts
 from cinn_core.errors import DataError, SpectrumError
 from cinn_core.literature import benchmarks, literature_for
@@ -84,13 +85,13 @@ def test_a_refused_file_keeps_its_reason_and_the_others_go_on(tmp_path):
     (tmp_path / "Sun.fits").touch()
     answers = iter([SpectrumError("This is an image of a cat."), answer({"teff": 5772.0})])
 
-    def measure(path):
+    def one(path):
         found = next(answers)
         if isinstance(found, Exception):
             raise found
         return found, None
 
-    rows = list(run_benchmark([entry(), entry("nothing"), entry()], tmp_path, measure))
+    rows = list(run_benchmark([entry(), entry("nothing"), entry()], tmp_path, one))
     assert rows[0].refusal == "This is an image of a cat."
     assert "not in" in rows[1].refusal
     assert rows[2].refusal is None
@@ -181,6 +182,16 @@ def test_map_minus_line_fit_compares_iron_and_ratios_with_the_lines():
     )
     expected = {"feh": 0.03, "mg_fe": 0.02, "ca_fe": 0.0, "a_li": 0.05}
     assert found.minus_lines == pytest.approx(expected)
+
+
+def test_benchmark_gives_the_numbers_and_flags_of_an_analysis(model, examples):
+    analysis = analyse(examples["solar-twin"], model, n_samples=256)
+    native, noisy = measure(examples["solar-twin"], model, n_samples=256, degrade_to=50.0, with_fit=True)
+    assert native.summary.targets == analysis.summary.targets
+    assert native.flags == analysis.flags
+    assert noisy.snr == (50.0, 50.0)
+    assert noisy.check.mean["map"] > native.check.mean["map"]
+    assert native.fitted[0] == pytest.approx(native.summary.targets["teff"].map, abs=100)
 
 
 def test_a_disturbance_is_measured_in_the_disturbed_interval():

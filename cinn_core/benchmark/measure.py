@@ -9,18 +9,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analyse import analyse
+from ..analyse import answer_flags
 from ..errors import DataError, KielError
 from ..explanation.line_fits import LineFits, fit_lines
+from ..explanation.resimulate import misfit, resimulate
 from ..forward_model.label_fit import fit_labels
 from ..forward_model.model_error import shipped_model_error
 from ..inference.infer import infer, observe
 from ..inference.projection import mask_projection
+from ..inference.reliability import reliability
 from ..inference.summary import summarise
 from ..inference.weighted import representatives
 from ..model import Model
+from ..preparation.fourmost import prepare
 from ..preparation.noise import degraded
 from ..prior import N_LABELS, N_TARGETS, from_z
+from ..readers import read
 from ..stages import FluxVector, PosteriorSamples, Status, Summary
 from ..targets import COLUMN, a_li
 from .bias import BiasCorrection, KnownAnswer
@@ -144,24 +148,33 @@ def measure(
 
     `with_fit`: the forward model is fitted, too. Raises KielError for a file that cannot be used.
     """
-    analysis = analyse(path, model, n_samples=n_samples, seed=seed)
-    vector = analysis.flux_vector
-    native = answer_of(vector, analysis.posterior, model, bias, analysis.flags)
+    vector = prepare(read(path), model.templates)
+    posterior, flags = judged(vector, model, n_samples, seed)
+    native = answer_of(vector, posterior, model, bias, flags)
     if with_fit:
         native = replace(native, fitted=fit_labels(vector, model.forward, shipped_model_error(), {}).labels)
     if degrade_to is None:
         return native, None
     flux, snr, step = degraded(np.nan_to_num(vector.flux), vector.snr, vector.noise_fwhm_kms, degrade_to, seed)
     noisy = replace(vector, flux=flux, snr=snr, steps=(*vector.steps, step))
-    posterior = posterior_of(noisy, model, n_samples, seed)
+    posterior, flags = judged(noisy, model, n_samples, seed)
     white = any(name.startswith("sigma_added") for name in step.numbers)
-    return native, answer_of(noisy, posterior, model, bias, analysis.flags, white=white)
+    return native, answer_of(noisy, posterior, model, bias, flags, white=white)
 
 
 def posterior_of(vector: FluxVector, model: Model, n_samples: int, seed: int) -> PosteriorSamples:
     """Posterior of a prepared spectrum."""
     seen = observe(vector, model, masked=mask_projection(model.projection, vector.good))
     return infer(seen, model, n_samples, seed)
+
+
+def judged(vector: FluxVector, model: Model, n_samples: int, seed: int) -> tuple[PosteriorSamples, tuple[str, ...]]:
+    """Posterior and flags of a prepared spectrum, those that `analyse` gives, without what only the page shows."""
+    seen = observe(vector, model, masked=mask_projection(model.projection, vector.good))
+    posterior = infer(seen, model, n_samples, seed)
+    at_mode = resimulate(vector, posterior, model.forward, model.projection, n_band=1)
+    is_far = reliability(vector, seen, posterior, model).is_far
+    return posterior, answer_flags(vector, posterior.rejected_fraction, misfit(vector, at_mode), is_far)
 
 
 def answer_of(
