@@ -69,4 +69,8 @@ def served(script: Path, folder: Path) -> Iterator[Server]:
         yield Server(address, server.pid, log, temporary)
     finally:
         server.terminate()
-        server.wait(20)
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:  # busy
+            server.kill()
+            server.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ def lesson(model):
     """The lines of a Sun before and after a lesson, by name."""
     spec = importlib.util.spec_from_file_location("lesson", BENCHMARK)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for it
     spec.loader.exec_module(module)
     steps = {lesson.name: lesson.steps for lesson in LESSONS}
     return lambda name: {c.window.name: c for c in module.changes(model.forward, steps[name])}
