@@ -20,9 +20,9 @@ from ..inference.answers import batches, posterior_z, shortest_intervals, sobol_
 from ..inference.network import N_TARGETS, Observation
 from ..inference.status import status_of
 from ..model import Model
-from ..prior import from_z, inside
+from ..prior import MAX_METALLICITY, from_z
 from ..stages import Status
-from ..targets import COLUMN, TARGET_NAMES
+from ..targets import COLUMN, TARGET_NAMES, effective_metallicity
 from ..training.bank import SHARD_STARS, make_shard
 from ..training.network import Stars, observe_stars
 
@@ -114,7 +114,7 @@ def calibrate(
     for some in batches(_to(seen, model.device)):
         for z in posterior_z(model, some, latent)[0].cpu().numpy().astype(float):
             samples = from_z(z)
-            good = inside(samples)
+            good = effective_metallicity(samples) <= MAX_METALLICITY
             z, samples = (z[good], samples[good]) if good.any() else (z, samples)
             ordered = np.sort(samples, 0)
             for mass, held in ((0.68, held68), (0.95, held95)):

@@ -26,7 +26,7 @@ QUICK_DRAWS = 2
 METAL_RICH = -2.5
 """[Fe/H] above which a star counts in the first of the two tables."""
 _RESAMPLES = 200
-_LIMIT_LATENTS = 256
+_LIMIT_LATENTS, _LIMIT_DRAWS = 256, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +34,9 @@ class Evaluation:
     """What the network answered on n test stars with d draws each.
 
     labels (n, d, 26); answers (n * d) and `prior_answers` (n), to the one more draw a star whose vbroad follows the
-    training prior, by S/N; limit68 and compressed_limit68 (n, d, 13), 68 % widths that the information of all pixels,
-    or of the coefficients alone, allows, by S/N; lithium_width (n,) [milli-Angstrom]; bound (13,) of Van Trees by S/N.
+    training prior, by S/N; limit68 and compressed_limit68 (n, 2, 13), for the first two draws of a star the 68 % widths
+    that the information of all pixels, or of the coefficients alone, allows, by S/N; lithium_width (n,)
+    [milli-Angstrom]; bound (13,) of Van Trees by S/N.
     """
 
     stars: HeldOutStars
@@ -75,7 +76,8 @@ def evaluate(
     stars = held_out_stars(model, grid, vbroad, realism, seed)
     pixels = held_out_pixels(model, grid, vbroad).reshape(-1, N_PIXELS) if paper else None
     progress("Information limit")
-    found = information(model.forward, model.projection, stars.labels[:, :-1].reshape(-1, stars.labels.shape[-1]))
+    at = stars.labels[:, : min(draws, _LIMIT_DRAWS)]
+    found = information(model.forward, model.projection, at.reshape(-1, at.shape[-1]))
     latent = sobol_latents(N_SAMPLES, seed).to(model.device)
     every, prior_draw, limit, compressed, bound = {}, {}, {}, {}, {}
     for snr in snrs:
@@ -86,8 +88,8 @@ def evaluate(
             answer = answer_all(model, observe_held_out(model, stars, snr, seed), latent)
         is_last = np.arange(len(answer.mode)) % (draws + 1) == draws
         every[snr], prior_draw[snr] = answer.rows(~is_last), answer.rows(is_last)
-        limit[snr] = limit_widths(found.z, found.pixels, snr, seed).reshape(len(grid), draws, N_TARGETS)
-        compressed[snr] = limit_widths(found.z, found.compressed, snr, seed).reshape(len(grid), draws, N_TARGETS)
+        limit[snr] = limit_widths(found.z, found.pixels, snr, seed).reshape(*at.shape[:2], N_TARGETS)
+        compressed[snr] = limit_widths(found.z, found.compressed, snr, seed).reshape(*at.shape[:2], N_TARGETS)
         bound[snr] = van_trees(found.pixels, snr)
     lithium = lithium_equivalent_width(model.forward, stars.labels[:, 0])
     return Evaluation(stars, every, prior_draw, limit, compressed, bound, lithium)

@@ -11,12 +11,13 @@ from scipy.ndimage import uniform_filter1d
 from torch import Tensor
 
 from ..model import Model
-from ..prior import from_z, inside
+from ..prior import MAX_METALLICITY, from_z, inside
+from ..targets import effective_metallicity
 from .infer import refine_modes
 from .network import N_TARGETS, Observation
 
 N_SAMPLES = 512
-_BATCH = 64
+_BATCH, _REFINED = 64, 1024
 _SMOOTHED_SHARE = 0.35
 
 
@@ -43,12 +44,15 @@ def sobol_latents(n: int, seed: int) -> Tensor:
 
 def answer_all(model: Model, seen: Observation, latent: Tensor) -> Answers:
     """Answers to n observations from the same latents (m, 13), the mode refined by gradient ascent."""
-    parts = []
+    parts, starts, conditions = [], [], []
     for some in batches(seen):
         z, density, condition = posterior_z(model, some, latent)
-        mode = refine_modes(model.network, z[torch.arange(len(z)), density.argmax(1)], condition)
-        parts.append(_reduce(from_z(mode.cpu().numpy()), z.cpu().numpy()))
-    return Answers(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Answers)))
+        starts.append(z[torch.arange(len(z)), density.argmax(1)])
+        conditions.append(condition)
+        parts.append(_reduce(z.cpu().numpy()))
+    rows = zip(torch.cat(starts).split(_REFINED), torch.cat(conditions).split(_REFINED), strict=True)
+    modes = np.concatenate([refine_modes(model.network, *some).cpu().numpy() for some in rows])
+    return Answers(from_z(modes), *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 @torch.no_grad()
@@ -65,13 +69,12 @@ def batches(seen: Observation) -> list[Observation]:
     return [Observation(*some) for some in zip(*(piece.split(_BATCH) for piece in pieces), strict=True)]
 
 
-def _reduce(mode: NDArray, z: NDArray) -> Answers:
-    """Answers from modes (n, 13) and samples (n, m, 13); samples outside the prior are left out, unless all are."""
-    labels = from_z(z.reshape(-1, N_TARGETS))
-    keep, labels = inside(labels).reshape(z.shape[:2]), labels.reshape(z.shape)
+def _reduce(z: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Median, intervals and full width of samples (n, m, 13); those outside the prior are left out, unless all are."""
+    labels = from_z(z.reshape(-1, N_TARGETS)).reshape(z.shape)
+    keep = effective_metallicity(labels) <= MAX_METALLICITY  # the one bound that prior coordinates leave
     keep[~keep.any(1)] = True
-    out = [_one(rows[kept]) for rows, kept in zip(labels, keep, strict=True)]
-    return Answers(mode, *(np.array(column) for column in zip(*out, strict=True)))
+    return _columns(labels, keep)
 
 
 def answers_of(labels: NDArray, log_density: NDArray) -> Answers:
@@ -79,8 +82,14 @@ def answers_of(labels: NDArray, log_density: NDArray) -> Answers:
     keep = inside(labels.reshape(-1, N_TARGETS)).reshape(labels.shape[:2])
     keep[~keep.any(1)] = True
     best = np.where(keep, log_density, -np.inf).argmax(1)
-    out = [_one(rows[kept]) for rows, kept in zip(labels, keep, strict=True)]
-    return Answers(labels[np.arange(len(labels)), best], *(np.array(column) for column in zip(*out, strict=True)))
+    return Answers(labels[np.arange(len(labels)), best], *_columns(labels, keep))
+
+
+def _columns(labels: NDArray, keep: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    median, interval68, interval95, full = zip(
+        *(_one(rows[kept]) for rows, kept in zip(labels, keep, strict=True)), strict=True
+    )
+    return np.array(median), np.array(interval68), np.array(interval95), np.array(full)
 
 
 def _one(labels: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
