@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from cinn_core.errors import SpectrumError
 from cinn_core.instrument import ARMS, SPEED_OF_LIGHT_KMS, WAVELENGTH, fwhm_kms
@@ -37,6 +38,32 @@ def test_line_of_the_native_instrument_gets_4most_width(power):
     x = (WAVELENGTH[near] - centre) / centre * SPEED_OF_LIGHT_KMS
     sigma = np.sqrt((depth * x**2).sum() / depth.sum() - (0.1 / centre * SPEED_OF_LIGHT_KMS) ** 2 / 12)
     assert sigma * FWHM_PER_SIGMA == pytest.approx(float(fwhm_kms(20_000)), rel=0.01)
+
+
+def blended_star(wave: np.ndarray, power: float, pixel: float = 0.0) -> np.ndarray:
+    """A star of some 1400 thermal lines (FWHM 4 km/s: vbroad 1) at a resolving power, in closed form; means over pixels where wide."""
+    random = np.random.default_rng(11)
+    flux = np.ones(wave.size)
+    for centre, depth in zip(random.uniform(5140, 6810, 1400), random.uniform(0.02, 0.5, 1400), strict=True):
+        sigma = np.hypot(4.0, float(fwhm_kms(power))) / FWHM_PER_SIGMA / SPEED_OF_LIGHT_KMS * centre
+        area = depth * 4.0 / FWHM_PER_SIGMA / SPEED_OF_LIGHT_KMS * centre
+        low, high = np.searchsorted(wave, (centre - 6 * sigma, centre + 6 * sigma))
+        x = wave[low:high] - centre
+        if pixel:
+            ends = ndtr((x + pixel / 2) / sigma) - ndtr((x - pixel / 2) / sigma)
+            flux[low:high] -= np.sqrt(2 * np.pi) * area * ends / pixel
+        else:
+            flux[low:high] -= area / sigma * np.exp(-0.5 * (x / sigma) ** 2)
+    return flux
+
+
+@pytest.mark.parametrize("power", [22_000.0, 28_000.0, 47_000.0, 80_000.0, 115_000.0])
+def test_blended_star_of_any_native_resolving_power_comes_to_20000_within_three_percent(power):
+    wave = np.arange(5140.0, 6810.0, 6000 / power / 3)
+    flux, good = to_instrument(wave, blended_star(wave, power), np.ones(wave.size, bool), power)
+    trial = np.arange(18_500, 21_600, 100)
+    misfit = [((blended_star(WAVELENGTH, p, 0.1) - flux)[good] ** 2).sum() for p in trial]
+    assert trial[int(np.argmin(misfit))] == pytest.approx(20_000, rel=0.03)
 
 
 def test_spectrum_of_4most_resolution_is_not_smoothed_and_a_lower_one_refused():

@@ -56,6 +56,10 @@ def read_text(data: bytes, name: str) -> Found:
 def _medium(columns: dict[str, NDArray]) -> Told | None:
     if "waveobs" in columns:
         return Medium.AIR, (Step("medium", "iSpec text (column waveobs) holds air wavelengths"),)
+    for medium, ending in ((Medium.AIR, "air"), (Medium.VACUUM, "vac")):
+        name = next((k for k in columns if re.match(WAVE, k) and k.endswith(ending)), None)
+        if name is not None:
+            return medium, (Step("medium", f"the wavelength column is called {name}: {medium.value}"),)
     return None
 
 
