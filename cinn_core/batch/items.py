@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from glob import glob
@@ -11,6 +12,7 @@ from astropy.io import fits
 
 from ..errors import DataError, KielError
 from ..readers import list_spectra
+from ..readers.common import DAMAGE
 from ..readers.hdf5 import MAGIC
 from ..readers.table import table_columns
 from .stacks import is_zarr, stack_length
@@ -100,7 +102,7 @@ def _of_file(path: Path) -> Iterator[Item]:
             yield from (Item(file, table[0], row) for row in range(table[1]))
             return
         choices = list_spectra(path) if path.stat().st_size < _SMALL or _may_hold_several(path) else ()
-    except (KielError, OSError):
+    except (KielError, *DAMAGE, fits.VerifyError):
         choices = ()
     if not choices:
         yield Item(file)
@@ -119,7 +121,7 @@ def _table_of_rows(path: Path) -> tuple[int, int] | None:
     with path.open("rb") as file:
         if file.read(6) != b"SIMPLE":
             return None
-    with fits.open(path, memmap=True) as hdus:
+    with warnings.catch_warnings(action="ignore"), fits.open(path, memmap=True) as hdus:
         for i, hdu in enumerate(hdus):
             if not isinstance(hdu, fits.BinTableHDU) or int(hdu.header["NAXIS2"]) < MANY_ROWS:
                 continue

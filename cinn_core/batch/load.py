@@ -6,6 +6,7 @@ import io
 import time
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +15,7 @@ from astropy.io import fits
 
 from ..errors import KielError, SpectrumError
 from ..readers import MAX_BYTES, read
+from ..readers.common import DAMAGE, in_words
 from ..stages import FluxVector, Spectrum
 from .items import Item, is_url
 from .stacks import read_stack, stack_length
@@ -31,8 +33,8 @@ def load(items: Sequence[Item]) -> list[Loaded]:
             out += _of_file(file, some)
         except KielError as problem:
             out += [problem] * len(some)
-        except (OSError, MemoryError) as problem:
-            out += [SpectrumError(f"{file} cannot be read ({problem}).")] * len(some)
+        except (*DAMAGE, fits.VerifyError, MemoryError) as problem:
+            out += [SpectrumError(f"{file} cannot be read ({in_words(problem)}).")] * len(some)
     return out
 
 
@@ -65,7 +67,7 @@ def _is_fits(path: Path) -> bool:
 def _table_rows(path: Path, items: list[Item]) -> list[Loaded]:
     """Rows of a table of stars: each is cut out as a file of its own and read like one; the table is opened once."""
     out: list[Loaded] = []
-    with fits.open(path, memmap=True) as hdus:
+    with warnings.catch_warnings(action="ignore"), fits.open(path, memmap=True) as hdus:
         for item in items:
             table = hdus[item.hdu]
             if not isinstance(table, fits.BinTableHDU):

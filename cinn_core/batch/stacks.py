@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, SpectrumError
 from ..instrument import ARMS, N_PIXELS, RESOLVING_POWER
+from ..readers.common import DAMAGE, in_words
 from ..readers.hdf5 import MAGIC
 from ..stages import FluxVector, Medium, Spectrum, Step
 
@@ -53,6 +54,8 @@ def read_stack(path: Path, rows: Sequence[int]) -> Iterator[Spectrum | FluxVecto
                 yield _prepared(store, path, row) if prepared else _raw(store, path, row)
             except SpectrumError as problem:
                 yield problem
+            except DAMAGE as problem:
+                yield SpectrumError(f"Row {row} of {path.name} is damaged ({in_words(problem)}).")
 
 
 def write_prepared_stack(path: Path, flux: NDArray, snr: NDArray, rv_kms: NDArray, names: Sequence[str]) -> None:
