@@ -12,13 +12,9 @@ from app import theme
 from app.visit import Visit
 
 SWITCH = {
-    "& .MuiToggleButton-root": {"color": f"{theme.css('muted')} !important", "textTransform": "none", "padding": "4px 10px"},
-    "& .MuiToggleButton-root.Mui-selected": {
+    "& .MuiToggleButton-root": {"color": theme.css("muted"), "textTransform": "none", "padding": "4px 10px"},
+    "& .MuiToggleButton-root[aria-pressed='true']": {  # by Mui-selected, Panel's own style would win
         "backgroundColor": f"{theme.css('chosen')} !important", "color": f"{theme.css('model')} !important", "fontWeight": 600,
-    },
-    "& .MuiButton-root": {"color": f"{theme.css('muted')} !important", "backgroundColor": "transparent !important"},
-    "& .MuiButton-root.MuiButton-contained": {
-        "backgroundColor": f"{theme.css('chosen')} !important", "color": f"{theme.css('model')} !important",
     },
 }  # fmt: skip
 """The look of a choice between two or three, in light and dark."""

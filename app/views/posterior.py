@@ -67,7 +67,7 @@ def posterior(visit: Visit) -> pn.Column:
     table = pn.widgets.Tabulator(
         pd.DataFrame(), disabled=True, show_index=False, layout="fit_columns", sizing_mode="stretch_width", margin=0,
         text_align=_ALIGN, header_align=_ALIGN, theme="simple", stylesheets=[TABLE_CSS], selectable=False, sortable=False,
-        widths={"quantity": 96, "mode": 48, "status": 92},
+        widths={"quantity": 90, "mode": 46, "status": 82},
     )  # fmt: skip
 
     def names() -> tuple[str, ...]:
