@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from cinn_core.forward_model.element_lines import grown_lines
 from cinn_core.forward_model.emulator import Emulator, load_emulator, save_emulator
 from cinn_core.prior import draw
-from cinn_core.targets import COLUMN, a_li
+from cinn_core.targets import COLUMN, SYNTHESIS_NAMES, a_li
 from cinn_core.training.emulator import EmulatorSettings, train_emulator
 from cinn_core.training.grid_data import FLUX_SCALE, Grid, synthesis_labels
 
@@ -84,3 +85,12 @@ def test_emulator_comes_back_from_disk_as_it_was(emulator: Emulator, tmp_path: P
     labels = torch.from_numpy(synthesis_labels(toy_grid(4, 6).labels)).float()
     assert card["physics"] == "toy"
     torch.testing.assert_close(again.flux(labels), emulator.flux(labels))
+
+
+def test_a_line_of_every_element_grows_with_its_abundance(model):
+    grown = grown_lines(model.forward)
+    assert {one.line.label for one in grown} == {
+        name for name in SYNTHESIS_NAMES if name == "feh" or name.endswith("_fe")
+    }
+    for one in grown:
+        assert (np.diff(one.depth) > 0).all(), one.line.species

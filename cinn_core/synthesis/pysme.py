@@ -34,7 +34,6 @@ _BOLTZMANN, _ATOMIC_MASS = 1.380649e-16, 1.66053907e-24  # cgs
 _MEAN_WEIGHT = 1.29  # atomic masses a nucleus of solar composition; hydrogen and helium make it
 _OPACITIES = np.array([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 0, 0, 0, 0])  # ATLAS9's switches
 _USE_ALL_OF_THE_EQUATION_OF_STATE = 7
-_NO_STARK = -30.0  # log gamma_4
 _HALPHA = ("H 1", 1, 1, 6562.797, 10.1988, 0.710, 8.766, 2.0, 3.0)  # damping columns hold the two levels
 
 
@@ -119,10 +118,8 @@ class _SmeLines(dict[str, Any]):
 
 
 def _as_sme(lines: LineTable) -> _SmeLines:
-    """Lines as SME takes them. Where the list has no Stark broadening there is none: SME would estimate its own."""
-    stark = np.where(lines.stark == 0, _NO_STARK, lines.stark)
     numbers = (lines.number, lines.ion, lines.wavelength, lines.excitation, lines.log_gf)
-    atomic = np.stack([*numbers, lines.radiative, stark, lines.waals], 1).astype(float)
+    atomic = np.stack([*numbers, lines.radiative, lines.stark, lines.waals], 1).astype(float)
     return _SmeLines(species=lines.species, ionization=lines.ion, atomic=atomic)
 
 
