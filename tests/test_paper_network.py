@@ -16,6 +16,7 @@ from cinn_core.instrument import N_PIXELS, pixel_sigma
 from cinn_core.prior import draw, inside
 from cinn_core.training.paper_network import (
     PaperSettings,
+    fill_pixel_bank,
     load_pixel_stars,
     noisy,
     paper_loss,
@@ -100,3 +101,17 @@ def test_the_papers_weights_are_refused_where_the_shipped_network_is_meant(train
 
     with pytest.raises(WeightsError, match="paper network"):
         load_network(trained)
+
+
+def test_its_stars_are_those_of_the_prior_with_the_continuum_at_one_and_are_made_once(model, tmp_path):
+    said: list[str] = []
+    settings = PaperSettings(stars=200)
+    paths = fill_pixel_bank(tmp_path, model.forward, model.templates, settings, said.append)
+    written = paths[0].stat().st_mtime_ns
+    again = fill_pixel_bank(tmp_path, model.forward, model.templates, settings, said.append)
+    assert again == paths
+    assert (len(paths), len(said), paths[0].stat().st_mtime_ns) == (1, 1, written)
+    stars = load_pixel_stars(paths)
+    assert inside(stars.labels).all()
+    assert stars.flux.shape == (len(stars.labels), N_PIXELS)
+    assert np.quantile(stars.flux.astype(float), 0.9) == pytest.approx(1, abs=0.02)
