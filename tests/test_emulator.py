@@ -14,6 +14,7 @@ from cinn_core.prior import draw
 from cinn_core.targets import COLUMN, SYNTHESIS_NAMES, a_li
 from cinn_core.training.emulator import EmulatorSettings, train_emulator
 from cinn_core.training.grid_data import FLUX_SCALE, Grid, synthesis_labels
+from cinn_core.training.learning_curve import CurvePoint, halving
 
 LITHIUM = (6705.5, 6710.2)
 SETTINGS = EmulatorSettings(
@@ -94,3 +95,8 @@ def test_a_line_of_every_element_grows_with_its_abundance(model):
     }
     for one in grown:
         assert (np.diff(one.depth) > 0).all(), one.line.species
+
+
+def test_error_that_falls_with_the_root_of_the_stars_is_called_so():
+    points = [CurvePoint(n, 0.1 / np.sqrt(n), 0.5 / np.sqrt(n), 0.2 / np.sqrt(n)) for n in (472, 944, 1888)]
+    assert halving(points) == pytest.approx(np.sqrt(0.5))

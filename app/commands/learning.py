@@ -134,9 +134,22 @@ def train_distance(network: NetworkOption = None, seed: SeedOption = 0) -> None:
 
 
 @evaluate.command("emulator")
-def evaluate_emulator(grid: GridOption = None, data: DataOption = None, json: JsonOption = None) -> None:
+def evaluate_emulator(
+    grid: GridOption = None,
+    learning_curve: Annotated[
+        bool,
+        typer.Option(
+            "--learning-curve", help="Instead: train afresh on a quarter, half and all of DATA/grid's training stars."
+        ),
+    ] = False,
+    data: DataOption = None,
+    json: JsonOption = None,
+) -> None:
     """The emulator against physical synthesis: flux errors by line and by region of the Kiel diagram."""
     require_folder_of(json)
+    if learning_curve:
+        write_json(_learning_curve(held_out(grid, data), data), json)
+        return
     from cinn_core.forward_model.evaluate_emulator import emulator_figures
     from cinn_core.model import load_forward
 
@@ -146,6 +159,26 @@ def evaluate_emulator(grid: GridOption = None, data: DataOption = None, json: Js
     figures = emulator_figures(load_forward(), stars)
     print_emulator_figures(figures)
     write_json(figures, json)
+
+
+def _learning_curve(stars: Grid, data: Path | None) -> dict[str, object]:
+    """Prints how the emulator's error on some stars falls with the number it learned from; the figures by name."""
+    from cinn_core.data import data_directory
+    from cinn_core.training.grid_data import calibrated_files, read_grid
+    from cinn_core.training.learning_curve import halving, learning_curve
+
+    folder = data_directory(data)
+    if folder is None:
+        raise DataError("There is no data folder with grids; name one with --data or KIEL_DATA.")
+    typer.echo("  stars  median |Δflux|  99th percentile     rms")
+    points = []
+    for point in learning_curve(read_grid(calibrated_files(folder)), stars):
+        points.append(point)
+        figures = f"{100 * point.median_abs:14.3f} % {100 * point.p99_abs:14.2f} % {100 * point.rms:8.3f} %"
+        typer.echo(f"{point.stars:7d}{figures}")
+    factor = halving(points)
+    typer.echo(f"Twice the stars make the median error {factor:.2f} times as large")
+    return {"learning_curve": [vars(point) for point in points], "factor_for_twice_the_stars": factor}
 
 
 def held_out(files: list[Path] | None, data: Path | None) -> Grid:

@@ -25,17 +25,9 @@ _MAD_TO_SIGMA = 1.4826
 
 def emulator_figures(forward: ForwardModel, grid: Grid) -> dict[str, object]:
     """Flux errors of the emulator at R = 20 000, vbroad 5 km/s, in the JSON of `kiel evaluate emulator`."""
-    labels = grid.labels.copy()
-    labels[:, COLUMN["vbroad"]] = VBROAD_KMS
-    error = np.empty((len(grid), N_PIXELS), np.float32)
-    truth = np.empty_like(error)
-    for i in range(0, len(grid), _BATCH):
-        part = slice(i, i + _BATCH)
-        truth[part] = synthesis_at_instrument(forward, grid.select(np.arange(len(grid))[part]), labels[part])
-        error[part] = forward.flux(labels[part]) - truth[part]
+    labels, error = at_vbroad(grid), flux_errors(forward, grid)
     steps = label_steps(forward, labels, -error)
-    teff, feh = labels[:, COLUMN["teff"]], labels[:, COLUMN["feh"]]
-    core = (teff > 4100) & (teff < 7000) & (feh > -2.5)
+    core = well_covered(labels)
     lines = [(f"{line.species} {line.wavelength:.3f}", line.wavelength) for line in diagnostic_lines()]
     pixels = {name: int(np.argmin(np.abs(WAVELENGTH - at))) for name, at in lines}
 
@@ -60,6 +52,30 @@ def emulator_figures(forward: ForwardModel, grid: Grid) -> dict[str, object]:
         if chosen.sum() >= 3:
             regions.append({"name": name, **figures(chosen)})
     return {**figures(core), "regions": regions}
+
+
+def at_vbroad(grid: Grid) -> NDArray:
+    """Labels (n, 26) of a grid's stars with the vbroad at which the emulator is judged."""
+    labels = grid.labels.copy()
+    labels[:, COLUMN["vbroad"]] = VBROAD_KMS
+    return labels
+
+
+def flux_errors(forward: ForwardModel, grid: Grid) -> NDArray:
+    """Emulator - synthesis (n, N_PIXELS) as fractions of the continuum at R = 20 000, vbroad 5 km/s."""
+    labels = at_vbroad(grid)
+    error = np.empty((len(grid), N_PIXELS), np.float32)
+    for i in range(0, len(grid), _BATCH):
+        part = slice(i, i + _BATCH)
+        truth = synthesis_at_instrument(forward, grid.select(np.arange(len(grid))[part]), labels[part])
+        error[part] = forward.flux(labels[part]) - truth
+    return error
+
+
+def well_covered(labels: NDArray) -> NDArray:
+    """The stars (n,) that the headline figures count: 4100-7000 K, [Fe/H] > -2.5."""
+    teff, feh = labels[:, COLUMN["teff"]], labels[:, COLUMN["feh"]]
+    return (teff > 4100) & (teff < 7000) & (feh > -2.5)
 
 
 def label_steps(forward: ForwardModel, labels: NDArray, missing: NDArray) -> NDArray:
