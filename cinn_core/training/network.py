@@ -18,7 +18,7 @@ from torch import Tensor
 from ..inference.network import Architecture, Network, Observation
 from ..inference.projection import Projection
 from ..instrument import ARMS, MAX_SNR, MIN_SNR, pixel_sigma
-from ..model import save_network
+from ..model import load_network, save_network
 from .bank import Shard, load_shard
 from .checkpoint import load_checkpoint, save_checkpoint
 
@@ -163,8 +163,10 @@ def train_network(
     optimiser = make_optimiser(network, settings)
     best_file, curve, checkpoint = run / "network.safetensors", run / "curve.csv", run / "checkpoint.safetensors"
     both = {"network": network, "average": average}
-    done, best = load_checkpoint(checkpoint, both, optimiser) or (0, math.inf)
-    step = int(done)
+    step = int((load_checkpoint(checkpoint, both, optimiser) or (0,))[0])
+    best = math.inf
+    if step and best_file.exists():  # its loss on the stars held out now: a bank may have grown since
+        best = validation_loss(load_network(best_file)[1], held_out, settings)
     progress(f"{len(stars) * stars.z.shape[1]} stars, starting at step {step} of {settings.steps}")
     began, losses = time.monotonic(), list[float]()
     while step < settings.steps:
@@ -181,7 +183,7 @@ def train_network(
                 best = validation
                 training = {"settings": asdict(settings), "stars": len(stars) * stars.z.shape[1], "steps": step}
                 save_network(projection, average, best_file, card | {"training": training, "validation": best})
-            save_checkpoint(checkpoint, both, optimiser, (step, best))
+            save_checkpoint(checkpoint, both, optimiser, (step,))
     return best_file
 
 
