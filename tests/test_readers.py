@@ -11,6 +11,8 @@ from synthetic import fits_bytes, image_hdu
 
 from cinn_core.errors import SpectrumError
 from cinn_core.readers import read
+from cinn_core.readers.common import Pixels
+from cinn_core.readers.orders import merge_orders
 from cinn_core.stages import Medium
 
 N = 4000
@@ -121,6 +123,19 @@ def test_eso_table_takes_flux_and_error_of_one_namespace_and_its_ucd_says_air_or
     )
 
 
+def test_of_two_wavelength_columns_the_one_that_names_its_medium_is_taken():
+    columns = [("wavelength", WAVE + 1.5), ("wavelength_air", WAVE), ("flux", FLUX)]
+    spectrum = read(fits_bytes(fits.PrimaryHDU(), table_hdu(columns, one_row=False)), "espresso_s1d.fits")
+    assert spectrum.medium is Medium.AIR
+    assert np.allclose(spectrum.wavelength, WAVE)
+
+
+def test_harps_n_is_known_by_its_instrument_name():
+    spectrum = read(fits_bytes(image_hdu(FLUX, CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1.0, INSTRUME="HARPN")), "s1d_A.fits")
+    assert spectrum.medium is Medium.AIR
+    assert spectrum.resolving_power == 115_000
+
+
 def test_4most_level_1_table_is_read_with_its_quality_flags():
     quality = np.zeros(N)
     quality[100:110] = 4
@@ -216,6 +231,16 @@ def test_overlapping_orders_with_blaze_join_into_one_flat_spectrum():
     assert np.all(np.diff(spectrum.wavelength) > 0)
     continuum = spectrum.flux[np.abs(spectrum.wavelength % 10 - 5) > 2]
     assert np.percentile(np.abs(continuum - 1), 95) < 0.02
+
+
+@pytest.mark.parametrize("damaged", [np.nan, np.inf, 1e30, -5.0])
+def test_damaged_wavelength_in_an_order_costs_that_pixel_alone(damaged):
+    waves = [5200 + 0.05 * np.arange(1500), 5270 + 0.05 * np.arange(1500)]
+    waves[1][700] = damaged
+    pixels, _ = merge_orders([Pixels(w, np.full(w.size, 50.0), None, np.ones(w.size, bool)) for w in waves])
+    assert pixels.wavelength.size > 2600
+    assert np.isfinite(pixels.wavelength).all()
+    assert np.allclose(pixels.flux[pixels.good], 1, atol=0.02)
 
 
 def test_order_that_ends_in_noise_keeps_its_light():

@@ -58,6 +58,41 @@ def test_spectra_in_extensions_are_named_and_chosen():
         read(data, "two.fits", hdu=0)
 
 
+def arm_image(low: float, level: float, **cards) -> fits.PrimaryHDU:
+    return image_hdu(level * FLUX[0], CRVAL1=low, CDELT1=0.05, CRPIX1=1.0, **cards)
+
+
+def extension(hdu: fits.PrimaryHDU, name: str) -> fits.ImageHDU:
+    return fits.ImageHDU(hdu.data, hdu.header, name=name)
+
+
+def test_arms_in_extensions_of_their_own_are_one_spectrum_and_their_errors_none():
+    arms = [arm_image(low, level) for low, level in ((4700.0, 3.0), (5600.0, 5.0), (6450.0, 9.0), (7550.0, 2.0))]
+    noise = extension(arm_image(6300.0, 0.1), "SIGMA")
+    found = read(
+        fits_bytes(arms[0], noise, *(extension(a, f"CCD{i}") for i, a in enumerate(arms[1:], 2))), "galah.fits"
+    )
+    assert found.wavelength.size == 4 * N
+    assert found.wavelength[[0, -1]] == pytest.approx([4700.0, 7550 + 0.05 * (N - 1)])
+    assert np.allclose(found.flux[2 * N : 3 * N], 9 * FLUX[0], rtol=1e-6)
+    assert next(s for s in found.steps if s.name == "arms joined").numbers == {"arms": 4}
+
+
+def test_arms_in_tables_of_their_own_are_one_spectrum():
+    tables = [rows_hdu((WAVE + shift)[None], FLUX[:1]) for shift in (900.0, 0.0)]
+    found = read(fits_bytes(fits.PrimaryHDU(), *tables), "arms.fits")
+    assert np.allclose(found.wavelength, np.concatenate([WAVE, WAVE + 900.0]))
+    assert np.allclose(found.flux, np.tile(FLUX[0], 2))
+
+
+def test_images_of_nearly_one_range_are_spectra_to_choose_from():
+    data = fits_bytes(arm_image(5200.0, 1.0), extension(arm_image(5200.5, 2.0), "OTHER"))
+    with pytest.raises(SpectrumError, match=r"2 spectra \(0 PRIMARY; 1 OTHER\); choose one with --hdu 0, 1"):
+        read(data, "two.fits")
+    assert np.allclose(read(data, "two.fits", hdu=1).flux, 2 * FLUX[0], rtol=1e-6)
+    assert np.allclose(read(data, "two.fits", hdu=0).flux, FLUX[0], rtol=1e-6)
+
+
 def test_row_of_an_image_over_one_axis():
     data = fits_bytes(image_hdu(FLUX, CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1.0))
     assert np.allclose(read(data, "rows.fits", row=1).flux, FLUX[1])

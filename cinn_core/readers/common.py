@@ -22,7 +22,7 @@ UNIT_ANGSTROM: dict[str, float] = {
 }  # fmt: skip
 
 INSTRUMENTS: tuple[tuple[str, float], ...] = (
-    ("harps", 115_000.0),
+    ("harps|harpn", 115_000.0),
     ("espresso", 140_000.0),
     ("sophie.?he", 40_000.0),
     ("sophie", 75_000.0),
@@ -263,8 +263,8 @@ def medium_of(headers: list[Any]) -> tuple[Medium, tuple[Step, ...]]:
                 return Medium.AIR, (Step("medium", f"header {key} = {header.get(key)}: air wavelengths"),)
             if told.startswith("vac") or (key == "VACUUM" and told in ("true", "1", "t")):
                 return Medium.VACUUM, (Step("medium", f"header {key} = {header.get(key)}: vacuum wavelengths"),)
-        if "HARPS" in str(header.get("INSTRUME", "")).upper():
-            return Medium.AIR, (Step("medium", "the HARPS pipeline gives air wavelengths"),)
+        if re.search("HARPS|HARPN", str(header.get("INSTRUME", "")).upper()):
+            return Medium.AIR, (Step("medium", "the pipelines of HARPS and HARPS-N give air wavelengths"),)
         if str(header.get("ORIGIN", "")) == "iSpec":
             return Medium.AIR, (Step("medium", "iSpec writes air wavelengths"),)
     return Medium.UNKNOWN, (Step("medium", "the file does not say air or vacuum; the velocities will decide"),)

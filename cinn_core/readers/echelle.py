@@ -11,36 +11,35 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from ..stages import Step
 from .common import Found, Pixels, found, missing_pixels, star_name, to_angstrom
-from .image import holds_bands, is_multispec, wavelength_axis
-from .orders import merge_orders
+from .image import holds_bands, images_in, is_multispec, spectra_apart, wavelength_axis
+from .orders import join_parts, merge_orders
 
 
 def is_echelle(hdus: list[fits.PrimaryHDU]) -> bool:
     """Whether the file holds several orders: a multispec image, a stack of rows, or several one-dimensional images."""
-    images = _images(hdus)
+    images = images_in(hdus)
     if not images:
         return False
     shape = images[0].data.shape
     if len(shape) >= 2 and shape[-2] > 1:
         return not holds_bands(images[0])
-    axes = [h for h in images if h.data.ndim == 1 and "CRVAL1" in h.header]
-    return len({round(float(h.header["CRVAL1"]), 3) for h in axes if _is_number(h.header["CRVAL1"])}) > 2
+    return images[0].data.ndim == 1 and len(spectra_apart(images)) > 1
 
 
 def read_echelle(hdus: list[fits.PrimaryHDU], name: str) -> Found:
     """All orders joined into one spectrum; refuses order images that carry no wavelengths."""
-    images = _images(hdus)
+    images = images_in(hdus)
     first = images[0]
     if is_multispec(first.header):
         orders, steps = _multispec(first, name)
         flavour = "IRAF multispec"
     elif first.data.ndim == 1:
-        orders, steps = _one_hdu_per_order(images)
+        orders, steps = _one_hdu_per_order(spectra_apart(images))
         flavour = "one extension an order"
     else:
         orders, steps = _stacked(images, name)
         flavour = "order image with wavelengths"
-    pixels, step = merge_orders(orders)
+    pixels, step = join_parts(orders) if first.data.ndim == 1 else merge_orders(orders)
     star = re.sub(r"^ORDER:\s*\d+\s*", "", star_name([first.header], name))
     return found(pixels, flavour, [first.header], name, [*steps, step], error_from="the orders' own errors", star=star)
 
@@ -48,14 +47,6 @@ def read_echelle(hdus: list[fits.PrimaryHDU], name: str) -> Found:
 def _lit(flux: NDArray) -> NDArray:
     """Pixels of an order that hold light: not missing, and not negative, as the ends of extracted orders often are."""
     return ~missing_pixels(flux) & (flux > 0)
-
-
-def _images(hdus: list[fits.PrimaryHDU]) -> list[fits.ImageHDU]:
-    return [h for h in hdus if h.is_image and h.data is not None and h.data.size >= 100]
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float)
 
 
 def _multispec(hdu: fits.ImageHDU, name: str) -> tuple[list[Pixels], list[Step]]:

@@ -11,6 +11,10 @@ from ..stages import Step
 from .common import Found, Pixels, found, missing_pixels, number, to_angstrom
 
 _ERROR_NAMES = ("SIGMA", "ERR", "ERROR", "ERRORS", "ERRS", "STDEV", "NOISE", "UNCERT", "UNCERTAINTY")
+_NO_FLUX_NAMES = (
+    *_ERROR_NAMES, "IVAR", "VAR", "VARIANCE", "QUAL", "QUALITY", "DQ", "MASK", "FLAGS", "SKY", "CONTINUUM", "SNR",
+)  # fmt: skip
+"""Names of extensions that go with a spectrum and are none."""
 
 _MOST_BANDS = 4  # rows of an image that may be bands of one spectrum
 
@@ -37,12 +41,21 @@ def is_multispec(header: fits.Header) -> bool:
     )
 
 
+def images_in(hdus: list[fits.PrimaryHDU]) -> list[fits.ImageHDU]:
+    """The HDUs that hold an image of at least 100 pixels."""
+    return [h for h in hdus if h.is_image and h.data is not None and h.data.size >= 100]
+
+
 def first_image(hdus: list[fits.PrimaryHDU]) -> fits.ImageHDU | None:
     """The first HDU that holds an image, or None."""
-    for hdu in hdus:
-        if hdu.is_image and hdu.data is not None and hdu.data.size >= 100:
-            return hdu
-    return None
+    return next(iter(images_in(hdus)), None)
+
+
+def spectra_apart(images: list[fits.ImageHDU]) -> list[fits.ImageHDU]:
+    """One-dimensional images with a wavelength axis that begins where no other does; errors, masks and the like left out."""
+    axes = [h for h in images if h.data.ndim == 1 and isinstance(h.header.get("CRVAL1"), int | float)]
+    spectra = [h for h in axes if h.name.upper() not in _NO_FLUX_NAMES]
+    return list({round(float(h.header["CRVAL1"]), 3): h for h in reversed(spectra)}.values())[::-1]
 
 
 def read_image(hdus: list[fits.PrimaryHDU], name: str) -> Found:

@@ -11,8 +11,11 @@ from ..errors import SpectrumError
 from ..preparation.resample import rebin
 from ..stages import Step
 from .blaze import fit_blazes
+from .choice import wavelength_range
 from .common import Pixels
 
+_MOST_ARMS = 6
+_LONGEST_ANGSTROM = 1e6  # a wavelength beyond it is a damaged one
 _STRETCH = 64  # pixels
 _NOISE_ALONE = 0.3  # scatter over level beyond which the end of an order is no light
 _USUAL_TIMES = 5.0
@@ -49,9 +52,24 @@ def merge_orders(orders: list[Pixels]) -> tuple[Pixels, Step]:
     return pixels, Step("orders joined", reason, {"orders": len(parts), "overlaps": overlaps})
 
 
+def join_parts(parts: list[Pixels]) -> tuple[Pixels, Step]:
+    """One spectrum from the parts of one star that a file keeps apart: up to six arms that do not overlap as they are, else orders."""
+    ranges = [wavelength_range(part.wavelength) for part in parts]
+    parts = [parts[i] for i in sorted(range(len(parts)), key=ranges.__getitem__)]
+    if len(parts) > _MOST_ARMS or any(a[1] >= b[0] for a, b in pairwise(sorted(ranges))):
+        return merge_orders(parts)
+    wavelength, flux, good = (np.concatenate([getattr(p, n) for p in parts]) for n in ("wavelength", "flux", "good"))
+    errors = [part.error for part in parts if part.error is not None]
+    error = np.concatenate(errors) if len(errors) == len(parts) else None
+    told = ", ".join(f"{low:.0f}-{high:.0f}" for low, high in sorted(ranges))
+    reason = f"arms that do not overlap, side by side ({told} Angstrom)"
+    return Pixels(wavelength, flux, error, good), Step("arms joined", reason, {"arms": len(parts)})
+
+
 def _lit_part(order: Pixels) -> Pixels | None:
     """The order in increasing wavelength, with what is noise alone marked as bad; None if it holds too little light."""
-    ascending = np.argsort(order.wavelength, kind="stable")
+    ascending = np.argsort(order.wavelength, kind="stable")  # NaN last
+    ascending = ascending[(order.wavelength[ascending] > 0) & (order.wavelength[ascending] < _LONGEST_ANGSTROM)]
     wavelength, flux, good = order.wavelength[ascending], order.flux[ascending], order.good[ascending]
     error = None if order.error is None else order.error[ascending]
     good = good & ~_noise_alone(flux, good)

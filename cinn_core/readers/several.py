@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from ..errors import SpectrumError
 from .choice import Choice, repeats, require_choice, wavelength_range
-from .image import first_image, holds_bands, is_multispec
+from .image import first_image, holds_bands, images_in, is_multispec, spectra_apart, wavelength_axis
 from .table import table_columns
 
 MAX_ELEMENTS = 30_000_000
@@ -47,8 +47,11 @@ def choices_in(hdus: list[Any]) -> tuple[Choice, ...]:
     if tables:
         place, roles = tables[0]
         wave = hdus[place].data.field(roles["wave"])
-        apart = np.ndim(wave) == 2 and len(wave) > 1 and repeats([wavelength_range(w) for w in wave[:50]])
-        return _rows(hdus, place) if apart else ()
+        spectra = np.ndim(wave) == 2 and len(wave) > 1 and repeats([wavelength_range(w) for w in wave[:50]])
+        return _rows(hdus, place) if spectra else ()
+    apart = spectra_apart(images_in(hdus))
+    if len(apart) > 1 and repeats([wavelength_range(wavelength_axis(h.header, h.data.size, h.name)[0]) for h in apart]):
+        return tuple(Choice(place, None, f"{place} {h.name}".strip()) for h in apart for place in [hdus.index(h)])
     image = first_image(hdus)
     if image is not None and _stack(image) and not holds_bands(image):
         return _rows(hdus, hdus.index(image))

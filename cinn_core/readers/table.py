@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from ..stages import Medium, Step
 from .common import Found, Pixels, error_of, found, medium_of, missing_pixels, star_name, to_angstrom
-from .orders import merge_orders
+from .orders import join_parts, merge_orders
 
-WAVE = r"^(wave|wav|wavelength|wavelengths|lambda|lam|wl|ll|waveobs|wave_air|wave_vac|lambda_air|lambda_vac|awav|loglam|log_lambda)$"
+WAVE = r"^((wave|wavelength|lambda)(_air|_vac)?|wav|wavelengths|lam|wl|ll|waveobs|awav|loglam|log_lambda)$"
 FLUX = r"^(flux|spec|flx|intensity|norm_flux|flux_norm|normalized_flux|normalised_flux|nflux|spectrum|counts)$"
 ERROR = r"^(err|error|sigma|uflux|eflux|e_flux|err_flux|error_flux|flux_err|flux_error|sig|noise|uncertainty|stdev|fluxerr)$"
 IVAR = r"^(ivar|inv_var|invvar|inverse_variance)$"
@@ -26,8 +26,32 @@ def is_table(hdus: list[fits.PrimaryHDU]) -> bool:
 
 
 def read_table(hdus: list[fits.PrimaryHDU], name: str) -> Found:
-    """One spectrum from the first table that has wavelengths and fluxes."""
-    hdu, roles = next((h, c) for h in hdus if (c := table_columns(h)) is not None)
+    """One spectrum from the table with wavelengths and fluxes, or from several, one an arm."""
+    tables = [(h, c) for h in hdus if (c := table_columns(h)) is not None]
+    read = [_one_table(hdu, roles, name) for hdu, roles in tables]
+    pixels, steps = read[0]
+    if len(read) > 1:
+        steps = [step for _, own in read for step in own]
+        pixels, step = join_parts([part for part, _ in read])
+        steps.append(step)
+    hdu, roles = tables[0]
+    headers = [hdus[0].header, hdu.header]
+    error = roles.get("error", roles.get("ivar"))
+    vectors = len(hdu.data) == 1 or np.size(hdu.data.field(roles["wave"])) > len(hdu.data)
+    return found(
+        pixels,
+        "FITS vector table" if vectors else "FITS column table",
+        headers,
+        name,
+        steps,
+        error_from=f"column {'' if error is None else hdu.columns[error].name}",
+        medium=_medium(hdu, roles["wave"], headers),
+        star=_cell_name(hdu) or star_name(headers[::-1], name),
+    )
+
+
+def _one_table(hdu: fits.BinTableHDU, roles: dict[str, int], name: str) -> tuple[Pixels, list[Step]]:
+    """The pixels of one table, orders in its rows joined, and the ledger's entries."""
     n_rows = len(hdu.data)
     if n_rows == 0:
         raise SpectrumError(f"The table in {name} has no rows; there is no spectrum to read.")
@@ -64,17 +88,7 @@ def read_table(hdus: list[fits.PrimaryHDU], name: str) -> Found:
     if orders:
         pixels, step = merge_orders(_rows(pixels, n_rows))
         steps.append(step)
-    headers = [hdus[0].header, hdu.header]
-    return found(
-        pixels,
-        "FITS vector table" if n_rows == 1 or orders else "FITS column table",
-        headers,
-        name,
-        steps,
-        error_from=f"column {names.get('error', names.get('ivar', ''))}",
-        medium=_medium(hdu, roles["wave"], headers),
-        star=_cell_name(hdu) or star_name(headers[::-1], name),
-    )
+    return pixels, steps
 
 
 def _error(columns: dict[str, NDArray]) -> NDArray | None:
@@ -110,7 +124,7 @@ def table_columns(hdu: fits.hdu.base._BaseHDU) -> dict[str, int] | None:
             if re.match(pattern, names[i]) and hdu.columns[i].format.strip("0123456789()")[:1] not in "A"
         ]
         if match:
-            roles[role] = match[0]
+            roles[role] = min(match, key=lambda i: not names[i].endswith(("_air", "_vac")))  # the one that says which
     return roles if {"wave", "flux"} <= set(roles) else None
 
 
