@@ -7,6 +7,7 @@ import pytest
 from synthetic import forward, templates
 
 from cinn_core import prior
+from cinn_core.evaluation.continuum_labels import label_shifts
 from cinn_core.instrument import ARMS, N_PIXELS, WAVELENGTH, arm_slices, pixel_sigma
 from cinn_core.preparation.continuum import coarse_continuum, fit_continuum, legendre_modes
 from cinn_core.targets import COLUMN
@@ -46,6 +47,11 @@ def test_continuum_of_other_stars_at_snr_50_is_right_to_half_a_percent_and_unbia
     fitted = fit_continuum(noisy, np.ones(flux.shape, bool), templates().flux)
     assert np.sqrt(np.mean((fitted / truth - 1) ** 2)) < 0.005
     assert abs(np.mean(fitted / truth - 1)) < 0.001
+
+
+def test_answer_after_the_fit_is_that_after_the_true_continuum_to_a_third_of_a_sigma(model):
+    shifts = label_shifts(model, 20, snr=100.0, seed=1, n_samples=256)
+    assert max(shifts.values()) < 0.3
 
 
 def test_continuum_does_not_depend_on_the_scale_of_the_flux():
