@@ -7,8 +7,11 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import h5py
 import numpy as np
+from astropy import units as u
 from astropy.io import fits
+from astropy.table import Table
 from synthetic import POWER, fits_bytes, image_hdu, labels_of, observed
 
 from cinn_core.stages import Medium
@@ -153,6 +156,43 @@ def comma_separated(o: Observation) -> tuple[bytes, str]:
     return b"wavelength,flux\n" + _text(LINEAR, o.flux(LINEAR)).replace(b" ", b","), "HIRES_star.csv"
 
 
+def narval_text(o: Observation) -> tuple[bytes, str]:
+    flux = o.flux(LINEAR)
+    title = f"***Reduced spectrum of 'star'\n {LINEAR.size} 2\n".encode()
+    return title + _text(LINEAR / 10, flux, noise(flux, LINEAR)), "narval_star.s"
+
+
+def ecsv(o: Observation) -> tuple[bytes, str]:
+    flux = o.flux(LINEAR)
+    units = {
+        "wave_air" if o.medium is Medium.AIR else "wave_vac": LINEAR * u.AA,
+        "flux": flux,
+        "error": noise(flux, LINEAR),
+    }
+    buffer = io.StringIO()
+    Table(units).write(buffer, format="ascii.ecsv")
+    return buffer.getvalue().encode(), "HIRES_star.ecsv"
+
+
+def hdf5_groups(o: Observation) -> tuple[bytes, str]:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.attrs.update({"AIRORVAC": o.medium.value, "SPEC_RES": POWER})
+        for i, (wave, flux) in enumerate(_orders(o)):
+            file[f"order{i:02d}/wave"], file[f"order{i:02d}/flux"] = wave, flux
+    return buffer.getvalue(), "orders.h5"
+
+
+def arms_in_extensions(o: Observation) -> tuple[bytes, str]:
+    hdus: list[fits.PrimaryHDU] = []
+    for low, high, level in ((5120.0, 5780.0, 1.0), (6060.0, 6840.0, 3.0), (7500.0, 7900.0, 2.0)):
+        wave = np.arange(low, high, 0.03)
+        cards = {"CRVAL1": low, "CDELT1": 0.03, "CRPIX1": 1.0, "INSTRUME": "HIRES", "AIRORVAC": o.medium.value}
+        hdu = image_hdu(level * o.flux(wave), **cards)
+        hdus.append(hdu if not hdus else fits.ImageHDU(hdu.data, hdu.header))
+    return fits_bytes(*hdus), "arms.fits"
+
+
 def order_text(o: Observation) -> tuple[bytes, str]:
     parts = [np.stack([np.full(w.size, i), w, f], 1) for i, (w, f) in enumerate(_orders(o))]
     return _text(*np.concatenate(parts).T), "HIRES_orders.txt"
@@ -208,7 +248,8 @@ def _text(*columns: np.ndarray) -> bytes:
 FLAVOURS: dict[str, Flavour] = {
     f.__name__: f
     for f in (eso_phase3, fourmost_level1, linear_image, nm_image_with_sigma, log10_image, natural_log_image, column_table,
-              inverse_variance, text_columns, ispec_text, comma_separated, order_text, order_extensions, order_image, iraf_multispec)
+              inverse_variance, text_columns, ispec_text, narval_text, comma_separated, ecsv, arms_in_extensions, order_text, hdf5_groups,
+              order_extensions, order_image, iraf_multispec)
 }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from cinn_core.stages import FluxVector, Medium
 RMS, RMS_OF_ORDERS = 0.005, 0.012
 """Where orders are apart the blaze has to be guessed: 0.2-0.9 % is left of it."""
 EXAMPLES = 2  # a flavour
-ORDERS = ("order_text", "order_extensions", "order_image", "iraf_multispec")
+ORDERS = ("order_text", "hdf5_groups", "order_extensions", "order_image", "iraf_multispec")
 
 observations = st.builds(
     Observation,
