@@ -14,8 +14,9 @@ from ..errors import DataError
 IONIC = "ionic"
 """The state X+ + H- in the tables of hydrogen collisions."""
 _LI_FILE, _MG_FILE = Path("inelastic-Li+H/lih_rates.txt"), Path("inelastic-Mg+H/MgH_rates.txt")
-_CA_FOLDER, _MG_ELECTRON_FOLDER = Path("inelastic-Ca+H"), Path("inelastic-Mg+e")
-_CA_ION = "Ca+.4s"
+_CA_FOLDER, _MG_FOLDER, _MG_ELECTRON_FOLDER = (
+    Path(name) for name in ("inelastic-Ca+H", "inelastic-Mg+H/LCAOdata", "inelastic-Mg+e")
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,18 +35,21 @@ class RateTable:
         return self.values[:, initial, final]
 
 
-def hydrogen_rates(folder: Path, element: str) -> RateTable:
-    """Rate coefficients of collisions with hydrogen atoms, the last state being IONIC.
+def hydrogen_rates(folder: Path, element: str) -> tuple[RateTable, ...]:
+    """Rate coefficients of collisions with hydrogen atoms, the last state being IONIC; earlier tables go first.
 
-    Li: Barklem, Belyaev & Asplund (2003, A&A 409, L1); Mg: Barklem et al. (2012, A&A 541, A80); Ca: Barklem (2016,
-    PRA 93, 042705; 2017, PRA 95, 069906). `folder` is that of Barklem's public data. Raises DataError.
+    Li: Barklem, Belyaev & Asplund (2003, A&A 409, L1). Mg: Barklem et al. (2012, A&A 541, A80) among seven states, then
+    the asymptotic model of Barklem (2016, PRA 93, 042705) among 17. Ca: the latter (2016; 2017, PRA 95, 069906).
+    `folder` is that of Barklem's public data. Raises DataError.
     """
+    if element not in ("Li", "Mg", "Ca"):
+        raise DataError(f"There are no hydrogen collisions of {element}; there are those of Li, Mg and Ca.")
     try:
         if element == "Ca":
-            return _calcium(folder / _CA_FOLDER)
-        return _blocks((folder / {"Li": _LI_FILE, "Mg": _MG_FILE}[element]).read_text())
-    except KeyError as error:
-        raise DataError(f"There are no hydrogen collisions of {element}; there are those of Li, Mg and Ca.") from error
+            return (_matrices(folder / _CA_FOLDER, "states.dat"),)
+        if element == "Li":
+            return (_blocks((folder / _LI_FILE).read_text()),)
+        return (_blocks((folder / _MG_FILE).read_text()), _matrices(folder / _MG_FOLDER, "states.txt"))
     except (OSError, ValueError, IndexError) as error:
         raise DataError(f"The hydrogen collisions of {element} in {folder} cannot be read: {error}.") from error
 
@@ -78,11 +82,13 @@ def _blocks(text: str) -> RateTable:
     return RateTable((*names[:-1], IONIC), np.array(temperatures), np.array(blocks))
 
 
-def _calcium(folder: Path) -> RateTable:
-    """One file a temperature, rows the final and columns the initial states; ionic channels of excited Ca+ are left out."""
-    states = [line.split()[0] for line in (folder / "states.dat").read_text().splitlines() if line.strip()]
-    keep = [i for i, name in enumerate(states) if not name.startswith("Ca+") or name == _CA_ION]
+def _matrices(folder: Path, states_file: str) -> RateTable:
+    """One file a temperature, rows the final and columns the initial states; ionic channels but the first are left out."""
+    lines = (folder / states_file).read_text().splitlines()
+    states = [line.split()[0] for line in lines if line.strip() and line.split()[0] != "State"]
+    ionic = [i for i, name in enumerate(states) if "+" in name]
+    keep = [i for i in range(len(states)) if i not in ionic[1:]]
     files = sorted((int(path.name[: -len("_K.rates")]), path) for path in folder.glob("*_K.rates"))
     values = np.stack([np.loadtxt(path).T[np.ix_(keep, keep)] for _, path in files])
-    names = tuple(IONIC if states[i] == _CA_ION else states[i] for i in keep)
+    names = tuple(IONIC if i in ionic else states[i] for i in keep)
     return RateTable(names, np.array([t for t, _ in files], float), values)

