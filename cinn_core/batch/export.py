@@ -14,6 +14,8 @@ from .plan import Plan
 
 _FORMATS = {".vot": "votable", ".xml": "votable", ".fits": "fits"}
 _LEFT_OUT = ("correlations",)
+_UNITS = ("K", "km/s")
+"""Units that the standards know; another, such as dex, is told in the column's description."""
 
 
 def require_table_name(path: Path) -> None:
@@ -65,9 +67,7 @@ def _table(part: Path) -> Table:
                 .replace("float", "float32")
                 .replace("float3264", "float64"),
             )
-            table[field.name] = Column(numbers, unit=_unit(told.get("unit", "")), description=told.get("about"))
+            unit = told.get("unit", "")
+            about = told.get("about") or unit
+            table[field.name] = Column(numbers, unit=unit if unit in _UNITS else None, description=about or None)
     return table
-
-
-def _unit(unit: str) -> str | None:
-    return {"per Angstrom": None, "": None}.get(unit, unit)
