@@ -177,17 +177,27 @@ def test_saliency_of_a_simulated_star_resembles_the_ideal_weights(model: Model) 
         assert found[COLUMN[name]] @ ideal[COLUMN[name]] > 0.5, name
 
 
-SUNS = ("UVES_Sun-1_cleaned_norm.txt", "HARPS_Sun.fits", "sun_harps_rv.fits", "sun01_harps.fits")
+SUNS = (
+    "UVES_Sun-1_cleaned_norm.txt",
+    "HARPS_Sun.fits",
+    "sun_harps_rv.fits",
+    "sun01_harps.fits",
+    "HARPS.Archive_Sun-4_norm.fits",
+)
 
 
 @pytest.mark.parametrize("file", SUNS)
 def test_the_sun_is_the_sun(model: Model, shared: Path, file: str) -> None:
-    """Four spectrographs, three file formats, one with its lines 19 km/s off; tolerances as the project promises them."""
+    """Five spectra, three file formats, one with its lines 19 km/s off.
+
+    The tolerances are twice what a benchmark star of the best kind is known to; the line list was calibrated on the Sun,
+    so they check the chain, not the physics.
+    """
     analysis = analyse(shared / "spectra" / file, model)
     found = analysis.summary.targets
-    assert abs(found["teff"].map - 5772) < 120
-    assert abs(found["logg"].map - 4.44) < 0.25
-    assert abs(found["feh"].map) < 0.15
+    assert abs(found["teff"].map - 5772) < 40
+    assert abs(found["logg"].map - 4.44) < 0.07
+    assert abs(found["feh"].map) < 0.04
 
 
 def test_analysis_of_a_spectrum_read_before_equals_that_of_its_file(model: Model, examples: dict[str, Path]) -> None:
