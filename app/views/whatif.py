@@ -118,7 +118,7 @@ def whatif(visit: Visit) -> pn.Column:
     forget.on_click(lambda _event: setattr(play, "kept", ()))
 
     lessons_are = html(fill('<span class="sub">lessons:</span>'))
-    lessons_are.sizing_mode, lessons_are.width = "fixed", 56
+    lessons_are.sizing_mode, lessons_are.width, lessons_are.height = "fixed", 56, 24
     lessons = [pmui.Button(label=lesson.name, size="small", variant="outlined", margin=0) for lesson in LESSONS]
     for button, lesson in zip(lessons, LESSONS, strict=True):
         button.on_click(partial(teach, lesson))

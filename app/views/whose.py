@@ -25,7 +25,7 @@ def whose(visit: Visit) -> pn.Row:
         css_classes=["tour-whose"], sx=SWITCH,
     )  # fmt: skip
     doing = html(pn.bind(_doing, found.param.working))
-    doing.sizing_mode, doing.width = "fixed", 88
+    doing.sizing_mode, doing.width, doing.height = "fixed", 88, 32
 
     def choose(*_events: object) -> None:
         if switch.value is not state.kind:  # param takes equal members of an Enum for different
