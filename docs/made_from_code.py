@@ -40,18 +40,10 @@ def weights_table() -> str:
     rows = []
     for kind in ("emulator", "network"):
         card = json.loads(asset_path("weights", f"{kind}.json").read_text(encoding="utf-8"))
-        sizes = ", ".join(f"{key} {value}" for key, value in card.get("architecture", {}).items())
-        stars = card.get("training", {}).get("stars", "")
-        rows.append(
-            (
-                kind,
-                card["physics"],
-                str(stars),
-                sizes or f"{card.get('blocks', '')} blocks",
-                f"`{card['sha256'][:12]}…`",
-            )
-        )
-    return _table(("weights", "physics", "training stars", "sizes", "sha256"), rows)
+        sizes = card.get("architecture", {"blocks": card.get("blocks")})
+        told = ", ".join(f"{name} {value}" for name, value in sizes.items())
+        rows.append((kind, str(card["training"]["stars"]), told, f"`{card['sha256'][:12]}…`"))
+    return _table(("weights", "training stars", "sizes", "sha256"), rows)
 
 
 def prior_figure(n: int = 4000) -> Figure:
