@@ -162,7 +162,7 @@ def print_all_targets(rows: Iterable[BenchmarkRow], console: Console | None = No
         if row.native is not None and row.entry.category == "main":
             values = (number(x, target) for x, target in zip(row.native.map.tolist(), TARGETS, strict=True))
             table.add_row(escape(row.entry.file), *values, f"{100 * row.native.rejected_fraction:.1f} %")
-    (console or Console(width=max(Console().width, 170))).print(table)
+    _wide(console).print(table)
 
 
 def print_corrected(rows: Sequence[BenchmarkRow], console: Console | None = None) -> None:
@@ -323,7 +323,7 @@ def _signed(value: float | None, name: str) -> str:
 
 
 def _wide(console: Console | None) -> Console:
-    return console or Console(width=max(Console().width, 130))
+    return console or Console(width=max(Console().width, 170))
 
 
 def _say(console: Console, text: str) -> None:
