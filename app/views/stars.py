@@ -75,7 +75,7 @@ def stars(visit: Visit) -> pn.Column:
         )
         benchmark.visible = any(np.isfinite(row[f"{name}_difference"]) for row in catalogue for name in FLOOR)
         for pane, name in zip(figures, FLOOR, strict=True):
-            pane.object = draw_differences(catalogue, name)
+            pane.object = draw_differences(catalogue, name) if benchmark.visible else None
 
     def clicked(event: object) -> None:
         column, row = getattr(event, "column", None), getattr(event, "row", None)
