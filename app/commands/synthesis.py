@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cinn_core.synthesis.engine import Engine
-    from cinn_core.synthesis.grid import Progress
+    from cinn_core.synthesis.grid import Elsewhere, Progress
     from cinn_core.synthesis.inputs import OwnInputs
 
 EngineOption = Annotated[
@@ -89,6 +89,14 @@ def grid(
     ],
     stars: Annotated[int, typer.Option(min=1, help="Stars of this seed that the file is to hold.")] = 1000,
     processes: Annotated[int, typer.Option(min=1, help="Stars synthesised at the same time.")] = 1,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Over a Ray cluster, one star a core: auto, HOST:PORT or local. OUT, the data and the code lie on a disk "
+            "that all its machines see.",
+        ),
+    ] = None,
     lines: LinesOption = None,
     engine: EngineOption = "turbospectrum",
     data: DataOption = None,
@@ -99,11 +107,20 @@ def grid(
     from cinn_core.synthesis.inputs import OwnInputs
 
     require_folder_of(out)
-    with engine_opener(engine, data, turbospectrum, OwnInputs(tuple(lines or ()))) as open_engine:
-        final = make_grid(out, seed, stars, open_engine, processes, _print_progress)
+    inputs, beside = OwnInputs(tuple(lines or ())), out.absolute().parent if ray else None
+    with engine_opener(engine, data, turbospectrum, inputs, beside) as open_engine:
+        final = make_grid(out, seed, stars, open_engine, processes, _print_progress, _over_ray(ray, processes))
     if final.failed:
         typer.echo(f"{final.failed} stars failed; they are listed in {failures_of(out)}")
     typer.echo(f"Written: {out} ({final.done - final.failed} stars of seed {seed})")
+
+
+def _over_ray(address: str | None, processes: int) -> Elsewhere | None:
+    if address is None:
+        return None
+    from cinn_core.synthesis.cluster import stars_on_ray
+
+    return partial(stars_on_ray, address=address, processes=processes)
 
 
 def evaluate_synthesis(
@@ -177,7 +194,11 @@ def _data_folder(option: Path | None) -> Path:
 
 @contextmanager
 def engine_opener(
-    engine: str, data: Path | None, programs: Path | None, inputs: OwnInputs | None = None
+    engine: str,
+    data: Path | None,
+    programs: Path | None,
+    inputs: OwnInputs | None = None,
+    scratch_in: Path | None = None,
 ) -> Iterator[Callable[[], Engine]]:
     """What makes the engine, here and in other processes; unpacked line lists lie there for as long as the context."""
     folder = _data_folder(data)
@@ -192,7 +213,7 @@ def engine_opener(
     from cinn_core.synthesis.turbospectrum import find_programs, open_turbospectrum
 
     found = find_programs(programs)
-    with tempfile.TemporaryDirectory(prefix="kiel-lines-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="kiel-lines-", dir=scratch_in) as scratch:
         yield partial(open_turbospectrum, found, folder, Path(scratch), inputs)
 
 

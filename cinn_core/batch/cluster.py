@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import DataError
@@ -29,6 +30,24 @@ def run_on_ray(plan: Plan, address: str, workers: int | None, report: Report) ->
 
     Without a number of workers there is one a GPU, or one a processor core where the cluster has no GPU.
     """
+    with cluster(address, workers) as ray:
+        has = ray.cluster_resources()
+        gpus = int(has.get("GPU", 0))
+        n = workers or gpus or int(has.get("CPU", 1))
+        options: dict[str, Any] = {"num_cpus": 1, "num_gpus": 1 if gpus else 0}
+        actor = ray.remote(**options)(ShardActor)
+        actors = [actor.remote(plan.without_items(), "cuda" if gpus else "cpu") for _ in range(n)]
+        meter = Meter(plan, report)
+        for done in as_done(ray, actors, plan.open_shards()):
+            meter.add(done)
+
+
+@contextmanager
+def cluster(address: str, workers: int | None) -> Iterator[Any]:
+    """Ray, connected to the cluster at an address, or to one of so many workers that "local" starts here; let go of at the end.
+
+    Raises DataError where Ray is not installed or there is no cluster.
+    """
     try:
         import ray
     except ImportError as problem:
@@ -39,21 +58,13 @@ def run_on_ray(plan: Plan, address: str, workers: int | None, report: Report) ->
     except (ConnectionError, OSError, RuntimeError) as problem:
         raise DataError(f"There is no Ray cluster at {address} ({problem}).") from problem
     try:
-        has = ray.cluster_resources()
-        gpus = int(has.get("GPU", 0))
-        n = workers or gpus or int(has.get("CPU", 1))
-        options: dict[str, Any] = {"num_cpus": 1, "num_gpus": 1 if gpus else 0}
-        actor = ray.remote(**options)(ShardActor)
-        actors = [actor.remote(plan.without_items(), "cuda" if gpus else "cpu") for _ in range(n)]
-        meter = Meter(plan, report)
-        for done in _as_done(ray, actors, plan.open_shards()):
-            meter.add(done)
+        yield ray
     finally:
         ray.shutdown()
 
 
-def _as_done(ray: Any, actors: list[Any], shards: Iterator[Shard]) -> Iterator[int]:
-    """Results as they come; an actor has one shard at a time, so that nothing piles up."""
+def as_done(ray: Any, actors: list[Any], shards: Iterator[Any]) -> Iterator[Any]:
+    """Results of `actor.do(shard)` as they come; an actor has one shard at a time, so that nothing piles up."""
     busy: dict[Any, Any] = {}
     idle = list(actors)
     while True:

@@ -43,6 +43,10 @@ class Star:
     reason: str = ""
 
 
+Elsewhere = Callable[[list[int], OpenEngine], Iterator[Star]]
+"""Makes the stars of some indices, as they are done."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """Where a run stands: stars of the whole grid that are done and failed, seconds a star in this run, seconds left."""
@@ -67,12 +71,14 @@ def make_grid(
     open_engine: OpenEngine,
     processes: int = 1,
     report: Callable[[Progress], None] = lambda progress: None,
+    elsewhere: Elsewhere | None = None,
 ) -> Progress:
     """Synthesises the stars 0..n_stars-1 of `seed` into the grid file `out`; those it already holds are kept.
 
     Every ten stars go to a file of their own in OUT.parts, every hundred into `out`: a run that is killed loses ten
     stars at most, and the next one goes on. Stars that fail are listed in OUT.failures.csv and not tried again while
-    they stand there. Raises DataError or SynthesisError when nothing can be made at all.
+    they stand there. `elsewhere` makes them on other machines, in whatever order. Raises DataError or SynthesisError
+    when nothing can be made at all.
     """
     if not 0 < n_stars <= STARS_OF_SEED:
         raise DataError(f"A seed has stars 0 to {STARS_OF_SEED - 1}; {n_stars} stars need further seeds.")
@@ -87,8 +93,7 @@ def make_grid(
     missing = [index for index in wanted if index not in tried]
     started, here = time.monotonic(), 0
     state = Progress(len(tried), len(set(failures) & tried), n_stars, float("nan"), float("nan"))
-    alone = processes == 1 or len(missing) < 2
-    synthesised = (synthesise_star(engine, i) for i in missing) if alone else _spread(missing, open_engine, processes)
+    synthesised = _synthesised(missing, engine, open_engine, processes, elsewhere)
     try:
         for stars in _batches(synthesised, CHUNK_STARS):
             failed = {star.index: star for star in stars if star.flux is None}
@@ -109,6 +114,17 @@ def make_grid(
         merge(_chunks(parts), out)
     parts.rmdir()
     return state
+
+
+def _synthesised(
+    indices: list[int], engine: Engine, open_engine: OpenEngine, processes: int, elsewhere: Elsewhere | None
+) -> Iterator[Star]:
+    """The stars, made here, in several processes or elsewhere."""
+    if elsewhere is not None and indices:
+        return elsewhere(indices, open_engine)
+    if processes == 1 or len(indices) < 2:
+        return (synthesise_star(engine, index) for index in indices)
+    return _spread(indices, open_engine, processes)
 
 
 def parts_of(out: Path) -> Path:
