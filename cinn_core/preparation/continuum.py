@@ -1,4 +1,11 @@
-"""The continuum: a coarse upper envelope for raw spectra, and the final model-guided one that all stars, simulated too, go through."""
+"""The continuum: a coarse upper envelope for raw spectra, and the final model-guided one that all stars, simulated too, go through.
+
+Chosen by `benchmarks/continuum.py`, which sets it beside a library (specutils' generic fit) and an iterative spline. On
+simulated stars of 4500-6800 K at S/N 50 the rms errors are 0.5 % (this one), 4 % (spline; median star 1 %) and 7 %
+(library): those two run below the continuum wherever weak lines leave none. On real spectra the library's level lies 4.6 %
+and the spline's 1.5 % from the model of the literature parameters, this one's 0.8 %; spectra of one star by different
+instruments repeat to 0.7, 0.5 and 0.6 %, so there the spline is as good.
+"""
 
 from __future__ import annotations
 
