@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import h5py
@@ -313,22 +312,6 @@ def test_several_processes_make_the_same_grid(tmp_path):
         np.testing.assert_array_equal(values, stored(tmp_path / "two.h5")[name])
     assert [(p.done, p.total) for p in seen] == [(10, 12), (12, 12)]
     assert seen[-1].left_s == 0
-
-
-@pytest.mark.slow
-def test_ray_workers_make_the_same_grid(tmp_path, monkeypatch):
-    pytest.importorskip("ray")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # where the workers find the fake
-    from cinn_core.synthesis.cluster import stars_on_ray
-
-    make_grid(tmp_path / "plain.h5", 8, 12, FakeEngine)
-    elsewhere = partial(stars_on_ray, address="local", processes=2)
-    final = make_grid(tmp_path / "ray.h5", 8, 12, FakeEngine, elsewhere=elsewhere)
-    assert (final.done, final.failed) == (12, 0)
-    plain, ray = stored(tmp_path / "plain.h5"), stored(tmp_path / "ray.h5")
-    order = np.argsort(ray["index"])
-    for name, values in plain.items():
-        np.testing.assert_array_equal(values, ray[name][order])
 
 
 def test_grid_of_another_line_list_or_another_file_is_not_added_to(tmp_path):
