@@ -125,10 +125,9 @@ def test_what_the_masks_leave_out_is_in_the_ledger_and_little_beside_the_air(fil
     rebinned = numbers(vector, "degrade and rebin")
     for arm, share, part in zip(ARMS, vector.coverage, arm_slices(), strict=True):
         lost = float(rebinned[f"coverage_{arm.name}"]) - share
-        assert -1e-9 < lost < 1.5 * masked / vector.good[part].size, (
-            arm.name
-        )  # coverage is a mean over blocks, not pixels
-        assert lost < (0.02 if arm.name == "green" else 0.2), arm.name  # the air's lines are in the red
+        most = 1.5 * masked / vector.good[part].size  # coverage is a mean over blocks, not over pixels
+        assert -1e-9 < lost < most, arm.name
+        assert lost < (0.06 if arm.name == "green" else 0.2), arm.name  # oxygen and most water lines are in the red
 
 
 @pytest.mark.parametrize("file", PREPARED)
