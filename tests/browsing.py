@@ -79,7 +79,7 @@ def page(lasting_page):
     shared, troubles = lasting_page
     troubles.clear()
     yield shared
-    assert not troubles
+    assert not troubles, troubles
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def visit(browser):
     yield open_page
     for context in contexts:
         context.close()
-    assert not troubles
+    assert not troubles, troubles
 
 
 def wait_for_star(page, name: str, page_ready: str = "Diagnostic lines") -> None:
@@ -132,15 +132,6 @@ def show_tab(page, name: str) -> None:
     """Click a tab and wait until it is the one shown."""
     page.get_by_role("tab", name=name, exact=True).click()
     page.get_by_role("tab", name=name, exact=True, selected=True).wait_for()
-
-
-def wait_until(page, holds, what: str) -> None:
-    """Wait for a condition of the page."""
-    for _ in range(PATIENCE_MS // 100):
-        if holds():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(what)
 
 
 def drag(page, figure, start: tuple[float, float], end: tuple[float, float]) -> None:
