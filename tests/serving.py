@@ -32,7 +32,7 @@ class Server:
     def get(self, endpoint: str) -> tuple[int, dict[str, Any]]:
         """Status and JSON of an endpoint."""
         try:
-            with urllib.request.urlopen(f"{self.address.rpartition('/')[0]}/{endpoint}", timeout=60) as answer:
+            with urllib.request.urlopen(f"{self.address.rpartition('/')[0]}/{endpoint}", timeout=300) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as refused:
             return refused.code, json.load(refused)
@@ -59,10 +59,10 @@ def served(script: Path, folder: Path) -> Iterator[Server]:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     address = f"http://127.0.0.1:{port}/{script.stem}"
     try:
-        for _ in range(600):
+        for _ in range(3000):
             assert server.poll() is None, log.read_text()
             try:
-                urllib.request.urlopen(address, timeout=60).close()
+                urllib.request.urlopen(address, timeout=300).close()
                 break
             except OSError:
                 time.sleep(0.2)

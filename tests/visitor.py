@@ -29,10 +29,10 @@ class Visitor:
         """When each came, by time.monotonic."""
 
     async def __aenter__(self) -> Visitor:
-        page = await AsyncHTTPClient().fetch(self._address, request_timeout=120)
+        page = await AsyncHTTPClient().fetch(self._address, request_timeout=300)
         token = re.search(r'"token":"([^"]+)"', page.body.decode())
         assert token is not None, "the page carries no session token"
-        request = HTTPRequest("ws" + self._address.removeprefix("http") + "/ws", request_timeout=60)
+        request = HTTPRequest("ws" + self._address.removeprefix("http") + "/ws", request_timeout=300)
         request.headers["Origin"] = self._address.rpartition("/")[0]
         self._connection = await websocket_connect(
             request, subprotocols=["bokeh", token.group(1)], max_message_size=500_000_000
@@ -58,7 +58,7 @@ class Visitor:
         entries = [["model", {"id": self._dropper}], ["data", {"type": "map", "entries": data}]]
         await self._event("upload_event", entries)
 
-    async def wait_for(self, text: str, seconds: float = 120.0) -> str:
+    async def wait_for(self, text: str, seconds: float = 600.0) -> str:
         """The first text frame that holds `text`."""
         end, seen = time.monotonic() + seconds, 0
         while time.monotonic() < end:
