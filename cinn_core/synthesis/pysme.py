@@ -7,6 +7,7 @@ for the abundances given. Hydrogen has SME's own Stark profiles.
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
@@ -125,8 +126,10 @@ def _as_sme(lines: LineTable) -> _SmeLines:
 
 @contextmanager
 def _scratch_folder() -> Iterator[None]:
-    """A working directory of its own: SME lists the lines it leaves out in a file there."""
-    with tempfile.TemporaryDirectory(prefix="kiel-pysme-") as name, chdir(name):
+    """A working directory of its own, where SME lists the lines it leaves out; its warnings that the equation of state
+    finds another electron density than the model's, which is what it is asked to do, are not passed on."""
+    with tempfile.TemporaryDirectory(prefix="kiel-pysme-") as name, chdir(name), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         yield
 
 
