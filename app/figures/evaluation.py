@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from cinn_core.evaluation.evaluate import Evaluation
@@ -16,6 +17,7 @@ from cinn_core.targets import COLUMN, TARGETS, Target
 
 _COLUMNS = 5
 _REFERENCE = 250
+_SNR_TICKS = (10, 30, 100, 300, 1000)
 _PRIOR_STARS = 50_000
 _THIRDS = (("lower third", "tab:blue"), ("middle third", "tab:grey"), ("upper third", "tab:red"))
 
@@ -96,13 +98,16 @@ def _width(ax: Axes, found: Evaluation, i: int) -> None:
     widths = [np.median(np.ptp(a.interval68[:, i], -1).reshape(shape)[found.rich]) for a in found.answers.values()]
     ax.plot(snrs, widths, "o-", ms=3, color="tab:blue", label="68 % width")
     ax.plot(snrs, [np.median(found.limit68[snr][found.rich][..., i]) for snr in snrs], "k:", label="limit")
-    _by_snr(ax, i)
     ax.set_yscale("log")
+    _by_snr(ax, i)
 
 
 def _by_snr(ax: Axes, i: int) -> None:
     ax.set_xscale("log")
-    ax.axhline(0, color="0.7", lw=0.6)
+    ax.set_xticks(_SNR_TICKS, [str(snr) for snr in _SNR_TICKS])
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    if ax.get_yscale() == "linear":
+        ax.axhline(0, color="0.7", lw=0.6)
     if i >= N_TARGETS - _COLUMNS:
         ax.set_xlabel("S/N per Å", fontsize=9)
     if i == 0:
