@@ -22,11 +22,15 @@ from .model import Model, load_model
 from .overrides import NOTHING_GIVEN, Overrides
 from .preparation.fourmost import prepare
 from .preparation.templates import Templates
+from .prior import from_z
 from .readers import read
-from .stages import Analysis, FluxVector, Importance, Spectrum
+from .stages import Analysis, FluxVector, Importance, PosteriorSamples, Spectrum
+from .targets import COLUMN
 
 __all__ = ["Model", "analyse", "analyse_spectrum", "load_model", "weigh_analysis"]
 
+METAL_POOR = -1.5
+"""[Fe/H] below which LTE and one-dimensional atmospheres put real stars too cool and their gravities too low."""
 EXTRAPOLATED = 0.1
 """Rejected fraction above which the answer lies outside what the network was trained on."""
 MISFIT_HIGH, MISFIT_FOREIGN = 2.0, 6.0
@@ -107,7 +111,7 @@ def analyse_spectrum(
             weighted = weigh(seen, masked, posterior, model, seed)
     timings["total"] = round(sum(timings.values()), 4)
     provenance = _provenance(vector, model, n_samples, seed, overrides)
-    flags = answer_flags(vector, posterior.rejected_fraction, misfit(vector, resimulation), trust.is_far)
+    flags = answer_flags(vector, posterior, misfit(vector, resimulation), trust.is_far)
     return Analysis(vector, posterior, summary, resimulation, pixels, flags, timings, provenance, trust, weighted)
 
 
@@ -128,15 +132,17 @@ def _timed(timings: dict[str, float], stage: str, text: str, progress: Progress 
     timings[stage] = round(time.perf_counter() - began, 4)
 
 
-def answer_flags(vector: FluxVector, rejected_fraction: float, misfit: float, is_far: bool) -> tuple[str, ...]:
+def answer_flags(vector: FluxVector, posterior: PosteriorSamples, misfit: float, is_far: bool) -> tuple[str, ...]:
     """The flags of an answer: those of the preparation, and what samples, fit and embedding say of the domain."""
     flags = list(vector.flags)
-    if rejected_fraction > EXTRAPOLATED:
+    if posterior.rejected_fraction > EXTRAPOLATED:
         flags.append("extrapolated")
     if misfit > MISFIT_HIGH:
         flags.append("chi2_high")
     if misfit > MISFIT_FOREIGN or is_far or "extrapolated" in flags:
         flags.append("out_of_domain")
+    if from_z(posterior.map_z[None])[0, COLUMN["feh"]] < METAL_POOR:
+        flags.append("metal_poor")
     return tuple(dict.fromkeys(flags))
 
 

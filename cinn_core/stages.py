@@ -34,6 +34,7 @@ FLAGS: tuple[str, ...] = (
     "continuum_poor",
     "chi2_high",
     "composite",
+    "metal_poor",
 )
 """Every flag a result may carry; the one list."""
 

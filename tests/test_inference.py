@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cinn_core.analyse import Model, analyse, analyse_spectrum
+from cinn_core.analyse import METAL_POOR, Model, analyse, analyse_spectrum
 from cinn_core.evaluation.simulate import STARS, SimulatedStar, star_labels
 from cinn_core.explanation.saliency import (
     coordinate_gradients,
@@ -54,7 +54,7 @@ def test_labels_of_a_simulated_example_lie_within_its_posterior(
     z = (posterior.mean(0) - truth[:N_TARGETS]) / posterior.std(0)
     assert np.abs(z).max() < 5, dict(zip(TARGET_NAMES, z.round(1), strict=True))
     assert abs(analysis.flux_vector.rv_kms - STARS[key].rv_kms) < 1.0
-    assert analysis.flags == ()
+    assert analysis.flags == (("metal_poor",) if truth[COLUMN["feh"]] < METAL_POOR else ())
 
 
 def test_lower_snr_widens_the_posterior(model: Model) -> None:
@@ -198,6 +198,11 @@ def test_the_sun_is_the_sun(model: Model, shared: Path, file: str) -> None:
     assert abs(found["teff"].map - 5772) < 40
     assert abs(found["logg"].map - 4.44) < 0.07
     assert abs(found["feh"].map) < 0.04
+
+
+@pytest.mark.parametrize("file", ["hd140283.fits", "hd122563.fits", "M92-star-1.fits.gz"])
+def test_metal_poor_star_carries_a_warning(model: Model, shared: Path, file: str) -> None:
+    assert "metal_poor" in analyse(shared / "spectra" / file, model, n_samples=256).flags
 
 
 def test_analysis_of_a_spectrum_read_before_equals_that_of_its_file(model: Model, examples: dict[str, Path]) -> None:

@@ -31,6 +31,7 @@ FLAG_TEXT: dict[str, str] = {
     "continuum_poor": "continuum poor",
     "chi2_high": "χ² high",
     "composite": "composite?",
+    "metal_poor": "metal-poor: LTE fails",
 }
 """What a chip says for each flag of `stages.FLAGS`."""
 

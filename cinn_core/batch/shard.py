@@ -81,7 +81,7 @@ def finish_shard(work: Work, plan: Plan, shard: Shard, prepared: Sequence[Prepar
         posteriors = infer_many(seen, work.model, work.sampler, work.latent, work.settings.seed)
         misfits, distances = _misfits(vectors, posteriors, work.model), _distances(seen, work.model)
         for (i, vector), posterior, chi2, distance in zip(some, posteriors, misfits, distances, strict=True):
-            flags = answer_flags(vector, posterior.rejected_fraction, chi2, _is_far(distance, work.model))
+            flags = answer_flags(vector, posterior, chi2, _is_far(distance, work.model))
             row = answer_row(
                 shard.first + i, shard.items[i], vector, posterior, summarise(posterior), flags, chi2, distance
             )

@@ -174,7 +174,7 @@ def judged(vector: FluxVector, model: Model, n_samples: int, seed: int) -> tuple
     posterior = infer(seen, model, n_samples, seed)
     at_mode = resimulate(vector, posterior, model.forward, model.projection, n_band=1)
     is_far = reliability(vector, seen, posterior, model).is_far
-    return posterior, answer_flags(vector, posterior.rejected_fraction, misfit(vector, at_mode), is_far)
+    return posterior, answer_flags(vector, posterior, misfit(vector, at_mode), is_far)
 
 
 def answer_of(
