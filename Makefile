@@ -28,9 +28,8 @@ test: $(VENV)/.installed-test
 	bash tests/install_chromium.sh
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-coverage: $(VENV)/.installed-test
-	bash tests/install_chromium.sh
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+coverage:
+	$(MAKE) test PYTEST_ARGS="--cov --cov-report=term:skip-covered $(PYTEST_ARGS)"
 
 # What takes minutes each, twenty visitors at once among it.
 nightly: $(VENV)/.installed-test
