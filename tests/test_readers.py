@@ -233,7 +233,7 @@ def test_overlapping_orders_with_blaze_join_into_one_flat_spectrum():
     assert np.percentile(np.abs(continuum - 1), 95) < 0.02
 
 
-@pytest.mark.parametrize("damaged", [np.nan, np.inf, 1e30, -5.0])
+@pytest.mark.parametrize("damaged", [np.nan, np.inf, 1e30, -5.0, 5270 + 0.05 * 699])
 def test_damaged_wavelength_in_an_order_costs_that_pixel_alone(damaged):
     waves = [5200 + 0.05 * np.arange(1500), 5270 + 0.05 * np.arange(1500)]
     waves[1][700] = damaged

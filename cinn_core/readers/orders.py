@@ -16,6 +16,7 @@ from .common import Pixels
 
 _MOST_ARMS = 6
 _LONGEST_ANGSTROM = 1e6  # a wavelength beyond it is a damaged one
+_SMALLEST_STEP = 1e-9  # between pixels, as a share of the wavelength
 _STRETCH = 64  # pixels
 _NOISE_ALONE = 0.3  # scatter over level beyond which the end of an order is no light
 _USUAL_TIMES = 5.0
@@ -70,6 +71,8 @@ def _lit_part(order: Pixels) -> Pixels | None:
     """The order in increasing wavelength, with what is noise alone marked as bad; None if it holds too little light."""
     ascending = np.argsort(order.wavelength, kind="stable")  # NaN last
     ascending = ascending[(order.wavelength[ascending] > 0) & (order.wavelength[ascending] < _LONGEST_ANGSTROM)]
+    steps = np.diff(order.wavelength[ascending], prepend=0.0)
+    ascending = ascending[steps > _SMALLEST_STEP * order.wavelength[ascending]]  # the same wavelength twice: the first counts
     wavelength, flux, good = order.wavelength[ascending], order.flux[ascending], order.good[ascending]
     error = None if order.error is None else order.error[ascending]
     good = good & ~_noise_alone(flux, good)
