@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -111,11 +111,16 @@ def drop(page, name: str, content: bytes) -> None:
 
 
 def wait_for_tiles_other_than(page, before: list[str]) -> None:
-    for _ in range(100):
-        if tile_texts(page) != before:
+    wait_until(page, lambda: tile_texts(page) != before, "the tiles did not change")
+
+
+def wait_until(page, holds: Callable[[], bool], failure: str) -> None:
+    """Look again and again until something holds."""
+    for _ in range(PATIENCE_MS // 100):
+        if holds():
             return
         page.wait_for_timeout(100)
-    raise AssertionError("the tiles did not change")
+    raise AssertionError(failure)
 
 
 def tile_texts(page) -> list[str]:
