@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -125,6 +126,11 @@ def wait_until(page, holds: Callable[[], bool], failure: str) -> None:
 
 def tile_texts(page) -> list[str]:
     return page.get_by_role("radio").all_inner_texts()
+
+
+def button(page, label: str):
+    """The button that bears a label; to `get_by_role` its name would be its tooltip, where it has one."""
+    return page.locator("button:visible", has_text=re.compile(f"^{re.escape(label)}$"))
 
 
 def keep_screenshot(page, name: str) -> None:

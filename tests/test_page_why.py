@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from browsing import IN_BROWSER, keep_screenshot, wait_for_star
+from browsing import IN_BROWSER, button, keep_screenshot, wait_for_star
 
 from cinn_core.line_windows import line_windows
 
@@ -76,7 +76,7 @@ def test_item01_work_can_be_cancelled_and_the_star_before_stays(made_up_address,
     page = open_tab(visit, made_up_address, "overview")
     wait_for_star(page, "Star of solar-twin.fits")
     page.locator("input[type=file]").set_input_files({"name": "slow.fits", "mimeType": "", "buffer": b"some bytes"})
-    page.get_by_role("button", name="cancel").click()
+    button(page, "cancel").click()
     page.wait_for_timeout(2500)
     assert page.get_by_text("Star of slow.fits").count() == 0
     assert page.get_by_text("Star of solar-twin.fits").first.is_visible()
@@ -102,7 +102,7 @@ def test_item03_every_line_has_a_panel_and_a_verdict_and_one_can_be_left_out(mad
     page = open_tab(visit, made_up_address, "lines", "&line=5528")
     page.get_by_text("this line alone asks for").wait_for()
     page.get_by_text("What it drives").wait_for()
-    page.get_by_role("button", name="Leave it out").click()
+    button(page, "Leave it out").click()
     page.get_by_text("without Mg I 5528.4").wait_for()
     page.wait_for_timeout(1000)
     keep_screenshot(page, "lines")
@@ -116,7 +116,7 @@ def test_item05_saliency_of_star_and_test_stars_and_a_peak_leads_to_its_spectrum
     page.wait_for_timeout(1500)
     keep_screenshot(page, "saliency")
     first = page.locator(".tabulator-row").first.inner_text()
-    page.get_by_role("button", name="test stars").click()
+    button(page, "test stars").click()
     for _ in range(600):
         if page.locator(".tabulator-row").first.inner_text() != first:
             break
@@ -141,10 +141,10 @@ def test_item06_slider_moves_the_model_and_the_mode_comes_back(made_up_address, 
             break
         page.wait_for_timeout(100)
     assert chi2.inner_text() != start
-    page.get_by_role("button", name="Keep this curve").click()
+    button(page, "Keep this curve").click()
     page.get_by_text(re.compile("A.Li. .*χ²")).wait_for()
     keep_screenshot(page, "what-if")
-    page.get_by_role("button", name="Back to the mode").click()
+    button(page, "Back to the mode").click()
     for _ in range(100):
         if chi2.inner_text() == start:
             break
