@@ -145,7 +145,7 @@ def draw_lines(
     return overlay.opts(
         hv.opts.Overlay(
             responsive=True, height=n_rows * row_height, show_legend=False, toolbar=None, show_frame=False, show_grid=False,
-            xaxis=None, yaxis=None, xlim=(0, columns), ylim=(-n_rows, 0), default_tools=[], active_tools=[],
+            xaxis=None, yaxis=None, xlim=(0, columns + 0.06), ylim=(-n_rows, 0), default_tools=[], active_tools=[],
             hooks=[quiet, _tapped(panels, choose)], backend_opts={"plot.min_border": 0},
         )
     )  # fmt: skip

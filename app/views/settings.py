@@ -7,6 +7,7 @@ from dataclasses import replace
 import panel as pn
 import panel_material_ui as pmui
 
+from app import theme
 from app.state import MAX_SAMPLES, MIN_SAMPLES
 from app.visit import Visit
 
@@ -25,7 +26,7 @@ def settings_card(visit: Visit) -> pn.Column:
     seed = pmui.IntInput(
         label="seed", value=state.settings.seed, start=0, end=2**31 - 1, size="small", margin=0,
         description="The same seed gives the same samples, here, on the command line and in a notebook.",
-        sizing_mode="stretch_width",
+        sizing_mode="stretch_width", sx={"& .MuiIconButton-root": {"color": theme.css("muted")}},
     )  # fmt: skip
     device = pmui.Select(
         label="device", options=list(visit.devices), value=state.settings.device, size="small", margin=0,

@@ -11,8 +11,8 @@ from app.visit import Visit
 from .parts import SWITCH, fill, html
 
 _HELP = (
-    "flow: the network's samples as they are. weighted: weighed against the likelihood of the spectrum itself, some ten "
-    "seconds a star. corrected: less the linear bias in Teff that real stars show."
+    "flow: the network's samples as they are. weighted: weighed against the likelihood of the spectrum itself, up to half "
+    "a minute a star. corrected: less the linear bias in Teff that real stars show."
 )
 
 
