@@ -114,7 +114,7 @@ export function render({ model }) {
     dialog,
   )
   const listen = (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || typing(event)) return
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event) || dialog.open) return  // Escape closes it
     if (own[event.key]) { event.preventDefault(); own[event.key](); return }
     if (model.shortcuts.some(({ keys }) => keys.includes(event.key))) {
       event.preventDefault()
