@@ -42,6 +42,16 @@ def devices() -> tuple[str, ...]:
     return ("auto", "cpu", "cuda") if torch.cuda.is_available() else ("auto", "cpu")
 
 
+def warmed_up() -> bool:
+    """One star analysed in this process, so that nobody waits for the model and what is derived from it at first use."""
+
+    def once() -> bool:
+        analyse(next(iter(example_paths().values())), shared_model(), n_samples=64)
+        return True
+
+    return pn.state.as_cached("kiel-warmed-up", once)
+
+
 _REMEMBERED = Rerun()
 """Of the worker: a star that is prepared anew under other overrides starts at the step they touch."""
 
@@ -56,6 +66,6 @@ def analyse_request(request: Request, report: Callable[[str], None]) -> Analysis
     )  # fmt: skip
 
 
-WORKER.submit(shared_model)  # with --warm it is in memory before the first visitor
+WORKER.submit(warmed_up)  # with --warm before the first visitor
 pn.extension("tabulator", "filedropper", raw_css=[theme.ROOT_CSS])
 session(analyse_request, shared_model, example_paths(), devices(), shipped_bias()).servable()
