@@ -9,6 +9,9 @@ from cinn_core.targets import TARGETS
 
 LABELS = [target.label for target in TARGETS[:-1]] + ["A(Li)"]
 
+FIGURES = 8
+"""On the overview: flux, residual and saliency of two arms, the diagnostic lines, the Kiel diagram."""
+
 pytestmark = IN_BROWSER
 
 
@@ -16,7 +19,7 @@ def test_page_starts_with_the_solar_twin_and_thirteen_tiles(made_up_address, vis
     page = visit(made_up_address)
     wait_for_star(page, "Star of solar-twin.fits")
     assert [text.split()[0] for text in tile_texts(page)] == [label.split()[0] for label in LABELS]
-    assert page.locator(".bk-Canvas").count() >= 12
+    page.locator(".bk-Canvas:visible").nth(FIGURES - 1).wait_for()
 
 
 def test_address_chooses_the_example(made_up_address, visit):
@@ -134,7 +137,7 @@ def test_upload_of_a_spectrum_gives_thirteen_numbers_corner_and_overlay(real_add
     texts = tile_texts(page)
     assert len(texts) == 13
     assert all(any(character.isdigit() for character in text) for text in texts)
-    assert page.locator(".bk-Canvas").count() >= 12
+    page.locator(".bk-Canvas:visible").nth(FIGURES - 1).wait_for()
     keep_screenshot(page, "overview")
     page.get_by_role("tab", name="Posterior").click()
     page.locator(".tabulator-row").nth(12).wait_for()
