@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 from serving import Server, served
-from visitor import Visitor
+from visitor import Visitor, run
 
 from app.server import MAIN
 
@@ -65,7 +65,7 @@ async def everybody(server: Server, examples: dict[str, Path]) -> list[tuple[flo
 @pytest.mark.timeout(1500)
 def test_twenty_visitors_are_all_answered_in_order_and_see_nothing_of_each_other(server, examples, capsys):
     before = server.memory()
-    visits = asyncio.run(everybody(server, examples))
+    visits = run(everybody(server, examples))
     after, peak = server.memory(), server.memory("VmHWM")
     first = visits[0][0]
     with capsys.disabled():

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 from serving import ROOT, served
-from visitor import Visitor
+from visitor import Visitor, run
 
 from app.server import server_command
 
@@ -35,7 +35,7 @@ def test_health_counts_the_sessions_and_is_well_only_with_a_model(server):
         async with Visitor(server.address):
             return server.get("health")
 
-    status, said = asyncio.run(visit())
+    status, said = run(visit())
     assert said["sessions"] >= 1
     assert (status, said["status"]) in ((503, "loading"), (200, "ready"))
 
@@ -65,7 +65,7 @@ def test_log_is_json_lines_and_names_no_file_of_a_visitor(server):
             await visitor.upload(f"refuse-{SECRET}.fits", b"bytes")
             await visitor.wait_for("holds no spectrum")
 
-    asyncio.run(visit())
+    run(visit())
     lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
     outcomes = [line["outcome"] for line in lines if line["event"] == "analysis"]
     assert {"answered", "refused"} <= set(outcomes)
@@ -73,14 +73,14 @@ def test_log_is_json_lines_and_names_no_file_of_a_visitor(server):
 
 
 def test_message_that_unpacks_to_gigabytes_is_refused(server):
-    before = server.memory()
+    before = server.memory("VmHWM")
 
     async def visit() -> None:
         async with Visitor(server.address) as visitor:
             await visitor.upload("bomb.fits", bytes(300_000_000))
             await asyncio.sleep(2)
 
-    asyncio.run(visit())
+    run(visit())
     assert server.memory("VmHWM") < before + 250_000_000
     assert server.get("version")[0] == 200
 

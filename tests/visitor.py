@@ -8,11 +8,21 @@ import gzip
 import json
 import re
 import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+T = TypeVar("T")
+
+
+def run(visit: Coroutine[Any, Any, T]) -> T:
+    """What a visit returns; in a thread of its own, since a browser that other tests left open keeps a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, visit).result()
 
 
 class Visitor:
