@@ -31,7 +31,8 @@ def continuum_figures(
 ) -> dict[str, Any]:
     """Errors of `fit_continuum`, found over true - 1, for `n` stars of the prior at a S/N per Angstrom.
 
-    `warm` holds stars of 4500-6800 K, `core` those of them with vbroad below 30 km/s; every entry n, rms, bias and the median rms of one star.
+    `warm` holds stars of 4500-6800 K, `core` those of them with vbroad below 30 km/s; every entry has n, rms,
+    bias and the median rms of one star.
     """
     rng = np.random.default_rng(seed)
     labels, truth = prior.draw(n, rng), random_continua(n, rng)

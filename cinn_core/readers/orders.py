@@ -72,7 +72,9 @@ def _lit_part(order: Pixels) -> Pixels | None:
     ascending = np.argsort(order.wavelength, kind="stable")  # NaN last
     ascending = ascending[(order.wavelength[ascending] > 0) & (order.wavelength[ascending] < _LONGEST_ANGSTROM)]
     steps = np.diff(order.wavelength[ascending], prepend=0.0)
-    ascending = ascending[steps > _SMALLEST_STEP * order.wavelength[ascending]]  # the same wavelength twice: the first counts
+    ascending = ascending[
+        steps > _SMALLEST_STEP * order.wavelength[ascending]
+    ]  # the same wavelength twice: the first counts
     wavelength, flux, good = order.wavelength[ascending], order.flux[ascending], order.good[ascending]
     error = None if order.error is None else order.error[ascending]
     good = good & ~_noise_alone(flux, good)
