@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,8 @@ class WantedContinuum:
     good: NDArray
 
 
-Preparation = Generator[WantedVelocity | WantedContinuum, Any, FluxVector]
+Wanted = WantedVelocity | WantedContinuum
+Preparation = Generator[Wanted, Any, FluxVector]
 
 
 def prepare(
@@ -64,6 +65,11 @@ def prepare(
     resolution or S/N do not suffice.
     """
     course = preparation(spectrum, templates, overrides, model_error)
+    return follow(course, lambda wanted: computed(wanted, templates))
+
+
+def follow(course: Preparation, answer_to: Callable[[Wanted], Any]) -> FluxVector:
+    """The flux vector at the end of a preparation, each of whose wants `answer_to` answers."""
     answer: Any = None
     while True:
         try:
@@ -71,10 +77,14 @@ def prepare(
         except StopIteration as done:
             vector: FluxVector = done.value
             return vector
-        if isinstance(wanted, WantedVelocity):
-            answer = settle_medium(wanted.spectrum, wanted.windows, wanted.power, templates, wanted.medium)
-        else:
-            answer = fit_continuum(wanted.flux[None].astype(np.float32), wanted.good[None], templates.flux)[0]
+        answer = answer_to(wanted)
+
+
+def computed(wanted: Wanted, templates: Templates) -> Any:
+    """The answer to what one preparation wants."""
+    if isinstance(wanted, WantedVelocity):
+        return settle_medium(wanted.spectrum, wanted.windows, wanted.power, templates, wanted.medium)
+    return fit_continuum(wanted.flux[None].astype(np.float32), wanted.good[None], templates.flux)[0]
 
 
 def preparation(

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from ..overrides import Overrides
 from ..stages import FluxVector, Spectrum
-from .continuum import fit_continuum
-from .fourmost import WantedContinuum, WantedVelocity, preparation
-from .medium import settle_medium
+from .fourmost import Wanted, WantedVelocity, computed, follow, preparation
 from .templates import Templates
 
 _KEPT = 32
@@ -34,29 +32,19 @@ class Rerun:
         """As `fourmost.prepare`; `computed` then names what was not remembered."""
         self.computed = []
         course = preparation(spectrum, templates, overrides, None)
-        answer: Any = None
-        while True:
-            try:
-                wanted = course.send(answer)
-            except StopIteration as done:
-                vector: FluxVector = done.value
-                return vector
-            key = _key(wanted)
-            if key not in self._answers:
-                self.computed.append("velocity" if isinstance(wanted, WantedVelocity) else "continuum")
-                self._answers[key] = _compute(wanted, templates)
-                if len(self._answers) > _KEPT:
-                    self._answers.popitem(last=False)
-            answer = self._answers[key]
+        return follow(course, lambda wanted: self._answer(wanted, templates))
+
+    def _answer(self, wanted: Wanted, templates: Templates) -> Any:
+        key = _key(wanted)
+        if key not in self._answers:
+            self.computed.append("velocity" if isinstance(wanted, WantedVelocity) else "continuum")
+            self._answers[key] = computed(wanted, templates)
+            if len(self._answers) > _KEPT:
+                self._answers.popitem(last=False)
+        return self._answers[key]
 
 
-def _compute(wanted: WantedVelocity | WantedContinuum, templates: Templates) -> Any:
-    if isinstance(wanted, WantedVelocity):
-        return settle_medium(wanted.spectrum, wanted.windows, wanted.power, templates, wanted.medium)
-    return fit_continuum(wanted.flux[None].astype(np.float32), wanted.good[None], templates.flux)[0]
-
-
-def _key(wanted: WantedVelocity | WantedContinuum) -> bytes:
+def _key(wanted: Wanted) -> bytes:
     digest = hashlib.sha256(type(wanted).__name__.encode())
     if isinstance(wanted, WantedVelocity):
         digest.update(f"{wanted.spectrum.sha256} {wanted.power!r} {wanted.medium!r}".encode())
