@@ -11,6 +11,7 @@ from cinn_core.forward_model.error_floor import Leftover, judged_by_the_others, 
 from cinn_core.forward_model.label_fit import Held, fit_labels
 from cinn_core.forward_model.model_error import (
     ModelError,
+    halpha_bumps,
     halpha_core,
     halpha_wings,
     load_model_error,
@@ -98,10 +99,10 @@ def test_model_error_comes_back_from_disk_and_damage_is_told(tmp_path) -> None:
         load_model_error(path)
 
 
-def test_fit_finds_the_labels_velocity_and_continuum_of_a_made_up_star() -> None:
+def test_fit_finds_the_labels_of_a_made_up_star_whose_normalisation_took_a_share_of_halpha() -> None:
     labels = labels_of(teff=5600, logg=4.3, feh=-0.3, vmic=1.1, vbroad=6.0, mg_fe=0.2, ca_fe=0.1)
     clean = forward().flux(labels[None])[0]
-    tilt = 1 + 0.01 * np.linspace(-1, 1, N_PIXELS)
+    tilt = (1 + 0.01 * np.linspace(-1, 1, N_PIXELS)) * (1 + 0.4 * halpha_bumps(clean[None])[1, 0])
     flux = clean * tilt + np.random.default_rng(5).normal(0, 0.002, N_PIXELS)
     vector = FluxVector(
         flux, np.ones(N_PIXELS, bool), np.ones(N_PIXELS), (1500.0, 1500.0), 0.0, 0.1, 2e4, 0.0, "s", "f", "0", (), ()

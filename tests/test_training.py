@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from cinn_core.forward_model.emulator import matern52
-from cinn_core.forward_model.model_error import HALPHA_ANGSTROM, HALPHA_CORE_ANGSTROM
+from cinn_core.forward_model.model_error import HALPHA_ANGSTROM, HALPHA_CORE_ANGSTROM, halpha_bumps
 from cinn_core.inference.network import Architecture, Network, Observation
 from cinn_core.inference.projection import Projection
-from cinn_core.instrument import N_COVERAGE, N_PIXELS, WAVELENGTH, arm_coverage, pixel_sigma
+from cinn_core.instrument import N_COVERAGE, N_PIXELS, WAVELENGTH, arm_coverage, arm_slices, pixel_sigma
 from cinn_core.training.bank import Shard, save_shard
 from cinn_core.training.emulator import leave_one_out
 from cinn_core.training.network import (
@@ -23,7 +23,14 @@ from cinn_core.training.network import (
     take_over,
     train_network,
 )
-from cinn_core.training.realism import CONTINUUM_ERROR, continuum_errors, draw_good_pixels, model_errors
+from cinn_core.training.realism import (
+    CONTINUUM_ERROR,
+    RIPPLE_ANGSTROM,
+    continuum_errors,
+    draw_good_pixels,
+    model_errors,
+    ripple_shapes,
+)
 
 K = 6
 
@@ -87,6 +94,26 @@ def test_continuum_errors_are_smooth_and_one_percent() -> None:
     factors = continuum_errors(300, np.random.default_rng(0))
     assert abs((factors - 1).std() / CONTINUUM_ERROR - 1) < 0.1
     assert np.abs(np.diff(factors[:, :5700], axis=1)).max() < 1e-3
+
+
+def test_ripples_of_the_continuum_have_the_stated_size_and_length() -> None:
+    ripples = np.random.default_rng(0).standard_normal((400, len(ripple_shapes()))) @ ripple_shapes()
+    assert np.allclose(ripples.std(0), 1, atol=0.2)  # 400 draws: 3.5 % a sigma, 5730 and 6900 pixels
+    apart = round(RIPPLE_ANGSTROM / 0.1)
+    blue = ripples[:, arm_slices()[0]]
+    near, far = ((blue[:, :-n] * blue[:, n:]).mean() for n in (apart, 6 * apart))
+    assert abs(near - np.exp(-0.25)) < 0.05, "a Gaussian kernel of sigma s correlates as exp(-x² / 4 s²)"
+    assert abs(far) < 0.05
+
+
+def test_a_continuum_drawn_through_halpha_wings_is_wrong_there_alone() -> None:
+    wings = 1 - 0.4 / (1 + ((WAVELENGTH - HALPHA_ANGSTROM) / 6) ** 2)
+    metals = np.where(np.arange(N_PIXELS) % 20 < 8, 0.7, 1.0)  # every 2 Angstrom a line
+    bumps = halpha_bumps(np.stack([wings, metals]).astype(np.float32))
+    near = np.abs(WAVELENGTH - HALPHA_ANGSTROM) < 5
+    assert (bumps[:, 0, near] > 0.03).all()
+    assert np.abs(bumps[:, 0, np.abs(WAVELENGTH - HALPHA_ANGSTROM) > 100]).max() == 0
+    assert np.abs(bumps[:, 1]).max() == 0, "lines of metals are not taken for a blaze"
 
 
 def test_model_errors_vanish_where_there_is_no_line() -> None:

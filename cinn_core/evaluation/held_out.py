@@ -19,7 +19,7 @@ from ..preparation.continuum import fit_continuum
 from ..prior import draw
 from ..targets import COLUMN
 from ..training.grid_data import Grid
-from ..training.realism import RESOLVING_POWER_RANGE, VELOCITY_ERROR_KMS, continuum_errors, model_errors
+from ..training.realism import RESOLVING_POWER_RANGE, VELOCITY_ERROR_KMS, model_errors, normalisation_errors
 
 _BATCH = 64
 
@@ -71,7 +71,7 @@ def _coefficients(
         power = torch.as_tensor(rng.uniform(*RESOLVING_POWER_RANGE, n), dtype=torch.float32)
         velocity = torch.as_tensor(rng.uniform(-1, 1, n) * VELOCITY_ERROR_KMS, dtype=torch.float32)
         moved = forward.to_pixels(broaden(native, forward.arms, vbroad, power, velocity)).numpy()
-        real = (moved + model_errors(moved, rng)) * continuum_errors(n, rng)
+        real = (moved + model_errors(moved, rng)) * normalisation_errors(moved, rng)
         seen = seen + realism * (_compressed(model, masked, real) - seen)
     return seen
 

@@ -17,7 +17,7 @@ from ..stages import FluxVector
 from ..targets import COLUMN, LABEL_NAMES
 from .forward import ForwardModel
 from .jacobian import jacobian, label_slopes
-from .model_error import ModelError
+from .model_error import HALPHA_BUMP_ANGSTROM, HALPHA_BUMP_SHARE, ModelError, halpha_bumps
 
 _VELOCITY_STEP, _VELOCITY_SIGMA = 0.5, 2.0  # km/s
 _CONTINUUM_SIGMA = 0.05
@@ -54,7 +54,9 @@ class LabelFit:
 def fit_labels(
     vector: FluxVector, forward: ForwardModel, error: ModelError, held: Mapping[str, Held], used: NDArray | None = None
 ) -> LabelFit:
-    """The 26 labels, a velocity and six Legendre modes of continuum an arm that fit a spectrum best, by Gauss-Newton.
+    """The 26 labels, a velocity and the continuum that fit a spectrum best, by Gauss-Newton.
+
+    The continuum has six Legendre modes an arm and the bumps that normalising leaves at Halpha.
 
     The prior N(0, I) in prior coordinates and the labels `held` by their own errors act beside the pixels, which are
     weighted by noise and model error, down beyond 2.5 sigma (Huber) and for their correlation. `used` (N_PIXELS,) bool
@@ -64,16 +66,19 @@ def fit_labels(
     observed = np.where(good, np.nan_to_num(vector.flux), 0.0)
     noise = np.nan_to_num(pixel_noise(vector), nan=1.0)
     modes = legendre_modes()
-    z, velocity, amplitude = _start(held), 0.0, np.zeros(modes.shape[1])
-    sigmas = np.concatenate([np.ones(N_LABELS), [_VELOCITY_SIGMA], np.full(modes.shape[1], _CONTINUUM_SIGMA)])
+    mode_sigmas = [_CONTINUUM_SIGMA] * modes.shape[1] + [HALPHA_BUMP_SHARE] * len(HALPHA_BUMP_ANGSTROM)
+    z, velocity, amplitude = _start(held), 0.0, np.zeros(len(mode_sigmas))
+    sigmas = np.concatenate([np.ones(N_LABELS), [_VELOCITY_SIGMA], mode_sigmas])
     for _ in range(_ITERATIONS):
         flux, by_velocity = _flux_and_velocity_slope(forward, z, velocity)
-        factor = 1 + modes @ amplitude
+        shapes = np.concatenate([modes, halpha_bumps(flux[None])[:, 0].T], 1)
+        factor = 1 + shapes @ amplitude
         residual = observed - flux * factor
         scale = np.hypot(noise, error.sigma(flux))
         weight = good / scale**2 * np.minimum(1, _HUBER * scale / np.abs(residual).clip(1e-9)) / _CORRELATED_PIXELS
         columns = np.concatenate(
-            [jacobian(forward, z[None])[0] * factor[:, None], (by_velocity * factor)[:, None], modes * flux[:, None]], 1
+            [jacobian(forward, z[None])[0] * factor[:, None], (by_velocity * factor)[:, None], shapes * flux[:, None]],
+            1,
         )
         position = np.concatenate([z, [velocity], amplitude])
         normal = columns.T @ (weight[:, None] * columns) + np.diag(sigmas**-2)
@@ -87,7 +92,7 @@ def fit_labels(
         z = np.clip(z + np.clip(step[:N_LABELS], -_LARGEST_STEP, _LARGEST_STEP), -_LARGEST_Z, _LARGEST_Z)
         velocity, amplitude = velocity + step[N_LABELS], amplitude + step[N_LABELS + 1 :]
     flux, _ = _flux_and_velocity_slope(forward, z, velocity)
-    return LabelFit(from_z(z[None])[0], float(velocity), flux, 1 + modes @ amplitude)
+    return LabelFit(from_z(z[None])[0], float(velocity), flux, 1 + shapes @ amplitude)
 
 
 def pixel_noise(vector: FluxVector) -> NDArray:

@@ -22,6 +22,11 @@ SCHEMA = 1
 HALPHA_ANGSTROM = 6562.8
 HALPHA_CORE_ANGSTROM, HALPHA_WINGS_ANGSTROM = 1.5, 30.0
 """Half widths of Halpha's core, which is never used, and of its wings, which share one error."""
+HALPHA_BUMP_SHARE, HALPHA_BUMP_ANGSTROM = 0.25, (8.0, 16.0, 32.0)
+"""Whoever normalised an echelle order may have taken part of Halpha's wings for its blaze. The continuum is then wrong by
+a share of the wings smoothed over Gaussians of these widths: zero mean, this standard deviation for each width. Spectra of
+Procyon, beta Hyi and HD 140283 show shares around a half, those of the Sun and tau Cet none."""
+_BUMP_REACH_ANGSTROM, _BUMP_BIN_PIXELS = 96.0, 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +52,7 @@ class ModelError:
     def draw(self, flux: NDArray, rng: np.random.Generator) -> NDArray:
         """Errors (n, N_PIXELS) float32 of model spectra (n, N_PIXELS) with unit continuum: lines and Halpha's wings.
 
-        The continuum's share of `sigma` is left to whoever draws the errors of continua.
+        The continuum's share of `sigma`, and its bumps at Halpha, are left to whoever draws the errors of continua.
         """
         white = rng.standard_normal(flux.shape, dtype=np.float32)
         smooth = gaussian_filter1d(white, LSF_SIGMA_PIXELS, axis=1, truncate=3) * _lsf_gain()
@@ -72,6 +77,35 @@ def halpha_core() -> NDArray:
 def halpha_wings() -> NDArray:
     """Pixels (N_PIXELS,) bool of Halpha's wings: within 30 Angstrom, without the core."""
     return (np.abs(WAVELENGTH - HALPHA_ANGSTROM) < HALPHA_WINGS_ANGSTROM) & ~halpha_core()
+
+
+def halpha_bumps(flux: NDArray) -> NDArray:
+    """What a continuum drawn through Halpha's wings lacks, (3, n, N_PIXELS) float32, for model spectra (n, N_PIXELS).
+
+    The wings, lines of metals left out by the smallest depth of each bin of 3 Angstrom, smoothed by a Gaussian of each
+    width of HALPHA_BUMP_ANGSTROM; the observed flux is the model's times 1 + share * bump.
+    """
+    inside, kernels = _bump_kernels()
+    depth = 1 - flux[:, inside]
+    wings = depth.reshape(len(flux), -1, _BUMP_BIN_PIXELS).min(2).astype(np.float32)
+    bumps = np.zeros((len(kernels), *flux.shape), np.float32)
+    bumps[:, :, inside] = wings @ kernels
+    return bumps
+
+
+@cache
+def _bump_kernels() -> tuple[slice, NDArray]:
+    """The pixels around Halpha that bumps reach, and smoothing kernels (3, bins, pixels) of unit sum over bins."""
+    centre = int(np.abs(WAVELENGTH - HALPHA_ANGSTROM).argmin())
+    half = round(_BUMP_REACH_ANGSTROM / (WAVELENGTH[centre + 1] - WAVELENGTH[centre])) // _BUMP_BIN_PIXELS
+    inside = slice(centre - half * _BUMP_BIN_PIXELS, centre + half * _BUMP_BIN_PIXELS)
+    wavelength = WAVELENGTH[inside]
+    bins = wavelength.reshape(-1, _BUMP_BIN_PIXELS).mean(1)
+    width = np.array(HALPHA_BUMP_ANGSTROM)[:, None, None]
+    kernels = (
+        np.exp(-0.5 * ((wavelength - bins[:, None]) / width) ** 2) * (bins[1] - bins[0]) / width / np.sqrt(2 * np.pi)
+    )
+    return inside, kernels.astype(np.float32)
 
 
 def uniform_model_error(epsilon: float, continuum: float = 0.005) -> ModelError:

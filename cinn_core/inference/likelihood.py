@@ -15,12 +15,12 @@ from scipy.ndimage import gaussian_filter1d
 
 from ..forward_model.forward import ForwardModel
 from ..forward_model.jacobian import jacobian
-from ..forward_model.model_error import shipped_model_error
+from ..forward_model.model_error import HALPHA_BUMP_SHARE, halpha_bumps, shipped_model_error
 from ..instrument import LSF_SIGMA_PIXELS, arm_slices, pixel_sigma
 from ..model import Model
 from ..preparation.continuum import fit_continuum
 from ..prior import N_LABELS, N_TARGETS, from_z
-from ..training.realism import CONTINUUM_ERROR, CONTINUUM_ORDER, VELOCITY_ERROR_KMS
+from ..training.realism import CONTINUUM_ERROR, CONTINUUM_ORDER, RIPPLE_ERROR, VELOCITY_ERROR_KMS, ripple_shapes
 from .network import Observation
 from .projection import MaskedProjection
 
@@ -89,7 +89,7 @@ def _model_error(matrix: NDArray, flux: NDArray) -> NDArray:
 
 @torch.no_grad()
 def _slow_errors(forward: ForwardModel, z: NDArray, flux: NDArray) -> NDArray:
-    """Spectra (m, N_PIXELS) one sigma of velocity or of one continuum mode away from the model's, less the model's."""
+    """Spectra (m, N_PIXELS) one sigma of velocity or of one mode of the continuum away from the model's, less the model's."""
     labels = torch.as_tensor(np.repeat(from_z(z), 2, 0), dtype=torch.float32)
     moved = forward.torch_flux(labels, velocity=torch.tensor([_VELOCITY_STEP, -_VELOCITY_STEP])).numpy()
     velocity = (moved[0] - moved[1]) / (2 * _VELOCITY_STEP) * VELOCITY_ERROR_KMS / np.sqrt(3)
@@ -100,4 +100,5 @@ def _slow_errors(forward: ForwardModel, z: NDArray, flux: NDArray) -> NDArray:
             row = np.zeros(flux.size)
             row[part] = CONTINUUM_ERROR * shape * flux[part]
             rows.append(row)
-    return np.array(rows)
+    bumps = HALPHA_BUMP_SHARE * halpha_bumps(flux[None])[:, 0]
+    return np.concatenate([rows, np.concatenate([RIPPLE_ERROR * ripple_shapes(), bumps]) * flux])

@@ -27,7 +27,7 @@ from ..preparation.templates import Templates, make_templates
 from ..prior import N_TARGETS, draw, to_z
 from ..targets import COLUMN
 from .emulator_error import draw_emulator_errors
-from .realism import RESOLVING_POWER_RANGE, VELOCITY_ERROR_KMS, continuum_errors, draw_good_pixels, model_errors
+from .realism import RESOLVING_POWER_RANGE, VELOCITY_ERROR_KMS, draw_good_pixels, model_errors, normalisation_errors
 
 SHARD_STARS = 512
 _BATCH = 256
@@ -111,7 +111,7 @@ def _two_versions(forward: ForwardModel, labels: NDArray, rng: np.random.Generat
     velocity = torch.as_tensor(rng.uniform(-1, 1, n) * VELOCITY_ERROR_KMS, dtype=torch.float32)
     clean = forward.torch_flux_of(coefficients, vbroad).numpy()
     moved = forward.torch_flux_of(coefficients, vbroad, resolving_power, velocity).numpy()
-    return clean, (moved + model_errors(moved, rng)) * continuum_errors(n, rng)
+    return clean, (moved + model_errors(moved, rng)) * normalisation_errors(moved, rng)
 
 
 def _coefficients(flux: NDArray, templates: Templates, projection: Projection, masked: MaskedProjection) -> NDArray:

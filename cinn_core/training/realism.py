@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ..forward_model.model_error import shipped_model_error
+from ..forward_model.model_error import HALPHA_BUMP_ANGSTROM, HALPHA_BUMP_SHARE, halpha_bumps, shipped_model_error
 from ..instrument import ARMS, LITHIUM_ANGSTROM, N_PIXELS, SPEED_OF_LIGHT_KMS, TELLURIC_OXYGEN, WAVELENGTH, arm_slices
 
 VELOCITY_ERROR_KMS = 1.0
 RESOLVING_POWER_RANGE = (18_500.0, 21_500.0)
 CONTINUUM_ERROR = 0.01
 CONTINUUM_ORDER = 9
+RIPPLE_ERROR, RIPPLE_ANGSTROM = 0.003, 8.0
+"""Error of the continuum that echelle orders and hand-drawn normalisations leave at the scale of a few Angstrom: typical
+rms, as fits of real spectra show it in pixels without lines, and correlation length (sigma of a Gaussian)."""
+RIPPLE_RANGE = (0.5, 2.0)
+"""Size of a star's ripples in units of that, log-uniform."""
 MODEL_ERROR_RANGE = (0.7, 2.0)
 """Size of a star's model error in units of the one measured on real stars, log-uniform: others may be fitted worse."""
 DILUTION, SATURATION = 0.01, 0.04
@@ -32,6 +39,28 @@ def continuum_errors(n: int, rng: np.random.Generator) -> NDArray:
         scale *= CONTINUUM_ERROR / np.sqrt((scale**2 / (2 * np.arange(CONTINUUM_ORDER + 1) + 1)).sum())
         out[:, part] = 1 + (rng.standard_normal((n, CONTINUUM_ORDER + 1)) * scale) @ shapes.T
     return out
+
+
+@cache
+def ripple_shapes() -> NDArray:
+    """Shapes (m, N_PIXELS) float32, Gaussians a correlation length apart in each arm; unit normal amplitudes give unit variance."""
+    rows = []
+    for part, arm in zip(arm_slices(), ARMS, strict=True):
+        centres = np.arange(arm.low - 2 * RIPPLE_ANGSTROM, arm.high + 2 * RIPPLE_ANGSTROM, RIPPLE_ANGSTROM)
+        shapes = np.zeros((centres.size, N_PIXELS), np.float32)
+        shapes[:, part] = np.exp(-0.5 * ((WAVELENGTH[part] - centres[:, None]) / RIPPLE_ANGSTROM) ** 2)
+        shapes[:, part] /= np.sqrt((shapes[:, part] ** 2).sum(0))
+        rows.append(shapes)
+    return np.concatenate(rows)
+
+
+def normalisation_errors(flux: NDArray, rng: np.random.Generator) -> NDArray:
+    """Factors (n, N_PIXELS) that normalising leaves in spectra (n, N_PIXELS): smooth ones, ripples, bumps at Halpha."""
+    n = len(flux)
+    ripple = RIPPLE_ERROR * np.exp(rng.uniform(*np.log(RIPPLE_RANGE), (n, 1)))
+    amplitudes = (ripple * rng.standard_normal((n, len(ripple_shapes())))).astype(np.float32)
+    shares = rng.normal(0, HALPHA_BUMP_SHARE, (len(HALPHA_BUMP_ANGSTROM), n, 1)).astype(np.float32)
+    return continuum_errors(n, rng) * (1 + amplitudes @ ripple_shapes() + (shares * halpha_bumps(flux)).sum(0))
 
 
 def model_errors(flux: NDArray, rng: np.random.Generator) -> NDArray:
