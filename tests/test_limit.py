@@ -57,6 +57,19 @@ def test_linear_estimate_reaches_the_limit_and_none_of_the_compression_exceeds_i
     np.testing.assert_allclose(rms, limit, rtol=0.05)  # 4000 draws: 1 % each, 13 of them
 
 
+def test_error_of_the_emulator_costs_nothing_in_noise_and_much_without(model):
+    found = information(model.forward, model.projection, draw(3, np.random.default_rng(4)))
+    trace = np.trace(found.compressed, axis1=1, axis2=2)
+    kept = [np.trace(found.within_reach(snr), axis1=1, axis2=2) / trace for snr in (5, 100, 1000)]
+    assert (kept[0] > 0.98).all()
+    assert (kept[2] < kept[1]).all()
+    assert (kept[1] < kept[0]).all()
+    sigma = float(pixel_sigma(100))
+    inverse = np.linalg.inv(sigma**2 * np.eye(found.error_products.shape[1]) + found.error_products[0])
+    expected = found.compressed[0] - found.error_slopes[0].T @ inverse @ found.error_slopes[0]
+    np.testing.assert_allclose(found.within_reach(100)[0], expected, rtol=1e-6, atol=1e-6 * trace[0])
+
+
 def test_intervals_sought_on_smoothed_widths_hold_their_mass():
     """Of Sobol normals, 68 % and 95 % within half a point; the plain shortest interval of 512 holds 66.6 %."""
     from scipy.stats import norm
@@ -91,7 +104,7 @@ def made_up_evaluation(n: int = 400, draws: int = 3) -> Evaluation:
     stars = HeldOutStars(labels, np.zeros((n, draws + 1, 1)), np.zeros((2, 1, 1)), 0.0)
     bound = {100: np.ones(N_TARGETS)}
     rows = {100: everything.rows(~is_last)}, {100: everything.rows(is_last)}
-    return Evaluation(stars, *rows, {100: limit}, {100: limit}, bound, np.full(n, 20.0))
+    return Evaluation(stars, *rows, {100: limit}, {100: limit}, {100: limit}, bound, np.full(n, 20.0))
 
 
 def test_figures_recover_scatter_bias_and_coverage_that_were_put_in():

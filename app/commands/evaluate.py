@@ -22,6 +22,8 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from cinn_core.evaluation.evaluate import Evaluation
 
 RealismOption = Annotated[float, typer.Option(min=0, max=1, help="0: as simulated; 1: as real spectra are.")]
@@ -87,21 +89,20 @@ def evaluate_network(
 
 
 def _details(found: Evaluation) -> dict[str, Any]:
-    """Figures beside the JSON's: lithium by line strength, loss by compression, Van Trees' bound in prior coordinates."""
+    """Figures beside the JSON's: lithium by line strength, what compression and emulator cost, Van Trees' bound in z."""
     import numpy as np
 
     from cinn_core.evaluation.evaluate import lithium_sigma
     from cinn_core.targets import TARGET_NAMES
 
-    rich = found.rich
-
-    def loss(snr: int) -> dict[str, float]:
-        pixels, compressed = (np.median(x[snr][rich], (0, 1)) for x in (found.limit68, found.compressed_limit68))
-        return dict(zip(TARGET_NAMES, (compressed / pixels).tolist(), strict=True))
+    def loss(snr: int, limits: dict[int, NDArray]) -> dict[str, float]:
+        least, most = (np.median(x[snr][found.rich], (0, 1)) for x in (found.limit68, limits))
+        return dict(zip(TARGET_NAMES, (most / least).tolist(), strict=True))
 
     return {
         "lithium": {str(snr): lithium_sigma(found, snr) for snr in found.answers},
-        "compression": {str(snr): loss(snr) for snr in found.answers},
+        "compression": {str(snr): loss(snr, found.compressed_limit68) for snr in found.answers},
+        "reachable": {str(snr): loss(snr, found.reachable_limit68) for snr in found.answers},
         "van_trees_z": {str(snr): dict(zip(TARGET_NAMES, x.tolist(), strict=True)) for snr, x in found.bound.items()},
     }
 

@@ -81,7 +81,7 @@ def _detail(found: Mapping[str, Any], spread: Mapping[str, Any], snr: int, title
 
 
 def print_network_details(details: Mapping[str, Any], console: Console | None = None) -> None:
-    """What the tables leave out: lithium where its line shows, and how much of the limit the compression keeps."""
+    """What the tables leave out: lithium where its line shows, and what compression and the emulator leave of the limit."""
     console = console or Console()
     for snr, lithium in details["lithium"].items():
         console.print(
@@ -91,11 +91,11 @@ def print_network_details(details: Mapping[str, Any], console: Console | None = 
             soft_wrap=True,
             markup=False,
         )
-    for snr, loss in details["compression"].items():
-        worst = ", ".join(f"{name} {ratio:.2f}" for name, ratio in sorted(loss.items(), key=lambda x: -x[1])[:4])
-        console.print(
-            f"S/N {snr}: limit of the compressed spectrum over that of all pixels, largest: {worst}", highlight=False
-        )
+    losses = (("compression", "compressed spectrum"), ("reachable", "same with the emulator's error in its noise"))
+    for key, words in losses:
+        for snr, loss in details[key].items():
+            every = ", ".join(f"{name} {ratio:.2f}" for name, ratio in loss.items())
+            console.print(f"S/N {snr}: limit of the {words} over that of all pixels: {every}", highlight=False)
 
 
 def print_calibration(figures: Mapping[str, Any], console: Console | None = None) -> None:

@@ -34,9 +34,9 @@ class Evaluation:
     """What the network answered on n test stars with d draws each.
 
     labels (n, d, 26); answers (n * d) and `prior_answers` (n), to the one more draw a star whose vbroad follows the
-    training prior, by S/N; limit68 and compressed_limit68 (n, 2, 13), for the first two draws of a star the 68 % widths
-    that the information of all pixels, or of the coefficients alone, allows, by S/N; lithium_width (n,)
-    [milli-Angstrom]; bound (13,) of Van Trees by S/N.
+    training prior, by S/N; limit68, compressed_limit68 and reachable_limit68 (n, 2, 13), for the first two draws of a
+    star the 68 % widths that the information of all pixels, of the coefficients alone, or of these with the emulator's
+    error in the noise, allows, by S/N; lithium_width (n,) [milli-Angstrom]; bound (13,) of Van Trees by S/N.
     """
 
     stars: HeldOutStars
@@ -44,6 +44,7 @@ class Evaluation:
     prior_answers: dict[int, Answers]
     limit68: dict[int, NDArray]
     compressed_limit68: dict[int, NDArray]
+    reachable_limit68: dict[int, NDArray]
     bound: dict[int, NDArray]
     lithium_width: NDArray
 
@@ -79,7 +80,8 @@ def evaluate(
     at = stars.labels[:, : min(draws, _LIMIT_DRAWS)]
     found = information(model.forward, model.projection, at.reshape(-1, at.shape[-1]))
     latent = sobol_latents(N_SAMPLES, seed).to(model.device)
-    every, prior_draw, limit, compressed, bound = {}, {}, {}, {}, {}
+    every, prior_draw, bound = {}, {}, {}
+    limit, compressed, reachable = {}, {}, {}
     for snr in snrs:
         progress(f"S/N {snr} per Angstrom: {stars.labels.shape[0] * stars.labels.shape[1]} spectra")
         if paper is not None and pixels is not None:
@@ -88,11 +90,12 @@ def evaluate(
             answer = answer_all(model, observe_held_out(model, stars, snr, seed), latent)
         is_last = np.arange(len(answer.mode)) % (draws + 1) == draws
         every[snr], prior_draw[snr] = answer.rows(~is_last), answer.rows(is_last)
-        limit[snr] = limit_widths(found.z, found.pixels, snr, seed).reshape(*at.shape[:2], N_TARGETS)
-        compressed[snr] = limit_widths(found.z, found.compressed, snr, seed).reshape(*at.shape[:2], N_TARGETS)
+        by_fisher = ((limit, found.pixels), (compressed, found.compressed), (reachable, found.within_reach(snr)))
+        for widths, fisher in by_fisher:
+            widths[snr] = limit_widths(found.z, fisher, snr, seed).reshape(*at.shape[:2], N_TARGETS)
         bound[snr] = van_trees(found.pixels, snr)
     lithium = lithium_equivalent_width(model.forward, stars.labels[:, 0])
-    return Evaluation(stars, every, prior_draw, limit, compressed, bound, lithium)
+    return Evaluation(stars, every, prior_draw, limit, compressed, reachable, bound, lithium)
 
 
 def limit_widths(z: NDArray, fisher: NDArray, snr: float, seed: int) -> NDArray:

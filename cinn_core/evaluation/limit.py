@@ -17,6 +17,7 @@ from ..forward_model.jacobian import jacobian
 from ..inference.projection import Projection
 from ..instrument import pixel_sigma
 from ..prior import N_LABELS, N_TARGETS, from_z, to_z
+from ..training.emulator_error import error_spectra
 
 _BATCH = 16
 _EDGE = 4.0
@@ -28,24 +29,37 @@ class Information:
     """Of n stars: prior coordinates z (n, 26) and Fisher information for pixel noise of 1.
 
     pixels (n, 26, 26) from every pixel; compressed (n, 26, 26) from the projection's coefficients alone, so without what
-    the continuum's modes take away and what the components do not hold.
+    the continuum's modes take away and what the components do not hold. error_slopes (n, m, 26) and error_products
+    (n, m, m): the emulator's error, as m spectra, times the slopes and times itself, in the coefficients.
     """
 
     z: NDArray
     pixels: NDArray
     compressed: NDArray
+    error_slopes: NDArray
+    error_products: NDArray
+
+    def within_reach(self, snr: float) -> NDArray:
+        """Information (n, 26, 26), in units of `compressed`, where noise and the emulator's error add up at one S/N.
+
+        So much a network that was trained with that error can know of: J^T (s² + E E^T)^-1 J, by Woodbury's identity.
+        """
+        noise = float(pixel_sigma(snr)) ** 2 * np.eye(self.error_products.shape[-1])
+        lost = np.linalg.solve(noise + self.error_products, self.error_slopes)
+        return self.compressed - self.error_slopes.transpose(0, 2, 1) @ lost
 
 
 def information(forward: ForwardModel, projection: Projection, labels: NDArray) -> Information:
     """Fisher information of complete spectra of stars with labels (n, 26)."""
     z = clipped_z(labels)
-    pixels, compressed = (np.empty((len(z), N_LABELS, N_LABELS)) for _ in range(2))
+    parts = []
     for i in range(0, len(z), _BATCH):
         slopes = jacobian(forward, z[i : i + _BATCH])
-        pixels[i : i + _BATCH] = slopes.transpose(0, 2, 1) @ slopes
         seen = projection.components.T @ slopes
-        compressed[i : i + _BATCH] = seen.transpose(0, 2, 1) @ seen
-    return Information(z, pixels, compressed)
+        errors = error_spectra(forward, from_z(z[i : i + _BATCH])) @ projection.components
+        pairs = ((slopes.transpose(0, 2, 1), slopes), (seen.transpose(0, 2, 1), seen))
+        parts.append([a @ b for a, b in (*pairs, (errors, seen), (errors, errors.transpose(0, 2, 1)))])
+    return Information(z, *(np.concatenate(columns).astype(float) for columns in zip(*parts, strict=True)))
 
 
 def clipped_z(labels: NDArray) -> NDArray:

@@ -1,7 +1,8 @@
 """The likelihood of one spectrum on its compressed coefficients: chi2 of the forward model with a few hundred terms.
 
-The covariance holds the white noise of each arm; for a realism a above 0 also the model's error, correlated over the
-line spread function, and, taken out analytically since they act linearly, errors of velocity and continuum.
+The covariance holds what the network was trained on: the noise of each arm and the emulator's error; for a realism a
+above 0 also the model's error, correlated over the line spread function, and what acts on all pixels of a spectrum at once
+(velocity, resolving power, continuum, Halpha, errors that lines share), each linearly, to first order.
 """
 
 from __future__ import annotations
@@ -15,12 +16,22 @@ from scipy.ndimage import gaussian_filter1d
 
 from ..forward_model.forward import ForwardModel
 from ..forward_model.jacobian import jacobian
-from ..forward_model.model_error import HALPHA_BUMP_SHARE, halpha_bumps, shipped_model_error
+from ..forward_model.model_error import HALPHA_BUMP_SHARE, halpha_bumps, halpha_wings, shipped_model_error
 from ..instrument import LSF_SIGMA_PIXELS, arm_slices, pixel_sigma
 from ..model import Model
 from ..preparation.continuum import fit_continuum
 from ..prior import N_LABELS, N_TARGETS, from_z
-from ..training.realism import CONTINUUM_ERROR, CONTINUUM_ORDER, RIPPLE_ERROR, VELOCITY_ERROR_KMS, ripple_shapes
+from ..training.emulator_error import error_spectra
+from ..training.realism import (
+    CONTINUUM_ERROR,
+    CONTINUUM_ORDER,
+    MODEL_ERROR_RANGE,
+    RESOLVING_POWER_RANGE,
+    RIPPLE_ERROR,
+    VELOCITY_ERROR_KMS,
+    ripple_shapes,
+    shared_line_errors,
+)
 from .network import Observation
 from .projection import MaskedProjection
 
@@ -65,6 +76,8 @@ def make_likelihood(seen: Observation, masked: MaskedProjection, model: Model, m
         float(pixel_sigma(snr[arm])) ** 2 * root.astype(float) @ root.astype(float)
         for arm, root in enumerate(masked.noise)
     )
+    spread = error_spectra(model.forward, from_z(z))[0] @ matrix
+    covariance = covariance + spread.T @ spread
     if realism > 0:
         spread = np.concatenate([_model_error(matrix, flux[0]), _slow_errors(model.forward, z, flux[0]) @ matrix])
         covariance = covariance + realism**2 * spread.T @ spread
@@ -76,9 +89,15 @@ def make_likelihood(seen: Observation, masked: MaskedProjection, model: Model, m
     return Likelihood(model.forward, operator, data @ whitening, continuum)
 
 
+def _typical_size() -> float:
+    """Root mean square of the size of a star's model error, drawn log-uniform in training."""
+    low, high = MODEL_ERROR_RANGE
+    return float(np.sqrt((high**2 - low**2) / (2 * np.log(high / low))))
+
+
 def _model_error(matrix: NDArray, flux: NDArray) -> NDArray:
     """Root (N_PIXELS, k) of the coefficients' covariance from errors that are a fraction of the depth of lines."""
-    weighted = (shipped_model_error().epsilon * (1 - flux))[:, None] * matrix
+    weighted = (_typical_size() * shipped_model_error().epsilon * (1 - flux))[:, None] * matrix
     out = np.empty_like(weighted)
     for part in arm_slices():
         out[part] = gaussian_filter1d(weighted[part], LSF_SIGMA_PIXELS, axis=0, truncate=3)
@@ -89,11 +108,15 @@ def _model_error(matrix: NDArray, flux: NDArray) -> NDArray:
 
 @torch.no_grad()
 def _slow_errors(forward: ForwardModel, z: NDArray, flux: NDArray) -> NDArray:
-    """Spectra (m, N_PIXELS) one sigma of velocity or of one mode of the continuum away from the model's, less the model's."""
+    """Spectra (m, N_PIXELS) one sigma away from the model's in what acts on all pixels at once, less the model's."""
     labels = torch.as_tensor(np.repeat(from_z(z), 2, 0), dtype=torch.float32)
     moved = forward.torch_flux(labels, velocity=torch.tensor([_VELOCITY_STEP, -_VELOCITY_STEP])).numpy()
-    velocity = (moved[0] - moved[1]) / (2 * _VELOCITY_STEP) * VELOCITY_ERROR_KMS / np.sqrt(3)
-    rows = [velocity]
+    blurred = forward.torch_flux(labels, torch.tensor(RESOLVING_POWER_RANGE)).numpy()
+    rows = [
+        (moved[0] - moved[1]) / (2 * _VELOCITY_STEP) * VELOCITY_ERROR_KMS / np.sqrt(3),
+        (blurred[1] - blurred[0]) / np.sqrt(12),
+        _typical_size() * shipped_model_error().wings * halpha_wings() * (1 - flux),
+    ]
     for part in arm_slices():
         shapes = np.polynomial.legendre.legvander(np.linspace(-1, 1, part.stop - part.start), CONTINUUM_ORDER)
         for shape in shapes.T:
@@ -101,4 +124,5 @@ def _slow_errors(forward: ForwardModel, z: NDArray, flux: NDArray) -> NDArray:
             row[part] = CONTINUUM_ERROR * shape * flux[part]
             rows.append(row)
     bumps = HALPHA_BUMP_SHARE * halpha_bumps(flux[None])[:, 0]
-    return np.concatenate([rows, np.concatenate([RIPPLE_ERROR * ripple_shapes(), bumps]) * flux])
+    ripples = np.concatenate([RIPPLE_ERROR * ripple_shapes(), bumps]) * flux
+    return np.concatenate([rows, shared_line_errors(flux[None])[:, 0], ripples])

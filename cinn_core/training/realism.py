@@ -69,10 +69,16 @@ def model_errors(flux: NDArray, rng: np.random.Generator) -> NDArray:
     What was measured on real stars, in each star of another size, and what all lines of a star share: dilution and
     saturation.
     """
-    n, depth = len(flux), 1 - flux
+    n = len(flux)
     size = np.exp(rng.uniform(*np.log(MODEL_ERROR_RANGE), (n, 1))).astype(np.float32)
-    dilution, saturation = (rng.normal(0, sigma, (n, 1)).astype(np.float32) for sigma in (DILUTION, SATURATION))
-    return size * shipped_model_error().draw(flux, rng) + (dilution + saturation * (depth - 0.3)) * depth
+    amplitudes = rng.standard_normal((2, n, 1)).astype(np.float32)
+    return size * shipped_model_error().draw(flux, rng) + (amplitudes * shared_line_errors(flux)).sum(0)
+
+
+def shared_line_errors(flux: NDArray) -> NDArray:
+    """One standard deviation (2, n, N_PIXELS) of dilution and of saturation in spectra (n, N_PIXELS)."""
+    depth = 1 - flux
+    return np.stack([DILUTION * depth, SATURATION * (depth - 0.3) * depth])
 
 
 def draw_good_pixels(rng: np.random.Generator) -> NDArray:
