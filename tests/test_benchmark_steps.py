@@ -12,7 +12,7 @@ from fake_analysis import fake_analysis
 
 from cinn_core.benchmark import steps as module
 from cinn_core.benchmark.bias import groups_of
-from cinn_core.benchmark.steps import HALPHA, LINE, MASK, NOISE, one_a_star, steps
+from cinn_core.benchmark.steps import BUMPS, HALPHA, LINE, MASK, NOISE, one_a_star, steps
 from cinn_core.forward_model.error_floor import KnownStar
 from cinn_core.forward_model.label_fit import Held
 from cinn_core.forward_model.model_error import halpha_wings, uniform_model_error
@@ -31,18 +31,18 @@ def vectors():
 
 @pytest.fixture
 def taught(monkeypatch):
-    """Replaces the fits: 5 K too hot, with Halpha 40 K too cool; notes by which stars each was taught."""
+    """Replaces the fits: 5 K too hot, with Halpha 40 K too cool unless it may have bumps; notes who taught each star."""
     by: dict[str, set[str]] = {}
 
     def model_error_of(left):
         return replace(uniform_model_error(0.02), provenance={"stars": {one.star for one in left}})
 
-    def fit_labels(vector, forward, error, held, used):
+    def fit_labels(vector, forward, error, held, used, bumps):
         assert held == {}
         if "stars" in error.provenance:
             by.setdefault(vector.star, set()).update(error.provenance["stars"])
         labels = np.zeros(N_LABELS)
-        labels[COLUMN["teff"]] = TEFF[vector.star] + (-40 if used[halpha_wings()].any() else 5)
+        labels[COLUMN["teff"]] = TEFF[vector.star] + (5 if bumps or not used[halpha_wings()].any() else -40)
         labels[COLUMN["logg"]] = 4.4
         return SimpleNamespace(labels=labels)
 
@@ -65,6 +65,7 @@ def test_each_step_shows_its_own_bias_and_the_line_takes_a_common_one_off(vector
     assert list(found)[-1] == LINE
     assert found[MASK].overall["teff"].median == pytest.approx(5)
     assert found[HALPHA].overall["teff"].median == pytest.approx(-40)
+    assert found[BUMPS].overall["teff"].median == pytest.approx(5)
     assert found[LINE].overall["teff"].median == pytest.approx(0, abs=1)
     assert found[LINE].overall["teff"].n == len(TEFF)
 

@@ -20,12 +20,13 @@ from .figures import Comparison, over_stars
 from .index import COMPARED
 
 _FIRST_EPSILON, _LITTLE = 0.03, 0.002
-NOISE, EQUAL, SPECTRUM, MASK, HALPHA, LINE = (
+NOISE, EQUAL, SPECTRUM, MASK, HALPHA, BUMPS, LINE = (
     "noise alone",
     "3 % of every line's depth",
     "measured error of every pixel",
     "and pixels masked",
     "and Halpha's wings",
+    "and bumps there",
     "and the bias line",
 )
 
@@ -57,11 +58,11 @@ def steps(
         for star, vector in vectors:
             if star.star in group:
                 report(f"Fitting {star.star} with what other stars taught")
-                for name, (one, used) in _settings(error).items():
-                    fit = fit_labels(vector, forward, one, {}, used)
+                for name, (one, used, bumps) in _settings(error).items():
+                    fit = fit_labels(vector, forward, one, {}, used, bumps)
                     found.setdefault(name, {})[star.star] = fit.labels[:N_TARGETS]
     effects = [_effect(name, labels, literature) for name, labels in found.items()]
-    corrected = cross_validated([KnownAnswer(star, x, x[None], literature[star]) for star, x in found[HALPHA].items()])
+    corrected = cross_validated([KnownAnswer(star, x, x[None], literature[star]) for star, x in found[BUMPS].items()])
     after = {
         star: {name: corrected[name][star][1] for name in COMPARED if star in corrected.get(name, {})}
         for star in literature
@@ -69,15 +70,16 @@ def steps(
     return (*effects, Effect(LINE, after, over_stars(after)))
 
 
-def _settings(error: ModelError) -> dict[str, tuple[ModelError, NDArray]]:
-    """Model error and pixels in use of each step before the bias line."""
+def _settings(error: ModelError) -> dict[str, tuple[ModelError, NDArray, bool]]:
+    """Model error, pixels in use and whether the continuum may have bumps at Halpha, of each step before the bias line."""
     plain = ~(halpha_wings() | halpha_core())
     return {
-        NOISE: (uniform_model_error(0.0, _LITTLE), plain),
-        EQUAL: (uniform_model_error(_FIRST_EPSILON), plain),
-        SPECTRUM: (replace(error, masked=halpha_core()), plain),
-        MASK: (error, plain),
-        HALPHA: (error, ~halpha_core()),
+        NOISE: (uniform_model_error(0.0, _LITTLE), plain, False),
+        EQUAL: (uniform_model_error(_FIRST_EPSILON), plain, False),
+        SPECTRUM: (replace(error, masked=halpha_core()), plain, False),
+        MASK: (error, plain, False),
+        HALPHA: (error, ~halpha_core(), False),
+        BUMPS: (error, ~halpha_core(), True),
     }
 
 

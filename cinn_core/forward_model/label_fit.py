@@ -52,7 +52,12 @@ class LabelFit:
 
 
 def fit_labels(
-    vector: FluxVector, forward: ForwardModel, error: ModelError, held: Mapping[str, Held], used: NDArray | None = None
+    vector: FluxVector,
+    forward: ForwardModel,
+    error: ModelError,
+    held: Mapping[str, Held],
+    used: NDArray | None = None,
+    bumps: bool = True,
 ) -> LabelFit:
     """The 26 labels, a velocity and the continuum that fit a spectrum best, by Gauss-Newton.
 
@@ -60,18 +65,20 @@ def fit_labels(
 
     The prior N(0, I) in prior coordinates and the labels `held` by their own errors act beside the pixels, which are
     weighted by noise and model error, down beyond 2.5 sigma (Huber) and for their correlation. `used` (N_PIXELS,) bool
-    leaves out more than the spectrum's missing and the model error's masked pixels do.
+    leaves out more than the spectrum's missing and the model error's masked pixels do; `bumps` False takes the normalisation
+    at Halpha for right.
     """
     good = vector.good & ~error.masked & (np.ones_like(vector.good) if used is None else used)
     observed = np.where(good, np.nan_to_num(vector.flux), 0.0)
     noise = np.nan_to_num(pixel_noise(vector), nan=1.0)
     modes = legendre_modes()
-    mode_sigmas = [_CONTINUUM_SIGMA] * modes.shape[1] + [HALPHA_BUMP_SHARE] * len(HALPHA_BUMP_ANGSTROM)
+    bump_sigmas = [HALPHA_BUMP_SHARE] * len(HALPHA_BUMP_ANGSTROM) if bumps else []
+    mode_sigmas = [_CONTINUUM_SIGMA] * modes.shape[1] + bump_sigmas
     z, velocity, amplitude = _start(held), 0.0, np.zeros(len(mode_sigmas))
     sigmas = np.concatenate([np.ones(N_LABELS), [_VELOCITY_SIGMA], mode_sigmas])
     for _ in range(_ITERATIONS):
         flux, by_velocity = _flux_and_velocity_slope(forward, z, velocity)
-        shapes = np.concatenate([modes, halpha_bumps(flux[None])[:, 0].T], 1)
+        shapes = np.concatenate([modes, halpha_bumps(flux[None])[:, 0].T], 1) if bumps else modes
         factor = 1 + shapes @ amplitude
         residual = observed - flux * factor
         scale = np.hypot(noise, error.sigma(flux))
