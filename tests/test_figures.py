@@ -7,18 +7,20 @@ from dataclasses import replace
 import holoviews as hv
 import numpy as np
 import pytest
-from bokeh.models import Quad, VArea
+from bokeh.models import BoxZoomTool, PanTool, Quad, Range1d, VArea, WheelZoomTool
 
 from app.figures.kiel import draw_kiel, prior_outline
 from app.figures.marginal import WIDTH, marginal
 from app.figures.preparation import draw_prepared, draw_snapshot, runs
 from app.figures.spectrum import (
+    FLUX_RANGE,
     Shown,
     clipped,
     draw_flux,
     draw_residual,
     draw_saliency,
     landmarks,
+    panel,
     pixels,
     strongest_per_column,
 )
@@ -96,6 +98,28 @@ def test_panels_of_an_arm_share_its_wavelength_axis_and_arms_do_not(made_up):
     ]
     assert all(len(names) == 1 for names in axes)
     assert axes[0] != axes[1]
+
+
+def flux_panel(analysis, arm):
+    options = panel(236, Range1d(arm.low, arm.high), FLUX_RANGE)
+    return hv.render(draw_flux(Shown(analysis), arm).opts(hv.opts.Overlay(**options)))
+
+
+def test_zooming_an_arm_leaves_the_flux_axis_alone(made_up):
+    tools = [t for t in flux_panel(made_up, ARMS[0]).tools if isinstance(t, BoxZoomTool | PanTool | WheelZoomTool)]
+    assert len(tools) == 3
+    assert {tool.dimensions for tool in tools} == {"width"}
+
+
+@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
+def test_pointer_tells_the_model_beside_the_flux(made_up, arm):
+    hover = flux_panel(made_up, arm).select_one({"name": "kiel-hover"})
+    told = hover.renderers[0].data_source.data
+    np.testing.assert_array_equal(told["model"], made_up.resimulation.map_flux[pixels(arm)])
+    assert {field.split("{")[0].strip("@") for _, field in hover.tooltips if field.startswith("@")} <= set(told)
+    assert [field.split("{")[0] for _, field in hover.tooltips].count(
+        f"@wavelength_{arm.name}"
+    ) == 1  # one formatter each
 
 
 def test_missing_pixels_are_shaded_and_leave_a_gap_in_the_residual(made_up):

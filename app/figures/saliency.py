@@ -17,7 +17,7 @@ from cinn_core.instrument import WAVELENGTH, Arm
 from cinn_core.targets import TARGETS
 
 from .spectrum import pixels, strongest_per_column
-from .style import quiet
+from .style import quiet, zoom_along_x
 
 COLUMNS = 460
 ROW_HEIGHT = 27
@@ -53,6 +53,7 @@ def map_options(arm: Arm, x_range: Range1d, choose: Callable[[int], object], nam
         made = plot.state
         made.x_range, made.y_range = x_range, rows
         plot.handles["x_range"], plot.handles["y_range"] = x_range, rows
+        zoom_along_x(made)
         made.yaxis.ticker = FixedTicker(ticks=ticks)
         made.yaxis.major_label_overrides = {tick: label_of(t.name) for tick, t in zip(ticks, TARGETS, strict=True)}
         if "taps" not in made.tags:

@@ -18,7 +18,7 @@ from cinn_core.instrument import ARMS, TELLURIC_OXYGEN, WAVELENGTH, Arm, arm_sli
 from cinn_core.line_windows import line_windows
 from cinn_core.stages import Analysis
 
-from .style import quiet
+from .style import quiet, zoom_along_x
 
 STRIP_COLUMNS = 600
 RESIDUAL_LIMIT = 6.0
@@ -57,6 +57,7 @@ def panel(height: int, x_range: Range1d, y_range: tuple[float, float]) -> dict[s
         made = plot.state
         made.x_range, made.y_range = x_range, own
         plot.handles["x_range"], plot.handles["y_range"] = x_range, own
+        zoom_along_x(made)
 
     return {
         "responsive": True, "show_grid": False, "toolbar": None, "height": height, "apply_ranges": False, "ylabel": "",
@@ -114,14 +115,15 @@ def hover(arm: Arm) -> Any:
         """,
     )
 
-    def add(plot: Any, _element: object) -> None:
+    def add(plot: Any, element: hv.Curve) -> None:
+        plot.handles["source"].data["model"] = element.dimension_values("model")  # HoloViews sends x and y alone
         if plot.state.select({"name": "kiel-hover"}):
             return
         field = f"wavelength_{arm.name}"
         plot.state.add_tools(
             HoverTool(
                 name="kiel-hover", renderers=[plot.handles["glyph_renderer"]], mode="vline", line_policy="nearest",
-                tooltips=[("Å", f"@{field}{{0.00}}"), ("flux", f"@flux_{arm.name}{{0.000}}"), ("model", "@model{0.000}"),
+                tooltips=[("Å", "$snap_x{0.00}"), ("flux", f"@flux_{arm.name}{{0.000}}"), ("model", "@model{0.000}"),
                           ("nearest", f"@{field}{{custom}}")],
                 formatters={f"@{field}": near, "@model": "numeral"}, point_policy="snap_to_data",
             )

@@ -6,7 +6,7 @@ from typing import Any
 
 from bokeh.core.properties import value
 from bokeh.events import DoubleTap
-from bokeh.models import CustomJS, Text
+from bokeh.models import BoxZoomTool, CustomJS, PanTool, Text, WheelZoomTool
 from bokeh.plotting import figure
 from numpy.typing import NDArray
 
@@ -31,6 +31,13 @@ def quiet(plot: Any, _element: object) -> None:
     """A HoloViews hook: the same for the figure of a HoloViews plot."""
     dress(plot.state)
     reset_on_double_click(plot.state)
+
+
+def zoom_along_x(made: figure) -> None:
+    """Every zoom leaves the y range alone; an Overlay takes its tools from its elements, whatever its own options say."""
+    for tool in made.tools:
+        if isinstance(tool, BoxZoomTool | PanTool | WheelZoomTool):
+            tool.dimensions = "width"
 
 
 def reset_on_double_click(made: figure) -> None:
