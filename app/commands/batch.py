@@ -1,4 +1,4 @@
-"""The commands `kiel batch` and `kiel export`: many spectra to Parquet partitions, and these as one VOTable or FITS table."""
+"""The command `kiel batch`: many spectra to Parquet partitions, and with --export to one VOTable or FITS table too."""
 
 from __future__ import annotations
 
