@@ -83,8 +83,9 @@ def serve(
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open a browser on the page.")] = False,
 ) -> None:
     """The dashboard: serves it until Ctrl-C."""
-    from .server import page_address, require_free_port, server_command
+    from .server import page_address, require_free_port, require_passwords, server_command
 
+    require_passwords(os.environ)
     require_free_port(address, port)
     command = server_command(port, address, tuple(origin or ()), open_browser)
     typer.echo(f"Kiel is at {page_address(address, port)} (Ctrl-C stops it)")

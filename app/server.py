@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from cinn_core.errors import KielError
@@ -51,6 +52,20 @@ def require_free_port(address: str, port: int) -> None:
         raise KielError(
             f"Kiel cannot listen on {address}, port {port} ({error.strerror}); choose another with --port."
         ) from error
+
+
+def require_passwords(environment: Mapping[str, str]) -> None:
+    """Raises KielError where Panel would take $PANEL_BASIC_AUTH for another password than the one that is meant.
+
+    It reads the value in lower case, and the name of a file that is not there as the password itself.
+    """
+    value = environment.get("PANEL_BASIC_AUTH", "")
+    if value != value.lower():
+        raise KielError(
+            "Panel reads PANEL_BASIC_AUTH in lower case; name a file or a password without capital letters."
+        )
+    if ("/" in value or value.endswith(".json")) and not Path(value).is_file():
+        raise KielError(f"There is no file {value}, which PANEL_BASIC_AUTH names; its name would be the password.")
 
 
 def _own_origins(address: str, port: int) -> tuple[str, ...]:

@@ -242,3 +242,16 @@ def test_a_taken_port_is_refused_with_the_remedy(kiel):
 def test_an_address_that_is_none_is_refused():
     with pytest.raises(KielError, match="is not an address"):
         server.require_free_port("no such host.invalid", 5006)
+
+
+@pytest.mark.parametrize("value", ["Secret", "/etc/Kiel/users.json", "/no/such/users.json", "users-not-there.json"])
+def test_a_password_that_panel_would_take_for_another_is_refused(value):
+    with pytest.raises(KielError, match="PANEL_BASIC_AUTH"):
+        server.require_passwords({"PANEL_BASIC_AUTH": value})
+
+
+def test_a_password_in_small_letters_a_file_of_them_and_none_are_taken(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "users.json").write_text('{"Annie": "Jump"}')
+    for environment in ({}, {"PANEL_BASIC_AUTH": "secret"}, {"PANEL_BASIC_AUTH": "users.json"}):
+        server.require_passwords(environment)
