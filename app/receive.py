@@ -93,13 +93,16 @@ class Receiver:
         request = Request(source, self._state.settings)
 
         def done(analysis: Analysis | None, complaint: str) -> None:
-            if analysis is not None:
-                self._state.keep(Star(request, analysis))
-            elif complaint:
-                self._complaints.append(complaint)
-                self._state.warn(" ".join(self._complaints))
-            self._state.waiting = len(self._queue)
-            self._next(post)
+            try:
+                if analysis is not None:
+                    self._state.keep(Star(request, analysis))
+                elif complaint:
+                    self._complaints.append(complaint)
+                    self._state.warn(" ".join(self._complaints))
+            finally:  # a view that fails must not keep the next files waiting for ever
+                left = len(self._queue)
+                self._next(post)
+                self._state.waiting = left
 
         def work() -> None:
             analysis, complaint = None, ""

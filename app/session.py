@@ -15,7 +15,7 @@ from cinn_core.benchmark.bias import BiasCorrection
 from cinn_core.errors import SpectrumError
 from cinn_core.model import Model
 
-from . import theme
+from . import delivery, theme
 from .address import Wanted, follow, wanted
 from .findings import keep_current
 from .in_use import Offer
@@ -36,6 +36,7 @@ def session(
     bias: BiasCorrection | None = None,
 ) -> pmui.Page:
     """The page of a new session, which starts with an example: the one of `?example=`, else the solar twin."""
+    delivery.mend()
     state, document = SessionState(offer=Offer(bias=bias)), pn.state.curdoc
     document.theme = theme.BOKEH
 
@@ -81,5 +82,11 @@ def first_star(visit: Visit, asked: Wanted, on_turn: Callable[[Callable[[], obje
 
 def at_once(document: Document, call: Callable[[], object]) -> None:
     """Make a call for whose many changes Bokeh takes stock of its models once; they leave together when the turn ends."""
+    fault = None
     with document.models.freeze():
-        call()
+        try:
+            call()
+        except Exception as error:  # raised in here it would leave the models frozen, and all that is new unseen
+            fault = error
+    if fault is not None:
+        raise fault
