@@ -9,6 +9,7 @@ import signal
 import time
 import warnings
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -118,13 +119,25 @@ def test_batch_gives_the_numbers_of_a_single_analysis(work, model, examples, tmp
 
 
 def test_batched_preparation_equals_the_single_one_within_a_thousandth(model, examples) -> None:
-    spectra = [read(path) for path in examples.values()] * 2
+    """Spectra on one grid and on another, whole, with gaps, with a spike, and with one arm."""
+    spectra = [read(path) for path in examples.values()]
+    for i, one in enumerate(list(spectra)):
+        missing = (one.wavelength > 5300 + 20 * i) & (one.wavelength < 5303 + 35 * i)
+        spiky = one.flux * np.where(np.arange(one.flux.size) == 4000 + 31 * i, 3.0, 1.0)
+        spectra += [
+            replace(one, good=one.good & ~missing),
+            replace(one, flux=spiky),
+            replace(one, wavelength=one.wavelength * (1 + 1e-5 * (i % 2))),
+        ]
+    spectra.append(replace(spectra[0], good=spectra[0].good & (spectra[0].wavelength > 6000)))
     for spectrum, vector in zip(spectra, prepare_many(spectra, model.templates), strict=True):
         assert isinstance(vector, FluxVector)
         alone = prepare(spectrum, model.templates)
         np.testing.assert_array_equal(vector.good, alone.good)
         assert np.nanmax(np.abs(vector.flux - alone.flux)) < 1e-3
         assert vector.flags == alone.flags
+        assert vector.rv_kms == pytest.approx(alone.rv_kms, abs=1e-6)  # km/s; rounding alone
+        np.testing.assert_allclose(vector.snr, alone.snr, rtol=1e-9)
 
 
 def test_masked_coefficients_are_those_of_the_projection_matrix(model) -> None:

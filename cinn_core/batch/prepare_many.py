@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import KielError, SpectrumError
 from ..forward_model.model_error import shipped_model_error
 from ..overrides import NOTHING_GIVEN
 from ..preparation.continuum import fit_continuum
 from ..preparation.fourmost import Preparation, WantedContinuum, WantedVelocity, preparation
+from ..preparation.log_grid import OnLog, to_log_many
 from ..preparation.medium import joined, settle_medium
 from ..preparation.templates import Templates
-from ..preparation.velocity import Velocity, to_log, velocities_on_log
+from ..preparation.velocity import Velocity, velocities_on_log
 from ..stages import FluxVector, Medium, Spectrum, Step
 
 _AT_ONCE = 64
@@ -67,20 +70,25 @@ def _some(loaded: Sequence[Spectrum | FluxVector | KielError], templates: Templa
 
 
 def _velocities(wanted: dict[int, WantedVelocity], templates: Templates) -> dict[int, Answer]:
-    """Media and velocities; those of a known medium together."""
+    """Media and velocities; those of a known medium together, spectra on the same wavelengths rebinned together."""
     answers: dict[int, Answer] = {}
-    arms, known = [], []
+    grids: defaultdict[tuple[bytes, float], list[int]] = defaultdict(list)
+    pixels: dict[int, tuple[NDArray, NDArray, NDArray]] = {}
     for i, w in wanted.items():
         try:
             if w.medium is None and w.spectrum.medium is not Medium.UNKNOWN:
                 wavelength, flux, _, good = joined(w.windows, w.spectrum.medium)
-                arms.append(to_log(wavelength, flux, good, w.power, templates))
-                known.append(i)
+                pixels[i] = wavelength, flux, good
+                grids[wavelength.tobytes(), w.power].append(i)
             else:
                 answers[i] = settle_medium(w.spectrum, w.windows, w.power, templates, w.medium)
         except SpectrumError as problem:
             answers[i] = problem
-    for i, velocity in zip(known, velocities_on_log(arms, templates) if arms else [], strict=True):
+    on_log: dict[int, OnLog] = {}
+    for (_, power), same in grids.items():
+        flux, good = (np.stack([pixels[i][k] for i in same]) for k in (1, 2))
+        on_log |= zip(same, to_log_many(pixels[same[0]][0], flux, good, power, templates), strict=True)
+    for i, velocity in zip(on_log, velocities_on_log(list(on_log.values()), templates) if on_log else [], strict=True):
         answers[i] = wanted[i].spectrum.medium, velocity, []
     return answers
 

@@ -11,8 +11,9 @@ from scipy import fft
 from ..instrument import SPEED_OF_LIGHT_KMS
 from ..stages import Step
 from ..targets import COLUMN
+from .log_grid import LogArm, sharp, to_log, velocity_lags
 from .templates import LOG_STEP_KMS, Templates
-from .velocity import OnLog, Velocity, sharp, to_log, velocity_lags
+from .velocity import Velocity
 
 CLEAR = 8.0
 """Least height of the second peak, in scatters of what the first star leaves, for the two arms together."""
@@ -51,17 +52,19 @@ def find_companion(
 ) -> Companion:
     """Search +-300 km/s around the velocity found for the lines of a second star of the same template.
 
-    Arrays (n,) as for `measure_velocity`. Peaks within 18 km/s (more where the star rotates) of the first are its own.
+    Arrays (n,) as for `measure_velocity`, whose smoothed spectrum is looked at again where the resolving power is the
+    same. Peaks within 18 km/s (more where the star rotates) of the first are its own.
     """
     nothing = Companion(float("nan"), 0.0, 0.0, False)
     if not velocity.credible:
         return nothing
-    arms = to_log(wavelength, flux, good, native_resolving_power, templates)
+    on_log = velocity.on_log
+    if native_resolving_power != on_log.power:
+        on_log = to_log(wavelength, flux, good, native_resolving_power, templates)
     curves = [
         curve
-        for arm, t in zip(arms, templates.log_flux, strict=True)
-        if arm.weight.sum() > 500
-        and (curve := _second(arm, t[velocity.template].astype(float), velocity.kms)) is not None
+        for arm, t in zip(on_log.arms, templates.log_flux, strict=True)
+        if arm.enough and (curve := _second(arm, t[velocity.template].astype(float), velocity.kms)) is not None
     ]
     if not curves:
         return nothing
@@ -85,25 +88,25 @@ def find_companion(
     )
 
 
-def _second(arm: OnLog, template: NDArray, kms: float) -> NDArray | None:
+def _second(arm: LogArm, template: NDArray, kms: float) -> NDArray | None:
     """Amplitude (lags,) of the template in what remains of an arm after the template at `kms`, by least squares at each lag."""
     lags = velocity_lags()
     n, pad = template.size, (arm.flux.size - template.size) // 2
     t = sharp(template - 1, np.ones(n))
-    data = sharp(arm.flux, arm.weight)
     shift = _pixels(kms)
     x = np.arange(arm.flux.size) - pad - shift
     inside = (x > 0) & (x < n - 1) & (arm.weight > 0)
     if inside.sum() < 500:
         return None
     first = np.where(inside, np.interp(x, np.arange(n), t), 0.0)
-    data = np.where(inside, data, 0.0)
+    data = np.where(inside, arm.sharp, 0.0)
     norm = float(first @ first)
     residual = data - first * float(first @ data) / norm
-    size = fft.next_fast_len(arm.flux.size + n, real=True)
-    signals = fft.rfft(np.stack([residual, first, inside.astype(float)]), size)
-    kernels = np.conj(fft.rfft(np.stack([t, t, t**2]), size))
-    across, overlap, strength = fft.irfft(signals * kernels, size)[:, : lags.size]
+    size = fft.next_fast_len(arm.flux.size, real=True)
+    residual_fft, first_fft, inside_fft = fft.rfft(np.stack([residual, first, inside.astype(float)]), size)
+    t_fft, square_fft = np.conj(fft.rfft(np.stack([t, t**2]), size))
+    products = np.stack([residual_fft * t_fft, first_fft * t_fft, inside_fft * square_fft])
+    across, overlap, strength = fft.irfft(products, size)[:, : lags.size]
     strength = np.maximum(strength, 1e-9)
     independent = np.maximum(1 - overlap**2 / (norm * strength), 0.2)
     return across / (strength * independent) / max(float(first @ data) / norm, 0.05)

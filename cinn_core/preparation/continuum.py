@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from ..instrument import ARMS, N_PIXELS, TELLURIC_OXYGEN, WAVELENGTH, arm_slices
+from .order import median_of_ordered, percentile_of_ordered, row_medians
 
 N_MODES = 6
 """Legendre modes an arm: degree 0 to 5."""
@@ -48,8 +49,9 @@ def upper_envelope(
     bins = ((wavelength[usable] - wavelength[0]) / bin_angstrom).astype(int)
     starts = np.flatnonzero(np.concatenate([[True], np.diff(bins) > 0]))
     counts = np.diff(np.append(starts, bins.size))
-    ordered = flux[usable][np.lexsort((flux[usable], bins))]
-    y = 0.5 * (ordered[starts + (counts - 1) // 2] + ordered[starts + counts // 2])  # the median of each bin
+    rows = np.full((starts.size, counts.max()), np.inf)
+    rows[np.arange(counts.max()) < counts[:, None]] = flux[usable]
+    y = row_medians(rows, counts)
     at = np.add.reduceat(x[usable], starts) / counts
     scale = np.percentile(np.abs(y), 90)
     if not scale > 0:
@@ -57,18 +59,25 @@ def upper_envelope(
     y = y / scale
     degree = min(degree, max(1, y.size // 8))
     chunks = np.array_split(np.arange(y.size), max(degree + 2, 2 * degree))
-    kept = np.concatenate([c[y[c] >= np.percentile(y[c], 70)] for c in chunks if c.size])
-    powers = legendre.legvander(at, degree)
-    fit = np.linalg.lstsq(powers[kept], y[kept], rcond=None)[0]
+    kept = np.concatenate([y[c] >= percentile_of_ordered(np.sort(y[c]), 70) for c in chunks if c.size])
+    basis, to_basis = np.linalg.qr(legendre.legvander(at, degree))  # orthonormal: normal equations lose nothing
+
+    def fitted(kept: NDArray) -> NDArray:
+        return np.linalg.lstsq(basis[kept].T @ basis[kept], basis[kept].T @ y[kept], rcond=None)[0]
+
+    fit = fitted(kept)
     for _ in range(12):
-        residual = y - powers @ fit
-        upper = residual[residual > np.percentile(residual, 40)]
-        sigma = max(1.4826 * float(np.median(np.abs(upper - np.median(upper)))), 5e-4)
-        new = (residual > -1.2 * sigma) & (residual < 4 * sigma)
-        if new.sum() < 3 * (degree + 1):
+        residual = y - basis @ fit
+        ordered = np.sort(residual)
+        upper = ordered[ordered > percentile_of_ordered(ordered, 40)]
+        if upper.size == 0:  # no scatter at all
             break
-        fit = np.linalg.lstsq(powers[new], y[new], rcond=None)[0]
-    return scale * legendre.legval(x, fit)
+        sigma = max(1.4826 * median_of_ordered(np.sort(np.abs(upper - median_of_ordered(upper)))), 5e-4)
+        before, kept = kept, (residual > -1.2 * sigma) & (residual < 4 * sigma)
+        if kept.sum() < 3 * (degree + 1) or (kept == before).all():
+            break
+        fit = fitted(kept)
+    return scale * legendre.legval(x, np.linalg.lstsq(to_basis, fit, rcond=None)[0])
 
 
 def coarse_continuum(wavelength: NDArray, flux: NDArray, good: NDArray) -> tuple[NDArray, bool]:

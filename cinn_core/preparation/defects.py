@@ -8,6 +8,7 @@ import numpy as np
 
 from ..stages import Step
 from .native import Window
+from .order import row_medians
 
 _STRETCH = 64
 
@@ -17,16 +18,17 @@ def without_noise(windows: list[Window]) -> tuple[list[Window], list[Step]]:
     out, count = [], 0
     for w in windows:
         n = _STRETCH
-        difference = np.full(w.flux.size, np.nan)
+        difference = np.full(w.flux.size, np.inf)
         known = w.good[2:-2] & w.good[:-4] & w.good[4:]
         difference[2:-2][known] = np.abs(2 * w.flux[2:-2] - w.flux[:-4] - w.flux[4:])[known]
         cut = difference[: difference.size // n * n].reshape(-1, n)
-        seen = np.isfinite(cut).sum(1) >= 10
+        finite = np.isfinite(cut).sum(1)
+        seen = finite >= 10
         if not seen.any():
             out.append(w)
             continue
         scatter = np.zeros(len(cut))
-        scatter[seen] = np.nanmedian(cut[seen], axis=1)
+        scatter[seen] = row_medians(cut[seen], finite[seen])
         usual = np.median(scatter[seen])
         noisy = np.repeat((scatter > 5 * usual) & (scatter > 0.15), n)
         good = w.good.copy()
@@ -42,10 +44,10 @@ def without_spikes(windows: list[Window]) -> tuple[list[Window], list[Step]]:
     """Mark positive outliers (cosmic rays) and their neighbours as bad: 8 sigma and 10 % above the continuum."""
     out, count = [], 0
     for w in windows:
-        sigma = 1.4826 * float(np.median(np.abs(np.diff(w.flux[w.good])))) / np.sqrt(2)
-        spike = w.good & (w.flux > 1 + max(0.10, 8 * sigma))
-        local = np.median(w.flux[w.good][w.flux[w.good] > np.median(w.flux[w.good])])
-        spike &= w.flux > local + max(0.10, 8 * sigma)
+        seen = w.flux[w.good]
+        sigma = 1.4826 * float(np.median(np.abs(np.diff(seen)))) / np.sqrt(2)
+        upper = np.median(seen[seen > np.median(seen)])
+        spike = w.good & (w.flux > np.maximum(1.0, upper) + max(0.10, 8 * sigma))
         if spike.mean() > 0.02:  # that is no cosmic ray but a poor continuum
             spike[:] = False
         wide = np.convolve(spike, np.ones(5), "same") > 0

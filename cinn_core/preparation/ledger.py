@@ -27,7 +27,8 @@ class Ledger:
 
 def as_in_the_file(spectrum: Spectrum, windows: list[Window]) -> Snapshot:
     """The file's own pixels near the arms, with the coarse continuum that divides them."""
-    near = np.isin(spectrum.wavelength, np.concatenate([w.wavelength for w in windows]))
+    ends = [np.searchsorted(spectrum.wavelength, w.wavelength[[0, -1]]) for w in windows]
+    near = np.concatenate([np.arange(first, last + 1) for first, last in ends])
     level = np.concatenate([w.continuum for w in windows])
     frame = f"{spectrum.medium.value}, as in the file"
     return Snapshot("format", frame, spectrum.wavelength[near], spectrum.flux[near], spectrum.good[near], level)

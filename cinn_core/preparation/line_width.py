@@ -9,11 +9,12 @@ from scipy.ndimage import gaussian_filter1d
 from ..instrument import RESOLVING_POWER, SPEED_OF_LIGHT_KMS, fwhm_kms
 from ..stages import Spectrum, Step
 from ..targets import COLUMN
+from .log_grid import LogArm, to_log
 from .native import power_from_lines, power_from_telluric
 from .resample import FWHM_PER_SIGMA
 from .telluric import Telluric
 from .templates import LOG_STEP_KMS, Templates
-from .velocity import OnLog, Velocity, to_log
+from .velocity import Velocity
 
 _SLOW_KMS = 5.0
 _N_ITERATIONS = 6
@@ -55,14 +56,14 @@ def width_in_data(
     """
     if templates.labels[template, COLUMN["vbroad"]] > _SLOW_KMS:
         return float("nan")
-    arms = to_log(wavelength, flux, good, RESOLVING_POWER, templates)  # as it is, on the templates' grid
+    arms = to_log(wavelength, flux, good, RESOLVING_POWER, templates).arms  # as it is, on the templates' grid
     wide = float(fwhm_kms(RESOLVING_POWER))
     smoothing = (0.8 * wide) ** 2
     for _ in range(_N_ITERATIONS):
         pairs = [
             _excess(arm, t[template].astype(float), kms, float(np.sqrt(smoothing)))
             for arm, t in zip(arms, templates.log_flux, strict=True)
-            if arm.weight.sum() > 500
+            if arm.enough
         ]
         if not pairs:
             return float("nan")
@@ -75,7 +76,7 @@ def width_in_data(
     return float(np.sqrt(width)) if width > 0.5 else float("nan")
 
 
-def _excess(arm: OnLog, template: NDArray, kms: float, smoothing: float) -> tuple[float, float]:
+def _excess(arm: LogArm, template: NDArray, kms: float, smoothing: float) -> tuple[float, float]:
     """Squared FWHM [km2/s2] by which the arm, smoothed by a FWHM, is wider than the template, and its weight."""
     sigma = smoothing / FWHM_PER_SIGMA / LOG_STEP_KMS
     share = gaussian_filter1d(arm.weight, sigma)

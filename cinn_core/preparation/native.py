@@ -12,8 +12,8 @@ from ..instrument import ARMS, SPEED_OF_LIGHT_KMS, Arm
 from ..overrides import ContinuumChoice
 from ..stages import Spectrum, Step
 from .continuum import coarse_continuum
+from .log_grid import MAX_KMS
 from .resample import AS_IT_IS, LOWEST_RESOLVING_POWER
-from .velocity import MAX_KMS
 
 DEFAULT_RESOLVING_POWER = 80_000.0
 _PIXELS_PER_ELEMENT, _FEWEST_PIXELS_PER_ELEMENT, _MOST_PIXELS_PER_ELEMENT = 3.0, 2.0, 6.0

@@ -26,7 +26,7 @@ _FINE_KMS = 1.0
 
 @dataclass(frozen=True, eq=False)
 class Regular:
-    """Native pixels without gaps: wavelength (n,), flux (n,) with bad pixels interpolated, good (n,) share 0 or 1."""
+    """Native pixels without gaps: wavelength (n,), flux (..., n) with bad pixels interpolated, good (..., n) share 0 or 1."""
 
     wavelength: NDArray
     flux: NDArray
@@ -49,47 +49,51 @@ def remainder_fwhm(native_resolving_power: float) -> float:
 
 
 def without_gaps(wavelength: NDArray, flux: NDArray, good: NDArray) -> Regular:
-    """Put pixels where the wavelengths jump, interpolate the flux over all bad pixels, and remember which they are."""
+    """Put pixels where the wavelengths (n,) jump, interpolate each flux (..., n) over its bad pixels, remember which they are."""
     step = np.diff(wavelength)
     usual = float(np.median(step))
     inserts = [
         (i, np.arange(wavelength[i] + usual, wavelength[i + 1] - 0.5 * usual, usual))
         for i in np.flatnonzero(step > 2.5 * usual)
     ]
-    present = good.astype(float)
     if inserts:
         at = np.concatenate([np.full(new.size, i + 1) for i, new in inserts])
         wavelength = np.insert(wavelength, at, np.concatenate([new for _, new in inserts]))
-        flux, present = np.insert(flux, at, 0.0), np.insert(present, at, 0.0)
-    known = present > 0
-    return Regular(wavelength, np.interp(wavelength, wavelength[known], flux[known]), present)
+        flux, good = np.insert(flux, at, 0.0, axis=-1), np.insert(good, at, False, axis=-1)
+    flux = np.array(flux, float)
+    for row, known in zip(flux.reshape(-1, wavelength.size), good.reshape(-1, wavelength.size), strict=True):
+        row[~known] = np.interp(wavelength[~known], wavelength[known], row[known])
+    return Regular(wavelength, flux, good.astype(float))
 
 
-def rebin(wavelength: NDArray, flux: NDArray, edges: NDArray) -> NDArray:
-    """Mean flux between successive `edges` (m + 1,): differences of the integral of the flux, a cubic through its running sum.
-
-    Conserves flux exactly over whole input pixels; beyond the input the end values are continued.
-    """
+def _running(wavelength: NDArray, values: NDArray) -> tuple[NDArray, NDArray]:
+    """Borders (n + 1,) of pixels, half-way between their wavelengths, and the integral (..., n + 1) of `values` up to each."""
     middle = 0.5 * (wavelength[1:] + wavelength[:-1])
     borders = np.concatenate(
         [[1.5 * wavelength[0] - 0.5 * wavelength[1]], middle, [1.5 * wavelength[-1] - 0.5 * wavelength[-2]]]
     )
-    running = np.concatenate([[0.0], np.cumsum(flux * np.diff(borders))])
-    inside = np.clip(edges, borders[0], borders[-1])
-    integral = CubicSpline(borders, running)(inside)
-    integral += np.where(edges < borders[0], (edges - borders[0]) * flux[0], 0.0)
-    integral += np.where(edges > borders[-1], (edges - borders[-1]) * flux[-1], 0.0)
+    running = np.zeros((*values.shape[:-1], borders.size))
+    np.cumsum(values * np.diff(borders), axis=-1, out=running[..., 1:])
+    return borders, running
+
+
+def rebin(wavelength: NDArray, flux: NDArray, edges: NDArray) -> NDArray:
+    """Mean of the flux (..., n) between successive `edges` (m + 1,): differences of its integral, a cubic through its running sum.
+
+    Conserves flux exactly over whole input pixels; beyond the input the end values are continued.
+    """
+    borders, running = _running(wavelength, flux)
+    integral = CubicSpline(borders, running, axis=-1)(np.clip(edges, borders[0], borders[-1]))
+    integral += np.minimum(edges - borders[0], 0.0) * flux[..., :1]
+    integral += np.maximum(edges - borders[-1], 0.0) * flux[..., -1:]
     return np.diff(integral) / np.diff(edges)
 
 
 def covered(wavelength: NDArray, good: NDArray, edges: NDArray) -> NDArray:
-    """Share (m,) of each output bin that good native pixels fill, 0 beyond the input."""
-    middle = 0.5 * (wavelength[1:] + wavelength[:-1])
-    borders = np.concatenate(
-        [[1.5 * wavelength[0] - 0.5 * wavelength[1]], middle, [1.5 * wavelength[-1] - 0.5 * wavelength[-2]]]
-    )
-    running = np.concatenate([[0.0], np.cumsum(good * np.diff(borders))])
-    return np.diff(np.interp(edges, borders, running)) / np.diff(edges)
+    """Share (..., m) of each output bin that good native pixels (..., n) fill, 0 beyond the input."""
+    borders, running = _running(wavelength, good)
+    at = np.apply_along_axis(lambda one: np.interp(edges, borders, one), -1, running)
+    return np.diff(at) / np.diff(edges)
 
 
 def log_edges(low: float, high: float, step_kms: float) -> NDArray:

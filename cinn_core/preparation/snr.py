@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ..instrument import ARMS
+from .order import percentile_of_ordered
 
 LOW = 20.0
 _SEGMENT = 256
@@ -68,15 +70,14 @@ def noise_per_root_angstrom(wavelength: NDArray, flux: NDArray, good: NDArray, p
     low = min(0.8 / fwhm, 0.8 * nyquist)
     high = min(max(1.05 / fwhm, low + 0.15 * nyquist), 0.97 * nyquist)
     n = _SEGMENT
-    starts = np.arange(0, flux.size - n + 1, n // 2)
-    if starts.size == 0:
+    if flux.size < n:
         return float("nan")
-    index = starts[:, None] + np.arange(n)
-    complete = good[index].all(1) & (wavelength[index[:, -1]] - wavelength[index[:, 0]] < 1.5 * n * step)
+    y, wave, seen = (sliding_window_view(a, n)[:: n // 2] for a in (flux, wavelength, good))
+    complete = seen.all(1) & (wave[:, -1] - wave[:, 0] < 1.5 * n * step)
     if not complete.any():
         return _difference_noise(flux[good]) * np.sqrt(step)
-    y = flux[index[complete]]
-    level = np.percentile(y.reshape(len(y), n // 32, 32).mean(-1), 70, axis=1, keepdims=True)
+    y = y[complete]
+    level = percentile_of_ordered(np.sort(y.reshape(len(y), n // 32, 32).mean(-1), axis=1), 70)[:, None]
     x = np.linspace(-1, 1, n)
     slope = (y * x).sum(1, keepdims=True) / (x**2).sum()
     window = np.hanning(n)
