@@ -11,6 +11,7 @@ from cinn_core.analyse import analyse
 from cinn_core.explanation.line_by_line import drives, line_by_line, without_line
 from cinn_core.explanation.modelled import QUANTILES, against, bands, compare, with_nuisances, with_nuisances_of_z
 from cinn_core.explanation.peaks import elements_of_pixels, strongest_peaks
+from cinn_core.explanation.resimulate import pixel_quantiles
 from cinn_core.explanation.what_if import changed_most, from_sliders, slider_bounds, to_sliders, what_if
 from cinn_core.instrument import N_PIXELS, WAVELENGTH
 from cinn_core.line_windows import find_window, line_windows
@@ -80,6 +81,13 @@ def test_without_its_only_line_the_lithium_of_a_rich_star_is_unknown(model, exam
 
     assert width("li_fe", without) > 5 * width("li_fe", star.summary)
     assert width("teff", without) == pytest.approx(width("teff", star.summary), rel=0.5)
+
+
+@pytest.mark.parametrize("n", [1, 2, 64, 257])
+def test_quantiles_of_pixels_are_those_of_numpy(n):
+    """To 1e-6: single precision of values near 1."""
+    flux = np.random.default_rng(5).normal(1.0, 0.1, (n, 40))
+    np.testing.assert_allclose(pixel_quantiles(flux, QUANTILES), np.quantile(flux, QUANTILES, axis=0), atol=1e-6)
 
 
 def test_bands_hold_their_share_of_the_models_and_narrow_under_weights(sun, model):

@@ -12,7 +12,7 @@ from ..inference.weighted import representatives, weighted_quantile
 from ..model import Model
 from ..prior import N_LABELS, N_TARGETS, from_z, to_z
 from ..stages import FluxVector, PosteriorSamples
-from .resimulate import match_continuum, noise_of
+from .resimulate import match_continuum, noise_of, pixel_quantiles
 
 N_BAND = 512
 QUANTILES = (0.025, 0.16, 0.84, 0.975)
@@ -76,7 +76,7 @@ def bands(
     )
     flux = modelled(labels, vector, model)
     four, many = flux[: len(QUANTILES)], flux[len(QUANTILES) :]
-    edges = np.quantile(many, QUANTILES, axis=0)
+    edges = pixel_quantiles(many, QUANTILES)
     return Bands(edges[1:3], edges[[0, 3]], four)
 
 

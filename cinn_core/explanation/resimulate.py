@@ -28,10 +28,22 @@ def resimulate(
     labels = from_z(np.concatenate([z, np.zeros((len(z), N_LABELS - N_TARGETS))], 1))
     flux = np.concatenate([forward.flux(labels[i : i + _BATCH]) for i in range(0, len(labels), _BATCH)])
     flux = match_continuum(flux, vector, projection)
-    bands = np.quantile(flux[1:], [0.025, 0.16, 0.84, 0.975], axis=0)
+    bands = pixel_quantiles(flux[1:], (0.025, 0.16, 0.84, 0.975))
     sigma = noise_of(vector)
     residual = (vector.flux - flux[0]) / sigma
     return Resimulation(flux[0], bands[1:3], bands[[0, 3]], residual, float(np.mean(residual[vector.good] ** 2)))
+
+
+def pixel_quantiles(flux: NDArray, levels: tuple[float, ...]) -> NDArray:
+    """Quantiles (k, m) over the first axis of models (n, m), to the models' own single precision.
+
+    Each pixel's values are sorted where they lie together in memory, which np.quantile takes ten times as long for.
+    """
+    ordered = np.sort(np.ascontiguousarray(flux.T, dtype=np.float32), axis=1)
+    at = np.array(levels) * (len(flux) - 1)
+    below = np.floor(at).astype(int)
+    above = np.minimum(below + 1, len(flux) - 1)
+    return np.ascontiguousarray((ordered[:, below] + (ordered[:, above] - ordered[:, below]) * (at - below)).T)
 
 
 def match_continuum(flux: NDArray, vector: FluxVector, projection: Projection) -> NDArray:
