@@ -95,7 +95,9 @@ def print_network_details(details: Mapping[str, Any], console: Console | None = 
     for key, words in losses:
         for snr, loss in details[key].items():
             every = ", ".join(f"{name} {ratio:.2f}" for name, ratio in loss.items())
-            console.print(f"S/N {snr}: limit of the {words} over that of all pixels: {every}", highlight=False)
+            console.print(
+                f"S/N {snr}: limit of the {words} over that of all pixels: {every}", highlight=False, soft_wrap=True
+            )
 
 
 def print_calibration(figures: Mapping[str, Any], console: Console | None = None) -> None:
