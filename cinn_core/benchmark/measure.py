@@ -32,7 +32,15 @@ from .index import COMPARED, IndexEntry
 from .resimulated import ResimulationCheck, check_resimulation
 
 _KEPT_SAMPLES = 512
-WARNINGS: tuple[str, ...] = ("out_of_domain", "extrapolated", "composite", "arms_disagree", "chi2_high", "rv_uncertain")
+WARNINGS: tuple[str, ...] = (
+    "out_of_domain",
+    "extrapolated",
+    "composite",
+    "arms_disagree",
+    "chi2_high",
+    "rv_uncertain",
+    "metal_poor",
+)
 """Flags that say an answer may not be believed."""
 
 
