@@ -239,7 +239,7 @@ def test_missing_pysme_is_told_with_the_remedy(tmp_path):
 
     if importlib.util.find_spec("pysme"):
         pytest.skip("PySME is installed")
-    with pytest.raises(DataError, match=r"PySME is not installed; `pip install 'kiel\[synthesis\]'`"):
+    with pytest.raises(DataError, match=r"PySME is not installed; `pip install -e '\.\[synthesis\]'`"):
         open_pysme(tmp_path)
 
 

@@ -51,7 +51,7 @@ def cluster(address: str, workers: int | None) -> Iterator[Any]:
     try:
         import ray
     except ImportError as problem:
-        raise DataError("Ray is not installed; `pip install kiel[batch]` brings it.") from problem
+        raise DataError("Ray is not installed; `pip install -e '.[batch]'` in the checkout brings it.") from problem
     try:
         ray.init(None if address == "local" else address, num_cpus=workers if address == "local" else None,
                  include_dashboard=False, log_to_driver=False)  # fmt: skip

@@ -82,7 +82,9 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         import zarr
     except ImportError as problem:
-        raise DataError(f"{path.name} is a Zarr store; reading it needs `pip install kiel[batch]`.") from problem
+        raise DataError(
+            f"{path.name} is a Zarr store; reading it needs `pip install -e '.[batch]'` in the checkout."
+        ) from problem
     yield zarr.open_group(str(path), mode="r")
 
 

@@ -183,5 +183,5 @@ def require_sbi() -> None:
     except ImportError as error:
         raise DataError(
             "The calibration tests are those of the package sbi, which is not installed; "
-            "pip install 'kiel[evaluation]' brings it."
+            "pip install -e '.[evaluation]' in the checkout brings it."
         ) from error

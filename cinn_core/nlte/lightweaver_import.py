@@ -16,5 +16,7 @@ def load_lightweaver() -> ModuleType:
             import lightweaver
             import lightweaver.rh_atoms
     except ImportError as error:
-        raise KielError('Statistical equilibrium needs Lightweaver: pip install "kiel[nlte]".') from error
+        raise KielError(
+            "Statistical equilibrium needs Lightweaver: pip install -e '.[nlte]' in the checkout."
+        ) from error
     return lightweaver

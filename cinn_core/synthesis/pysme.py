@@ -142,7 +142,7 @@ def open_pysme(data: Path, inputs: OwnInputs = NO_INPUTS) -> PySME:
         from pysme.sme_synth import SME_DLL
     except ImportError as error:
         raise DataError(
-            "PySME is not installed; `pip install 'kiel[synthesis]'` brings it, or choose Turbospectrum."
+            "PySME is not installed; `pip install -e '.[synthesis]'` in the checkout brings it, or choose Turbospectrum."
         ) from error
     halpha = LineTable(*(np.array([value]) for value in _HALPHA))
     library = SME_DLL()

@@ -172,6 +172,7 @@ def require_optuna() -> Any:
         import optuna
     except ImportError as error:
         raise DataError(
-            "The search for a network's shape is Optuna's, which is not installed; pip install 'kiel[evaluation]' brings it."
+            "The search for a network's shape is Optuna's, which is not installed; "
+            "pip install -e '.[evaluation]' in the checkout brings it."
         ) from error
     return optuna
