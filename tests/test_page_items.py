@@ -100,7 +100,6 @@ def zipped(*names: str) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.nightly  # a zip dropped on the page has been seen to stay without an answer, seldom, for a cause not yet found
 def test_item08_a_zip_becomes_a_table_to_judge_compare_and_export(page):
     show_tab(page, "Stars")
     drop(page, "night.zip", zipped("alpha.fits", "beta.txt"))
@@ -127,7 +126,6 @@ def test_item08_a_zip_becomes_a_table_to_judge_compare_and_export(page):
     assert "good" in table.set_index("star").loc["Star of alpha.fits", "grade"].lower()
 
 
-@pytest.mark.nightly  # a zip dropped on the page has been seen to stay without an answer, seldom, for a cause not yet found
 def test_item09_what_was_taken_away_brings_the_star_back(page):
     show_tab(page, "Overview")
     drop(page, "gamma.fits", b"some bytes")
