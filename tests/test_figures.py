@@ -26,10 +26,11 @@ from app.figures.spectrum import (
 )
 from app.in_use import PosteriorKind, selection_of
 from app.quantities import quantities
+from app.views.tiles import tile
 from cinn_core.explanation.modelled import Bands
 from cinn_core.instrument import ARMS, PIXEL_ANGSTROM, WAVELENGTH
 from cinn_core.prior import teff_bounds
-from cinn_core.stages import Snapshot
+from cinn_core.stages import Snapshot, Status
 from cinn_core.targets import COLUMN, TARGETS
 
 
@@ -71,6 +72,14 @@ def test_lopsided_interval_is_written_as_its_ends(made_up):
     q = replace(quantities(made_up)[4], map=2.0, lo68=1.9, hi68=6.0)
     assert q.spread_text == "1.9…6.0"
     assert replace(q, lo68=1.0, hi68=3.0).spread_text == "± 1.0"
+
+
+def test_a_tile_shows_a_limit_in_place_of_the_value(made_up):
+    q = replace(quantities(made_up)[4], map=4.1, median=2.8, status=Status.LIMIT, limit95=6.0)
+    assert (tile(q)["value"], tile(q)["spread"]) == ("< 6.0", "95 % limit")
+    assert tile(replace(q, status=Status.MEASURED, limit95=None))["value"] == "4.1"
+    unconstrained = tile(replace(q, status=Status.UNCONSTRAINED, limit95=None))
+    assert (unconstrained["value"], unconstrained["spread"]) == ("(4.1)", "unconstrained")
 
 
 def test_negative_numbers_have_a_real_minus_sign(made_up):

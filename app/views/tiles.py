@@ -99,9 +99,13 @@ def tile(quantity: Quantity, weights: NDArray | None = None, literature: float |
         f"{'' if literature is None else f'literature: {q.text(literature)}' + chr(10)}"
         "Click to see which pixels drive it."
     )
-    spread = q.spread_text + unit if q.status is Status.MEASURED else q.status_text
+    value, spread = {
+        Status.MEASURED: (q.value_text, q.spread_text + unit),
+        Status.LIMIT: (q.status_text, "95 % limit"),
+        Status.UNCONSTRAINED: (f"({q.value_text})", q.status_text),
+    }[q.status]
     return {
-        "name": q.name, "label": q.label, "value": q.value_text, "spread": spread, "tip": tip,
+        "name": q.name, "label": q.label, "value": value, "spread": spread, "tip": tip,
         "curve": drawn.curve, "inner": drawn.inner, "mode": drawn.mode, "known": known,
     }  # fmt: skip
 
