@@ -52,7 +52,7 @@ def analyse(
     constraint: Constraints = None,
     importance: Annotated[
         bool,
-        typer.Option("--importance", help="Also weigh the samples against the likelihood; up to half a minute a star."),
+        typer.Option("--importance", help="Also weigh the samples against the likelihood; about a minute a star."),
     ] = False,
     samples: SamplesOption = 4096,
     seed: SeedOption = 0,

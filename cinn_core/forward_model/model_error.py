@@ -55,12 +55,12 @@ class ModelError:
         The continuum's share of `sigma`, and its bumps at Halpha, are left to whoever draws the errors of continua.
         """
         white = rng.standard_normal(flux.shape, dtype=np.float32)
-        smooth = gaussian_filter1d(white, LSF_SIGMA_PIXELS, axis=1, truncate=3) * _lsf_gain()
+        smooth = gaussian_filter1d(white, LSF_SIGMA_PIXELS, axis=1, truncate=3) * lsf_gain()
         wings = rng.normal(0, self.wings, (len(flux), 1)).astype(np.float32) * halpha_wings()
         return (self.epsilon.astype(np.float32) * smooth + wings) * (1 - flux)
 
 
-def _lsf_gain() -> float:
+def lsf_gain() -> float:
     """Factor that gives unit variance back to white noise smoothed over the line spread function."""
     impulse = np.zeros(41)
     impulse[20] = 1

@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from ..forward_model.forward import ForwardModel
 from ..forward_model.jacobian import jacobian
-from ..forward_model.model_error import HALPHA_BUMP_SHARE, halpha_bumps, halpha_wings, shipped_model_error
+from ..forward_model.model_error import HALPHA_BUMP_SHARE, halpha_bumps, halpha_wings, lsf_gain, shipped_model_error
 from ..instrument import LSF_SIGMA_PIXELS, arm_slices, pixel_sigma
 from ..model import Model
 from ..preparation.continuum import fit_continuum
@@ -101,9 +101,7 @@ def _model_error(matrix: NDArray, flux: NDArray) -> NDArray:
     out = np.empty_like(weighted)
     for part in arm_slices():
         out[part] = gaussian_filter1d(weighted[part], LSF_SIGMA_PIXELS, axis=0, truncate=3)
-    impulse = np.zeros(41)
-    impulse[20] = 1
-    return out / np.sqrt((gaussian_filter1d(impulse, LSF_SIGMA_PIXELS, truncate=3) ** 2).sum())
+    return out * lsf_gain()
 
 
 @torch.no_grad()
