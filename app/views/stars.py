@@ -32,6 +32,13 @@ _FORMATTERS = (
     | {f"Δ {t.label}": NumberFormatter(format="+0.00" if t.decimals else "+0", nan_format="–") for t in _SHOWN}
     | {f"z {t.label}": NumberFormatter(format="+0.0", nan_format="–") for t in _SHOWN}
 )
+_COLUMNS = (
+    {"star": object, _DRAWING: object, "verdict": object}
+    | {t.label: float for t in _SHOWN}
+    | {"A(Li)": object}
+    | {f"{mark} {t.label}": float for t in _SHOWN for mark in "Δz"}
+    | {"S/N": float, "flags": object, "file": object}
+)
 _CSS = f"""
 :host .tabulator .tabulator-row.tabulator-selected, :host .tabulator .tabulator-row.tabulator-selected .tabulator-cell {{
   background: {theme.css("chosen")} !important; color: {theme.css("ink")} !important; }}
@@ -43,7 +50,7 @@ def stars(visit: Visit) -> pn.Column:
     """The tab; a click on a row shows its star, two marked rows are compared."""
     state, download = visit.state, deliver()
     table = pn.widgets.Tabulator(
-        pd.DataFrame(), disabled=True, show_index=False, layout="fit_data_stretch", sizing_mode="stretch_width", margin=0,
+        frame([]), disabled=True, show_index=False, layout="fit_data_stretch", sizing_mode="stretch_width", margin=0,
         theme="simple", stylesheets=[TABLE_CSS, _CSS], selectable="checkbox", max_height=480, widths={"star": 170, "flags": 150},
         formatters=_FORMATTERS, text_align={name: "right" for name in _FORMATTERS if name != _DRAWING},
     )  # fmt: skip
@@ -64,7 +71,7 @@ def stars(visit: Visit) -> pn.Column:
         for star in state.stars:
             thumbnails.setdefault(star.key, thumbnail(star.analysis))
         catalogue = rows()
-        table.value = pd.DataFrame(
+        table.value = frame(
             [table_row(row, star, thumbnails[star.key]) for row, star in zip(catalogue, state.stars, strict=True)]
         )
         more = f", {state.waiting} to come" if state.waiting else ""
@@ -108,6 +115,12 @@ def stars(visit: Visit) -> pn.Column:
     view.param.watch(lambda _event: visit.soon(draw), "visible")
     visit.soon(draw)
     return view
+
+
+def frame(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """The table's content, always of the same columns: the browser loses every change that comes with new ones while it
+    draws the table for the first time (Panel 1.9.4 sets them before the table has a head to put them in)."""
+    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
 
 
 def table_row(row: Row, star: Star, drawing: str) -> dict[str, object]:
