@@ -12,7 +12,7 @@ from .glow import ATAN, Glow, read_glow
 from .network import Network
 from .subnets import Precision, reduced_helps, subnet_for
 
-_CPU_ROWS = 4096  # samples at once on a processor
+_CPU_ROWS, _CPU_STARS = 4096, 32  # samples and stars at once on a processor
 _GPU_ROWS = 2**18
 
 
@@ -59,7 +59,9 @@ class Sampler:
         n, stars = len(latent), len(condition)
         share = linear(condition, self._condition_weight, self._condition_bias).view(stars, len(self._subnets), -1)
         log_normal = -0.5 * (latent**2).sum(1) - 0.5 * latent.shape[1] * math.log(2 * math.pi)
-        at_once, rows = (1, _CPU_ROWS) if self._subnets[0].one_star else (max(1, _GPU_ROWS // n), n)
+        on_cpu = self.device.type == "cpu"
+        rows = min(n, _CPU_ROWS) if on_cpu else n
+        at_once = min(_CPU_STARS, max(1, _CPU_ROWS // n)) if on_cpu else max(1, _GPU_ROWS // n)
         z, log_density = latent.new_empty(stars, n, latent.shape[1]), latent.new_empty(stars, n)
         done = 0
         while done < stars:

@@ -2,6 +2,7 @@
 
 The condition's part of the first layer is computed once a star ("share"), not once a sample. On a processor the layers
 go through oneDNN with weights in its own order and the ReLU inside; in reduced precision the hidden layer works on bfloat16.
+What enters and leaves is in single precision all the same: narrow posteriors need it.
 """
 
 from __future__ import annotations
@@ -37,16 +38,11 @@ class Layers:
 class Subnet(Protocol):
     """Inputs (stars * n, k) and the condition's share (stars, width) of the first layer -> outputs (stars * n, m) float32."""
 
-    one_star: bool
-    """Whether it takes no more than one star at a time."""
-
     def __call__(self, inputs: Tensor, share: Tensor) -> Tensor: ...
 
 
 class PlainSubnet:
-    """By torch's own layers: any device, any number of stars at once."""
-
-    one_star = False
+    """By torch's own layers: any device."""
 
     def __init__(self, layers: Layers, precision: Precision) -> None:
         self.layers = layers
@@ -63,53 +59,33 @@ class PlainSubnet:
 
 
 class OneDnnSubnet:
-    """By oneDNN on the processor in single precision, one star at a time (the share is the first layer's bias)."""
+    """By oneDNN on the processor."""
 
-    one_star = True
-
-    def __init__(self, layers: Layers) -> None:
+    def __init__(self, layers: Layers, precision: Precision) -> None:
         self.layers = layers
-        self.first, self.second, self.last = (_packed(w) for w in (layers.first, layers.second, layers.last))
+        self.hidden_type = torch.bfloat16 if precision is Precision.REDUCED else torch.float32
+        self.first, self.last = _packed(layers.first), _packed(layers.last)
+        self.second = _packed(layers.second.to(self.hidden_type))
 
     def __call__(self, inputs: Tensor, share: Tensor) -> Tensor:
-        hidden = _relu_layer(inputs, self.first, share[0])
-        hidden = _relu_layer(hidden, self.second, self.layers.second_bias)
+        hidden = _shared_relu_layer(inputs, self.first, share).to(self.hidden_type)
+        hidden = _relu_layer(hidden, self.second, self.layers.second_bias).float()
         return _layer(hidden, self.last, self.layers.last_bias)
 
 
-class OneDnnReducedSubnet:
-    """The same with bfloat16 between the layers.
-
-    What enters is precise all the same: inputs and first weights are sums of two bfloat16 numbers each, of whose four
-    products the smallest is left out. The last layer is in single precision.
-    """
-
-    one_star = True
-
-    def __init__(self, layers: Layers) -> None:
-        self.layers = layers
-        high, low = _two_parts(layers.first)
-        self.first = _packed(torch.cat([high, high, low], 1))
-        self.second, self.last = _packed(layers.second.bfloat16()), _packed(layers.last)
-
-    def __call__(self, inputs: Tensor, share: Tensor) -> Tensor:
-        high, low = _two_parts(inputs)
-        hidden = _relu_layer(torch.cat([high, low, high], 1), self.first, share[0])
-        hidden = _relu_layer(hidden, self.second, self.layers.second_bias)
-        return _layer(hidden.float(), self.last, self.layers.last_bias)
-
-
-def _two_parts(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Two bfloat16 tensors whose sum is the values to 16 bits."""
-    high = values.bfloat16()
-    return high, (values - high).bfloat16()
+def _shared_relu_layer(inputs: Tensor, packed: Tensor, share: Tensor) -> Tensor:
+    """The first layer, with the share as its bias: inside oneDNN for one star, added afterwards for several."""
+    if len(share) == 1:
+        return _relu_layer(inputs, packed, share[0])
+    hidden = _layer(inputs, packed, None).view(len(share), -1, share.shape[1])
+    return hidden.add_(share[:, None]).relu_().flatten(0, 1)
 
 
 def _relu_layer(inputs: Tensor, packed: Tensor, bias: Tensor) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(inputs, packed, bias, "relu", [], "")
 
 
-def _layer(inputs: Tensor, packed: Tensor, bias: Tensor) -> Tensor:
+def _layer(inputs: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(inputs, packed, bias, "none", [], "")
 
 
@@ -140,6 +116,5 @@ def reduced_helps(device: torch.device) -> bool:
 
 def subnet_for(device: torch.device, precision: Precision) -> Callable[[Layers], Subnet]:
     """The fastest way to run a subnet on a device."""
-    if device.type == "cpu" and has_onednn():
-        return OneDnnReducedSubnet if precision is Precision.REDUCED else OneDnnSubnet
-    return lambda layers: PlainSubnet(layers, precision)
+    kind = OneDnnSubnet if device.type == "cpu" and has_onednn() else PlainSubnet
+    return lambda layers: kind(layers, precision)
