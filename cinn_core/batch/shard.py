@@ -13,7 +13,8 @@ from torch import Tensor
 from .. import __version__
 from ..analyse import answer_flags
 from ..errors import KielError
-from ..explanation.modelled import modelled, variance, with_nuisances_of_z
+from ..explanation.modelled import variance, with_nuisances_of_z
+from ..explanation.resimulate import match_continuum
 from ..inference.answers import sobol_latents
 from ..inference.infer import infer_many, random_latents
 from ..inference.network import Observation
@@ -99,9 +100,10 @@ def finish_shard(work: Work, plan: Plan, shard: Shard, prepared: Sequence[Prepar
 
 def _misfits(vectors: Sequence[FluxVector], posteriors: Sequence[PosteriorSamples], model: Model) -> list[float]:
     """Mean squared residual of each star's mode in units of noise and model error."""
+    models = model.forward.flux(with_nuisances_of_z(np.stack([posterior.map_z for posterior in posteriors])))
     out = []
-    for vector, posterior in zip(vectors, posteriors, strict=True):
-        flux = modelled(with_nuisances_of_z(posterior.map_z[None]), vector, model)[0]
+    for one, vector in zip(models, vectors, strict=True):
+        flux = match_continuum(one[None], vector, model.projection)[0]
         out.append(float(np.mean(((vector.flux - flux) ** 2 / variance(flux, vector))[vector.good])))
     return out
 

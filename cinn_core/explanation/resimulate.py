@@ -48,16 +48,20 @@ def pixel_quantiles(flux: NDArray, levels: tuple[float, ...]) -> NDArray:
 
 def match_continuum(flux: NDArray, vector: FluxVector, projection: Projection) -> NDArray:
     """Models (n, N_PIXELS) times the smooth curve 1 + sum of Legendre modes that fits each to the observation best."""
-    shapes = np.where(vector.good[:, None], projection.modes / projection.mean[:, None], 0.0).astype(np.float32)
+    every = projection.modes / projection.mean[:, None]
+    shapes = np.where(vector.good[:, None], every, np.float32(0))
     missing = np.where(vector.good, np.nan_to_num(vector.flux) - flux, 0.0).astype(np.float32)
-    upper = np.triu_indices(shapes.shape[1])
     normal = np.empty((len(flux), shapes.shape[1], shapes.shape[1]))
-    normal[:, upper[0], upper[1]] = normal[:, upper[1], upper[0]] = (flux**2) @ (
-        shapes[:, upper[0]] * shapes[:, upper[1]]
-    )
+    if len(flux) == 1:
+        normal[0] = (shapes * flux[0, :, None] ** 2).T @ shapes
+    else:
+        upper = np.triu_indices(shapes.shape[1])
+        normal[:, upper[0], upper[1]] = normal[:, upper[1], upper[0]] = (flux**2) @ (
+            shapes[:, upper[0]] * shapes[:, upper[1]]
+        )
     normal += 1e-4 * np.eye(shapes.shape[1])  # an arm without pixels stays as it is
     amplitude = np.linalg.solve(normal, ((flux * missing) @ shapes)[..., None])[..., 0]
-    return flux * (1 + amplitude.astype(np.float32) @ (projection.modes / projection.mean[:, None]).T)
+    return flux * (1 + amplitude.astype(np.float32) @ every.T)
 
 
 def misfit(vector: FluxVector, resimulation: Resimulation) -> float:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..stages import Derived
 from ..synthesis.abundances import ATOMIC_NUMBER, SOLAR_ABUNDANCES
 from ..targets import COLUMN, TARGETS
-from .weighted import highest_density_interval, normalised, weighted_mean, weighted_quantile
+from .weighted import marginal, normalised
 
 SOLAR_SCALE = "Magg et al. (2022); C, N of Asplund et al. (2021)"
 SOLAR_A: dict[str, float] = {
@@ -36,10 +36,8 @@ def derive(labels: NDArray, weights: NDArray | None = None) -> dict[str, Derived
     """Mean, median and highest-density intervals of every derived quantity for samples of the targets (n, 13)."""
     out = {}
     for name, (label, x) in derived_values(labels).items():
-        lo68, hi68 = highest_density_interval(x, 0.68, weights)
-        lo95, hi95 = highest_density_interval(x, 0.95, weights)
-        median = float(weighted_quantile(x, 0.5, weights))
-        out[name] = Derived(label, "dex", SOLAR_SCALE, weighted_mean(x, weights), median, lo68, hi68, lo95, hi95)
+        m = marginal(x, weights)
+        out[name] = Derived(label, "dex", SOLAR_SCALE, m.mean, m.median, *m.interval68, *m.interval95)
     return out
 
 

@@ -10,7 +10,7 @@ from ..stages import PosteriorSamples, Summary, TargetSummary
 from ..targets import TARGETS
 from .derived import correlations, derive
 from .status import status_of
-from .weighted import highest_density_interval, normalised, weighted_mean, weighted_quantile
+from .weighted import marginal, normalised
 
 
 def summarise(posterior: PosteriorSamples, weights: NDArray | None = None) -> Summary:
@@ -27,12 +27,18 @@ def summarise(posterior: PosteriorSamples, weights: NDArray | None = None) -> Su
     targets = {}
     for i, target in enumerate(TARGETS):
         x = posterior.labels[:, i]
-        lo68, hi68 = highest_density_interval(x, 0.68, weights)
-        lo95, hi95 = highest_density_interval(x, 0.95, weights)
-        mean, median = weighted_mean(x, weights), float(weighted_quantile(x, 0.5, weights))
+        m = marginal(x, weights)
         status, limit95 = status_of(posterior.z[:, i], x, weights)
         targets[target.name] = TargetSummary(
-            float(mode[i]), float(paper[i]), mean, median, lo68, hi68, lo95, hi95, target.unit, status, limit95
+            float(mode[i]),
+            float(paper[i]),
+            m.mean,
+            m.median,
+            *m.interval68,
+            *m.interval95,
+            target.unit,
+            status,
+            limit95,
         )
     return Summary(targets, derive(posterior.labels, weights), correlations(posterior.labels, weights))
 

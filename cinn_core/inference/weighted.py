@@ -6,6 +6,8 @@ of different kinds multiplies.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +37,8 @@ def effective_samples(weights: NDArray | None, n: int) -> float:
 
 def weighted_mean(samples: NDArray, weights: NDArray | None = None) -> float:
     """Mean of samples (n,)."""
+    if weights is None:
+        return float(samples.mean())
     return float(normalised(weights, samples.size) @ samples)
 
 
@@ -53,15 +57,11 @@ def weighted_quantile(samples: NDArray, levels: NDArray | float, weights: NDArra
 
 def highest_density_interval(samples: NDArray, mass: float, weights: NDArray | None = None) -> tuple[float, float]:
     """Shortest interval that holds `mass` of the weight of samples (n,)."""
-    order = np.argsort(samples)
-    ordered = samples[order]
     if weights is None:
-        inside = int(np.ceil(mass * ordered.size))
-        widths = ordered[inside - 1 :] - ordered[: ordered.size - inside + 1]
-        first = int(np.argmin(widths))
-        return float(ordered[first]), float(ordered[first + inside - 1])
+        return _shortest(np.sort(samples), mass)
+    order = np.argsort(samples)
     w = normalised(weights, samples.size)[order]
-    ordered, w = ordered[w > 0], w[w > 0]
+    ordered, w = samples[order][w > 0], w[w > 0]
     above = np.cumsum(w)
     starts = above - w
     last = np.searchsorted(above, starts + mass - 1e-12)  # first sample with enough weight behind each start
@@ -69,6 +69,35 @@ def highest_density_interval(samples: NDArray, mass: float, weights: NDArray | N
     widths = ordered[last[possible]] - ordered[possible]
     first = int(np.argmin(widths))
     return float(ordered[first]), float(ordered[last[first]])
+
+
+@dataclass(frozen=True)
+class Marginal:
+    """Numbers of one marginal: mean, median, shortest intervals that hold 68 and 95 %."""
+
+    mean: float
+    median: float
+    interval68: tuple[float, float]
+    interval95: tuple[float, float]
+
+
+def marginal(samples: NDArray, weights: NDArray | None = None) -> Marginal:
+    """Those of samples (n,); put in order once, which is most of the work."""
+    mean = weighted_mean(samples, weights)
+    if weights is None:
+        samples = np.sort(samples)
+        middle = samples[[(samples.size - 1) // 2, samples.size // 2]]
+        return Marginal(mean, float(middle.mean()), _shortest(samples, 0.68), _shortest(samples, 0.95))
+    intervals = (highest_density_interval(samples, mass, weights) for mass in (0.68, 0.95))
+    return Marginal(mean, float(weighted_quantile(samples, 0.5, weights)), *intervals)
+
+
+def _shortest(ordered: NDArray, mass: float) -> tuple[float, float]:
+    """Shortest interval with so much of the ascending samples (n,)."""
+    inside = int(np.ceil(mass * ordered.size))
+    widths = ordered[inside - 1 :] - ordered[: ordered.size - inside + 1]
+    first = int(np.argmin(widths))
+    return float(ordered[first]), float(ordered[first + inside - 1])
 
 
 def representatives(weights: NDArray | None, n: int, size: int) -> NDArray:
