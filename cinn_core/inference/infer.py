@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,11 +13,14 @@ from ..instrument import MAX_SNR, MIN_SNR, told_coverage
 from ..model import Model
 from ..prior import from_z, inside
 from ..stages import FluxVector, PosteriorSamples
+from .flow_slopes import slopes_of
 from .network import N_TARGETS, Network, Observation
 from .projection import MaskedProjection, mask_projection
 from .sampler import Sampler
 
 _REFINE_STEPS = 60
+_FIRST_STEP, _LAST_STEP = 0.02, 5e-4
+_MEMORY, _SQUARE_MEMORY = 0.9, 0.999
 
 
 def observe(
@@ -74,19 +79,23 @@ def infer_many(
 
 
 def refine_modes(network: Network, start: Tensor, condition: Tensor) -> Tensor:
-    """Modes (n, 13) of the flow's density in prior coordinates, by Adam from start (n, 13), all stars at once."""
-    z, condition = start.detach().clone().requires_grad_(True), condition.detach()
-    best, best_density = start.detach().clone(), start.new_full((len(start),), -torch.inf)
-    optimiser = torch.optim.Adam([z], lr=0.02)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _REFINE_STEPS, eta_min=5e-4)
-    for _ in range(_REFINE_STEPS):
-        density = network.log_density(z, condition)
-        better = density.detach() > best_density
-        best[better], best_density[better] = z.detach()[better], density.detach()[better]
-        optimiser.zero_grad()
-        (-density.sum()).backward()
-        optimiser.step()
-        schedule.step()
+    """Modes (n, 13) of the flow's density in prior coordinates from start (n, 13), all stars at once.
+
+    By Adam (Kingma & Ba 2015) with steps that shrink along a cosine. It is written out because torch's own imports a
+    compiler at its first use, which takes seconds.
+    """
+    slopes, z, condition = slopes_of(network.flow), start.detach().clone(), condition.detach()
+    best, best_density = z.clone(), z.new_full((len(z),), -torch.inf)
+    mean, square = torch.zeros_like(z), torch.zeros_like(z)
+    for i in range(_REFINE_STEPS):
+        density, gradient = slopes.density(z, condition)
+        better = density > best_density
+        best[better], best_density[better] = z[better], density[better]
+        mean = _MEMORY * mean + (1 - _MEMORY) * gradient
+        square = _SQUARE_MEMORY * square + (1 - _SQUARE_MEMORY) * gradient**2
+        spread = torch.sqrt(square / (1 - _SQUARE_MEMORY ** (i + 1))) + 1e-8
+        step = _LAST_STEP + (_FIRST_STEP - _LAST_STEP) * (1 + math.cos(math.pi * i / _REFINE_STEPS)) / 2
+        z = z + step * mean / (1 - _MEMORY ** (i + 1)) / spread
     return best
 
 

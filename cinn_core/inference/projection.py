@@ -10,6 +10,7 @@ each coefficient shrunk by a constant, which loses no information.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +41,19 @@ class Projection:
 class MaskedProjection:
     """The projection for one pattern of good pixels.
 
-    matrix (N_PIXELS, k) gives coefficients = (flux - mean) @ matrix, zero on missing pixels; noise (arms, k, k) is a
-    square root of the coefficients' covariance for white noise of unit variance in each arm's pixels.
+    matrix (N_PIXELS, k) gives coefficients = (flux - mean) @ matrix, zero on missing pixels; noise_kernel as in
+    `mask_projection`.
     """
 
     good: NDArray
     matrix: NDArray
-    noise: NDArray
+    noise_kernel: NDArray | None = None
+
+    @cached_property
+    def noise(self) -> NDArray:
+        """(arms, k, k): a square root of the coefficients' covariance for white noise of unit variance in each arm's pixels."""
+        seen = self.matrix if self.noise_kernel is None else _smooth(self.matrix, self.noise_kernel)
+        return np.stack([_root(seen[part].T @ seen[part]) for part in arm_slices()])
 
     def coefficients(self, projection: Projection, flux: NDArray) -> NDArray:
         """Coefficients (n, k) of spectra (n, N_PIXELS); what missing pixels hold is ignored."""
@@ -96,13 +103,10 @@ def mask_projection(projection: Projection, good: NDArray, noise_kernel: NDArray
     q = projection.modes * good[:, None]
     cross = q.T @ b
     inner = q.T @ q + 1e-6 * np.eye(q.shape[1], dtype=np.float32)
-    cleaned = b - q @ np.linalg.solve(inner, cross)  # M P B: the components with the fitted modes taken out
-    gram = (projection.components.T @ cleaned).astype(np.float64)
-    solved = np.linalg.inv(gram + np.diag(RIDGE_SIGMA**2 / projection.variance.astype(np.float64)))
-    matrix = (cleaned @ solved).astype(np.float32)
-    seen = matrix if noise_kernel is None else _smooth(matrix, noise_kernel)
-    roots = [_root(seen[part].T @ seen[part]) for part in arm_slices()]
-    return MaskedProjection(good, matrix, np.stack(roots))
+    smooth = np.linalg.solve(inner, cross)
+    gram = (b.T @ b - cross.T @ smooth).astype(np.float64)  # of the components with the fitted modes taken out
+    solved = np.linalg.inv(gram + np.diag(RIDGE_SIGMA**2 / projection.variance.astype(np.float64))).astype(np.float32)
+    return MaskedProjection(good, b @ solved - q @ (smooth @ solved), noise_kernel)
 
 
 def _smooth(matrix: NDArray, kernel: NDArray) -> NDArray:
