@@ -41,14 +41,15 @@ _LEGEND = fill(
 
 
 def results_table(rows: tuple[Quantity, ...]) -> pd.DataFrame:
-    """Mode, interval and status of every quantity, as the texts the page shows."""
+    """Mode, interval and status of every quantity, as the texts the page shows; the same columns for none."""
     return pd.DataFrame(
         {
             "quantity": [q.label if q.unit == "dex" else f"{q.label} [{q.unit}]" for q in rows],
             "mode": [q.text(q.map) for q in rows],
             "68 %": [f"{q.text(q.lo68)} … {q.text(q.hi68)}" for q in rows],
             "status": [q.status_text for q in rows],
-        }
+        },
+        dtype=object,
     )
 
 
@@ -65,7 +66,7 @@ def posterior(visit: Visit) -> pn.Column:
     printed = pmui.Button(label="print version", variant="outlined", size="small", margin=0)
     download, told = deliver(), html()
     table = pn.widgets.Tabulator(
-        pd.DataFrame(), disabled=True, show_index=False, layout="fit_columns", sizing_mode="stretch_width", margin=0,
+        results_table(()), disabled=True, show_index=False, layout="fit_columns", sizing_mode="stretch_width", margin=0,
         text_align=_ALIGN, header_align=_ALIGN, theme="simple", stylesheets=[TABLE_CSS], selectable=False, sortable=False,
         widths={"quantity": 90, "mode": 46, "status": 82},
     )  # fmt: skip

@@ -127,7 +127,7 @@ def maps(visit: Visit, background: Background) -> pn.Column:
 
 
 def peak_table(peaks: tuple[Peak, ...]) -> pd.DataFrame:
-    """The peaks as the texts the page shows."""
+    """The peaks as the texts the page shows; the same columns for none."""
     return pd.DataFrame(
         {
             "Å": [f"{p.wavelength:.1f}" for p in peaks],
@@ -136,7 +136,8 @@ def peak_table(peaks: tuple[Peak, ...]) -> pd.DataFrame:
             "by": [p.element or "–" for p in peaks],
             "±": ["+" if p.raises else MINUS for p in peaks],
             "%": [f"{100 * p.share:.1f}" for p in peaks],
-        }
+        },
+        dtype=object,
     )
 
 
@@ -144,7 +145,7 @@ def peak_card(visit: Visit, background: Background) -> pn.Column:
     """The ten strongest peaks of the chosen target; a click shows the spectrum there."""
     state = visit.state
     table = pn.widgets.Tabulator(
-        pd.DataFrame(), disabled=True, show_index=False, layout="fit_columns", sizing_mode="stretch_width", margin=0,
+        peak_table(()), disabled=True, show_index=False, layout="fit_columns", sizing_mode="stretch_width", margin=0,
         theme="simple", stylesheets=[TABLE_CSS], selectable=1, sortable=False,
         text_align={"%": "right"}, widths={"Å": 50, "line": 80, "eV": 40, "by": 34, "±": 26},
     )  # fmt: skip
