@@ -27,11 +27,11 @@ from cinn_core.synthesis.grid import failures_of, make_grid, parts_of, read_fail
 from cinn_core.synthesis.grid_file import encode_flux, load_chunk, merge, open_grid
 from cinn_core.synthesis.output import write_synthesis
 from cinn_core.synthesis.turbospectrum import (
+    SYNTHESIS_WINDOWS,
     babsma_input,
     bsyn_input,
     find_programs,
     open_turbospectrum,
-    synthesis_windows,
 )
 from cinn_core.targets import SYNTHESIS_NAMES
 from cinn_core.training.grid_data import all_labels, read_grid
@@ -142,7 +142,7 @@ def test_grid_wavelengths_are_those_of_the_shared_grid(shared):
 
 
 def test_way_to_the_grid_broadens_a_line_by_the_instrument_alone():
-    wavelength = np.concatenate([np.arange(low, high, 0.0025) for low, high in synthesis_windows()])
+    wavelength = np.concatenate([np.arange(low, high, 0.0025) for low, high in SYNTHESIS_WINDOWS])
     sigma_kms = 4.0
     velocity = SPEED_OF_LIGHT_KMS * np.log(wavelength / 5400.0)
     depth = 1 - to_grid(wavelength, 1 - 0.5 * np.exp(-0.5 * (velocity / sigma_kms) ** 2))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cinn_core.synthesis.engine import Engine
     from cinn_core.synthesis.grid import Elsewhere, Progress
     from cinn_core.synthesis.inputs import OwnInputs
+    from cinn_core.synthesis.turbospectrum_nlte import NlteElement
 
 EngineOption = Annotated[
     Literal["turbospectrum", "pysme"],
@@ -43,6 +44,16 @@ LinesOption = Annotated[
 ]
 
 
+NlteOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="X=FILE[,INDEX]",
+        help="Element in NLTE: its departure coefficients as Kiel's .npz, PySME's .grd or Turbospectrum's .bin and its "
+        "auxData; may be repeated. log gf stay as listed.",
+    ),
+]
+
+
 def synthesise(
     out: Annotated[Path, typer.Option(metavar="FILE.fits|.csv", help="Where the spectrum goes.")],
     labels: Annotated[
@@ -56,6 +67,7 @@ def synthesise(
         ),
     ] = None,
     lines: LinesOption = None,
+    nlte: NlteOption = None,
     engine: EngineOption = "turbospectrum",
     data: DataOption = None,
     turbospectrum: TurbospectrumOption = None,
@@ -75,10 +87,16 @@ def synthesise(
     star = labels_from(own | (parse_labels(labels) if labels else {}))
     require_suffix(out)
     require_folder_of(out)
-    with engine_opener(engine, data, turbospectrum, inputs) as open_engine, progress() as report:
+    departures = _departures(nlte or [], engine)
+    with engine_opener(engine, data, turbospectrum, inputs, nlte=departures) as open_engine, progress() as report:
         report("Synthesising")
         code = open_engine()
         flux = to_grid(*code.synthesise(star))
+    in_lte = getattr(code, "in_lte", ())
+    if in_lte:
+        typer.echo(
+            f"{len(in_lte)} lines without levels stay in LTE: {', '.join(in_lte[:5])}{', …' * (len(in_lte) > 5)}"
+        )
     write(lambda: write_synthesis(out, star, grid_wavelength(), flux, code.provenance), out)
 
 
@@ -139,7 +157,7 @@ def evaluate_synthesis(
 
     require_folder_of(json)
     with engine_opener(engine, data, turbospectrum) as open_engine:
-        shared = read_grid(calibrated_files(_data_folder(data)))
+        shared = read_grid(calibrated_files(data_folder(data)))
         rows = []
         typer.echo("  index  Teff  log g [Fe/H]     rms %  largest %  std % at R = 20 000      s")
         for row in agreements(open_engine(), shared.select(shared.is_test), stars):
@@ -160,7 +178,7 @@ def evaluate_synthesis(
         f"rms over {summary['n']} stars {100 * summary['rms']:.4f} %, median std of the difference at R = 20 000 "
         f"{100 * summary['median_scatter']:.4f} %, {summary['median_s']:.1f} s a star"
     )
-    worst = worst_lines(rows, shared.wavelength, all_lines(_data_folder(data)))
+    worst = worst_lines(rows, shared.wavelength, all_lines(data_folder(data)))
     typer.echo("largest mean |difference| at R = 20 000" + ("" if worst else ": below 0.01 % everywhere"))
     for line in worst:
         typer.echo(f"{line.wavelength:9.2f} Å {100 * line.mean_difference:6.2f} %  {line.species:14s} {line.reason}")
@@ -183,7 +201,27 @@ def parse_labels(text: str) -> dict[str, float]:
     return values
 
 
-def _data_folder(option: Path | None) -> Path:
+def _departures(options: list[str], engine: str) -> tuple[NlteElement, ...]:
+    """The elements of --nlte with their grids of departures."""
+    if options and engine != "turbospectrum":
+        raise DataError("--nlte is Turbospectrum's; leave --engine out.")
+    from cinn_core.nlte.open import open_departures
+    from cinn_core.synthesis.line_lists import SYMBOLS
+    from cinn_core.synthesis.turbospectrum_nlte import NlteElement
+
+    out = []
+    for option in options:
+        symbol, _, files = option.partition("=")
+        path, _, index = files.partition(",")
+        if symbol not in SYMBOLS or not path:
+            raise DataError(f"--nlte takes an element and its file, Mg=nlte_Mg.grd; found {option!r}.")
+        grid = open_departures(Path(path), symbol, Path(index) if index else None)
+        out.append(NlteElement(symbol, grid))
+    return tuple(out)
+
+
+def data_folder(option: Path | None) -> Path:
+    """The data folder; DataError where there is none."""
     from cinn_core.data import data_directory
 
     folder = data_directory(option)
@@ -199,9 +237,10 @@ def engine_opener(
     programs: Path | None,
     inputs: OwnInputs | None = None,
     scratch_in: Path | None = None,
+    nlte: tuple[NlteElement, ...] = (),
 ) -> Iterator[Callable[[], Engine]]:
     """What makes the engine, here and in other processes; unpacked line lists lie there for as long as the context."""
-    folder = _data_folder(data)
+    folder = data_folder(data)
     from cinn_core.synthesis.inputs import NO_INPUTS
 
     inputs = inputs or NO_INPUTS
@@ -214,7 +253,7 @@ def engine_opener(
 
     found = find_programs(programs)
     with tempfile.TemporaryDirectory(prefix="kiel-lines-", dir=scratch_in) as scratch:
-        yield partial(open_turbospectrum, found, folder, Path(scratch), inputs)
+        yield partial(open_turbospectrum, found, folder, Path(scratch), inputs, nlte)
 
 
 def _print_progress(progress: Progress) -> None:

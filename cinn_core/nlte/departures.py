@@ -78,33 +78,45 @@ class DepartureGrid:
     nodes: NDArray
     load: Callable[[int], Departures]
 
-    def at(self, teff: float, logg: float, feh: float, abundance: float) -> Departures:
+    def at(self, teff: float, logg: float, feh: float, abundance: float, held: bool = False) -> Departures:
         """Departures at Teff [K], log g [cgs], [Fe/H] and A(X).
 
         log b is linear in the labels between the models around. Abundances are compared as A(X) - [Fe/H], because
-        grids cover a range of [X/Fe] at every metallicity. Raises DataError outside the grid.
+        grids cover a range of [X/Fe] at every metallicity. Raises DataError outside the grid; `held` gives the
+        departures at its edge instead, and where some of the models around do not exist those of the others.
         """
         wanted = (teff, logg, feh)
-        axes = [_around(NODE_COLUMNS[k], self.nodes[:, k], value) for k, value in enumerate(wanted)]
+        axes = [_around(NODE_COLUMNS[k], self.nodes[:, k], value, held) for k, value in enumerate(wanted)]
         parts = []
         for (t, a), (g, b), (f, c) in product(*axes):
             here = np.flatnonzero((np.abs(self.nodes[:, :3] - (t, g, f)) < _SAME).all(1))
+            if not here.size and held:
+                continue
             if not here.size:
                 raise DataError(
                     f"The departure coefficients of {self.element} hold no model at Teff {t:.0f} K, log g {g:.1f}, "
                     f"[Fe/H] {f:+.2f}, needed for Teff {teff:.0f} K, log g {logg:.2f}, [Fe/H] {feh:+.2f}."
                 )
             scaled = self.nodes[here, 3] - f
-            for x, d in _around("A(X) - [Fe/H]", scaled, abundance - feh):
+            for x, d in _around("A(X) - [Fe/H]", scaled, abundance - feh, held):
                 parts.append((self.load(int(here[np.argmin(np.abs(scaled - x))])), a * b * c * d))
+        total = sum(w for _, w in parts)
+        if not total > 0:
+            raise DataError(
+                f"The departure coefficients of {self.element} hold no model near Teff {teff:.0f} K, log g {logg:.2f}."
+            )
         log_tau = parts[0][0].log_tau
-        log_b = sum(w * np.log(np.maximum(model.on(log_tau), _LOWEST_B)) for model, w in parts)
+        log_b = sum(w / total * np.log(np.maximum(model.on(log_tau), _LOWEST_B)) for model, w in parts)
         return Departures(self.element, self.levels, log_tau, np.exp(log_b))
 
 
-def _around(name: str, values: NDArray, wanted: float) -> list[tuple[float, float]]:
-    """The values of an axis on both sides of the wanted one with their weights; those without weight are left out."""
+def _around(name: str, values: NDArray, wanted: float, held: bool) -> list[tuple[float, float]]:
+    """The values of an axis on both sides of the wanted one with their weights; those without weight are left out.
+
+    Beyond its ends the end where it is held, else DataError.
+    """
     axis = np.unique(np.round(values, 6))
+    wanted = float(np.clip(wanted, axis[0], axis[-1])) if held else wanted
     if not axis[0] - _SAME <= wanted <= axis[-1] + _SAME:
         raise DataError(
             f"{name} {wanted:g} is outside the departure coefficients, which cover {axis[0]:g} to {axis[-1]:g}."

@@ -12,7 +12,7 @@ from ..synthesis.line_lists import LineTable
 from .departures import Level
 from .lines import air_to_vacuum_nm
 
-_PER_CM_IN_EV = 1.239841984e-4
+PER_CM_IN_EV = 1.239841984e-4
 NEAR_PER_CM = 40.0
 """Farthest a level may be [1/cm]: line lists give three decimals of eV (8 / cm), terms are split by tens."""
 
@@ -34,9 +34,16 @@ def match_lines(lines: LineTable, levels: Sequence[Level], near: float = NEAR_PE
 
     A level may stand for a whole term: then `near` must be as wide as the term is split.
     """
-    low = lines.excitation / _PER_CM_IN_EV
-    high = low + 1e7 / air_to_vacuum_nm(lines.wavelength)
-    return Matches(_nearest(low, lines.ion, levels, near), _nearest(high, lines.ion, levels, near))
+    return match_energies(lines.wavelength, lines.excitation, lines.ion, levels, near)
+
+
+def match_energies(
+    wavelength: NDArray, excitation: NDArray, ion: NDArray, levels: Sequence[Level], near: float = NEAR_PER_CM
+) -> Matches:
+    """The same for lines (n,) by their air wavelength [Angstrom], excitation [eV] and ion from 1."""
+    low = excitation / PER_CM_IN_EV
+    high = low + 1e7 / air_to_vacuum_nm(wavelength)
+    return Matches(_nearest(low, ion, levels, near), _nearest(high, ion, levels, near))
 
 
 def _nearest(energy: NDArray, ion: NDArray, levels: Sequence[Level], near: float) -> NDArray:

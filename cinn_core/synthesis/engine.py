@@ -73,10 +73,14 @@ def to_grid(wavelength: NDArray, flux: NDArray) -> NDArray:
                 f"The synthesised spectrum does not cover {low:.0f}-{high:.0f} Å with 1 Å more on each side."
             )
         part = covering[0]
-        fine = _steps(wavelength[part][0], wavelength[part][-1], FINE_STEP_KMS)
-        smooth = _smooth(np.interp(fine, wavelength[part], flux[part]))
-        on_grid.append(np.interp(_steps(low, high, GRID_STEP_KMS), fine, smooth))
+        on_grid.append(at_resolution(wavelength[part], flux[part], _steps(low, high, GRID_STEP_KMS)))
     return np.concatenate(on_grid)
+
+
+def at_resolution(wavelength: NDArray, flux: NDArray, wanted: NDArray) -> NDArray:
+    """A synthesised stretch (m,) without gaps at wavelengths `wanted` (k,) within it, at R = 60 000."""
+    fine = _steps(wavelength[0], wavelength[-1], FINE_STEP_KMS)
+    return np.interp(wanted, fine, _smooth(np.interp(fine, wavelength, flux)))
 
 
 def _smooth(flux: NDArray) -> NDArray:

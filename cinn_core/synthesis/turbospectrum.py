@@ -8,8 +8,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from .engine import GRID_WINDOWS, MARGIN_ANGSTROM, describe
 from .inputs import NO_INPUTS, OwnInputs, write_text
 from .line_lists import turbospectrum_list
 from .marcs import MarcsModel, read_marcs
+from .turbospectrum_nlte import INFO_FILE, NlteElement, optical_depths, with_level_numbers, write_nlte_inputs
 
 VARIABLE = "KIEL_TURBOSPECTRUM"
 PROGRAMS = ("babsma_lu", "bsyn_lu")
@@ -30,6 +31,9 @@ ATOMS = "atoms.list"
 HYDROGEN = "Hlinedata"
 LINE_LISTS = (ATOMS, "C2.list", "MgH.list", "CN.list", HYDROGEN)
 STEP_ANGSTROM = 0.025
+OPACITY, SEGMENTS = "o.opac", "segments"
+SYNTHESIS_WINDOWS = tuple((low - MARGIN_ANGSTROM, high + MARGIN_ANGSTROM) for low, high in GRID_WINDOWS)
+"""Air wavelengths [Angstrom] that are synthesised: the windows of the grid with their margins."""
 _OPACITY_MARGIN_ANGSTROM = 1.0
 _ISOTOPES = {3.006: 0.0759, 3.007: 0.9241, 6.012: 0.9893, 6.013: 0.0107}
 _BESIDE_SOURCES = Path(__file__).resolve().parents[2] / "build" / "turbospectrum"
@@ -37,7 +41,11 @@ _BESIDE_SOURCES = Path(__file__).resolve().parents[2] / "build" / "turbospectrum
 
 @dataclass(frozen=True, eq=False)
 class Turbospectrum:
-    """The engine: its programs and DATA, the atmospheres, and a folder that holds the unpacked line lists."""
+    """The engine: its programs and DATA, the atmospheres, and a folder that holds the unpacked line lists.
+
+    `segments` are what is computed of a single window, in one run, at R = 500 000; all of it where there are none.
+    Elements of `nlte` are in NLTE, in lines that the line lists give the levels of; `in_lte` names their other lines.
+    """
 
     programs: Path
     atmospheres: Atmospheres | MarcsModel
@@ -46,9 +54,13 @@ class Turbospectrum:
     timeout_s: float = 600.0
     linelist: str = CALIBRATED
     line_files: tuple[str, ...] = LINE_LISTS
+    nlte: tuple[NlteElement, ...] = ()
+    in_lte: tuple[str, ...] = ()
+    windows: tuple[tuple[float, float], ...] = SYNTHESIS_WINDOWS
+    segments: tuple[tuple[float, float], ...] = ()
 
     def synthesise(self, labels: NDArray) -> tuple[NDArray, NDArray]:
-        """Air wavelengths [Angstrom] (m,) of both windows with their margins, and flux over continuum (m,).
+        """Air wavelengths [Angstrom] (m,) of all windows with their margins, and flux over continuum (m,).
 
         labels (25,) in the order of SYNTHESIS_NAMES; 7 s on one core. Raises SynthesisError in words.
         """
@@ -61,15 +73,18 @@ class Turbospectrum:
             marcs = isinstance(self.atmospheres, MarcsModel)
             text = self.atmospheres.text if isinstance(self.atmospheres, MarcsModel) else model_text(model)
             (folder / "m.mod").write_text(text, encoding="latin-1")
+            further = [f"'SEGMENTSFILE:' '{SEGMENTS}'"] if self.segments else []
+            (folder / SEGMENTS).write_text("".join(f"{low:.3f} {high:.3f}\n" for low, high in self.segments))
+            further += ["'NLTE :' '.true.'", f"'NLTEINFOFILE:' '{INFO_FILE}'"] if self.nlte else []
             windows = [
                 self._window(
                     babsma_input(labels, low, high, marcs),
-                    bsyn_input(labels, low, high, self.line_files, model.sphere is not None),
+                    bsyn_input(labels, low, high, self.line_files, model.sphere is not None, further),
                     (low, high),
                     folder,
                     labels,
                 )
-                for low, high in synthesis_windows()
+                for low, high in self.windows
             ]
         wavelength, flux = np.concatenate(windows, 1)
         return wavelength, flux
@@ -81,8 +96,11 @@ class Turbospectrum:
         low, high = window
         result = folder / "o.spec"
         result.unlink(missing_ok=True)
-        for program, text in zip(PROGRAMS, (opacity, spectrum), strict=True):
-            said = self._run(program, text, folder, labels)
+        self._run(PROGRAMS[0], opacity, folder, labels)
+        if self.nlte:
+            depths = optical_depths((folder / OPACITY).read_text(encoding="latin-1"))
+            write_nlte_inputs(self.nlte, labels, depths, folder)
+        said = self._run(PROGRAMS[1], spectrum, folder, labels)
         try:
             table = np.loadtxt(result, usecols=(0, 1)).T
         except (OSError, ValueError, IndexError) as error:
@@ -108,11 +126,6 @@ class Turbospectrum:
         return last
 
 
-def synthesis_windows() -> tuple[tuple[float, float], ...]:
-    """Air wavelengths [Angstrom] that are synthesised: the windows of the grid with their margins."""
-    return tuple((low - MARGIN_ANGSTROM, high + MARGIN_ANGSTROM) for low, high in GRID_WINDOWS)
-
-
 def model_text(model: Atmosphere) -> str:
     """A model atmosphere in the form that babsma_lu reads: RHOX T P Ne kappa, radiative acceleration, microturbulence."""
     rows = (
@@ -131,7 +144,7 @@ def babsma_input(labels: NDArray, low: float, high: float, marcs: bool = False) 
         *_range(low - _OPACITY_MARGIN_ANGSTROM, high + _OPACITY_MARGIN_ANGSTROM),
         "'MODELINPUT:' 'm.mod'",
         f"'MARCS-FILE:' '{'.true.' if marcs else '.false.'}'",
-        "'MODELOPAC:' 'o.opac'",
+        f"'MODELOPAC:' '{OPACITY}'",
         *_composition(labels),
         "'XIFIX:' 'T'",
         f"{labels[3]:.3f}",
@@ -140,15 +153,21 @@ def babsma_input(labels: NDArray, low: float, high: float, marcs: bool = False) 
 
 
 def bsyn_input(
-    labels: NDArray, low: float, high: float, line_files: tuple[str, ...] = LINE_LISTS, spherical: bool = False
+    labels: NDArray,
+    low: float,
+    high: float,
+    line_files: tuple[str, ...] = LINE_LISTS,
+    spherical: bool = False,
+    further: Sequence[str] = (),
 ) -> str:
-    """Standard input of bsyn_lu, which computes the spectrum from low to high [Angstrom]."""
+    """Standard input of bsyn_lu, which computes the spectrum from low to high [Angstrom]; further keywords go in as they are."""
     lines = [
         *_range(low, high),
+        *further,
         "'INTENSITY/FLUX:' 'Flux'",
         "'COS(THETA)    :' '1.00'",
         "'ABFIND        :' '.false.'",
-        "'MODELOPAC:' 'o.opac'",
+        f"'MODELOPAC:' '{OPACITY}'",
         "'RESULTFILE :' 'o.spec'",
         *_composition(labels),
         f"'ISOTOPES : ' '{len(_ISOTOPES)}'",
@@ -192,11 +211,44 @@ def find_programs(option: Path | None = None) -> Path:
     return named.resolve()
 
 
-def open_turbospectrum(programs: Path, data: Path, scratch: Path, inputs: OwnInputs = NO_INPUTS) -> Turbospectrum:
+def open_turbospectrum(
+    programs: Path,
+    data: Path,
+    scratch: Path,
+    inputs: OwnInputs = NO_INPUTS,
+    nlte: Sequence[NlteElement] = (),
+    log_gf_shift: Mapping[tuple[str, float], float] | None = None,
+) -> Turbospectrum:
     """The engine, with the line lists of DATA/synthesis, or those of `inputs`, in the folder `scratch`.
 
-    Raises DataError when a line list or the atmospheres are missing.
+    Elements of `nlte` are in NLTE, the log gf of their lines shifted [dex] as `with_level_numbers` says. Raises
+    DataError when a line list or the atmospheres are missing, or no line of an element finds its levels.
     """
+    engine = _open_lte(programs, data, scratch, inputs)
+    return _in_nlte(engine, tuple(nlte), log_gf_shift) if nlte else engine
+
+
+def _in_nlte(
+    engine: Turbospectrum, nlte: tuple[NlteElement, ...], log_gf_shift: Mapping[tuple[str, float], float] | None
+) -> Turbospectrum:
+    """The engine with line lists that carry level numbers, under names of their own in the same folder."""
+    names, in_lte, n = [], [], 0
+    for name in engine.line_files:
+        if name == HYDROGEN:
+            names.append(name)
+            continue
+        numbered = with_level_numbers((engine.lines / name).read_text(encoding="latin-1"), nlte, log_gf_shift)
+        names.append(f"nlte-{name}")
+        write_text(engine.lines / names[-1], numbered.text)
+        in_lte += numbered.in_lte
+        n += numbered.in_nlte
+    if not n:
+        raise DataError("No line of the line lists joins two levels of the departure coefficients.")
+    provenance = {**engine.provenance, "nlte": " ".join(element.symbol for element in nlte)}
+    return replace(engine, line_files=tuple(names), nlte=nlte, in_lte=tuple(in_lte), provenance=provenance)
+
+
+def _open_lte(programs: Path, data: Path, scratch: Path, inputs: OwnInputs) -> Turbospectrum:
     folder = data / "synthesis"
     atmospheres = read_marcs(inputs.atmosphere) if inputs.atmosphere else load_atmospheres(folder)
     code = f"Turbospectrum 2020 (1.0.2), LTE, {inputs.described(atmospheres)}"

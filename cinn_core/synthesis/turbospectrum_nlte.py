@@ -1,0 +1,160 @@
+"""Turbospectrum's own NLTE input: departures on its depths, model atoms, and line lists that carry level numbers.
+
+bsyn_lu takes three files an element (Gerber et al. 2023, A&A 669, A43): one that names the others (NLTEINFOFILE), the
+model atom, of which it uses how many levels there are, and b of every level at exactly the depths of its own model. The
+line list names the levels by their numbers, 0 for b = 1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, SynthesisError
+from ..nlte.departures import DepartureGrid, Departures, Level
+from ..nlte.matching import NEAR_PER_CM, PER_CM_IN_EV, match_energies
+from ..nlte.terms import find_term, terms_in
+from .abundances import abundances
+from .line_lists import SYMBOLS
+
+INFO_FILE = "nlte.info"
+_SPLIT_PER_CM = 400.0
+"""Farthest a line's level may lie from the mean energy of its term [1/cm]."""
+_HEAD = re.compile(r"'\s*(\d+)\.\d+\s*'\s+(\d+)\s+(\d+)")
+_ROW = re.compile(r"(\s*(\S+)\s+(\S+)\s+)(\S+)(.*?'[^']*'\s*'[^']*'\s+\S+\s+\S+)(?:\s+'([^']*)')?(.*)")
+"""Of a line: wavelength and excitation, log gf, the rest up to the equivalent width's error, comment, level numbers."""
+_POWERS = ("tau500", "tauross", "T", "logpe", "logpg", "xit", "rr", "logkapref")
+
+
+@dataclass(frozen=True, eq=False)
+class NlteElement:
+    """An element in NLTE: its symbol and the grid that its departures come from."""
+
+    symbol: str
+    grid: DepartureGrid
+
+    @property
+    def number(self) -> int:
+        """Atomic number."""
+        return SYMBOLS.index(self.symbol) + 1
+
+
+def write_nlte_inputs(elements: Sequence[NlteElement], labels: NDArray, log_tau: NDArray, folder: Path) -> None:
+    """Writes the three kinds of files for a star of labels (25,) into `folder`, where bsyn_lu runs.
+
+    log_tau (n,) are babsma_lu's depths. Beyond a grid its edge is taken. SynthesisError where there is no model near.
+    """
+    listed = abundances(labels)
+    for element in elements:
+        abundance = listed[element.number]
+        try:
+            teff, logg, feh = (float(x) for x in labels[:3])
+            departures = element.grid.at(teff, logg, feh, abundance, held=True)
+        except DataError as error:
+            raise SynthesisError(str(error)) from error
+        (folder / f"{element.symbol}.atom").write_text(atom_text(element.symbol, departures.levels))
+        (folder / f"{element.symbol}.b").write_text(departures_text(departures, abundance, log_tau))
+    (folder / INFO_FILE).write_text(info_text([element.symbol for element in elements]))
+
+
+def info_text(symbols: Sequence[str]) -> str:
+    """The file that names model atom and departures of each element in NLTE; quoted, for a slash ends what Fortran reads."""
+    rows = [f"{SYMBOLS.index(x) + 1} '{x}' 'nlte' '{x}.atom' '{x}.b' 'ascii'" for x in symbols]
+    first = "# the heading must not be the first line: bsyn_lu would take it for the path"
+    return "\n".join([first, "# path for model atom files", "./", "# path for departure files", "./", *rows, ""])
+
+
+def atom_text(symbol: str, levels: Sequence[Level]) -> str:
+    """A model atom in MULTI's form, levels only: energy [1/cm], weight, label, stage from 1; unknown energies are 0."""
+    rows = [
+        f"{np.nan_to_num(level.energy):.3f} {np.nan_to_num(level.weight, nan=1.0):.1f} '{level.label[:38]}' {level.ion + 1}"
+        for level in levels
+    ]
+    return "\n".join([f"{symbol:2s}", "0.0 1.0", str(len(levels)), *rows, ""])
+
+
+def departures_text(departures: Departures, abundance: float, log_tau: NDArray) -> str:
+    """b at depths log_tau (n,): eight lines of powers (Turbospectrum skips them), A(X), numbers, depths, a row of b per depth."""
+    rows = departures.on(log_tau).T
+    head = [f"# {name:<15s} {1:10.6f} {1:10.6f} {1:10.6f}" for name in _POWERS]
+    numbers = [f"{abundance:.3f}", str(len(log_tau)), str(len(departures.levels))]
+    depths = [f"{x:.9f}" for x in log_tau]
+    return "\n".join([*head, *numbers, *depths, *(" ".join(f"{b:.6E}" for b in row) for row in rows), ""])
+
+
+def optical_depths(opacities: str) -> NDArray:
+    """log10 of the optical depths (n,) at 5000 Angstrom in babsma_lu's file of continuous opacities."""
+    _, _, rest = opacities.partition("'")
+    words = iter(rest.partition("'")[2].split())
+    try:
+        n_depths, _, n_wavelengths = int(next(words)), next(words), int(next(words))
+        list(islice(words, n_wavelengths))
+        rows = [list(islice(words, 8 + 2 * n_wavelengths)) for _ in range(n_depths)]
+        return np.log10([float(row[1]) for row in rows])
+    except (ValueError, IndexError, StopIteration) as error:
+        raise SynthesisError("babsma_lu's file of continuous opacities holds no optical depths.") from error
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A line list whose lines name levels, how many do, and those that stay in LTE ("Mg I 5167.322")."""
+
+    text: str
+    in_nlte: int
+    in_lte: tuple[str, ...]
+
+
+def with_level_numbers(
+    text: str, elements: Sequence[NlteElement], log_gf_shift: Mapping[tuple[str, float], float] | None = None
+) -> Numbered:
+    """A line list in Turbospectrum's format with the level numbers of these elements' grids.
+
+    Levels are found by the terms that the list names, where it names none by energy. Grids whose levels are numbered
+    only are Turbospectrum's own: the numbers that the list holds stay. log_gf_shift [dex] by species ("Mg I") and
+    wavelength as listed is added to log gf.
+    """
+    by_number = {element.number: element for element in elements}
+    out, in_lte, n = [], [], 0
+    element: NlteElement | None = None
+    ion, left = 1, 0
+    for line in text.splitlines():
+        head = _HEAD.match(line) if left == 0 else None
+        if head:
+            element, ion, left = by_number.get(int(head[1])), int(head[2]), int(head[3]) + 1
+        elif left:
+            left -= 1
+            row = _ROW.fullmatch(line) if element else None
+            if row and element:
+                species = f"{element.symbol} {'I' * ion}"
+                lower, upper = _levels(row, ion, element.grid.levels)
+                shift = (log_gf_shift or {}).get((species, float(row[2])), 0.0)
+                n += lower > 0
+                in_lte += [] if lower else [f"{species} {row[2]}"]
+                gf = f"{float(row[4]) + shift:.4f}" if shift else row[4]
+                line = f"{row[1]}{gf}{row[5]} '{row[6] or 'x'}' {lower} {upper} 'x' 'x' 'x' 'x'"
+        out.append(line)
+    return Numbered("\n".join(out) + "\n", n, tuple(in_lte))
+
+
+def _levels(row: re.Match[str], ion: int, levels: Sequence[Level]) -> tuple[int, int]:
+    """Numbers from 1 of the lower and upper level of a row; 0, 0 where one of them is missing."""
+    if not any(np.isfinite(level.energy) for level in levels):
+        numbers = re.match(r"\s+(\d+)\s+(\d+)", row[7])
+        found = (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
+        return found if all(0 < x <= len(levels) for x in found) else (0, 0)
+    wavelength, excitation = np.array([float(row[2])]), np.array([float(row[3])])
+    lower, upper = terms_in(row[6] or "")
+    if lower is None or upper is None:
+        matched = match_energies(wavelength, excitation, np.array([ion]), levels, NEAR_PER_CM)
+        first, second = int(matched.lower[0]), int(matched.upper[0])
+    else:
+        energy = float(excitation[0]) / PER_CM_IN_EV
+        first = find_term(lower, energy, ion - 1, levels, _SPLIT_PER_CM)
+        second = find_term(upper, energy + 1e8 / float(wavelength[0]), ion - 1, levels, _SPLIT_PER_CM)
+    return (first + 1, second + 1) if first >= 0 and second >= 0 else (0, 0)
