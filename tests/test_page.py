@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import pytest
-from browsing import IN_BROWSER, drop, keep_screenshot, tile_texts, wait_for_star, wait_for_tiles_other_than
+from astropy.io import fits
+from browsing import IN_BROWSER, drop, keep_screenshot, show_tab, tile_texts, wait_for_star, wait_for_tiles_other_than
 
 from cinn_core.targets import TARGETS
 
 LABELS = [target.label for target in TARGETS[:-1]] + ["A(Li)"]
 
+MARKUP = "<img src=x onerror=document.title='owned'>"
 FIGURES = 8
 """On the overview: flux, residual and saliency of two arms, the diagnostic lines, the Kiel diagram."""
 
@@ -146,6 +151,34 @@ def test_upload_of_a_spectrum_gives_thirteen_numbers_corner_and_overlay(real_add
 
 
 @pytest.mark.slow
+def hostile_fits(path: Path) -> bytes:
+    """An example whose header tells its star's and instrument's names in markup, at 10 kB length and with bytes beyond ASCII."""
+    with fits.open(path) as file:
+        for part in file:
+            part.header["OBJECT"] = f"{MARKUP} QQtern {'y' * 10_000}", ""
+            part.header["INSTRUME"] = f"{MARKUP} QQ", ""
+        out = io.BytesIO()
+        file.writeto(out)
+    return out.getvalue().replace(b"QQ", "Š".encode())
+
+
+@pytest.mark.slow
+def test_hostile_fits_header_and_file_names_are_shown_as_text_on_every_tab(real_address, examples, visit):
+    page = visit(real_address)
+    wait_for_star(page, "Simulated solar twin")
+    drop(page, f"Štěrn {MARKUP}{'y' * 10_000}.fits", hostile_fits(examples["metal-poor-giant"]))
+    wait_for_star(page, MARKUP)
+    assert page.locator(".tour-star .sub").inner_text().startswith(f"Štěrn {MARKUP}")
+    assert page.locator(".tour-star").bounding_box()["height"] < 700  # a name takes lines, not the page
+    for tab in ("Lines", "Posterior", "Saliency", "What if", "Preparation", "Stars"):
+        show_tab(page, tab)
+        page.wait_for_timeout(1000)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
+    keep_screenshot(page, "hostile-header")
+    assert page.title() == "Kiel"
+    assert page.locator("img[src=x]").count() == 0
+
+
 def test_file_that_is_no_spectrum_gets_one_sentence_from_the_real_reader(real_address, visit):
     page = visit(real_address)
     page.get_by_text("Diagnostic lines").wait_for()

@@ -190,7 +190,7 @@ class Corner:
 def _empty_figure(n: int) -> figure:
     left = 1.35 * max(n, 4) / 13
     fig = figure(
-        x_range=Range1d(-left, n + 0.02), y_range=Range1d(-n - 1.0 * max(n, 5) / 13, 0.02 * n), sizing_mode="stretch_width",
+        x_range=Range1d(-left, n + 0.02), y_range=Range1d(-n - 1.1 * max(n, 5) / 13, 0.02 * n), sizing_mode="stretch_width",
         aspect_ratio=1.06, toolbar_location=None, min_height=420, name="corner", tools="",
     )  # fmt: skip
     fig.add_tools(BoxSelectTool(renderers=[]))
@@ -209,7 +209,7 @@ def _names(fig: figure, quantities: tuple[Quantity, ...], ranges: NDArray) -> No
     rows, labels = np.arange(n), [q.label for q in quantities]
     fig.text([-0.08 * unit] * n, -rows - TILE / 2, labels, text_align="right", text_baseline="middle", **font)
     under = {**font, "text_font_size": "10px", "text_align": "center", "text_baseline": "top"}
-    fig.text(rows + TILE / 2, [-n - 0.62 * unit] * n, labels, **under)
+    fig.text(rows + TILE / 2, [-n - 0.74 * unit] * n, labels, **under)
     for edge, shift in ((0, 0.12 * unit), (1, TILE - 0.12 * unit)):
         ends = [q.text_at(float(r[edge])) for q, r in zip(quantities, ranges, strict=True)]
         fig.text(

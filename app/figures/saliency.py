@@ -54,6 +54,7 @@ def map_options(arm: Arm, x_range: Range1d, choose: Callable[[int], object], nam
         made.x_range, made.y_range = x_range, rows
         plot.handles["x_range"], plot.handles["y_range"] = x_range, rows
         zoom_along_x(made)
+        made.xaxis.ticker.desired_num_ticks = 4  # half of a narrow card has room for no more
         made.yaxis.ticker = FixedTicker(ticks=ticks)
         made.yaxis.major_label_overrides = {tick: label_of(t.name) for tick, t in zip(ticks, TARGETS, strict=True)}
         if "taps" not in made.tags:

@@ -25,8 +25,8 @@ RESIDUAL_LIMIT = 6.0
 FLUX_RANGE = (0.0, 1.16)
 LEFT_BORDER = 38
 H_ALPHA = ("Hα", 6562.80)
-_LANDMARK_GAP = 0.06
-"""Smallest distance between two names above an arm, as a fraction of what is shown of it."""
+_LANDMARK_GAP = 0.065
+"""Smallest distance between two names above an arm, as a fraction of what is shown of it; half of it from the ends."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,14 +190,14 @@ def strongest_per_column(wave: NDArray, values: NDArray, low: float, high: float
     return out
 
 
-def landmarks(low: float, high: float) -> list[tuple[str, float]]:
+def landmarks(low: float, high: float, apart: float = _LANDMARK_GAP) -> list[tuple[str, float]]:
     """Names over a stretch of wavelength, far enough apart to be read: H alpha, then the rarer species first."""
     lines = [(line.species, line.wavelength) for line in line_windows()]
     species = [name for name, _ in lines]
     wanted = [H_ALPHA, *sorted(lines, key=lambda line: species.count(line[0]))]
-    gap = _LANDMARK_GAP * (high - low)
+    gap = apart * (high - low)
     chosen: list[tuple[str, float]] = []
     for name, at in wanted:
-        if low + gap / 3 < at < high - gap / 3 and all(abs(at - other) > gap for _, other in chosen):
+        if low + gap / 2 < at < high - gap / 2 and all(abs(at - other) > gap for _, other in chosen):
             chosen.append((name, at))
     return chosen

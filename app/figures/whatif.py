@@ -19,6 +19,8 @@ from .spectrum import draw_residual, landmarks, pixels, stacked, wavelength_dime
 from .style import quiet
 
 HALF_WIDTH = 6.0
+_APART = 0.11
+"""Smallest distance between two names above an arm, as a fraction of it: the arms are narrow here."""
 _OPTIONS: dict[str, Any] = {
     "responsive": True, "toolbar": None, "show_grid": False, "show_legend": False, "hooks": [quiet], "ylabel": "",
     "default_tools": ["pan", "box_zoom", "wheel_zoom", "reset"], "active_tools": ["box_zoom"],
@@ -76,7 +78,7 @@ def draw_line_now(
 def draw_arm_now(analysis: Analysis, now: WhatIf, arm: Arm) -> hv.Overlay:
     """An arm: the mode and the model of the sliders over it."""
     s, x, y = pixels(arm), wavelength_dimension(arm), hv.Dimension(f"flux_now_{arm.name}", label="flux")
-    names = landmarks(arm.low, arm.high)
+    names = landmarks(arm.low, arm.high, _APART)
     overlay = hv.Overlay(
         [
             hv.Curve((WAVELENGTH[s], analysis.flux_vector.flux[s]), x, y).opts(color=theme.OBSERVED, line_width=0.8),

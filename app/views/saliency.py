@@ -29,9 +29,9 @@ from .spectrum import Zoom
 TYPICAL_STARS, TYPICAL_SEED = 24, 1
 _HEIGHT = len(TARGETS) * ROW_HEIGHT + 45
 _LEGEND = fill(
-    '<span><i style="height:9px;width:50px;background:linear-gradient(90deg,{},#fff,{})"></i>'
+    '<span><i style="height:9px;width:50px;filter:{};background:linear-gradient(90deg,{},#fff,{})"></i>'
     "flux here lowers · raises the target</span>",
-    theme.SALIENCY[0], theme.SALIENCY[-1],
+    theme.css("figure"), theme.SALIENCY[0], theme.SALIENCY[-1],
 )  # fmt: skip
 
 

@@ -42,9 +42,9 @@ _LEGEND = fill(
     '<span><i style="height:9px;background:{4};opacity:.35"></i>missing</span>'
     '<span><i style="height:9px;background:{5};opacity:.35"></i>telluric</span>'
     '<span><i style="height:9px;background:{6};opacity:.45"></i>model not trusted</span>'
-    '<span><i style="height:9px;width:34px;background:linear-gradient(90deg,{2},#fff,{3})"></i>lowers · raises</span>',
+    '<span><i style="height:9px;width:34px;filter:{7};background:linear-gradient(90deg,{2},#fff,{3})"></i>lowers · raises</span>',
     theme.css("ink"), theme.css("model"), theme.SALIENCY[0], theme.SALIENCY[-1], theme.css("faint"),
-    theme.css("literature"), theme.UNTRUSTED,
+    theme.css("literature"), theme.UNTRUSTED, theme.css("figure"),
 )  # fmt: skip
 
 

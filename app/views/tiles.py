@@ -40,6 +40,7 @@ class TileRow(JSComponent):
       for (const key of ["label", "value", "spread"]) {{
         const s = document.createElement("span"); s.className = key; s.textContent = t[key]; b.append(s)
       }}
+      b.children[2].style.fontSize = `min(10.5px, ${{158 / t.spread.length}}cqi)`  // the longest fits its tile
       const svg = document.createElementNS(NS, "svg")
       svg.setAttribute("viewBox", "0 0 {WIDTH:g} {HEIGHT:g}"); svg.setAttribute("preserveAspectRatio", "none")
       svg.append(path(t.curve, "curve"), path(t.inner, "inner"), path(`M${{t.mode}} 0 V{HEIGHT:g}`, "mode"))
@@ -67,15 +68,15 @@ class TileRow(JSComponent):
     @media (max-width: 1100px) {{ .tiles {{ grid-template-columns: repeat(7, minmax(0, 1fr)); }} }}
     button {{ all: unset; box-sizing: border-box; cursor: pointer; background: {theme.css("card")}; border: 1px solid {theme.css("line")};
       border-radius: 10px; padding: 7px 5px 6px; display: flex; flex-direction: column; min-width: 0; min-height: 86px;
-      font-variant-numeric: tabular-nums; }}
+      container-type: inline-size; font-variant-numeric: tabular-nums; }}
     button:hover {{ border-color: {theme.css("faint")}; }}
     button:focus-visible {{ outline: 2px solid {theme.css("model")}; outline-offset: 1px; }}
     button[aria-checked="true"] {{ border-color: {theme.css("model")}; box-shadow: inset 0 0 0 1px {theme.css("model")}; }}
     span {{ white-space: nowrap; overflow: hidden; }}
     .label {{ font-size: 11px; font-weight: 600; color: {theme.css("muted")}; }}
     .value {{ font-size: 15px; font-weight: 700; color: {theme.css("ink")}; line-height: 20px; }}
-    .spread {{ font-size: 10.5px; letter-spacing: -0.03em; color: {theme.css("muted")}; line-height: 14px; }}
-    @media (max-width: 1380px) {{ button {{ padding: 7px 4px 6px; }} .spread {{ font-size: 10px; letter-spacing: -0.04em; }} }}
+    .spread {{ letter-spacing: -0.03em; color: {theme.css("muted")}; line-height: 14px; }}
+    @media (max-width: 1380px) {{ button {{ padding: 7px 4px 6px; }} .spread {{ letter-spacing: -0.04em; }} }}
     svg {{ width: 100%; height: 24px; margin-top: 4px; overflow: visible; }}
     .curve {{ fill: {theme.css("model")}; fill-opacity: .16; stroke: {theme.css("model")}; stroke-width: 1.2;
       vector-effect: non-scaling-stroke; }}
