@@ -16,6 +16,7 @@ from ..synthesis.atmosphere import Atmosphere, Atmospheres
 from ..synthesis.engine import describe
 from .blanketing import Blanketing, haze, haze_scale
 from .departures import Departures
+from .hydrogen_continuum import missing_opacity, planck
 from .lightweaver_import import load_lightweaver
 from .lines import air_to_vacuum_nm, lines_of
 from .model_atoms import levels_of, model_atom
@@ -146,7 +147,7 @@ def _atoms(lw: Any, element: str, data: Path, physics: Physics) -> list[Any]:
 
 
 def _background(scale: float) -> Any:
-    """Lightweaver's continuous opacity with the haze on it: metals' bound-free apart from H- and the rest."""
+    """Lightweaver's continuous opacity, colliding hydrogen added, and the haze on it: metals' bound-free apart."""
     from lightweaver.LwCompiled import BasicBackground
 
     class Hazy(BasicBackground):
@@ -154,10 +155,16 @@ def _background(scale: float) -> Any:
 
         def __init__(self, eqPops: Any, radSet: Any, wavelength: NDArray) -> None:
             super().__init__(eqPops, radSet, wavelength)
-            self.haze = haze(np.asarray(wavelength), scale)
+            self.wavelength_nm = np.asarray(wavelength)
+            self.hydrogen_levels = eqPops["H"]
+            self.haze = haze(self.wavelength_nm, scale)
 
         def compute_background(self, atmos: Any, chi: NDArray, eta: NDArray, sca: NDArray) -> None:
             super().compute_background(atmos, chi, eta, sca)
+            temperature, levels = np.asarray(atmos.temperature), np.asarray(self.hydrogen_levels)
+            more = missing_opacity(self.wavelength_nm, temperature, levels[0], levels[-1])
+            chi[:] = np.asarray(chi) + more
+            eta[:] = np.asarray(eta) + more * planck(self.wavelength_nm, temperature)
             chi_metals, eta_metals = np.zeros_like(chi), np.zeros_like(eta)
             self.bf_opacities(atmos, chi_metals, eta_metals)
             rest, metals = (factor[:, None] for factor in self.haze)

