@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,9 +73,15 @@ def block_of_pixel() -> NDArray:
 
 def block_coverage(good: NDArray) -> NDArray:
     """Fraction of good pixels in each block; `good` (..., N_PIXELS) bool, result (..., N_BLOCKS)."""
+    starts, sizes = _blocks()
+    return np.add.reduceat(good, starts, axis=-1, dtype=float) / sizes
+
+
+@cache
+def _blocks() -> tuple[NDArray, NDArray]:
+    """First pixel and number of pixels of each block."""
     starts = np.searchsorted(block_of_pixel(), np.arange(N_BLOCKS))
-    counts = np.add.reduceat(good.astype(float), starts, axis=-1)
-    return counts / np.diff(np.append(starts, N_PIXELS))
+    return starts, np.diff(np.append(starts, N_PIXELS))
 
 
 TELLURIC_OXYGEN = (6275.0, 6320.0)

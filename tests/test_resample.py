@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.interpolate import CubicSpline
 from scipy.special import ndtr
 
 from cinn_core.errors import SpectrumError
 from cinn_core.instrument import ARMS, SPEED_OF_LIGHT_KMS, WAVELENGTH, fwhm_kms
+from cinn_core.preparation.cubic import cubic_at, unit_knots
 from cinn_core.preparation.resample import FWHM_PER_SIGMA, covered, rebin, remainder_fwhm, to_instrument, without_gaps
 
 WAVE = 5140 + 0.012 * np.arange(139_000)
@@ -132,3 +134,15 @@ def test_gap_in_wavelength_is_filled_with_bad_pixels():
     assert native.good.sum() == wave.size
     share = covered(native.wavelength, native.good, np.array([5205.0, 5206.0, 5211.0, 5214.0]))
     assert share == pytest.approx([1, 0.85, 0], abs=0.12)
+
+
+def test_splines_are_those_of_scipy() -> None:
+    """Two rows at once through uneven knots, ends included; both solve the same equations, so only rounding differs."""
+    rng = np.random.default_rng(4)
+    x = np.cumsum(rng.uniform(0.5, 1.5, 200))
+    y = rng.normal(size=(2, 200))
+    at = np.concatenate([[x[0]], np.sort(rng.uniform(x[0], x[-1], 500)), [x[-1]]])
+    np.testing.assert_allclose(cubic_at(x, y, at), CubicSpline(x, y, axis=-1)(at), atol=1e-11)
+    np.testing.assert_allclose(
+        unit_knots(200).slopes(y[0]), CubicSpline(np.arange(200), y[0])(np.arange(200), 1), atol=1e-11
+    )

@@ -11,7 +11,8 @@ from scipy import fft
 from ..instrument import SPEED_OF_LIGHT_KMS
 from ..stages import Step
 from ..targets import COLUMN
-from .log_grid import LogArm, sharp, to_log, velocity_lags
+from .log_grid import LogArm, to_log, velocity_lags, wide_mean
+from .order import median
 from .templates import LOG_STEP_KMS, Templates
 from .velocity import Velocity
 
@@ -75,7 +76,7 @@ def find_companion(
     heights = []
     for curve in curves:
         away = curve[allowed]
-        heights.append(curve / max(1.4826 * float(np.median(np.abs(away - np.median(away)))), 1e-6))
+        heights.append(curve / max(1.4826 * median(np.abs(away - median(away))), 1e-6))
     together = np.where(allowed, np.sum(heights, axis=0) / np.sqrt(len(heights)), -np.inf)
     best = int(together.argmax())
     near = np.abs(lags - lags[best]) <= _SAME_KMS
@@ -92,9 +93,9 @@ def _second(arm: LogArm, template: NDArray, kms: float) -> NDArray | None:
     """Amplitude (lags,) of the template in what remains of an arm after the template at `kms`, by least squares at each lag."""
     lags = velocity_lags()
     n, pad = template.size, (arm.flux.size - template.size) // 2
-    t = sharp(template - 1, np.ones(n))
-    shift = _pixels(kms)
-    x = np.arange(arm.flux.size) - pad - shift
+    t = template - 1
+    t = t - wide_mean(t)
+    x = np.arange(arm.flux.size) - pad - _pixels(kms)
     inside = (x > 0) & (x < n - 1) & (arm.weight > 0)
     if inside.sum() < 500:
         return None
@@ -103,13 +104,23 @@ def _second(arm: LogArm, template: NDArray, kms: float) -> NDArray | None:
     norm = float(first @ first)
     residual = data - first * float(first @ data) / norm
     size = fft.next_fast_len(arm.flux.size, real=True)
-    residual_fft, first_fft, inside_fft = fft.rfft(np.stack([residual, first, inside.astype(float)]), size)
-    t_fft, square_fft = np.conj(fft.rfft(np.stack([t, t**2]), size))
-    products = np.stack([residual_fft * t_fft, first_fft * t_fft, inside_fft * square_fft])
-    across, overlap, strength = fft.irfft(products, size)[:, : lags.size]
-    strength = np.maximum(strength, 1e-9)
+    transformed = fft.rfft(np.stack([residual, first]).astype(np.float32), size)
+    transformed *= np.conj(fft.rfft(t.astype(np.float32), size))
+    across, overlap = fft.irfft(transformed, size)[:, : lags.size].astype(float)
+    strength = np.maximum(_squares_where(inside, t, lags.size), 1e-9)
     independent = np.maximum(1 - overlap**2 / (norm * strength), 0.2)
     return across / (strength * independent) / max(float(first @ data) / norm, 0.05)
+
+
+def _squares_where(inside: NDArray, template: NDArray, n_lags: int) -> NDArray:
+    """Sums (lags,) of the squares of a template (n,) that begins at each of the first pixels, where `inside` (m,) is true.
+
+    Differences of the running sum at the ends of each stretch of such pixels: stretches are few.
+    """
+    running = np.concatenate([[0.0], np.cumsum(template**2)])
+    ends = np.flatnonzero(np.diff(inside.astype(np.int8), prepend=0, append=0))  # first, one after last, first, ...
+    place = np.clip(ends - np.arange(n_lags)[:, None], 0, template.size)
+    return np.asarray((running[place[:, 1::2]] - running[place[:, ::2]]).sum(1))
 
 
 def _pixels(kms: float) -> float:

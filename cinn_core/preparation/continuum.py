@@ -53,7 +53,7 @@ def upper_envelope(
     rows[np.arange(counts.max()) < counts[:, None]] = flux[usable]
     y = row_medians(rows, counts)
     at = np.add.reduceat(x[usable], starts) / counts
-    scale = np.percentile(np.abs(y), 90)
+    scale = float(percentile_of_ordered(np.sort(np.abs(y)), 90))
     if not scale > 0:
         return np.full(wavelength.shape, np.nan)
     y = y / scale
@@ -63,7 +63,12 @@ def upper_envelope(
     basis, to_basis = np.linalg.qr(legendre.legvander(at, degree))  # orthonormal: normal equations lose nothing
 
     def fitted(kept: NDArray) -> NDArray:
-        return np.linalg.lstsq(basis[kept].T @ basis[kept], basis[kept].T @ y[kept], rcond=None)[0]
+        weighted = basis * kept[:, None]
+        matrix, vector = weighted.T @ basis, y @ weighted
+        try:
+            return np.linalg.solve(matrix, vector)
+        except np.linalg.LinAlgError:  # too few bins for the degree
+            return np.linalg.lstsq(matrix, vector, rcond=None)[0]
 
     fit = fitted(kept)
     for _ in range(12):
@@ -215,18 +220,39 @@ def _nearest_template(flux: NDArray, weight: NDArray, tools: _Tools) -> tuple[ND
     if n > 1 and (weight == weight[0]).all():  # one pattern of good pixels: its matrices are inverted once
         present = present[:1]
     gain = np.zeros((n, k))
+    ridge = np.where(np.arange(N_MODES) > 0, _SEARCH_RIDGE, 1e-3)
     solutions = []
     for inside, linear, square in tools.search:
-        b = (filled[:, inside] @ linear).reshape(n, k, N_MODES).astype(float)
-        b[..., 0] += 1e-3
-        matrix = _symmetric((present[:, inside] @ square).reshape(len(present), k, -1), tools.pairs, N_MODES)
-        matrix += np.diag(np.where(np.arange(N_MODES) > 0, _SEARCH_RIDGE, 1e-3))
-        solution = (np.linalg.inv(matrix) @ b[..., None])[..., 0]
-        gain += (b * solution).sum(-1)
+        b = (filled[:, inside] @ linear).reshape(n, k, N_MODES).transpose(2, 0, 1).astype(float)
+        b[0] += 1e-3
+        upper = (present[:, inside] @ square).reshape(len(present), k, -1).transpose(2, 0, 1).astype(float)
+        upper[tools.pairs[:, 0] == tools.pairs[:, 1]] += ridge[:, None, None]
+        solution = _solved(upper, b, tools.pairs)
+        gain += (b * solution).sum(0)
         solutions.append(solution)
     best = gain.argmax(1)
-    modes = np.concatenate([s[np.arange(n), best] for s in solutions], 1)
+    modes = np.concatenate([s[:, np.arange(n), best].T for s in solutions], 1)
     return best, (modes.astype(np.float32) @ legendre_modes().T)
+
+
+def _solved(upper: NDArray, right: NDArray, pairs: NDArray) -> NDArray:
+    """Solutions (size, n, k) for right sides (size, n, k) of many small positive definite matrices at once.
+
+    upper (number of pairs, n or 1, k) are the triangles; decomposed as L D L^T, an element of all of them at a time.
+    """
+    at = {(int(i), int(j)): upper[p] for p, (i, j) in enumerate(pairs)}
+    x, size = list(right), len(right)
+    for i in range(size):
+        rows = {j: at[i, j] / at[i, i] for j in range(i + 1, size)}
+        for j, share in rows.items():
+            x[j] = x[j] - share * x[i]
+            for m in range(j, size):
+                at[j, m] = at[j, m] - share * at[i, m]
+    for i in reversed(range(size)):
+        for j in range(i + 1, size):
+            x[i] = x[i] - at[i, j] * x[j]
+        x[i] = x[i] / at[i, i]
+    return np.stack(x)
 
 
 def _symmetric(upper: NDArray, pairs: NDArray, size: int) -> NDArray:

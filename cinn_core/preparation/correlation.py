@@ -59,7 +59,8 @@ def correlate(stars: Sequence[OnLog], templates: Templates) -> NDArray:
         w = np.stack([stars[i].arms[a].weight for i in here])
         d = np.stack([stars[i].arms[a].sharp for i in here])
         n, sum_d, sum_dd = (_window_sums(x, m)[:, None] for x in (w, d, d**2))
-        sum_t, sum_tt = _products(w, tool.sought), _products(w, tool.sought_square)
+        kind, which = _distinct(w)
+        sum_t, sum_tt = (_products(w[kind], kernels)[which] for kernels in (tool.sought, tool.sought_square))
         sum_dt = _products(d, tool.sought)
         enough = n > 0.3 * n.max(-1, keepdims=True)
         n = np.maximum(n, 1.0)
@@ -67,6 +68,13 @@ def correlate(stars: Sequence[OnLog], templates: Templates) -> NDArray:
         sums[1, here] += np.where(enough, sum_dd - sum_d**2 / n, 0.0)
         sums[2, here] += np.where(enough, sum_tt - sum_t**2 / n, 0.0)
     return np.where((sums[1] > 0) & (sums[2] > 0), sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-12)), 0.0)
+
+
+def _distinct(rows: NDArray) -> tuple[list[int], list[int]]:
+    """Where each distinct row is first, and which of these each row is: spectra of one instrument share their weights."""
+    seen: dict[bytes, int] = {}
+    which = [seen.setdefault(row.tobytes(), len(seen)) for row in rows]
+    return [which.index(i) for i in range(len(seen))], which
 
 
 def scores(stars: Sequence[OnLog], lags: NDArray, templates: Templates) -> NDArray:
@@ -81,7 +89,7 @@ def scores(stars: Sequence[OnLog], lags: NDArray, templates: Templates) -> NDArr
         d = np.empty((len(here), lags.shape[1], m), np.float32)
         for row, i in enumerate(here):
             arm = stars[i].arms[a]
-            d[row] = sliding_window_view(arm.flux, m)[lags[i]]
+            d[row] = sliding_window_view(arm.flux.astype(np.float32), m)[lags[i]]
             n, sum_d, sum_dd = (_window_sums(x, m)[lags[i]] for x in (arm.weight, arm.flux, arm.flux**2))
             n = np.maximum(n, 1.0)
             sum_t, sum_tt = _sums_where(sliding_window_view(arm.weight, m)[lags[i]], tool)

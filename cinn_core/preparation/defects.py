@@ -8,7 +8,7 @@ import numpy as np
 
 from ..stages import Step
 from .native import Window
-from .order import row_medians
+from .order import median, row_medians
 
 _STRETCH = 64
 
@@ -45,8 +45,8 @@ def without_spikes(windows: list[Window]) -> tuple[list[Window], list[Step]]:
     out, count = [], 0
     for w in windows:
         seen = w.flux[w.good]
-        sigma = 1.4826 * float(np.median(np.abs(np.diff(seen)))) / np.sqrt(2)
-        upper = np.median(seen[seen > np.median(seen)])
+        sigma = 1.4826 * median(np.abs(np.diff(seen))) / np.sqrt(2)
+        upper = median(seen[seen > median(seen)])
         spike = w.good & (w.flux > np.maximum(1.0, upper) + max(0.10, 8 * sigma))
         if spike.mean() > 0.02:  # that is no cosmic ray but a poor continuum
             spike[:] = False

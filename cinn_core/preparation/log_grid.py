@@ -95,14 +95,20 @@ def _on_log(wavelength: NDArray, flux: NDArray, good: NDArray, grid: NDArray, fw
 
 def sharp(flux: NDArray, weight: NDArray) -> NDArray:
     """Flux (..., m) without what varies over more than some 200 km/s (wings of Halpha, ripples of the continuum)."""
-    return weight * (flux - _wide_mean(flux * weight) / np.maximum(_wide_mean(weight), 0.05))
+    return weight * (flux - wide_mean(flux * weight) / np.maximum(_wide_weight(weight.tobytes(), weight.shape), 0.05))
 
 
-def _wide_mean(values: NDArray) -> NDArray:
+@lru_cache(maxsize=8)
+def _wide_weight(weight: bytes, shape: tuple[int, ...]) -> NDArray:
+    """Wide mean of weights, which spectra of one instrument share."""
+    return wide_mean(np.frombuffer(weight).reshape(shape))
+
+
+def wide_mean(values: NDArray) -> NDArray:
     """Gaussian means (..., m) over some 200 km/s, end values continued; so wide a kernel is faster by FFT."""
     reach = (_WIDE_KERNEL.size - 1) // 2
     first, last = (np.repeat(end, reach, axis=-1) for end in (values[..., :1], values[..., -1:]))
-    wide = np.concatenate([first, values, last], axis=-1)
+    wide = np.concatenate([first, values, last], axis=-1, dtype=np.float32)
     size = fft.next_fast_len(wide.shape[-1], real=True)
     product = fft.rfft(wide, size, axis=-1) * _wide_kernel_fft(size)
     return fft.irfft(product, size, axis=-1)[..., 2 * reach : wide.shape[-1]]
@@ -110,4 +116,4 @@ def _wide_mean(values: NDArray) -> NDArray:
 
 @lru_cache(maxsize=8)
 def _wide_kernel_fft(size: int) -> NDArray:
-    return fft.rfft(_WIDE_KERNEL, size)
+    return fft.rfft(_WIDE_KERNEL.astype(np.float32), size)

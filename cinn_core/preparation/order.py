@@ -11,6 +11,12 @@ def median_of_ordered(ordered: NDArray) -> float:
     return 0.5 * float(ordered[(ordered.size - 1) // 2] + ordered[ordered.size // 2])
 
 
+def median(values: NDArray) -> float:
+    """Median of finite values (n,), n at least 1."""
+    middle = (values.size - 1) // 2, values.size // 2
+    return 0.5 * float(np.partition(values, middle)[list(middle)].sum())
+
+
 def percentile_of_ordered(ordered: NDArray, percent: float) -> NDArray:
     """Percentile (...) of ascending values (..., n), n at least 1, linear between neighbours."""
     place = percent / 100 * (ordered.shape[-1] - 1)

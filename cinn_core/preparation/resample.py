@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
 from ..errors import SpectrumError
 from ..instrument import ARMS, RESOLVING_POWER, SPEED_OF_LIGHT_KMS, arm_coverage, fwhm_kms
 from ..stages import Step
+from .cubic import cubic_at
+from .order import median
 
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 LOWEST_RESOLVING_POWER = 18_500.0
@@ -51,7 +52,7 @@ def remainder_fwhm(native_resolving_power: float) -> float:
 def without_gaps(wavelength: NDArray, flux: NDArray, good: NDArray) -> Regular:
     """Put pixels where the wavelengths (n,) jump, interpolate each flux (..., n) over its bad pixels, remember which they are."""
     step = np.diff(wavelength)
-    usual = float(np.median(step))
+    usual = median(step)
     inserts = [
         (i, np.arange(wavelength[i] + usual, wavelength[i + 1] - 0.5 * usual, usual))
         for i in np.flatnonzero(step > 2.5 * usual)
@@ -83,7 +84,7 @@ def rebin(wavelength: NDArray, flux: NDArray, edges: NDArray) -> NDArray:
     Conserves flux exactly over whole input pixels; beyond the input the end values are continued.
     """
     borders, running = _running(wavelength, flux)
-    integral = CubicSpline(borders, running, axis=-1)(np.clip(edges, borders[0], borders[-1]))
+    integral = cubic_at(borders, running, np.clip(edges, borders[0], borders[-1]))
     integral += np.minimum(edges - borders[0], 0.0) * flux[..., :1]
     integral += np.maximum(edges - borders[-1], 0.0) * flux[..., -1:]
     return np.diff(integral) / np.diff(edges)

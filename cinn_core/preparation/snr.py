@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ..instrument import ARMS
-from .order import percentile_of_ordered
+from .order import median, median_of_ordered, percentile_of_ordered
 
 LOW = 20.0
 _SEGMENT = 256
@@ -46,10 +46,10 @@ def _arm_snr(
     from_pixels = 1 / pixels if pixels > 0 else nan
     from_errors = nan
     if error is not None:
-        level = np.median(y[ok])
+        level = median(y[ok])
         lit = ok & (y > 0.8 * level)
-        relative = float(np.median(error[near][lit] / np.maximum(y[lit], 1e-9)))
-        from_errors = 1 / (relative * np.sqrt(float(np.median(np.diff(wave)))))
+        relative = median(error[near][lit] / np.maximum(y[lit], 1e-9))
+        from_errors = 1 / (relative * np.sqrt(median(np.diff(wave))))
     if np.isfinite(from_errors) and (not np.isfinite(from_pixels) or _AGREE[0] < from_errors / from_pixels < _AGREE[1]):
         return Snr(from_errors, from_pixels, from_errors, "error column, which agrees with the scatter of the pixels")
     told = "scatter of the pixels" if error is None else "scatter of the pixels; the error column disagrees with it"
@@ -64,8 +64,8 @@ def noise_per_root_angstrom(wavelength: NDArray, flux: NDArray, good: NDArray, p
     scatter of neighbouring pixels, which it lowers). Where pixels are too coarse for such frequencies the highest ones
     that they show are taken. Complete segments of 256 pixels, Hann window; the 30th percentile, to shun line-rich ones.
     """
-    step = float(np.median(np.diff(wavelength)))
-    fwhm = float(np.median(wavelength)) / power
+    step = median(np.diff(wavelength))
+    fwhm = median_of_ordered(wavelength) / power
     nyquist = 0.5 / step
     low = min(0.8 / fwhm, 0.8 * nyquist)
     high = min(max(1.05 / fwhm, low + 0.15 * nyquist), 0.97 * nyquist)
@@ -88,7 +88,7 @@ def noise_per_root_angstrom(wavelength: NDArray, flux: NDArray, good: NDArray, p
     frequency = np.fft.rfftfreq(n, step)
     band = (frequency >= low) & (frequency <= high)
     each = density[:, band].mean(1)
-    return float(np.sqrt(np.percentile(each, 30)))
+    return float(np.sqrt(percentile_of_ordered(np.sort(each), 30)))
 
 
 def _difference_noise(flux: NDArray) -> float:

@@ -10,6 +10,7 @@ from scipy.ndimage import median_filter
 
 from ..instrument import SPEED_OF_LIGHT_KMS, WAVELENGTH
 from ..stages import Step
+from .order import median
 from .telluric_lines import OXYGEN, WATER
 
 CLEAR = 8.0
@@ -98,7 +99,7 @@ def _depths(
     wave = wavelength[near]
     if wave.size < 200:
         return None
-    window = 2 * round(0.5 * _LOCAL_ANGSTROM / float(np.median(np.diff(wave)))) + 1
+    window = 2 * round(0.5 * _LOCAL_ANGSTROM / median(np.diff(wave))) + 1
     depth = np.clip(median_filter(flux[near], window) - flux[near], -0.1, 0.3)
     moved = places * (1 + lags[:, None] / SPEED_OF_LIGHT_KMS)
     nearest = np.abs(wave[np.searchsorted(wave, moved).clip(0, wave.size - 1)] - moved)
@@ -112,8 +113,9 @@ def _depths(
 def _height(curve: NDArray, lags: NDArray, kms: float) -> float:
     """Height of a curve (lags,) at a velocity over its middle elsewhere, in scatters."""
     away = curve[np.abs(lags - kms) > 4 * _LINE_KMS]
-    scatter = 1.4826 * float(np.median(np.abs(away - np.median(away))))
-    return float((curve[np.abs(lags - kms).argmin()] - np.median(away)) / max(scatter, 1e-6))
+    middle = median(away)
+    scatter = 1.4826 * median(np.abs(away - middle))
+    return float((curve[np.abs(lags - kms).argmin()] - middle) / max(scatter, 1e-6))
 
 
 def _width(wavelength: NDArray, flux: NDArray, good: NDArray, kms: float) -> float:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 
 from ..instrument import ARMS, SPEED_OF_LIGHT_KMS
 from ..stages import Step
 from .correlation import correlate, scores
+from .cubic import unit_knots
 from .log_grid import PAD, LogArm, OnLog, to_log
 from .templates import LOG_STEP_KMS, Templates
 
@@ -22,6 +22,7 @@ MAX_ERROR_KMS = 20.0
 _ARMS_DISAGREE_KMS = 1.5
 
 _CORRELATED_PIXELS = 7.0
+_SETTLED_PIXELS = 1e-3  # 2 m/s, and each step leaves a small part of the one before
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def _refine(arm: LogArm, template: NDArray, start_kms: float) -> tuple[float, fl
     """
     nothing = float("nan"), float("nan")
     n = template.size
-    slopes = CubicSpline(np.arange(n), template).c[2]
+    slopes = unit_knots(n).slopes(template)
     shift = start_kms / LOG_STEP_KMS
     for _ in range(6):
         first, stop = int(np.floor(PAD + shift + 2)) + 1, int(np.ceil(PAD + shift + n - 3))
@@ -144,7 +145,7 @@ def _refine(arm: LogArm, template: NDArray, start_kms: float) -> tuple[float, fl
             return nothing
         change = float(np.clip(answer[0] / answer[1], -2, 2))
         shift += change
-        if abs(change) < 1e-4:
+        if abs(change) < _SETTLED_PIXELS:
             break
     if abs(shift - start_kms / LOG_STEP_KMS) > 10:
         return nothing
@@ -156,7 +157,7 @@ def _refine(arm: LogArm, template: NDArray, start_kms: float) -> tuple[float, fl
 
 
 def _on_shifted(values: NDArray, slopes: NDArray, x: NDArray) -> tuple[NDArray, NDArray]:
-    """Value and slope of a cubic through unit knots, values (n,) and slopes (n - 1,) there, at points x (m,) 1 apart, all inside."""
+    """Value and slope of a cubic through unit knots, values and slopes (n,) there, at points x (m,) 1 apart, all inside."""
     knot = int(np.floor(x[0]))
     f = float(x[0] - knot)
     left, right = slice(knot, knot + x.size), slice(knot + 1, knot + 1 + x.size)
