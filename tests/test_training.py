@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from cinn_core.forward_model.emulator import matern52
+from cinn_core.forward_model.kernels import matern52
 from cinn_core.forward_model.model_error import HALPHA_ANGSTROM, HALPHA_CORE_ANGSTROM, halpha_bumps
 from cinn_core.inference.network import Architecture, Network, Observation
 from cinn_core.inference.projection import Projection

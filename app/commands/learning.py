@@ -13,6 +13,7 @@ import typer
 from cinn_core.errors import DataError
 
 from .options import DataOption, JsonOption, NetworkOption, SeedOption, require_folder_of, write_json
+from .synthesis import TurbospectrumOption, data_folder
 
 if TYPE_CHECKING:
     from cinn_core.training.grid_data import Grid
@@ -131,6 +132,68 @@ def train_distance(network: NetworkOption = None, seed: SeedOption = 0) -> None:
     found = measure_distances(model, seed, progress=typer.echo)
     path = save_distance(found, network or shipped_network_path(), model.cards["network"]["sha256"])
     typer.echo(f"Written: {path} (1 % of simulated stars lie beyond {found.threshold:.2f})")
+
+
+@train.command("nlte")
+def train_nlte(
+    tables: Annotated[
+        list[Path], typer.Argument(metavar="TABLE.npz…", help="Tables of departures of Li, Mg, Ca (`kiel nlte table`).")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of this training; stars that it holds are kept.")],
+    stars: Annotated[int, typer.Option(min=20, help="Stars drawn from the prior; a fifth is only reported on.")] = 300,
+    processes: Annotated[int, typer.Option(min=1, help="Stars synthesised at the same time.")] = 1,
+    data: DataOption = None,
+    turbospectrum: TurbospectrumOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Learn what NLTE changes in the emulator's spectra; writes the change and the shipped emulator with it."""
+    from cinn_core.forward_model.emulator import load_emulator, save_emulator, with_change
+    from cinn_core.forward_model.nlte_change import save_change
+    from cinn_core.model import emulator_path
+    from cinn_core.nlte.flux_change import calibrated_lines
+    from cinn_core.synthesis.turbospectrum import find_programs
+    from cinn_core.training.nlte_change import ChangeSettings, change_errors, described, held_out, learn_change
+    from cinn_core.training.nlte_change_stars import Sources, make_stars, shifts_of_run
+    from cinn_core.weights import file_hash
+
+    sources = Sources(tuple(tables), find_programs(turbospectrum), data_folder(data), out)
+    elements = tuple(element.symbol for element in sources.elements())
+    shifts, laboratory = shifts_of_run(sources), calibrated_lines(sources.data / "synthesis")
+    typer.echo("line calibrated on the Sun   log gf  laboratory  in NLTE")
+    for line in laboratory:
+        shift = shifts.get((line.species, line.wavelength))
+        if shift is not None:
+            numbers = f"{line.log_gf:11.3f} {line.laboratory:11.3f} {line.log_gf + shift:8.3f}"
+            typer.echo(f"{line.species} {line.wavelength:9.3f} Å {numbers}")
+    made = make_stars(sources, seed, stars, processes, typer.echo)
+    settings = ChangeSettings()
+    change = learn_change(made, elements, settings)
+    errors = change_errors(change, made)
+    n_test = int(held_out(made).sum())
+    typer.echo(f"{len(made.index) - n_test} stars learned from, {n_test} held out: rms of the change and of its error")
+    for e in errors:
+        if e.wavelength != e.wavelength:
+            typer.echo(
+                f"{e.element}  flux       {100 * e.change:7.3f} %   {100 * e.error:7.3f} %  {e.error / e.change:6.1%}"
+            )
+        else:
+            typer.echo(
+                f"{e.element} I {e.wavelength:8.2f} Å {e.change:7.2f} mÅ  {e.error:7.2f} mÅ {e.error / e.change:6.1%}"
+            )
+    emulator, lte_card = load_emulator(emulator_path())
+    training = {"stars": len(made.index) - n_test, "held_out": n_test, "seed": seed, "settings": asdict(settings)}
+    card = {
+        "physics": change.physics,
+        "tables_sha256": sources.digest(),
+        "log_gf_shifts": [[*key, shift] for key, shift in shifts.items()],
+        "training": training,
+        "held_out_errors": described(errors),
+    }
+    save_change(change, out / "change.safetensors", card)
+    both = {"physics": change.physics, "training": lte_card["training"], "lte_sha256": lte_card["sha256"]}
+    both["nlte_change_sha256"] = file_hash(out / "change.safetensors")
+    save_emulator(with_change(emulator, change), out / "emulator.safetensors", both)
+    typer.echo(f"Written: {out / 'change.safetensors'}, {out / 'emulator.safetensors'} ({change.physics})")
 
 
 @evaluate.command("emulator")

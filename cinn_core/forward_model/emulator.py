@@ -9,7 +9,7 @@ posterior mean, linear in stored weights: deterministic and differentiable.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..targets import SOLAR_A_LI, SYNTHESIS_NAMES
+from ..errors import WeightsError
 from ..weights import as_described, load_weights, save_weights, tensors_of
-
-_COLUMN = {name: i for i, name in enumerate(SYNTHESIS_NAMES)}
-N_INPUTS = len(SYNTHESIS_NAMES) + 1
+from .kernels import emulator_inputs, matern52, matern_slope
+from .nlte_change import NlteChange, change_of, change_tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +44,7 @@ class Emulator:
     mean (m,) and basis (k, m) of 1 - flux, the blocks' weights in the basis' order; anchors (n, 26) scaled inputs of
     the training stars, the first `n_own` of them from the emulated line list; residuals (n_own, k) half floats: by how
     much the emulator misses the coefficients of each of these when it is not taught by it (leave one out).
+    With `change` the spectra are in NLTE: its components are the last of the basis, and no error of them is known.
     """
 
     wavelength: NDArray
@@ -54,6 +54,7 @@ class Emulator:
     n_own: int
     blocks: tuple[EmulatorBlock, ...]
     residuals: Tensor
+    change: NlteChange | None = None
 
     def flux(self, labels: Tensor) -> Tensor:
         """Normalised flux (n, m) for labels (n, 25) in the order of `SYNTHESIS_NAMES`."""
@@ -66,42 +67,17 @@ class Emulator:
         """
         x = emulator_inputs(labels.double())
         columns = [covariance(x, self.anchors, self.n_own, b) @ b.weights for b in self.blocks]
+        if self.change is not None:
+            columns.append(self.change.coefficients(x))
         return torch.cat(columns, 1).to(self.basis.dtype)
 
     def coefficient_gradients(self, labels: Tensor) -> Tensor:
         """Derivatives (n, 26, k), double, of the coefficients with respect to the scaled inputs of labels (n, 25)."""
         x = emulator_inputs(labels.double())
-        return torch.cat([_block_gradient(x, self.anchors, self.n_own, b) for b in self.blocks], 2)
-
-
-def emulator_inputs(labels: Tensor) -> Tensor:
-    """Scaled inputs (n, 26) of labels (n, 25): 5040 K / Teff, log g, [Fe/H], vmic, [alpha/Fe], A(Li), [X/Fe]."""
-    teff, logg, feh, vmic = labels[:, 0], labels[:, 1], labels[:, 2], labels[:, 3]
-    alpha = 0.5 * (labels[:, _COLUMN["mg_fe"]] + labels[:, _COLUMN["si_fe"]])
-    a_li = labels[:, _COLUMN["li_fe"]] + feh + SOLAR_A_LI
-    atmosphere = torch.stack(
-        [
-            (5040 / teff - 0.95) / 0.12,
-            (logg - 3.2) / 1.2,
-            (feh + 0.7) / 0.9,
-            (vmic - 1.5) / 0.6,
-            alpha / 0.3,
-            (a_li - 1.6) / 1.5,
-        ],
-        1,
-    )
-    return torch.cat([atmosphere, (labels[:, 5:] - 0.1) / 0.4], 1)
-
-
-def matern52(a: Tensor, b: Tensor) -> Tensor:
-    """Matern-5/2 covariance (n, m) of scaled inputs a (n, d) and b (m, d)."""
-    r = _matern_distance(a, b)
-    return (1 + r + r * r / 3) * torch.exp(-r)
-
-
-def _matern_distance(a: Tensor, b: Tensor) -> Tensor:
-    squared = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * a @ b.T
-    return torch.sqrt(5 * squared.clamp_min(1e-10))
+        columns = [_block_gradient(x, self.anchors, self.n_own, b) for b in self.blocks]
+        if self.change is not None:
+            columns.append(self.change.gradients(x))
+        return torch.cat(columns, 2)
 
 
 def _block_gradient(x: Tensor, anchors: Tensor, n_own: int, block: EmulatorBlock) -> Tensor:
@@ -109,8 +85,7 @@ def _block_gradient(x: Tensor, anchors: Tensor, n_own: int, block: EmulatorBlock
     total = x.new_zeros(len(x), x.shape[1], block.weights.shape[1])
     own = anchors[:n_own], block.weights[:n_own], block.own_scales, block.own_amplitude
     for near, weights, scales, amplitude in ((anchors, block.weights, block.shared_scales, 1.0), own):
-        r = _matern_distance(x * scales, near * scales)
-        slope = (5 / 3) * amplitude * (1 + r) * torch.exp(-r)
+        slope = matern_slope(x * scales, near * scales, amplitude)
         moved = (slope[:, None] * near.T[None]) @ weights
         total = total + (scales**2)[None, :, None] * (moved - x[:, :, None] * (slope @ weights)[:, None])
     return total
@@ -125,16 +100,34 @@ def covariance(x: Tensor, anchors: Tensor, n_own: int, block: EmulatorBlock) -> 
 
 def save_emulator(emulator: Emulator, path: Path, card: dict[str, Any]) -> None:
     """Writes the emulator's weights and card; the basis goes as half floats, as it was when trained."""
+    n = sum(block.weights.shape[1] for block in emulator.blocks)  # further components are those of the change
     tensors = {
         "wavelength": torch.from_numpy(emulator.wavelength),
         "mean": emulator.mean,
-        "basis": emulator.basis.half(),
+        "basis": emulator.basis[:n].half(),
         "anchors": emulator.anchors,
-        "residuals": emulator.residuals,
+        "residuals": emulator.residuals[:, :n],
     }
     for i, block in enumerate(emulator.blocks):
         tensors |= {f"block{i}.{f.name}": getattr(block, f.name) for f in fields(block)}
-    save_weights(path, tensors, {"kind": "emulator", "n_own": emulator.n_own, "blocks": len(emulator.blocks), **card})
+    basics: dict[str, Any] = {"kind": "emulator", "n_own": emulator.n_own, "blocks": len(emulator.blocks)}
+    if emulator.change is not None:
+        tensors |= {f"change.{name}": tensor for name, tensor in change_tensors(emulator.change).items()}
+        basics["change"] = list(emulator.change.blocks)
+    save_weights(path, tensors, {**basics, **card})
+
+
+def with_change(emulator: Emulator, change: NlteChange) -> Emulator:
+    """The emulator in NLTE. Raises WeightsError where the change was learned on other wavelengths, or there is one already."""
+    if emulator.change is not None or change.n_pixels != len(emulator.wavelength):
+        raise WeightsError(
+            f"The change by NLTE belongs to an LTE emulator of {change.n_pixels} wavelengths; this one is in "
+            f"{'LTE' if emulator.change is None else 'NLTE'} and has {len(emulator.wavelength)}."
+        )
+    basis = -change.basis.to(emulator.basis.dtype)  # the emulator's components are of 1 - flux
+    none = emulator.residuals.new_zeros(len(emulator.residuals), len(basis))
+    basis, residuals = torch.cat([emulator.basis, basis]), torch.cat([emulator.residuals, none], 1)
+    return replace(emulator, basis=basis, residuals=residuals, change=change)
 
 
 def load_emulator(path: Path) -> tuple[Emulator, dict[str, Any]]:
@@ -151,4 +144,7 @@ def load_emulator(path: Path) -> tuple[Emulator, dict[str, Any]]:
             blocks,
             tensors["residuals"],
         )
+        if "change" in card:
+            change = change_of(tensors_of("change", tensors), card["change"], len(emulator.wavelength))
+            emulator = with_change(emulator, change)
     return emulator, card

@@ -11,8 +11,8 @@ from ..instrument import N_PIXELS, RESOLVING_POWER
 from ..prior import N_LABELS, from_z
 from ..targets import COLUMN, SYNTHESIS_NAMES
 from .broadening import transfer_function
-from .emulator import emulator_inputs
 from .forward import ForwardModel
+from .kernels import emulator_inputs
 
 _SYNTHESIS_COLUMNS = [COLUMN[name] for name in SYNTHESIS_NAMES]
 _INPUT_STEP = 1e-5  # of z, in double precision

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..forward_model.emulator import N_INPUTS, Emulator, EmulatorBlock, emulator_inputs, matern52
+from ..forward_model.emulator import Emulator, EmulatorBlock
+from ..forward_model.kernels import N_INPUTS, emulator_inputs, matern52
 from ..targets import COLUMN, TARGETS
 from .grid_data import Grid, synthesis_labels
 

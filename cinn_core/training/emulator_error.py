@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..forward_model.emulator import Emulator, emulator_inputs
+from ..forward_model.emulator import Emulator
 from ..forward_model.forward import SYNTHESIS_COLUMNS, ForwardModel
+from ..forward_model.kernels import emulator_inputs
 from ..targets import COLUMN
 
 _N_ATMOSPHERE = 4  # Teff, log g, [Fe/H], vmic: what the size of the error follows

@@ -1,0 +1,157 @@
+"""What departures from LTE change in a star's spectrum: NLTE - LTE of the lines of Li, Mg and Ca at R = 60 000.
+
+Both spectra are Turbospectrum's, so blends are in them; they differ in the source functions and opacities of the lines
+whose levels are in the tables of departures, and in one thing more. The log gf of most Mg and Ca lines were calibrated
+on the Sun in LTE: they hold the Sun's own NLTE effect, and taken into NLTE as they are they would count it twice. In
+the NLTE spectrum each of them is therefore shifted until the line has in the Sun the equivalent width that it has in
+LTE as calibrated (`solar_shifts`): the observed Sun stays fitted, and what other stars get is the difference of their
+NLTE effect from the Sun's. What is left in the Sun is the change of the profile's shape: its core deeper, its flanks
+shallower. Lines with laboratory log gf (Li, the Mg triplet) change by their whole effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..synthesis.engine import at_resolution, grid_wavelength, labels_from
+from ..synthesis.line_lists import read_lines
+from ..synthesis.turbospectrum import Turbospectrum
+from .lines import LABORATORY_LIST
+
+WINDOWS: dict[str, tuple[tuple[float, float], ...]] = {
+    "Mg": ((5153.0, 5209.0), (5525.0, 5532.0), (5709.0, 5714.0)),
+    "Ca": (
+        (5259.5, 5272.5), (5347.5, 5351.5), (5510.5, 5515.0), (5579.5, 5605.0), (5714.0, 5719.0), (6096.0, 6109.0),
+        (6118.0, 6127.0), (6154.5, 6173.0), (6436.0, 6443.0), (6447.0, 6458.0), (6460.0, 6474.0), (6491.0, 6502.0),
+        (6506.5, 6511.0), (6570.5, 6575.0), (6715.0, 6720.0),
+    ),
+    "Li": ((6705.0, 6711.0),),
+}  # fmt: skip
+"""Air wavelengths [Angstrom] in which the lines of an element change; those of the Mg triplet hold Ca 5189 too, Li's Ca 6710."""
+CALIBRATED_LIST = "atoms.list.gz"
+SUN = {"teff": 5772.0, "logg": 4.44, "vmic": 1.0}
+"""The Sun on which log gf were calibrated."""
+_MARGIN_ANGSTROM = 1.0
+_LINE_ANGSTROM = (0.2, 1.2)  # half the width over which a line's equivalent width in the Sun is taken, see `_widths`
+_TRIAL_DEX, _LARGEST_DEX, _STEPS = 0.1, 0.5, 1
+_SEEN_ANGSTROM = 5e-5  # change of equivalent width by the trial shift; weaker lines keep their log gf
+
+Shifts = Mapping[tuple[str, float], float]
+"""Shift of log gf [dex] by species ("Mg I") and wavelength as listed."""
+
+
+@dataclass(frozen=True)
+class CalibratedLine:
+    """A line whose log gf was moved: species ("Ca I"), air wavelength [Angstrom], log gf calibrated and of the laboratory."""
+
+    species: str
+    wavelength: float
+    log_gf: float
+    laboratory: float
+
+
+def calibrated_lines(synthesis: Path, elements: tuple[str, ...] = ("Mg", "Ca")) -> tuple[CalibratedLine, ...]:
+    """Neutral lines of some elements whose log gf differ between the calibrated list and the laboratory's, by wavelength."""
+    own, original = (read_lines(synthesis / name) for name in (CALIBRATED_LIST, LABORATORY_LIST))
+    out = []
+    for element in elements:
+        listed = original.species == f"{element} 1"
+        for i in np.flatnonzero(own.species == f"{element} 1"):
+            near = listed & (np.abs(original.wavelength - own.wavelength[i]) < 5e-4)
+            same = original.log_gf[near & (np.abs(original.excitation - own.excitation[i]) < 5e-4)]
+            if same.size and np.abs(same - own.log_gf[i]).min() > 5e-4:
+                laboratory = float(same[np.argmin(np.abs(same - own.log_gf[i]))])
+                out.append(CalibratedLine(f"{element} I", float(own.wavelength[i]), float(own.log_gf[i]), laboratory))
+    return tuple(sorted(out, key=lambda line: line.wavelength))
+
+
+def windows_of(elements: tuple[str, ...]) -> tuple[tuple[float, float], ...]:
+    """The windows of some elements in order of wavelength."""
+    return tuple(sorted(window for element in elements for window in WINDOWS[element]))
+
+
+def in_windows(elements: tuple[str, ...]) -> NDArray:
+    """Which wavelengths (32483,) of the grid lie in the windows of some elements."""
+    wavelength = grid_wavelength()
+    return np.any([(wavelength >= low) & (wavelength <= high) for low, high in windows_of(elements)], 0)
+
+
+def of_windows(engine: Turbospectrum, elements: tuple[str, ...]) -> Turbospectrum:
+    """The engine for the windows of some elements alone, a third of the time."""
+    segments: list[tuple[float, float]] = []
+    for low, high in ((a - _MARGIN_ANGSTROM, b + _MARGIN_ANGSTROM) for a, b in windows_of(elements)):
+        if segments and low <= segments[-1][1]:
+            segments[-1] = (segments[-1][0], high)
+        else:
+            segments.append((low, high))
+    return replace(engine, windows=((segments[0][0], segments[-1][1]),), segments=tuple(segments))
+
+
+def flux_change(labels: NDArray, lte: Turbospectrum, nlte: Turbospectrum) -> NDArray:
+    """NLTE - LTE flux over continuum (32483,) on the grid's wavelengths at R = 60 000, 0 outside the windows.
+
+    labels (25,); both engines as `of_windows` makes them, the NLTE one with the shifts of `solar_shifts`. Raises
+    SynthesisError where a spectrum or the departures are missing.
+    """
+    wavelength, flux = lte.synthesise(labels)
+    there, departed = nlte.synthesise(labels)
+    difference = departed - (flux if np.array_equal(there, wavelength) else np.interp(there, wavelength, flux))
+    grid, elements = grid_wavelength(), tuple(element.symbol for element in nlte.nlte)
+    out = np.zeros(grid.size)
+    wanted = in_windows(elements)
+    cuts = [0, *(np.flatnonzero(np.diff(there) > 0.5 * _MARGIN_ANGSTROM) + 1), there.size]
+    for part in (slice(a, b) for a, b in pairwise(cuts)):
+        inside = wanted & (grid > there[part][0]) & (grid < there[part][-1])
+        out[inside] = at_resolution(there[part], difference[part], grid[inside])
+    return out
+
+
+def solar_shifts(
+    lines: tuple[CalibratedLine, ...], lte: Turbospectrum, in_nlte: Callable[[Shifts], Turbospectrum]
+) -> dict[tuple[str, float], float]:
+    """The shifts of log gf [dex] that give calibrated lines in the NLTE Sun the equivalent widths of the LTE Sun.
+
+    `in_nlte` makes the NLTE engine with some shifts. Secant steps, all lines at once; within 0.5 dex. Lines outside the
+    windows or in LTE for want of levels have none, those not seen in the Sun 0.
+    """
+    sun = labels_from(SUN)
+    first = in_nlte({})
+    found = [
+        line
+        for line in lines
+        if f"{line.species} {line.wavelength:.3f}" not in first.in_lte
+        and any(low < line.wavelength < high for low, high in windows_of(tuple(x.symbol for x in first.nlte)))
+    ]
+    keys = [(line.species, line.wavelength) for line in found]
+    wanted = _widths(found, *lte.synthesise(sun))
+    shift, width = np.zeros(len(found)), _widths(found, *first.synthesise(sun))
+    step = np.full(len(found), _TRIAL_DEX)
+    seen = np.ones(len(found), bool)
+    for i in range(1 + _STEPS):
+        moved = _widths(found, *in_nlte(dict(zip(keys, shift + step, strict=True))).synthesise(sun))
+        if i == 0:
+            seen = moved - width > _SEEN_ANGSTROM
+        safe = np.where(np.abs(moved - width) > 1e-7, moved - width, 1.0)
+        further = np.where(np.abs(moved - width) > 1e-7, step * (wanted - moved) / safe, 0.0)
+        shift, width = shift + step, moved
+        step = np.clip(shift + further, -_LARGEST_DEX, _LARGEST_DEX) - shift
+    shift = np.where(seen, shift + step, 0.0)
+    return {key: round(float(x), 4) for key, x in zip(keys, shift, strict=True)}
+
+
+def _widths(lines: list[CalibratedLine], wavelength: NDArray, flux: NDArray) -> NDArray:
+    """Equivalent widths (n,) [Angstrom] of each line as far as half way to the next, 1.2 Angstrom at most."""
+    out = []
+    centres = np.array([line.wavelength for line in lines])
+    for line in lines:
+        apart = np.abs(centres - line.wavelength)
+        half = 0.5 * np.min(apart, where=apart > 0, initial=2 * _LINE_ANGSTROM[1])
+        near = np.abs(wavelength - line.wavelength) < max(half, _LINE_ANGSTROM[0])
+        out.append(np.trapezoid(1 - flux[near], wavelength[near]))
+    return np.array(out)
