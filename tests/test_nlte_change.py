@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from cinn_core.forward_model.kernels import emulator_inputs
 from cinn_core.forward_model.nlte_change import NlteChange, load_change, save_change
 from cinn_core.instrument import RESOLVING_POWER
 from cinn_core.model import emulator_path, load_forward
+from cinn_core.nlte.departures import Level
 from cinn_core.nlte.flux_change import (
     WINDOWS,
     CalibratedLine,
@@ -26,13 +28,15 @@ from cinn_core.nlte.flux_change import (
     of_windows,
     solar_shifts,
 )
+from cinn_core.nlte.table import Table, write_table
 from cinn_core.prior import draw, from_z, to_z
 from cinn_core.synthesis.engine import grid_wavelength, labels_from
 from cinn_core.synthesis.grid import star_labels
 from cinn_core.synthesis.turbospectrum_nlte import NlteElement
+from cinn_core.training import nlte_change_stars
 from cinn_core.training.grid_data import synthesis_labels
 from cinn_core.training.nlte_change import ChangeSettings, change_errors, held_out, learn_change
-from cinn_core.training.nlte_change_stars import ChangedStars, read_stars
+from cinn_core.training.nlte_change_stars import ChangedStars, Sources, make_stars, read_stars
 
 MG, LI = 5528.405, 6707.8
 SETTINGS = ChangeSettings(components=3, steps=60)
@@ -230,6 +234,35 @@ def test_segments_of_the_windows_do_not_overlap():
     edges = np.array(made.segments).ravel()
     assert (np.diff(edges) > 0).all()
     assert made.windows == ((edges[0], edges[-1]),)
+
+
+def test_stars_that_the_folder_holds_are_kept_and_tables_are_not_mixed(tmp_path, monkeypatch):
+    levels = (Level("MG I 2P6 3S 3S 1SE", 0.0, 1.0),)
+    node = np.array([[5777.0, 4.44, 0.0, 7.55]])
+    write_table(Table("Mg", levels, node, np.array([-1.0, 0.0]), np.ones((1, 1, 2)), {}), tmp_path / "Mg.npz")
+    sources = Sources((tmp_path / "Mg.npz",), tmp_path, tmp_path, tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    kept = {"tables_sha256": sources.digest(), "shifts": [["Mg I", LINE, -0.1]]}
+    (tmp_path / "run" / "inputs.json").write_text(json.dumps(kept))
+    given = []
+
+    def engines(sources, shifts, lines):
+        given.append(shifts)
+        return FakeEngine(), FakeEngine(shifts, IN_NLTE)
+
+    monkeypatch.setattr(nlte_change_stars, "engines", engines)
+    first = make_stars(sources, seed=1, n=2)
+    (tmp_path / "run" / "stars" / "000100001.npz").unlink()
+    said: list[str] = []
+    again = make_stars(sources, seed=1, n=2, report=said.append)
+    assert said == ["1 of 2 stars are there already"]
+    assert given == [{("Mg I", LINE): -0.1}] * 2
+    np.testing.assert_array_equal(again.index, [100_000, 100_001])
+    np.testing.assert_array_equal(again.change, first.change)
+    np.testing.assert_allclose(again.labels[1], star_labels(100_001))
+    (tmp_path / "Mg.npz").write_bytes(b"another")
+    with pytest.raises(DataError, match="other tables of departures"):
+        make_stars(sources, seed=1, n=2)
 
 
 def test_folder_without_stars_is_told(tmp_path):

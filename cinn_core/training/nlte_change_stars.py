@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -61,11 +62,11 @@ class ChangedStars:
     change: NDArray
 
 
-def engines(sources: Sources, shifts: Shifts) -> tuple[Turbospectrum, Turbospectrum]:
-    """The engine in LTE and in NLTE, for the windows of the tables' elements; line lists go to the run's folder."""
+def engines(sources: Sources, shifts: Shifts, lines: Path) -> tuple[Turbospectrum, Turbospectrum]:
+    """The engine in LTE and in NLTE, for the windows of the tables' elements; line lists go to a folder within `lines`."""
     elements = sources.elements()
-    scratch = sources.run / f"lines-{os.getpid()}"
-    scratch.mkdir(parents=True, exist_ok=True)
+    scratch = lines / str(os.getpid())
+    scratch.mkdir(exist_ok=True)
     symbols = tuple(element.symbol for element in elements)
     lte = of_windows(open_turbospectrum(sources.programs, sources.data, scratch), symbols)
     return lte, of_windows(_in_nlte(sources, scratch, elements, shifts), symbols)
@@ -84,10 +85,13 @@ def shifts_of_run(sources: Sources) -> dict[tuple[str, float], float]:
             raise DataError(f"{sources.run} holds stars of other tables of departures; name another folder.")
         return {(species, wavelength): shift for species, wavelength, shift in kept["shifts"]}
     sources.run.mkdir(parents=True, exist_ok=True)
-    lte, nlte = engines(sources, {})
-    elements, symbols = nlte.nlte, tuple(element.symbol for element in nlte.nlte)
-    lines = calibrated_lines(sources.data / "synthesis", tuple(x for x in symbols if x != "Li"))
-    shifts = solar_shifts(lines, lte, lambda found: of_windows(_in_nlte(sources, lte.lines, elements, found), symbols))
+    with tempfile.TemporaryDirectory(prefix="kiel-lines-") as scratch:
+        lte, nlte = engines(sources, {}, Path(scratch))
+        elements, symbols = nlte.nlte, tuple(element.symbol for element in nlte.nlte)
+        lines = calibrated_lines(sources.data / "synthesis", tuple(x for x in symbols if x != "Li"))
+        shifts = solar_shifts(
+            lines, lte, lambda found: of_windows(_in_nlte(sources, lte.lines, elements, found), symbols)
+        )
     rows = [[*key, shift] for key, shift in shifts.items()]
     write_text(path, json.dumps({"tables_sha256": digest, "shifts": rows}, indent=1))
     return shifts
@@ -106,12 +110,13 @@ def make_stars(
     wanted = [seed * STARS_OF_SEED + i for i in range(n)]
     missing = [index for index in wanted if not _file(folder, index).is_file()]
     report(f"{n - len(missing)} of {n} stars are there already")
-    started = partial(_start, sources, shifts)
-    for done, (index, reason) in enumerate(_each(missing, folder, started, processes), 1):
-        if reason:
-            report(f"star {index}: {reason}")
-        elif done % 10 == 0:
-            report(f"{done} of {len(missing)} stars")
+    with tempfile.TemporaryDirectory(prefix="kiel-lines-") as lines:
+        started = partial(_start, sources, shifts, Path(lines))
+        for done, (index, reason) in enumerate(_each(missing, folder, started, processes), 1):
+            if reason:
+                report(f"star {index}: {reason}")
+            elif done % 10 == 0:
+                report(f"{done} of {len(missing)} stars")
     return read_stars(folder, wanted)
 
 
@@ -139,8 +144,8 @@ _ENGINES: dict[str, tuple[Turbospectrum, Turbospectrum]] = {}
 """The two engines of a process."""
 
 
-def _start(sources: Sources, shifts: Shifts) -> None:
-    _ENGINES["pair"] = engines(sources, shifts)
+def _start(sources: Sources, shifts: Shifts, lines: Path) -> None:
+    _ENGINES["pair"] = engines(sources, shifts, lines)
 
 
 def _each(indices: list[int], folder: Path, start: Callable[[], None], processes: int) -> Iterator[tuple[int, str]]:
