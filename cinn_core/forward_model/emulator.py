@@ -1,15 +1,18 @@
 """The emulator: Gaussian-process regression from 25 labels to normalised flux at R = 60 000, in torch.
 
 Spectra of the synthetic grid are written in principal components of 1 - flux; blocks of components share a sum of
-two Matern-5/2 kernels with a length scale per label (Rasmussen & Williams 2006, eq. 4.17 and section 2.2), learned
-by marginal likelihood: one joins all stars, the other only those of the line list that is emulated, so that stars
-computed with another list may teach how spectra change with their labels and no more. The prediction is the
-posterior mean, linear in stored weights: deterministic and differentiable.
+three kernels, learned by marginal likelihood. Two are Matern-5/2 with a length scale per label (Rasmussen & Williams
+2006, eq. 4.17 and section 2.2): one joins all stars, the other only those of the line list that is emulated, so that
+stars computed with another list may teach how spectra change with their labels and no more. The third knows that what
+one element does hardly depends on the others: a cubic in each abundance (their section 4.2.2), whose coefficients
+change with the atmosphere. The prediction is the posterior mean, linear in stored weights: deterministic and
+differentiable.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from torch import Tensor
 
 from ..errors import WeightsError
 from ..weights import as_described, load_weights, save_weights, tensors_of
-from .kernels import emulator_inputs, matern52, matern_slope
+from .kernels import N_ATMOSPHERE, emulator_inputs, matern52, matern_gradient, powers, series_gradient, weighted_powers
 from .nlte_change import NlteChange, change_of, change_tensors
 
 
@@ -28,12 +31,16 @@ class EmulatorBlock:
     """Components that share their kernels.
 
     shared_scales and own_scales (26,) inverse length scales; weights (n, k), the emulated list's stars first;
-    own_amplitude, of the kernel of the emulated list's own stars, relative to the shared one.
+    own_amplitude, of the kernel of the emulated list's own stars, relative to the shared one; of the cubics,
+    series_scales (5,) of the atmosphere, series_constant and series_weights (3, 21) of x, x² and x³ of each abundance.
     """
 
     shared_scales: Tensor
     own_scales: Tensor
     own_amplitude: Tensor
+    series_scales: Tensor
+    series_constant: Tensor
+    series_weights: Tensor
     weights: Tensor
 
 
@@ -56,6 +63,10 @@ class Emulator:
     residuals: Tensor
     change: NlteChange | None = None
 
+    @cached_property
+    def _anchored(self) -> tuple[Anchored, ...]:
+        return tuple(anchored(self.anchors, self.n_own, block) for block in self.blocks)
+
     def flux(self, labels: Tensor) -> Tensor:
         """Normalised flux (n, m) for labels (n, 25) in the order of `SYNTHESIS_NAMES`."""
         return 1 - self.mean - self.coefficients(labels) @ self.basis
@@ -66,7 +77,7 @@ class Emulator:
         Large weights of both signs nearly cancel, so this much is done in double precision.
         """
         x = emulator_inputs(labels.double())
-        columns = [covariance(x, self.anchors, self.n_own, b) @ b.weights for b in self.blocks]
+        columns = [covariance(x, near, b) @ b.weights for near, b in zip(self._anchored, self.blocks, strict=True)]
         if self.change is not None:
             columns.append(self.change.coefficients(x))
         return torch.cat(columns, 1).to(self.basis.dtype)
@@ -81,21 +92,42 @@ class Emulator:
 
 
 def _block_gradient(x: Tensor, anchors: Tensor, n_own: int, block: EmulatorBlock) -> Tensor:
-    """Derivatives (n, 26, k) of a block's coefficients by x (n, 26): dk/dx = -5/3 (1 + r) exp(-r) s² (x - a)."""
-    total = x.new_zeros(len(x), x.shape[1], block.weights.shape[1])
-    own = anchors[:n_own], block.weights[:n_own], block.own_scales, block.own_amplitude
-    for near, weights, scales, amplitude in ((anchors, block.weights, block.shared_scales, 1.0), own):
-        slope = matern_slope(x * scales, near * scales, amplitude)
-        moved = (slope[:, None] * near.T[None]) @ weights
-        total = total + (scales**2)[None, :, None] * (moved - x[:, :, None] * (slope @ weights)[:, None])
-    return total
+    """Derivatives (n, 26, k) of a block's coefficients by its inputs x (n, 26)."""
+    slope = matern_gradient(x, anchors, block.shared_scales)
+    slope[:, :, :n_own] += block.own_amplitude * matern_gradient(x, anchors[:n_own], block.own_scales)
+    slope += series_gradient(x, anchors, block.series_scales, block.series_constant, block.series_weights)
+    return slope @ block.weights
 
 
-def covariance(x: Tensor, anchors: Tensor, n_own: int, block: EmulatorBlock) -> Tensor:
-    """Covariance (n, m) of the emulated list's stars x (n, 26) with the training stars (m, 26), own list first."""
-    shared = matern52(x * block.shared_scales, anchors * block.shared_scales)
-    own = block.own_amplitude * matern52(x * block.own_scales, anchors[:n_own] * block.own_scales)
-    return torch.cat([shared[:, :n_own] + own, shared[:, n_own:]], 1)
+@dataclass(frozen=True, eq=False)
+class Anchored:
+    """Training stars as a block's kernels take them: scaled, those of the emulated list alone, in powers of abundances."""
+
+    shared: Tensor
+    own: Tensor
+    atmosphere: Tensor
+    powers: Tensor
+
+
+def anchored(anchors: Tensor, n_own: int, block: EmulatorBlock) -> Anchored:
+    """The training stars (m, 26), the first `n_own` of the emulated list, for `covariance`."""
+    atmosphere = anchors[:, :N_ATMOSPHERE] * block.series_scales
+    own = anchors[:n_own] * block.own_scales
+    return Anchored(anchors * block.shared_scales, own, atmosphere, powers(anchors))
+
+
+def covariance(x: Tensor, near: Anchored, block: EmulatorBlock) -> Tensor:
+    """Covariance (n, m) of the emulated list's stars x (n, 26) with the training stars, own list first."""
+    total, n_own = shared_covariance(x, near, block), len(near.own)
+    own = block.own_amplitude * matern52(x * block.own_scales, near.own)
+    return torch.cat([total[:, :n_own] + own, total[:, n_own:]], 1)
+
+
+def shared_covariance(x: Tensor, near: Anchored, block: EmulatorBlock) -> Tensor:
+    """What joins the stars x (n, 26) with the training stars whatever their line lists: (n, m)."""
+    cubics = block.series_constant + weighted_powers(x, block.series_weights) @ near.powers.T
+    series = matern52(x[:, :N_ATMOSPHERE] * block.series_scales, near.atmosphere) * cubics
+    return matern52(x * block.shared_scales, near.shared) + series
 
 
 def save_emulator(emulator: Emulator, path: Path, card: dict[str, Any]) -> None:

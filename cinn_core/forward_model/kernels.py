@@ -9,6 +9,9 @@ from ..targets import SOLAR_A_LI, SYNTHESIS_NAMES
 
 _COLUMN = {name: i for i, name in enumerate(SYNTHESIS_NAMES)}
 N_INPUTS = len(SYNTHESIS_NAMES) + 1
+N_ATMOSPHERE = 5
+"""The first inputs, those of the model atmosphere; the others are abundances."""
+N_POWERS = 3
 
 
 def emulator_inputs(labels: Tensor) -> Tensor:
@@ -33,16 +36,43 @@ def emulator_inputs(labels: Tensor) -> Tensor:
 def matern52(a: Tensor, b: Tensor) -> Tensor:
     """Matern-5/2 covariance (n, m) of scaled inputs a (n, d) and b (m, d)."""
     r = matern_distance(a, b)
-    return (1 + r + r * r / 3) * torch.exp(-r)
+    return torch.addcmul(1 + r, r, r, value=1 / 3) * torch.exp(-r)
 
 
-def matern_slope(a: Tensor, b: Tensor, amplitude: Tensor | float = 1.0) -> Tensor:
-    """-(dk/da) / (a - b) of `amplitude` times the Matern-5/2 covariance k of scaled inputs: (n, m)."""
-    r = matern_distance(a, b)
-    return (5 / 3) * amplitude * (1 + r) * torch.exp(-r)
+def matern_gradient(x: Tensor, anchors: Tensor, scales: Tensor) -> Tensor:
+    """Derivatives (n, d, m) by x (n, d) of the Matern-5/2 covariance with anchors (m, d), inverse lengths `scales` (d,)."""
+    r = matern_distance(x * scales, anchors * scales)
+    slope = (5 / 3) * (1 + r) * torch.exp(-r)
+    return slope[:, None] * ((anchors.T - x[:, :, None]) * (scales**2)[:, None])
 
 
 def matern_distance(a: Tensor, b: Tensor) -> Tensor:
     """sqrt(5) times the distance (n, m) of scaled inputs a (n, d) and b (m, d)."""
-    squared = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * a @ b.T
-    return torch.sqrt(5 * squared.clamp_min(1e-10))
+    squared = torch.addmm(5 * (b * b).sum(1), a, b.T, alpha=-10) + 5 * (a * a).sum(1, keepdim=True)
+    return torch.sqrt(squared.clamp_min(5e-10))
+
+
+def powers(x: Tensor) -> Tensor:
+    """Abundances of inputs x (n, 26), their squares and cubes: (n, 63)."""
+    abundances = x[:, N_ATMOSPHERE:]
+    return torch.cat([abundances, abundances * abundances, abundances * abundances * abundances], 1)
+
+
+def weighted_powers(x: Tensor, weights: Tensor) -> Tensor:
+    """`powers` times weights (3, 21); with those of other stars a covariance of cubics in each abundance."""
+    return powers(x) * weights.flatten()
+
+
+def series_gradient(x: Tensor, anchors: Tensor, scales: Tensor, constant: Tensor, weights: Tensor) -> Tensor:
+    """Derivatives (n, 26, m) by x (n, 26) of Matern-5/2 in the atmosphere times (`constant` + cubics in each abundance).
+
+    anchors (m, 26) inputs; scales (5,) inverse lengths of the atmosphere; weights (3, 21) of the powers.
+    """
+    near, far = x[:, :N_ATMOSPHERE], anchors[:, :N_ATMOSPHERE]
+    cubics = constant + weighted_powers(x, weights) @ powers(anchors).T
+    smooth = matern52(near * scales, far * scales)
+    abundances, theirs = x[:, N_ATMOSPHERE:, None], anchors[:, N_ATMOSPHERE:].T
+    slope = torch.zeros_like(abundances * theirs)
+    for power in range(N_POWERS, 0, -1):  # Horner's rule in x times its anchor
+        slope = slope * abundances * theirs + power * weights[power - 1][:, None] * theirs
+    return torch.cat([matern_gradient(near, far, scales) * cubics[:, None], slope * smooth[:, None]], 1)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..weights import as_described, load_weights, save_weights, tensors_of
-from .kernels import N_INPUTS, emulator_inputs, matern52, matern_slope
+from .kernels import N_INPUTS, emulator_inputs, matern52, matern_gradient
 
 KIND = "nlte-change"
 
@@ -42,12 +42,8 @@ class ChangeBlock:
 
     def gradients(self, x: Tensor) -> Tensor:
         """Their derivatives (n, 26, k) with respect to the inputs."""
-        near = x[:, self.inputs]
-        slope = matern_slope(near * self.scales, self.anchors * self.scales)
-        moved = (slope[:, None] * self.anchors.T[None]) @ self.weights
-        own = (self.scales**2)[None, :, None] * (moved - near[:, :, None] * (slope @ self.weights)[:, None])
         out = x.new_zeros(len(x), N_INPUTS, self.weights.shape[1])
-        out[:, self.inputs] = own
+        out[:, self.inputs] = matern_gradient(x[:, self.inputs], self.anchors, self.scales) @ self.weights
         return out
 
 

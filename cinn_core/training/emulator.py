@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..forward_model.emulator import Emulator, EmulatorBlock
-from ..forward_model.kernels import N_INPUTS, emulator_inputs, matern52
+from ..forward_model.emulator import Emulator, EmulatorBlock, anchored, shared_covariance
+from ..forward_model.kernels import N_ATMOSPHERE, N_INPUTS, emulator_inputs, matern52
 from ..targets import COLUMN, TARGETS
 from .grid_data import Grid, synthesis_labels
 
@@ -110,8 +110,8 @@ def _training_covariance(anchors: Tensor, n_own: int, block: EmulatorBlock) -> T
     """Covariance (n, n) of the training stars: shared everywhere, and each list's own part within that list."""
     same = torch.zeros(len(anchors), len(anchors), dtype=anchors.dtype)
     same[:n_own, :n_own] = same[n_own:, n_own:] = 1
-    shared, own = anchors * block.shared_scales, anchors * block.own_scales
-    return matern52(shared, shared) + block.own_amplitude * same * matern52(own, own)
+    near = anchored(anchors, len(anchors), block)
+    return shared_covariance(anchors, near, block) + block.own_amplitude * same * matern52(near.own, near.own)
 
 
 def _learn_kernels(anchors: Tensor, y: Tensor, n_own: int, settings: EmulatorSettings) -> tuple[EmulatorBlock, float]:
@@ -124,17 +124,20 @@ def _learn_kernels(anchors: Tensor, y: Tensor, n_own: int, settings: EmulatorSet
     subset_own = int((stars < n_own).sum())
     step = max(1, y.shape[1] // settings.likelihood_components)
     x, y = anchors[stars], (y / y[:n_own].std(0))[stars][:, ::step]
-    start = torch.full((N_INPUTS,), -2.0, dtype=torch.float64)
-    start[:5] = -0.7
-    logs = [torch.nn.Parameter(v) for v in (start, start.clone(), torch.tensor([-2.0, -6.0], dtype=torch.float64))]
+    double = torch.float64
+    scales = torch.full((N_INPUTS,), -2.0, dtype=double)
+    scales[:N_ATMOSPHERE] = -0.7
+    series = torch.tensor([-4.0, -6.0, -8.0], dtype=double)[:, None].repeat(1, N_INPUTS - N_ATMOSPHERE)
+    starts = (scales, scales.clone(), torch.tensor(-2.0), torch.full((N_ATMOSPHERE,), -1.0), torch.tensor(-1.0), series)
+    logs = [torch.nn.Parameter(start.to(double)) for start in (*starts, torch.tensor(-6.0))]
     optimiser = torch.optim.Adam(logs, lr=settings.learning_rate)
-    identity = torch.eye(len(x), dtype=torch.float64)
+    identity = torch.eye(len(x), dtype=double)
 
     def block() -> EmulatorBlock:
-        return EmulatorBlock(logs[0].exp(), logs[1].exp(), logs[2][0].exp(), torch.zeros(0, dtype=torch.float64))
+        return EmulatorBlock(*(log.exp() for log in logs[:-1]), torch.zeros(0, dtype=double))
 
     for _ in range(settings.steps):
-        matrix = _training_covariance(x, subset_own, block()) + logs[2][1].exp() * identity
+        matrix = _training_covariance(x, subset_own, block()) + logs[-1].exp() * identity
         factor = torch.linalg.cholesky(matrix)
         amplitude = (y * torch.cholesky_solve(y, factor)).mean(0)
         loss = 0.5 * amplitude.log().mean() + factor.diagonal().log().mean()
@@ -143,4 +146,4 @@ def _learn_kernels(anchors: Tensor, y: Tensor, n_own: int, settings: EmulatorSet
         optimiser.step()
     with torch.no_grad():
         learned = block()
-        return EmulatorBlock(*(getattr(learned, f.name).detach() for f in fields(learned))), float(logs[2][1].exp())
+        return EmulatorBlock(*(getattr(learned, f.name).detach() for f in fields(learned))), float(logs[-1].exp())
