@@ -11,7 +11,7 @@ from cinn_core.nlte import lightweaver_import, runs
 from cinn_core.nlte.blanketing import Blanketing
 from cinn_core.nlte.corrections import correction, corrections_of, ground_level_b
 from cinn_core.nlte.equilibrium import Physics
-from cinn_core.nlte.gate import Compared, Published, by_line, published_corrections, summary
+from cinn_core.nlte.gate import Compared, Published, by_line, by_temperature, published_corrections, summary
 from cinn_core.nlte.lines import read_line_data
 from cinn_core.nlte.runs import Star, collect, load_solution, solve_stars, star_of_abundance
 from cinn_core.nlte.table import read_table, write_table
@@ -119,6 +119,9 @@ def test_rows_without_our_correction_count_against_the_gate():
     (line,) = by_line(compared)
     assert (line.rows, line.within) == (2, 1)
     assert line.largest == pytest.approx(0.06)
+    assert line.rms == pytest.approx(np.hypot(0.04, 0.06) / np.sqrt(2))
+    assert line.lte == pytest.approx(0.02)
+    assert [x.name for x in by_temperature(compared)] == ["MPIA Mg 5000 K"]
 
 
 def test_without_lightweaver_the_refusal_names_the_extra(monkeypatch):

@@ -114,7 +114,7 @@ def gate(
     data: DataOption = None,
 ) -> None:
     """Our NLTE - LTE abundance corrections of Mg and Ca against published ones."""
-    from cinn_core.nlte.gate import by_line, compare, published_corrections, summary
+    from cinn_core.nlte.gate import by_line, by_temperature, compare, published_corrections, summary
 
     require_folder_of(json)
     where, physics = _data_folder(data), _physics(blanketing, hydrogen)
@@ -123,11 +123,11 @@ def gate(
     if not solve_missing:
         rows = [row for row in rows if row.star.file(folder, physics).is_file()]
     compared = compare(rows, folder, where, physics, processes, _print_outcome)
-    typer.echo("source    line Å    rows  within 0.05 dex   bias  scatter  largest")
-    for line in by_line(compared):
+    typer.echo("rows                     n  within 0.05 dex   bias     rms  rms of LTE  largest")
+    for found in (*by_line(compared), *by_temperature(compared)):
         typer.echo(
-            f"{line.source:9s} {line.wavelength:8.2f} {line.rows:5d} {line.within:12d}     {line.bias:+7.3f} "
-            f"{line.scatter:7.3f}  {line.largest:+7.3f}"
+            f"{found.name:20s} {found.rows:5d} {found.within:10d}      {found.bias:+7.3f} {found.rms:7.3f} "
+            f"{found.lte:7.3f}     {found.largest:+7.3f}"
         )
     numbers = summary(compared)
     typer.echo(", ".join(f"{name} {value}" for name, value in numbers.items()))

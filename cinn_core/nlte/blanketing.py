@@ -1,9 +1,9 @@
 """The haze of lines in the ultraviolet, as factors on the continuous opacity, and how they follow the star.
 
-From 280 nm on the factors give the Sun's model the irradiance that is observed (`ultraviolet.py`, means over 10 nm);
-what photoionises is the mean intensity, lines and gaps together. Below 265 nm they are those of J. Bruls (1992, thesis
-Utrecht, pp. 104-106; Bruls, Rutten & Shchukina 1992, A&A 265, 237): H- and scattering, or the metals, times 1 + f.
-Between, f stays as at 285 nm.
+From 210 nm on f multiplies the opacity of H- and all that is not the metals' bound-free, and gives the Sun's model the
+irradiance that is observed (`ultraviolet.py`, means over 10 nm): what photoionises is the mean intensity, lines and gaps
+together. f stands for all that Lightweaver's continuum lacks there, iron's bound-free opacity too. Below it is that of
+J. Bruls (1992, thesis Utrecht, pp. 104-106; Bruls, Rutten & Shchukina 1992, A&A 265, 237), on the metals.
 
 For other stars (Kiel's own rule, an assumption): the haze is of neutral iron-group atoms, whose number over that of H-
 goes as 10^([Fe/H] + 4.6 (5040/Teff - 5040/5777)): both are minor stages, so the electron density cancels in Saha's
@@ -26,18 +26,18 @@ from numpy.typing import NDArray
 _BRULS = np.array(
     [
         (100.0, 0, 0), (152.499, 0, 0), (152.5, 0, 1), (168.2, 0, 1), (168.201, 0, 20), (185.0, 0, 10),
-        (185.001, 0, 1.3), (198.6, 0, 1), (198.601, 0, 1.5), (210.615, 0, 1), (210.616, 6.5, 0), (230.0, 2.5, 0),
-        (251.5, 1.6, 0), (251.501, 4.5, 0), (265.0, 4, 0),
+        (185.001, 0, 1.3), (198.6, 0, 1), (198.601, 0, 1.5), (209.999, 0, 1),
     ]
 )  # fmt: skip
 _SUN = np.array(
     [
-        (265.001, 5.22), (285.0, 5.22), (295.0, 2.29), (305.0, 2.40), (315.0, 2.35), (325.0, 1.79), (335.0, 1.58),
-        (345.0, 1.75), (355.0, 1.82), (365.0, 1.83), (375.0, 1.83), (385.0, 2.80), (395.0, 2.24), (405.0, 0.84),
-        (415.0, 0.83), (425.0, 0.89), (435.0, 1.01), (480.0, 0.0), (2000.0, 0.0),
+        (210.0, 7.37), (215.0, 7.37), (225.0, 8.39), (235.0, 15.39), (245.0, 21.48), (255.0, 22.60), (265.0, 8.14),
+        (275.0, 10.79), (285.0, 7.97), (295.0, 3.36), (305.0, 3.56), (315.0, 3.04), (325.0, 2.32), (335.0, 2.04),
+        (345.0, 2.24), (355.0, 2.28), (365.0, 2.02), (375.0, 2.03), (385.0, 2.86), (395.0, 2.29), (405.0, 0.85),
+        (415.0, 0.85), (425.0, 0.91), (435.0, 1.03), (480.0, 0.0), (2000.0, 0.0),
     ]
 )  # fmt: skip
-_WAVELENGTH, _REST, _METALS = np.concatenate([_BRULS, _SUN[:, [0, 1, 1]]]).T
+_WAVELENGTH, _REST, _METALS = np.concatenate([_BRULS, np.c_[_SUN, np.zeros(len(_SUN))]]).T
 """nm; f of H-, scattering and the rest; f of the metals' bound-free opacity."""
 _SOLAR_TEFF, _EV, _SATURATED, _MOST = 5777.0, 4.6, 0.42, 5.0
 

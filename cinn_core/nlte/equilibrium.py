@@ -155,9 +155,11 @@ def _switch(lw: Any) -> Any:
     """Lightweaver's collisional-radiative switching (Hummer & Voels 1988), faster than its own."""
 
     class Switch(lw.CrswIterator):
+        val: float = _SWITCH
+
         def __call__(self) -> float:
             self.val = max(1.0, self.val * _SWITCH_STEP)
-            return float(self.val)
+            return self.val
 
     return Switch(_SWITCH)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
 from .corrections import correction
@@ -108,30 +109,45 @@ def _compared(
 
 
 @dataclass(frozen=True)
-class LineAgreement:
-    """Ours minus published [dex] over the rows of one line: how many lie within 0.05, median, 1.48 MAD, the largest."""
+class Agreement:
+    """Ours minus published [dex] over some rows: how many lie within 0.05, median, rms, the largest.
 
-    source: str
-    wavelength: float
+    `lte` is the rms of the published corrections themselves: what LTE would be off by.
+    """
+
+    name: str
     rows: int
     within: int
     bias: float
-    scatter: float
+    rms: float
+    lte: float
     largest: float
 
 
-def by_line(compared: list[Compared]) -> list[LineAgreement]:
+def by_line(compared: list[Compared]) -> list[Agreement]:
     """The agreement line by line, for rows that have ours."""
-    out = []
-    for key in dict.fromkeys((x.published.source, x.published.wavelength) for x in compared):
-        rows = [x for x in compared if (x.published.source, x.published.wavelength) == key and x.ours is not None]
-        if rows:
-            off = np.array([x.ours - x.published.correction for x in rows if x.ours is not None])
-            bias = float(np.median(off))
-            scatter = 1.4826 * float(np.median(np.abs(off - bias)))
-            within = int((np.abs(off) <= WITHIN_DEX).sum())
-            out.append(LineAgreement(*key, len(rows), within, bias, scatter, float(off[np.argmax(np.abs(off))])))
-    return out
+    return _grouped(compared, lambda row: f"{row.source} {row.star.element} {row.wavelength:.0f}")
+
+
+def by_temperature(compared: list[Compared]) -> list[Agreement]:
+    """The agreement by Teff, for rows that have ours."""
+    groups = sorted(compared, key=lambda x: (x.published.star.element, x.published.star.teff))
+    return _grouped(groups, lambda row: f"{row.source} {row.star.element} {row.star.teff:.0f} K")
+
+
+def _grouped(compared: list[Compared], name: Callable[[Published], str]) -> list[Agreement]:
+    groups: dict[str, list[tuple[float, float]]] = {}
+    for x in compared:
+        if x.ours is not None:
+            groups.setdefault(name(x.published), []).append((x.ours, x.published.correction))
+    return [_agreement(key, *np.array(pairs).T) for key, pairs in groups.items()]
+
+
+def _agreement(name: str, ours: NDArray, published: NDArray) -> Agreement:
+    off = ours - published
+    within = int((np.abs(off) <= WITHIN_DEX).sum())
+    rms, lte = (float(np.sqrt(np.mean(x**2))) for x in (off, published))
+    return Agreement(name, off.size, within, float(np.median(off)), rms, lte, float(off[np.argmax(np.abs(off))]))
 
 
 def summary(compared: list[Compared]) -> dict[str, int]:
