@@ -134,7 +134,8 @@ def _learn_kernels(anchors: Tensor, y: Tensor, n_own: int, settings: EmulatorSet
     identity = torch.eye(len(x), dtype=double)
 
     def block() -> EmulatorBlock:
-        return EmulatorBlock(*(log.exp() for log in logs[:-1]), torch.zeros(0, dtype=double))
+        names = (field.name for field in fields(EmulatorBlock))  # the weights are the last, and known last
+        return EmulatorBlock(**dict(zip(names, [*(log.exp() for log in logs[:-1]), torch.zeros(0)], strict=True)))
 
     for _ in range(settings.steps):
         matrix = _training_covariance(x, subset_own, block()) + logs[-1].exp() * identity
