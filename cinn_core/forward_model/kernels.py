@@ -11,7 +11,6 @@ _COLUMN = {name: i for i, name in enumerate(SYNTHESIS_NAMES)}
 N_INPUTS = len(SYNTHESIS_NAMES) + 1
 N_ATMOSPHERE = 5
 """The first inputs, those of the model atmosphere; the others are abundances."""
-N_POWERS = 3
 
 
 def emulator_inputs(labels: Tensor) -> Tensor:
@@ -73,6 +72,6 @@ def series_gradient(x: Tensor, anchors: Tensor, scales: Tensor, constant: Tensor
     smooth = matern52(near * scales, far * scales)
     abundances, theirs = x[:, N_ATMOSPHERE:, None], anchors[:, N_ATMOSPHERE:].T
     slope = torch.zeros_like(abundances * theirs)
-    for power in range(N_POWERS, 0, -1):  # Horner's rule in x times its anchor
+    for power in range(len(weights), 0, -1):  # Horner's rule in x times its anchor
         slope = slope * abundances * theirs + power * weights[power - 1][:, None] * theirs
     return torch.cat([matern_gradient(near, far, scales) * cubics[:, None], slope * smooth[:, None]], 1)
