@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import panel as pn
 import panel_material_ui as pmui
@@ -40,8 +41,12 @@ def session(
     state, document = SessionState(offer=Offer(bias=bias)), pn.state.curdoc
     document.theme = theme.BOKEH
 
+    over = Event()
+    pn.state.on_session_destroyed(lambda _context: over.set())
+
     def on_turn(call: Callable[[], object]) -> None:
-        document.add_next_tick_callback(lambda: at_once(document, call))
+        if not over.is_set():  # what was computed for a visit that ended meanwhile has nowhere to go
+            document.add_next_tick_callback(lambda: at_once(document, call))
 
     def post() -> Post:
         # By way of the loop: a callback that another thread adds to a document being changed may be lost.

@@ -202,6 +202,14 @@ class SessionState(param.Parameterized):
         self._request += 1
         self._return_to_shown("")
 
+    def show_line(self, name: str) -> None:
+        """Look at a diagnostic line, in its tab."""
+        self.param.update(line=name, tab="lines")
+
+    def choose_target(self, name: str) -> None:
+        """Show the saliency of a target."""
+        self.target = name
+
     def warn(self, message: str) -> None:
         """Say why something asked for was not even begun; whatever runs or is shown stays."""
         self.message = message

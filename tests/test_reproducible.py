@@ -61,7 +61,9 @@ def one_by_command(examples, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("threads", "tolerance"), [(1, 1e-5), (2, 1e-4)])
-def test_same_file_and_seed_give_the_same_numbers_in_another_process(one_by_command, examples, tmp_path, threads, tolerance):
+def test_same_file_and_seed_give_the_same_numbers_in_another_process(
+    one_by_command, examples, tmp_path, threads, tolerance
+):
     """Other numbers of threads add up in another order, in single precision: 4e-5 dex of lithium, 1e-5 of all else."""
     again = by_command(examples["metal-poor-giant"], tmp_path / "again.json", threads)
     assert_same(one_by_command, again, tolerance)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import os
 import subprocess
 import sys
 
@@ -70,6 +71,23 @@ def test_log_is_json_lines_and_names_no_file_of_a_visitor(server):
     outcomes = [line["outcome"] for line in lines if line["event"] == "analysis"]
     assert {"answered", "refused"} <= set(outcomes)
     assert SECRET not in server.log.read_text()
+
+
+def test_ended_visits_are_not_kept():
+    """But for the last: Panel keeps it until it collects garbage, seconds later."""
+    script = ROOT / "tests" / "visits_in_turn.py"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert "visits in memory:" in done.stdout, done.stderr
+    assert int(done.stdout.split(":")[-1]) <= 1
 
 
 def test_message_that_unpacks_to_gigabytes_is_refused(server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from cinn_core.instrument import WAVELENGTH
 from cinn_core.line_windows import LineWindow, line_windows
 from cinn_core.stages import Analysis
 
-from .style import quiet
+from .style import choose_by_tap, quiet
 
 HALF_WIDTH = {"Mg I 5167.3": 3.2, "Mg I 5172.7": 3.2, "Mg I 5183.6": 3.2}
 """Half-width shown [Angstrom] of lines with wings; others have USUAL_HALF_WIDTH."""
@@ -176,18 +177,16 @@ def _text(
 
 
 def _tapped(panels: list[LinePanel], choose: Callable[[str], object] | None) -> Any:
-    """A hook: a tap calls `choose` with the line in whose cell it fell."""
+    """A hook: a tap calls the method `choose`, whose object it does not keep, with the line in whose cell it fell."""
     cells = {(p.column, p.row): p.window.name for p in panels}
+    chooser = weakref.WeakMethod(choose) if choose else lambda: None
 
-    def tap(event: Tap) -> None:
-        name = cells.get((int(event.x // 1), int(-event.y // 1)))
-        if choose and name:
-            choose(name)
+    def line_at(event: Tap) -> str | None:
+        return cells.get((int(event.x // 1), int(-event.y // 1)))
 
     def listen(plot: Any, _element: object) -> None:
-        if choose and "taps" not in plot.state.tags:
-            plot.state.tags = [*plot.state.tags, "taps"]
-            plot.state.on_event(Tap, tap)
+        if (chosen := chooser()) is not None:
+            choose_by_tap(plot.state, chosen, line_at)
 
     return listen
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from cinn_core.instrument import WAVELENGTH, Arm
 from cinn_core.targets import TARGETS
 
 from .spectrum import pixels, strongest_per_column
-from .style import quiet, zoom_along_x
+from .style import choose_by_tap, quiet, zoom_along_x
 
 COLUMNS = 460
 ROW_HEIGHT = 27
@@ -44,22 +45,29 @@ def draw_map(weights: NDArray, arm: Arm, low: float, high: float, chosen: int) -
     )
 
 
-def map_options(arm: Arm, x_range: Range1d, choose: Callable[[int], object], names: bool) -> dict[str, Any]:
-    """Options of the map; a tap calls `choose` with the row it fell on; `names` of the targets on the left."""
-    rows = Range1d(-_ROWS, 0)
+def target_at(event: Tap) -> str | None:
+    """Name of the target in whose row of the map a tap fell."""
+    return TARGETS[int(-event.y // 1)].name if 0 > event.y > -_ROWS else None
+
+
+def map_options(arm: Arm, x_range: Range1d, choose: Callable[[str], object], names: bool) -> dict[str, Any]:
+    """Options of the map; a tap calls `choose` with the target it fell on; `names` of the targets on the left.
+
+    `choose` is a method; neither its object nor `x_range` is kept by the map.
+    """
+    rows, shared, chooser = Range1d(-_ROWS, 0), weakref.ref(x_range), weakref.WeakMethod(choose)
     ticks = [-i - 0.5 for i in range(_ROWS)]
 
     def share(plot: Any, _element: object) -> None:
-        made = plot.state
-        made.x_range, made.y_range = x_range, rows
-        plot.handles["x_range"], plot.handles["y_range"] = x_range, rows
+        made, along, chosen = plot.state, shared(), chooser()
+        made.x_range, made.y_range = along, rows
+        plot.handles["x_range"], plot.handles["y_range"] = along, rows
         zoom_along_x(made)
         made.xaxis.ticker.desired_num_ticks = 4  # half of a narrow card has room for no more
         made.yaxis.ticker = FixedTicker(ticks=ticks)
         made.yaxis.major_label_overrides = {tick: label_of(t.name) for tick, t in zip(ticks, TARGETS, strict=True)}
-        if "taps" not in made.tags:
-            made.tags = [*made.tags, "taps"]
-            made.on_event(Tap, lambda event: choose(int(-event.y // 1)) if 0 > event.y > -_ROWS else None)
+        if chosen is not None:
+            choose_by_tap(made, chosen, target_at)
 
     return {
         "responsive": True, "height": _ROWS * ROW_HEIGHT + 45, "toolbar": None, "apply_ranges": False, "show_legend": False,

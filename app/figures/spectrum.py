@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,13 +51,13 @@ def wavelength_dimension(arm: Arm) -> hv.Dimension:
 
 
 def panel(height: int, x_range: Range1d, y_range: tuple[float, float]) -> dict[str, Any]:
-    """Options of a panel that zooms along its arm's shared range and keeps its own height."""
-    own = Range1d(*y_range, bounds=None)
+    """Options of a panel that zooms along its arm's shared range, which the view keeps, and keeps its own height."""
+    own, shared = Range1d(*y_range, bounds=None), weakref.ref(x_range)
 
     def share(plot: Any, _element: object) -> None:
-        made = plot.state
-        made.x_range, made.y_range = x_range, own
-        plot.handles["x_range"], plot.handles["y_range"] = x_range, own
+        made, along = plot.state, shared()
+        made.x_range, made.y_range = along, own
+        plot.handles["x_range"], plot.handles["y_range"] = along, own
         zoom_along_x(made)
 
     return {

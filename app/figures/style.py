@@ -1,19 +1,25 @@
-"""What all figures share on Bokeh's side: the page's look, zoom by dragging, reset by a double click."""
+"""What all figures share on Bokeh's side: the page's look, zoom by dragging, taps, reset by a double click.
+
+HoloViews keeps the hooks of a figure in a store of the whole process for as long as the figure is there. A hook that
+held what holds the figure (a range with its callbacks, a view's function) would keep both, and with them the whole
+visit, for ever: hooks hold such things by weak references, and the view keeps them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from bokeh.core.properties import value
-from bokeh.events import DoubleTap
+from bokeh.events import DoubleTap, Tap
 from bokeh.models import BoxZoomTool, CustomJS, PanTool, Text, WheelZoomTool
 from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from app import theme
 
-_RESETS = "double click resets"
-"""Tag of a figure that has its reset already: HoloViews runs its hooks again with every new star."""
+_RESETS, _TAPS = "double click resets", "taps"
+"""Tags of a figure that has its reset, its taps already: HoloViews runs its hooks again with every new star."""
 
 
 def quiet_figure(**params: Any) -> figure:
@@ -38,6 +44,13 @@ def zoom_along_x(made: figure) -> None:
     for tool in made.tools:
         if isinstance(tool, BoxZoomTool | PanTool | WheelZoomTool):
             tool.dimensions = "width"
+
+
+def choose_by_tap(made: figure, choose: Callable[[Any], object], place: Callable[[Tap], Any]) -> None:
+    """A tap calls `choose` with what lies where it fell, if `place` finds something; hooks call this with every new star."""
+    if _TAPS not in made.tags:
+        made.tags = [*made.tags, _TAPS]
+        made.on_event(Tap, lambda event: None if (found := place(event)) is None else choose(found))
 
 
 def reset_on_double_click(made: figure) -> None:

@@ -45,11 +45,8 @@ def line_grid(visit: Visit, windows: tuple[LineWindow, ...], columns: int, row_h
     height = rows_of(len(windows), columns) * row_height
     place = pn.Column(sizing_mode="stretch_width", margin=0, height=height, styles={"max-height": "none"})
 
-    def choose(name: str) -> None:
-        state.param.update(line=name, tab="lines")
-
     def figure(analysis: Analysis, line: str, bands: Bands | None, lines: LineByLine | None) -> hv.Overlay:
-        return draw_lines(analysis, bands, lines, windows, columns, row_height, line, choose)
+        return draw_lines(analysis, bands, lines, windows, columns, row_height, line, state.show_line)
 
     def draw() -> None:
         streams = [hv.streams.Params(state, ["analysis", "line"]), hv.streams.Params(found, ["bands", "lines"])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.util import edit_readonly
 from panel.viewable import Viewable
 
 from app import theme
@@ -57,11 +58,14 @@ def page(visit: Visit) -> pmui.Page:
 
     tabs.param.watch(clicked, "active")
     state.param.watch(chosen, "tab")
-    return pmui.Page(
+    made = pmui.Page(
         title="Kiel", header=[bar], sidebar=[left], main=[main], sidebar_width=SIDEBAR_WIDTH,
         sidebar_resizable=False, theme_config=theme.MATERIAL, sidebar_variant="permanent", sx=_PAGE, theme_toggle=False,
         busy_indicator="linear",
     )  # fmt: skip
+    with edit_readonly(made):  # as made, it follows, and is kept by, what all visits share
+        made.busy = state.param.status.rx() == "working"
+    return made
 
 
 def body(visit: Visit) -> list[Viewable]:

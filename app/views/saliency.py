@@ -95,9 +95,6 @@ def maps(visit: Visit, background: Background) -> pn.Column:
     place = pn.Column(sizing_mode="stretch_width", margin=0, min_height=_HEIGHT)
     zooms = [Zoom(visit, arm) for arm in ARMS]
 
-    def choose(row: int) -> None:
-        state.target = TARGETS[row].name
-
     def one(zoom: Zoom, names: bool) -> pn.pane.HoloViews:
         def figure(weights: np.ndarray | None, window: tuple[float, float], target: str) -> hv.Overlay:
             shown = state.analysis.saliency.weights if weights is None else weights
@@ -109,7 +106,7 @@ def maps(visit: Visit, background: Background) -> pn.Column:
             hv.streams.Params(state, ["target"]),
         ]
         made = hv.DynamicMap(figure, streams=streams).opts(
-            hv.opts.Overlay(**map_options(zoom.arm, zoom.range, choose, names))
+            hv.opts.Overlay(**map_options(zoom.arm, zoom.range, state.choose_target, names))
         )
         return pn.pane.HoloViews(made, sizing_mode="stretch_width", margin=0, linked_axes=False)
 
