@@ -117,6 +117,9 @@ class SessionState(param.Parameterized):
     line = param.Selector(
         default="Li I 6707.8", objects=[w.name for w in line_windows()], doc="The diagnostic line looked at."
     )
+    compare_lte = param.Boolean(
+        default=False, doc="Whether the lines are drawn in LTE too, where the model is in NLTE."
+    )
     look_at = param.Number(default=None, doc="Air wavelength [Angstrom] that the spectrum is to zoom on.")
     tab = param.String(default="overview", doc="Slug of the tab that is shown.")
 

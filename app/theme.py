@@ -18,6 +18,8 @@ CARD = "#ffffff"
 OBSERVED = INK
 MODEL = "#0072B2"
 LITERATURE = "#D55E00"
+IN_LTE = "#009E73"
+"""The model in LTE beside that in NLTE."""
 GOOD = "#2e8b57"
 WARN = "#b54708"
 UNTRUSTED = "#CC79A7"
@@ -31,13 +33,13 @@ SALIENCY = ("#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#ffffff", "#fddbc7", "#
 
 _LIGHT = {
     "ink": INK, "muted": MUTED, "faint": FAINT, "line": LINE, "ground": GROUND, "card": CARD, "model": MODEL,
-    "literature": LITERATURE, "good": GOOD, "warn": WARN, "chosen": "#e6f1f8", "good-ground": "#e6f4ec",
+    "literature": LITERATURE, "in-lte": IN_LTE, "good": GOOD, "warn": WARN, "chosen": "#e6f1f8", "good-ground": "#e6f4ec",
     "warn-ground": "#fdf1e3", "alert-ground": "#fdf1e9", "alert-line": "#f3c1a5", "alert-ink": "#8a3606",
     "figure": "none",
 }  # fmt: skip
 _DARK = {
     "ink": "#e7ecf3", "muted": "#9aa5b5", "faint": "#7b8798", "line": "#2b3646", "ground": "#0f1420", "card": "#171f2b",
-    "model": "#56b4e9", "literature": "#f0a15e", "good": "#5cc98b", "warn": "#f0a15e", "chosen": "#14304a",
+    "model": "#56b4e9", "literature": "#f0a15e", "in-lte": "#4fc9a3", "good": "#5cc98b", "warn": "#f0a15e", "chosen": "#14304a",
     "good-ground": "#12301f", "warn-ground": "#37250f", "alert-ground": "#3a2313", "alert-line": "#7a4a26",
     "alert-ink": "#f6c396", "figure": "invert(0.93) hue-rotate(180deg)",
 }  # fmt: skip

@@ -11,11 +11,11 @@ import torch
 
 from cinn_core.errors import DataError, WeightsError
 from cinn_core.forward_model.broadening import broaden
-from cinn_core.forward_model.emulator import load_emulator, save_emulator, with_change
+from cinn_core.forward_model.emulator import in_lte, load_emulator, save_emulator, with_change
 from cinn_core.forward_model.forward import SYNTHESIS_COLUMNS, forward_model
 from cinn_core.forward_model.jacobian import jacobian
 from cinn_core.forward_model.kernels import emulator_inputs
-from cinn_core.forward_model.nlte_change import NlteChange, load_change, save_change
+from cinn_core.forward_model.nlte_change import NlteChange, in_nlte, load_change, save_change
 from cinn_core.instrument import RESOLVING_POWER
 from cinn_core.model import emulator_path, load_forward
 from cinn_core.nlte.departures import Level
@@ -67,7 +67,7 @@ def change(stars) -> NlteChange:
 
 @pytest.fixture(scope="module")
 def lte():
-    return load_emulator(emulator_path())[0]
+    return in_lte(load_emulator(emulator_path())[0])
 
 
 # Learned
@@ -116,8 +116,23 @@ def test_what_is_written_is_read_again(change, stars, tmp_path):
 # In the forward model
 
 
-def test_shipped_emulator_is_in_lte(lte):
-    assert lte.change is None
+def test_shipped_emulator_is_in_nlte_for_lithium_magnesium_and_calcium():
+    emulator, card = load_emulator(emulator_path())
+    assert emulator.change is not None
+    assert card["physics"] == emulator.change.physics == "nlte-li-mg-ca"
+    assert in_nlte(card["physics"]) == ("Li", "Mg", "Ca")
+
+
+def test_without_its_change_the_emulator_is_in_lte_bit_for_bit(lte, change):
+    labels = torch.from_numpy(synthesis_labels(draw(2, np.random.default_rng(6)))).float()
+    assert torch.equal(in_lte(with_change(lte, change)).flux(labels), lte.flux(labels))
+
+
+def test_model_in_lte_beside_the_model_in_nlte(lte, change):
+    labels = draw(2, np.random.default_rng(7))
+    forward, plain = forward_model(with_change(lte, change)), forward_model(lte)
+    np.testing.assert_allclose(forward.flux_in_lte(labels), plain.flux(labels), rtol=0, atol=2e-6)  # single precision
+    assert np.abs(forward.flux(labels) - plain.flux(labels)).max() > 1e-3
 
 
 def test_change_adds_to_the_emulators_flux(lte, change):

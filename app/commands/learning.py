@@ -147,7 +147,7 @@ def train_nlte(
     seed: SeedOption = 0,
 ) -> None:
     """Learn what NLTE changes in the emulator's spectra; writes the change and the shipped emulator with it."""
-    from cinn_core.forward_model.emulator import load_emulator, save_emulator, with_change
+    from cinn_core.forward_model.emulator import in_lte, load_emulator, save_emulator, with_change
     from cinn_core.forward_model.nlte_change import save_change
     from cinn_core.model import emulator_path
     from cinn_core.nlte.flux_change import calibrated_lines
@@ -180,7 +180,8 @@ def train_nlte(
             typer.echo(
                 f"{e.element} I {e.wavelength:8.2f} Å {e.change:7.2f} mÅ  {e.error:7.2f} mÅ {e.error / e.change:6.1%}"
             )
-    emulator, lte_card = load_emulator(emulator_path())
+    shipped, lte_card = load_emulator(emulator_path())
+    emulator = in_lte(shipped)
     training = {"stars": len(made.index) - n_test, "held_out": n_test, "seed": seed, "settings": asdict(settings)}
     card = {
         "physics": change.physics,
@@ -190,7 +191,12 @@ def train_nlte(
         "held_out_errors": described(errors),
     }
     save_change(change, out / "change.safetensors", card)
-    both = {"physics": change.physics, "training": lte_card["training"], "lte_sha256": lte_card["sha256"]}
+    both = {
+        "physics": change.physics,
+        "training": lte_card["training"],
+        "lte_sha256": lte_card.get("lte_sha256", lte_card["sha256"]),
+    }
+    both |= {key: card[key] for key in ("tables_sha256", "log_gf_shifts", "held_out_errors")}
     both["nlte_change_sha256"] = file_hash(out / "change.safetensors")
     save_emulator(with_change(emulator, change), out / "emulator.safetensors", both)
     typer.echo(f"Written: {out / 'change.safetensors'}, {out / 'emulator.safetensors'} ({change.physics})")
@@ -213,13 +219,15 @@ def evaluate_emulator(
     if learning_curve:
         write_json(_learning_curve(held_out(grid, data), data), json)
         return
+    from cinn_core.forward_model.emulator import in_lte
     from cinn_core.forward_model.evaluate_emulator import emulator_figures
+    from cinn_core.forward_model.forward import forward_model
     from cinn_core.model import load_forward
 
     from .terminal import print_emulator_figures
 
     stars = held_out(grid, data)
-    figures = emulator_figures(load_forward(), stars)
+    figures = emulator_figures(forward_model(in_lte(load_forward().emulator)), stars)  # as the grid is
     print_emulator_figures(figures)
     write_json(figures, json)
 

@@ -107,6 +107,10 @@ def gate(
     shift: Annotated[
         float, typer.Option(help="Added to the [Fe/H] that is inferred for the published Mg rows: how much it matters.")
     ] = 0.0,
+    tables: Annotated[
+        list[Path] | None,
+        typer.Option("--table", metavar="TABLE.npz", help="Interpolate the departures in this table; may be repeated."),
+    ] = None,
     blanketing: BlanketingOption = "scaled",
     hydrogen: HydrogenOption = True,
     processes: ProcessesOption = 1,
@@ -115,6 +119,7 @@ def gate(
 ) -> None:
     """Our NLTE - LTE abundance corrections of Mg and Ca against published ones."""
     from cinn_core.nlte.gate import by_line, by_temperature, compare, published_corrections, summary
+    from cinn_core.nlte.table import read_table
 
     require_folder_of(json)
     where, physics = _data_folder(data), _physics(blanketing, hydrogen)
@@ -122,7 +127,9 @@ def gate(
     all_rows = len(rows)
     if not solve_missing:
         rows = [row for row in rows if row.star.file(folder, physics).is_file()]
-    compared = compare(rows, folder, where, physics, processes, _print_outcome)
+    read = [read_table(path) for path in tables or ()]
+    grids = {table.element: table.grid() for table in read}
+    compared = compare(rows, folder, where, physics, processes, _print_outcome, grids)
     typer.echo("rows                     n  within 0.05 dex   bias     rms  rms of LTE  largest")
     for found in (*by_line(compared), *by_temperature(compared)):
         typer.echo(

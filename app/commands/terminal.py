@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cinn_core.forward_model.nlte_change import described
 from cinn_core.inference.constraints import Constrained
 from cinn_core.instrument import ARMS
 from cinn_core.stages import Analysis, FluxVector, Importance, Reliability, Status, TargetSummary
@@ -58,6 +59,7 @@ def print_analysis(analysis: Analysis, console: Console | None = None) -> None:
             "rejected samples": f"{100 * analysis.posterior.rejected_fraction:.1f} %",
             "χ² per pixel": f"{analysis.resimulation.chi2_per_pixel:.2f}",
             **_trust(analysis.reliability),
+            "physics": described(str(analysis.provenance.get("physics", "lte"))),
             "timings": timings,
         },
         console,

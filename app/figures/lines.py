@@ -86,7 +86,7 @@ def verdict_text(verdict: LineVerdict | None) -> str:
 
 def draw_lines(
     analysis: Analysis, bands: Bands | None, found: LineByLine | None, windows: tuple[LineWindow, ...], columns: int,
-    row_height: int, chosen: str, choose: Callable[[str], object] | None = None,
+    row_height: int, chosen: str, choose: Callable[[str], object] | None = None, compare_lte: bool = False,
 ) -> hv.Overlay:  # fmt: skip
     """The panels of `windows` in rows of `columns`; a tap on one calls `choose` with its name."""
     fit, vector = analysis.resimulation, analysis.flux_vector
@@ -102,6 +102,10 @@ def draw_lines(
         both = found.one_sigma if found else {}
         pairs = [(p.x(WAVELENGTH[p.shown]), p.y(one[p.shown])) for p in panels for one in both.get(p.window.target, ())]
         return hv.Curve(_joined(pairs), _X, _Y)
+
+    def in_lte() -> hv.Curve:
+        flux = found.in_lte if found and compare_lte else None
+        return hv.Curve([], _X, _Y) if flux is None else curve(flux)
 
     def filled(edges: NDArray, alpha: float) -> hv.Polygons:
         return hv.Polygons([_outline(p, edges[:, p.shown]) for p in panels], [_X, _Y]).opts(
@@ -122,6 +126,7 @@ def draw_lines(
             filled(band68, theme.BAND68_ALPHA),
             moved().opts(color=theme.LITERATURE, line_width=0.9, line_dash="dashed"),
             curve(vector.flux).opts(color=theme.OBSERVED, line_width=1.3),
+            in_lte().opts(color=theme.IN_LTE, line_width=1.3),
             curve(fit.map_flux).opts(color=theme.MODEL, line_width=1.3),
             _text([(p.column + 0.05, -p.row - 0.04, head_text(p.window, windows)) for p in panels], theme.INK, "left", "11px", bold=True),
             _text(
@@ -192,8 +197,9 @@ def _tapped(panels: list[LinePanel], choose: Callable[[str], object] | None) -> 
 
 
 def draw_line(
-    analysis: Analysis, bands: Bands | None, found: LineByLine | None, name: str, half_width: float = 3.4
-) -> hv.Overlay:
+    analysis: Analysis, bands: Bands | None, found: LineByLine | None, name: str, compare_lte: bool = False,
+    half_width: float = 3.4,
+) -> hv.Overlay:  # fmt: skip
     """One line large, with its element's abundance one sigma lower and higher."""
     window = next(w for w in line_windows() if w.name == name)
     fit, vector = analysis.resimulation, analysis.flux_vector
@@ -205,6 +211,7 @@ def draw_line(
     upper = hv.Dimension("flux_of_line_upper", label="upper flux")
     wave = WAVELENGTH[shown]
     moved = found.one_sigma[window.target][:, shown] if found else np.empty((0, wave.size))
+    in_lte = found.in_lte[shown] if found and compare_lte and found.in_lte is not None else np.full(wave.size, np.nan)
     edges = (bands or fit).band95[:, shown], (bands or fit).band68[:, shown]
     near = [w for w in line_windows() if abs(w.wavelength - window.wavelength) < half_width]
     drawn = np.concatenate([vector.flux[shown], fit.map_flux[shown], moved.ravel()])
@@ -221,6 +228,7 @@ def draw_line(
                 (np.tile(np.append(wave, np.nan), len(moved)), np.concatenate([moved, gap], 1).ravel()), x, y
             ).opts(color=theme.LITERATURE, line_dash="dashed", line_width=1.2),
             hv.Curve((wave, vector.flux[shown]), x, y).opts(color=theme.OBSERVED, line_width=1.4),
+            hv.Curve((wave, in_lte), x, y).opts(color=theme.IN_LTE, line_width=1.4),
             hv.Curve((wave, fit.map_flux[shown]), x, y).opts(color=theme.MODEL, line_width=1.4),
             hv.Labels([(w.wavelength, high - 0.03 * (high - low), w.species) for w in near], [x, y], "species").opts(
                 text_color=theme.MUTED, text_font_size="11px", text_baseline="top"

@@ -16,6 +16,7 @@ from app.quantities import label_of, value_text
 from app.visit import Visit
 from cinn_core.explanation.line_by_line import LineByLine, LineVerdict, drives
 from cinn_core.explanation.modelled import Bands
+from cinn_core.forward_model.nlte_change import described, in_nlte
 from cinn_core.line_windows import LineWindow, line_windows
 from cinn_core.stages import Analysis, Summary
 from cinn_core.targets import COLUMN, TARGETS
@@ -25,6 +26,7 @@ from .parts import card, fill, grid, heading, html, join
 COLUMNS = 6
 ROW_HEIGHT = 128
 LITHIUM = "Li I 6707.8"
+_LOOKED_AT = ["analysis", "line", "compare_lte"]
 DRIVEN = 5
 """Targets listed of those that a line drives."""
 
@@ -45,11 +47,13 @@ def line_grid(visit: Visit, windows: tuple[LineWindow, ...], columns: int, row_h
     height = rows_of(len(windows), columns) * row_height
     place = pn.Column(sizing_mode="stretch_width", margin=0, height=height, styles={"max-height": "none"})
 
-    def figure(analysis: Analysis, line: str, bands: Bands | None, lines: LineByLine | None) -> hv.Overlay:
-        return draw_lines(analysis, bands, lines, windows, columns, row_height, line, state.show_line)
+    def figure(
+        analysis: Analysis, line: str, compare_lte: bool, bands: Bands | None, lines: LineByLine | None
+    ) -> hv.Overlay:
+        return draw_lines(analysis, bands, lines, windows, columns, row_height, line, state.show_line, compare_lte)
 
     def draw() -> None:
-        streams = [hv.streams.Params(state, ["analysis", "line"]), hv.streams.Params(found, ["bands", "lines"])]
+        streams = [hv.streams.Params(state, _LOOKED_AT), hv.streams.Params(found, ["bands", "lines"])]
         made = hv.DynamicMap(figure, streams=streams)
         place.objects = [pn.pane.HoloViews(made, sizing_mode="stretch_width", margin=0, linked_axes=False)]
 
@@ -70,7 +74,8 @@ def lines(visit: Visit) -> pn.Column:
         if name == "Li I":
             continue  # always large, on the right
         groups += [html(fill('<div class="group">{}</div>', name)), line_grid(visit, windows, COLUMNS, ROW_HEIGHT)]
-    left = card(html(heading("Diagnostic lines: the mode and its bands; a click opens a line", _LEGEND)), *groups)
+    title = html(heading("Diagnostic lines: the mode and its bands; a click opens a line", _LEGEND))
+    left = card(title, lte_switch(visit), *groups)
     right = pn.Column(
         large_line(visit), line_card(visit), lithium_card(visit),
         sizing_mode="stretch_width", margin=0, styles=theme.STACK,
@@ -78,16 +83,40 @@ def lines(visit: Visit) -> pn.Column:
     return grid(left, right, columns="minmax(0, 2.6fr) minmax(300px, 1fr)")
 
 
+def lte_switch(visit: Visit) -> pn.FlexBox:
+    """Whether the lines are drawn in LTE too, and which elements are in NLTE; hidden where none is."""
+    state = visit.state
+    switch = pmui.Checkbox.from_param(
+        state.param.compare_lte, label="in LTE too", size="small", margin=0,
+        description="The same labels without departures from LTE: what a network in LTE would make up with other abundances.",
+    )  # fmt: skip
+    said = html()
+    row = pn.FlexBox(switch, said, gap="4px 16px", align_items="center", margin=0, visible=False)
+
+    def refresh(*_events: object) -> None:
+        if state.analysis is not None:
+            physics = str(state.analysis.provenance.get("physics", "lte"))
+            row.visible = bool(in_nlte(physics))
+            mark = fill('<span style="color:{}">the mode in LTE</span>', theme.css("in-lte"))
+            said.object = str(fill('<div class="sub">{}; {}</div>', described(physics), mark))
+
+    state.param.watch(refresh, "analysis")
+    refresh()
+    return row
+
+
 def large_line(visit: Visit, name: str | None = None) -> pn.Column:
     """One line large: the chosen one, or the one named."""
     state, found = visit.state, visit.found
     place = pn.Column(sizing_mode="stretch_width", margin=0, min_height=250)
 
-    def figure(analysis: Analysis, line: str, bands: Bands | None, lines: LineByLine | None) -> hv.Overlay:
-        return draw_line(analysis, bands, lines, name or line)
+    def figure(
+        analysis: Analysis, line: str, compare_lte: bool, bands: Bands | None, lines: LineByLine | None
+    ) -> hv.Overlay:
+        return draw_line(analysis, bands, lines, name or line, compare_lte)
 
     def draw() -> None:
-        streams = [hv.streams.Params(state, ["analysis", "line"]), hv.streams.Params(found, ["bands", "lines"])]
+        streams = [hv.streams.Params(state, _LOOKED_AT), hv.streams.Params(found, ["bands", "lines"])]
         made = hv.DynamicMap(figure, streams=streams)
         place.objects = [pn.pane.HoloViews(made, sizing_mode="stretch_width", margin=0, linked_axes=False)]
 

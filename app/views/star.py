@@ -12,6 +12,7 @@ from markupsafe import Markup
 from app.in_use import Selection
 from app.quantities import MINUS
 from app.visit import Visit
+from cinn_core.forward_model.nlte_change import in_nlte
 from cinn_core.inference.weighted import effective_samples
 from cinn_core.instrument import ARMS, RESOLVING_POWER
 from cinn_core.stages import Analysis, FluxVector
@@ -86,6 +87,7 @@ def star_header(analysis: Analysis, selection: Selection) -> Markup:
     rows += [
         ("resolving power", f"{thousands(vector.native_resolving_power)} → {thousands(RESOLVING_POWER)}"),
         ("χ² per pixel", f"{analysis.resimulation.chi2_per_pixel:.2f}"),
+        ("physics", short_physics(str(analysis.provenance.get("physics", "lte")))),
         ("samples", thousands(n)),
         ("effective", f"{thousands(effective)} ({100 * effective / n:.0f} %)"),
         ("outside the prior", f"{100 * analysis.posterior.rejected_fraction:.1f} %"),
@@ -94,6 +96,12 @@ def star_header(analysis: Analysis, selection: Selection) -> Markup:
         '<div class="star">{}</div><div class="sub">{}</div>{}{}<div style="height:8px"></div>{}',
         vector.star or "unnamed star", vector.file, chips(analysis.flags), definition_list(rows), coverage_bars(vector),
     )  # fmt: skip
+
+
+def short_physics(physics: str) -> str:
+    """Which elements are in NLTE, in a few letters."""
+    elements = in_nlte(physics)
+    return f"LTE; NLTE {', '.join(elements)}" if elements else "LTE"
 
 
 def timings(analysis: Analysis) -> Markup:

@@ -1,4 +1,7 @@
-"""Held-out stars as the network sees them: physical synthesis, not the emulator, through the steps of every training star."""
+"""Held-out stars as the network sees them: physical synthesis, not the emulator, through the steps of every training star.
+
+Grids are synthesised in LTE; what NLTE changes in these stars is the model's own (`forward_model/nlte_change.py`).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from ..model import Model
 from ..preparation.continuum import fit_continuum
 from ..prior import draw
 from ..targets import COLUMN
-from ..training.grid_data import Grid
+from ..training.grid_data import Grid, synthesis_labels
 from ..training.realism import RESOLVING_POWER_RANGE, VELOCITY_ERROR_KMS, model_errors, normalisation_errors
 
 _BATCH = 64
@@ -49,11 +52,18 @@ def held_out_stars(model: Model, grid: Grid, vbroad: NDArray, realism: float, se
     coefficients = np.empty((*vbroad.shape, model.projection.n_components), np.float32)
     for i in range(0, len(grid), _BATCH):
         some = slice(i, i + _BATCH)
-        native = torch.from_numpy(grid.select(np.arange(len(grid))[some]).normalised())
+        native = _synthesised(model.forward, grid.select(np.arange(len(grid))[some]))
         for d in range(vbroad.shape[1]):
             speed = torch.as_tensor(vbroad[some, d], dtype=torch.float32)
             coefficients[some, d] = _coefficients(model, masked, native, speed, realism, rng)
     return HeldOutStars(labels, coefficients, masked.noise, realism)
+
+
+@torch.no_grad()
+def _synthesised(forward: ForwardModel, grid: Grid) -> torch.Tensor:
+    """Flux (n, m) of a grid's stars; where the model is in NLTE, with the change that it has learned: grids are in LTE."""
+    flux, change = torch.from_numpy(grid.normalised()), forward.emulator.change
+    return flux if change is None else flux + change.flux(torch.from_numpy(synthesis_labels(grid.labels)))
 
 
 @torch.no_grad()
@@ -86,7 +96,7 @@ def held_out_pixels(model: Model, grid: Grid, vbroad: NDArray) -> NDArray:
     out = np.empty((*vbroad.shape, N_PIXELS), np.float32)
     for i in range(0, len(grid), _BATCH):
         some = slice(i, i + _BATCH)
-        native = torch.from_numpy(grid.select(np.arange(len(grid))[some]).normalised())
+        native = _synthesised(model.forward, grid.select(np.arange(len(grid))[some]))
         for d in range(vbroad.shape[1]):
             flux = _clean(model.forward, native, torch.as_tensor(vbroad[some, d], dtype=torch.float32))
             out[some, d] = flux / fit_continuum(flux, np.ones(flux.shape, bool), model.templates.flux)

@@ -17,9 +17,10 @@ from ..forward_model.broadening import broaden
 from ..forward_model.forward import ForwardModel
 from ..instrument import RESOLVING_POWER
 from ..model import Model
+from ..nlte.shipped import engine_of
 from ..stages import FluxVector, PosteriorSamples
 from ..synthesis.engine import Engine, to_grid
-from ..synthesis.turbospectrum import find_programs, open_turbospectrum
+from ..synthesis.turbospectrum import find_programs
 from ..targets import COLUMN, SYNTHESIS_NAMES
 from .modelled import modelled, quantile_labels, with_nuisances_of_z
 from .resimulate import match_continuum
@@ -69,7 +70,7 @@ def resimulate_exactly(
     if data is None:
         raise DataError("There is no data folder with synthesis/; set KIEL_DATA.")
     with tempfile.TemporaryDirectory(prefix="kiel-lines-") as scratch:
-        engine = open_turbospectrum(find_programs(), data, Path(scratch))
+        engine = engine_of(model, find_programs(), data, Path(scratch))
         for name, star in zip(NAMES, labels, strict=True):
             flux = match_continuum(observed(star, engine, model.forward)[None], vector, model.projection)[0]
             yield Exact(name, flux, modelled(star[None], vector, model)[0])

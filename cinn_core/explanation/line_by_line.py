@@ -16,6 +16,7 @@ from ..model import Model
 from ..stages import Analysis, PosteriorSamples, Saliency, Summary
 from ..targets import COLUMN
 from .modelled import modelled, variance, with_nuisances_of_z
+from .resimulate import match_continuum
 
 DISAGREES_SIGMA = 3.0
 """Standard errors by which a line's abundance must differ from that of the other lines to be flagged."""
@@ -45,11 +46,13 @@ class LineVerdict:
 @dataclass(frozen=True, eq=False)
 class LineByLine:
     """Verdicts in the order of `line_windows`, and one_sigma[target] (2, N_PIXELS): the spectrum with that abundance 1 sigma
-    lower and higher (the ends of its 68 % interval), all else at the MAP.
+    lower and higher (the ends of its 68 % interval), all else at the MAP. in_lte (N_PIXELS,): the MAP's spectrum without
+    what NLTE changes, None where the model is in LTE itself.
     """
 
     verdicts: tuple[LineVerdict, ...]
     one_sigma: dict[str, NDArray]
+    in_lte: NDArray | None = None
 
 
 def line_by_line(analysis: Analysis, model: Model) -> LineByLine:
@@ -80,7 +83,10 @@ def line_by_line(analysis: Analysis, model: Model) -> LineByLine:
         shift = float(weight[near] @ (slope * missing[near])) / max(information, 1e-12)
         misfit = float(np.mean(weight[near] * missing[near] ** 2))
         raw.append((float(np.mean(chi2[near])), misfit, shift, float(1 / np.sqrt(max(information, 1e-12)))))
-    return LineByLine(tuple(_judge(raw, i) for i in range(len(raw))), one_sigma)
+    in_lte = None
+    if model.forward.emulator.change is not None:
+        in_lte = match_continuum(model.forward.flux_in_lte(at_map), vector, model.projection)[0]
+    return LineByLine(tuple(_judge(raw, i) for i in range(len(raw))), one_sigma, in_lte)
 
 
 def _judge(raw: list[tuple[float, float, float, float]], i: int) -> LineVerdict:

@@ -67,6 +67,11 @@ class Emulator:
     def _anchored(self) -> tuple[Anchored, ...]:
         return tuple(anchored(self.anchors, self.n_own, block) for block in self.blocks)
 
+    @property
+    def n_lte(self) -> int:
+        """How many of the basis' components are those in LTE; those of the change by NLTE come after them."""
+        return sum(block.weights.shape[1] for block in self.blocks)
+
     def flux(self, labels: Tensor) -> Tensor:
         """Normalised flux (n, m) for labels (n, 25) in the order of `SYNTHESIS_NAMES`."""
         return 1 - self.mean - self.coefficients(labels) @ self.basis
@@ -132,7 +137,7 @@ def shared_covariance(x: Tensor, near: Anchored, block: EmulatorBlock) -> Tensor
 
 def save_emulator(emulator: Emulator, path: Path, card: dict[str, Any]) -> None:
     """Writes the emulator's weights and card; the basis goes as half floats, as it was when trained."""
-    n = sum(block.weights.shape[1] for block in emulator.blocks)  # further components are those of the change
+    n = emulator.n_lte
     tensors = {
         "wavelength": torch.from_numpy(emulator.wavelength),
         "mean": emulator.mean,
@@ -160,6 +165,12 @@ def with_change(emulator: Emulator, change: NlteChange) -> Emulator:
     none = emulator.residuals.new_zeros(len(emulator.residuals), len(basis))
     basis, residuals = torch.cat([emulator.basis, basis]), torch.cat([emulator.residuals, none], 1)
     return replace(emulator, basis=basis, residuals=residuals, change=change)
+
+
+def in_lte(emulator: Emulator) -> Emulator:
+    """The emulator without its change by NLTE, if it has one."""
+    n = emulator.n_lte
+    return replace(emulator, basis=emulator.basis[:n], residuals=emulator.residuals[:, :n], change=None)
 
 
 def load_emulator(path: Path) -> tuple[Emulator, dict[str, Any]]:

@@ -84,6 +84,14 @@ class ForwardModel:
         return np.ascontiguousarray(self.torch_flux(torch.as_tensor(labels, dtype=torch.float32)).numpy())
 
     @torch.no_grad()
+    def flux_in_lte(self, labels: NDArray) -> NDArray:
+        """The same without what NLTE changes."""
+        given = torch.as_tensor(labels, dtype=torch.float32)
+        coefficients = self.emulator.coefficients(given[:, SYNTHESIS_COLUMNS])
+        coefficients[:, self.emulator.n_lte :] = 0
+        return np.ascontiguousarray(self.torch_flux_of(coefficients, given[:, COLUMN["vbroad"]]).numpy())
+
+    @torch.no_grad()
     def native_flux(self, labels: NDArray) -> NDArray:
         """Flux (n, m) float32 at R = 20 000 on `model_wavelength` for labels (n, 26)."""
         return self.torch_native_flux(torch.as_tensor(labels, dtype=torch.float32)).numpy()

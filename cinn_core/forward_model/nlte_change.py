@@ -21,6 +21,17 @@ from .kernels import N_INPUTS, emulator_inputs, matern52, matern_gradient
 KIND = "nlte-change"
 
 
+def in_nlte(physics: str) -> tuple[str, ...]:
+    """Symbols of the elements in NLTE of a card's physics, "nlte-li-mg-ca"; none for "lte"."""
+    return tuple(symbol.capitalize() for symbol in physics.split("-")[1:])
+
+
+def described(physics: str) -> str:
+    """A card's physics in words, for people."""
+    elements = in_nlte(physics)
+    return f"{', '.join(elements)} in NLTE (own model atoms), all else in LTE" if elements else "LTE"
+
+
 @dataclass(frozen=True, eq=False)
 class ChangeBlock:
     """One element: `inputs` (d,) columns of the emulator's inputs, `scales` (d,) inverse lengths of its Matern-5/2 kernel.

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
 from .corrections import correction
-from .equilibrium import Physics
+from .departures import DepartureGrid, Departures
+from .equilibrium import Physics, Solution
 from .lines import LineData, read_line_data
 from .runs import Outcome, Star, load_solution, solve_stars, star_of_abundance
 
@@ -21,6 +23,7 @@ _MG_FILE, _ANCHORS_FILE = Path("Mg_3NLTE/mg1_corrections.csv"), Path("mpia_ancho
 _MG_LINES = {"516.7": 5167.322, "517.3": 5172.684, "518.4": 5183.604, "552.8": 5528.405, "571.1": 5711.088}
 _ANCHOR_VMIC = 1.0
 _NEAR_ANGSTROM = 0.1
+NO_TABLES: Mapping[str, DepartureGrid] = MappingProxyType({})
 MG_METALLICITY = {5.0: -3.0, 6.0: -2.0, 7.0: -1.0, 7.6: 0.0}
 """A(Mg) of the published models -> [Fe/H]: the table names none; an inference from [Mg/Fe] = 0.4 of metal-poor stars."""
 
@@ -79,13 +82,17 @@ def compare(
     physics: Physics,
     processes: int = 1,
     report: Callable[[Outcome], None] = lambda outcome: None,
+    tables: Mapping[str, DepartureGrid] = NO_TABLES,
 ) -> list[Compared]:
-    """Ours for every row; stars that `folder` does not hold are solved first. `data` holds synthesis/ and nlte/."""
+    """Ours for every row; stars that `folder` does not hold are solved first. `data` holds synthesis/ and nlte/.
+
+    Elements of `tables` get the departures that are interpolated there, in place of the star's own.
+    """
     outcomes = solve_stars((row.star for row in rows), folder, data, physics, processes, report)
     failed = {outcome.star: outcome.reason for outcome in outcomes if outcome.reason}
     elements = sorted({row.star.element for row in rows})
     lines = {element: read_line_data(data / "synthesis", element) for element in elements}
-    return list(_compared(rows, folder, physics, failed, lines))
+    return list(_compared(rows, folder, physics, failed, lines, tables))
 
 
 def _compared(
@@ -94,9 +101,12 @@ def _compared(
     physics: Physics,
     failed: dict[Star, str],
     lines: dict[str, tuple[LineData, ...]],
+    tables: Mapping[str, DepartureGrid],
 ) -> Iterator[Compared]:
     for star in dict.fromkeys(row.star for row in rows):
         solution = None if star in failed else load_solution(star.file(folder, physics))
+        if solution is not None and star.element in tables:
+            solution = _interpolated(solution, star, tables[star.element])
         for row in (row for row in rows if row.star == star):
             near = [x for x in lines[star.element] if abs(x.line.wavelength - row.wavelength) < _NEAR_ANGSTROM]
             if solution is None or not near:
@@ -106,6 +116,13 @@ def _compared(
                 yield Compared(row, correction(solution, near[:1], row.vmic).correction)
             except SynthesisError as error:
                 yield Compared(row, None, str(error))
+
+
+def _interpolated(solution: Solution, star: Star, grid: DepartureGrid) -> Solution:
+    """The solution with departures of a grid, at its own depths."""
+    own = solution.departures
+    found = grid.at(star.teff, star.logg, star.feh, star.abundance, held=True)
+    return replace(solution, departures=Departures(own.element, own.levels, own.log_tau, found.on(own.log_tau)))
 
 
 @dataclass(frozen=True)
