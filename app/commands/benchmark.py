@@ -154,6 +154,7 @@ def lines(
         from cinn_core.benchmark.measure import posterior_of
         from cinn_core.explanation.line_fits import fit_lines
         from cinn_core.forward_model.model_error import shipped_model_error
+        from cinn_core.forward_model.nlte_change import described
         from cinn_core.model import load_model
         from cinn_core.preparation.fourmost import prepare
         from cinn_core.prior import N_LABELS, N_TARGETS, from_z
@@ -170,13 +171,16 @@ def lines(
         z = np.concatenate([posterior.map_z, np.zeros(N_LABELS - N_TARGETS)])
         at = dict(zip(TARGET_NAMES, from_z(posterior.map_z[None])[0].tolist(), strict=True))
         report(f"Fitting the lines by {engine}")
+        fit, in_lte = partial(fit_lines, vector, z, model.forward, shipped_model_error()), None
         if engine == "emulator":
-            fits = fit_lines(vector, z, model.forward, shipped_model_error())
+            fits = fit(name=f"emulator, {described(model.cards['emulator']['physics'])}")
+            if model.forward.emulator.change is not None:
+                in_lte = fit(model.forward.flux_in_lte, name="emulator, LTE")
         else:
             with engine_opener(engine, data, turbospectrum) as open_engine:
                 physical = partial(observed_flux, open_engine(), model.forward)
-                fits = fit_lines(vector, z, model.forward, shipped_model_error(), physical, step=0.2, name=engine)
-    print_line_fits(vector, at, fits)
+                fits = fit(physical, step=0.2, name=f"{engine}, LTE")
+    print_line_fits(vector, at, fits, in_lte)
     document = {
         "schema": 1,
         "file": vector.file,
@@ -184,6 +188,7 @@ def lines(
         "synthesis": fits.synthesis,
         "held": at,
         "abundances": {name: asdict(found) for name, found in fits.abundances.items()},
+        "abundances_in_lte": in_lte and {name: asdict(found) for name, found in in_lte.abundances.items()},
         "lines": [
             {
                 "line": line.window.name,

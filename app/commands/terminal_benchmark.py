@@ -25,6 +25,8 @@ from cinn_core.targets import COLUMN, TARGETS, Target
 from .terminal import fine, number
 
 _BY_NAME = {target.name: target for target in TARGETS} | {"a_li": Target("a_li", "A(Li)", "dex", -1.0, 4.2, 2)}
+_IN_NLTE = ("Mg I", "Ca I", "Li I")
+"""Species whose lines differ between a model in NLTE and the same in LTE."""
 
 
 class BenchmarkPrinter:
@@ -277,26 +279,33 @@ def print_robustness(robust: Mapping[str, Mapping[str, Mapping[str, Shift]]], co
 
 
 def print_line_fits(
-    vector: FluxVector, at: Mapping[str, float], fits: LineFits, console: Console | None = None
+    vector: FluxVector,
+    at: Mapping[str, float],
+    fits: LineFits,
+    in_lte: LineFits | None = None,
+    console: Console | None = None,
 ) -> None:
-    """Each line of one star with its abundance or why it was left out, then the elements."""
+    """Each line of one star with its abundance or why it was left out, then the elements; beside them those in LTE."""
     console = _wide(console)
     held = ", ".join(f"{_BY_NAME[n].label} {number(at[n], _BY_NAME[n])}" for n in ("teff", "logg", "vmic", "vbroad"))
     table = Table("line", title=escape(f"{vector.star}: lines alone at {held}"), title_justify="left")
-    for heading in ("abundance", "±", "limit"):
+    for heading in ("abundance", "±", "limit", *(["in LTE"] if in_lte else [])):
         table.add_column(heading, justify="right")
     table.add_column("left out")
-    for line in fits.lines:
+    for i, line in enumerate(fits.lines):
         shown = f"{line.value:.2f}" if np.isfinite(line.value) else "–"
         error = f"{line.error:.2f}" if np.isfinite(line.error) else "–"
         limit = _limit(line.limit) if line.left_out.startswith("weaker") else ""
-        table.add_row(escape(line.window.name), shown, error, limit, escape(line.left_out))
+        departs = in_lte is not None and line.window.species in _IN_NLTE and np.isfinite(in_lte.lines[i].value)
+        beside = [f"{in_lte.lines[i].value:.2f}" if departs else ""] if in_lte else []
+        table.add_row(escape(line.window.name), shown, error, limit, *beside, escape(line.left_out))
     console.print(table)
     for name, found in fits.abundances.items():
         label = "A(Li)" if name == "Li" else f"[{name}/H]"
         if found.n:
             scatter = f", scatter {found.scatter:.2f}" if np.isfinite(found.scatter) else ""
-            _say(console, f"{label:<9} {found.value:6.2f} ± {found.error:.2f}, {found.n} lines{scatter}")
+            lte = f", in LTE {in_lte.abundances[name].value:.2f}" if in_lte and name in ("Mg", "Ca", "Li") else ""
+            _say(console, f"{label:<9} {found.value:6.2f} ± {found.error:.2f}, {found.n} lines{scatter}{lte}")
         else:
             _say(console, f"{label:<9} {_limit(found.limit):>6}, no line in use")
     _say(console, f"model spectra: {fits.synthesis}; [X/H] on the solar scale of the synthesis, local continuum free")
