@@ -102,6 +102,8 @@ def test_item03_every_line_has_a_panel_and_a_verdict_and_one_can_be_left_out(mad
     page = open_tab(visit, made_up_address, "lines", "&line=5528")
     page.get_by_text("this line alone asks for").wait_for()
     page.get_by_text("What it drives").wait_for()
+    page.get_by_text("Li, Mg, Ca in NLTE").wait_for()
+    page.get_by_label("in LTE too").check()
     button(page, "Leave it out").click()
     page.get_by_text("without Mg I 5528.4").wait_for()
     page.wait_for_timeout(1000)
