@@ -75,5 +75,5 @@ def fake_analysis(star: str = "Made-up star", file: str = "made-up.fits", seed: 
         Saliency(weights),
         ("partial_coverage",),
         {"read": 0.05, "prepare": 0.55, "infer": 0.09, "resimulate": 0.2},
-        {"seed": seed},
+        {"seed": seed, "physics": "nlte-li-mg-ca"},
     )  # fmt: skip
