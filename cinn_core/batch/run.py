@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import multiprocessing
-import os
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
@@ -22,6 +20,7 @@ from ..assets import asset_path
 from ..errors import DataError, WeightsError
 from ..model import emulator_path, load_forward
 from ..preparation.templates import Templates, make_templates
+from ..processes import pool as pool_of
 from ..weights import file_hash
 from .plan import Plan, Settings, Shard
 from .shard import Prepared, Work, finish_shard, make_work, prepare_shard, process_shard
@@ -103,7 +102,7 @@ def _all_in_processes(plan: Plan, processes: int, report: Report) -> None:
         for shard in shards:
             meter.add(process_shard(work, plan, shard))
         return
-    with _pool(processes, _begin_work, (plan.without_items(),)) as pool:
+    with pool_of(processes, partial(_begin_work, plan.without_items())) as pool:
         for _, n in _few_ahead(shards, processes + 2, lambda shard: pool.submit(_do_shard, shard)):
             meter.add(n)
 
@@ -122,7 +121,7 @@ def _sample_apart(plan: Plan, devices: list[str], processes: int, report: Report
         finally:
             free.put(work)
 
-    with _pool(processes, _begin_templates, ()) as pool, ThreadPoolExecutor(len(devices)) as samplers:
+    with pool_of(processes, _begin_templates) as pool, ThreadPoolExecutor(len(devices)) as samplers:
         ready = _few_ahead(plan.open_shards(), processes + 2, lambda shard: pool.submit(_prepare, shard))
         sampled = _few_ahead(ready, len(devices) + 1, lambda found: samplers.submit(finish, *found))
         for _, n in sampled:
@@ -146,37 +145,18 @@ def _finished(running: dict[Future[_R], _T]) -> Iterator[tuple[_T, _R]]:
         yield running.pop(future), future.result()
 
 
-def _pool(processes: int, begin: Callable[..., None], arguments: tuple[object, ...]) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn"), initializer=begin, initargs=(*arguments, os.getpid())
-    )
-
-
 _WORK: list[tuple[Work, Plan]] = []
 _TEMPLATES: list[Templates] = []
 
 
-def _begin_work(plan: Plan, parent: int) -> None:
-    _end_with(parent)
+def _begin_work(plan: Plan) -> None:
     torch.set_num_threads(1)
     _WORK.append((make_work(plan.settings, "cpu"), plan))
 
 
-def _begin_templates(parent: int) -> None:
-    _end_with(parent)
+def _begin_templates() -> None:
     torch.set_num_threads(1)
     _TEMPLATES.append(make_templates(load_forward()))
-
-
-def _end_with(parent: int) -> None:
-    """A process whose parent was killed ends within a second."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _do_shard(shard: Shard) -> int:

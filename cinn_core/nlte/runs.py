@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
-from multiprocessing import get_context
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
+from ..processes import spread
 from ..synthesis.abundances import ATOMIC_NUMBER, abundances
 from ..synthesis.atmosphere import load_atmospheres
 from ..synthesis.engine import labels_from
@@ -121,30 +119,11 @@ def solve_stars(
     wanted = list(dict.fromkeys(stars))
     outcomes = [Outcome(star) for star in wanted if star.file(folder, physics).is_file()]
     missing = [star for star in wanted if not star.file(folder, physics).is_file()]
-    done = (
-        _alone(missing, folder, data, physics) if processes == 1 else _spread(missing, folder, data, physics, processes)
-    )
+    done = spread(partial(_solve_one, folder=folder, data=data, physics=physics), missing, processes)
     for outcome in done:
         outcomes.append(outcome)
         report(outcome)
     return outcomes
-
-
-def _alone(stars: list[Star], folder: Path, data: Path, physics: Physics) -> Iterator[Outcome]:
-    for star in stars:
-        yield _solve_one(star, folder, data, physics)
-
-
-def _spread(stars: list[Star], folder: Path, data: Path, physics: Physics, processes: int) -> Iterator[Outcome]:
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        waiting = [pool.submit(_solve_one, star, folder, data, physics) for star in stars]
-        try:
-            for future in as_completed(waiting):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise DataError("A process that solved stars ended; run the same command again to go on.") from error
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def collect(element: str, folder: Path, physics: Physics) -> Table:

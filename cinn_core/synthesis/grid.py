@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import csv
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
 from ..prior import draw
+from ..processes import spread
 from ..targets import SYNTHESIS_NAMES
 from ..training.grid_data import synthesis_labels
 from .engine import Engine, to_grid
@@ -27,7 +25,6 @@ from .grid_file import Chunk, encode_flux, indices_in, merge, open_grid, save_ch
 CHUNK_STARS = 10
 MERGE_CHUNKS = 10
 STARS_OF_SEED = 100_000
-_WATCH_S = 5.0
 
 OpenEngine = Callable[[], Engine]
 """Makes the engine, once in every process; a module's function or a partial of one, so that it can travel there."""
@@ -124,7 +121,7 @@ def _synthesised(
         return elsewhere(indices, open_engine)
     if processes == 1 or len(indices) < 2:
         return (synthesise_star(engine, index) for index in indices)
-    return _spread(indices, open_engine, processes)
+    return spread(_work, indices, processes, partial(_open, open_engine), in_order=True)
 
 
 def parts_of(out: Path) -> Path:
@@ -155,18 +152,6 @@ def _batches(stars: Iterable[Star], size: int) -> Iterator[list[Star]]:
         yield batch
 
 
-def _spread(indices: list[int], open_engine: OpenEngine, processes: int) -> Iterator[Star]:
-    """The stars in the order of their indices, made in several processes."""
-    context = get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _start_worker, (open_engine, os.getpid())) as pool:
-        try:
-            yield from pool.map(_work, indices)
-        except BrokenProcessPool as error:
-            raise DataError("A process that synthesised stars ended; run the same command again to go on.") from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
 def synthesise_star(engine: Engine, index: int) -> Star:
     """One star of a grid; what the engine refuses is kept as the reason."""
     labels = star_labels(index)
@@ -180,16 +165,8 @@ _WORKER: dict[str, Engine] = {}
 """The engine of a worker process, made when it starts."""
 
 
-def _start_worker(open_engine: OpenEngine, parent: int) -> None:
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+def _open(open_engine: OpenEngine) -> None:
     _WORKER["engine"] = open_engine()
-
-
-def _end_with(parent: int) -> None:
-    """Ends this worker when the run that started it was killed; it would wait for ever."""
-    while os.getppid() == parent:
-        time.sleep(_WATCH_S)
-    os._exit(1)
 
 
 def _work(index: int) -> Star:

@@ -6,12 +6,9 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, SynthesisError
 from ..nlte.flux_change import Shifts, calibrated_lines, flux_change, of_windows, solar_shifts
 from ..nlte.table import Table, read_table
+from ..processes import spread
 from ..synthesis.grid import STARS_OF_SEED, star_labels
 from ..synthesis.turbospectrum import Turbospectrum, open_turbospectrum
 from ..synthesis.turbospectrum_nlte import NlteElement
@@ -111,8 +109,8 @@ def make_stars(
     missing = [index for index in wanted if not _file(folder, index).is_file()]
     report(f"{n - len(missing)} of {n} stars are there already")
     with tempfile.TemporaryDirectory(prefix="kiel-lines-") as lines:
-        started = partial(_start, sources, shifts, Path(lines))
-        for done, (index, reason) in enumerate(_each(missing, folder, started, processes), 1):
+        made = spread(partial(_make, folder=folder), missing, processes, partial(_start, sources, shifts, Path(lines)))
+        for done, (index, reason) in enumerate(made, 1):
             if reason:
                 report(f"star {index}: {reason}")
             elif done % 10 == 0:
@@ -146,26 +144,6 @@ _ENGINES: dict[str, tuple[Turbospectrum, Turbospectrum]] = {}
 
 def _start(sources: Sources, shifts: Shifts, lines: Path) -> None:
     _ENGINES["pair"] = engines(sources, shifts, lines)
-
-
-def _each(indices: list[int], folder: Path, start: Callable[[], None], processes: int) -> Iterator[tuple[int, str]]:
-    """Makes the stars, here or over processes; index and, where there is none, the reason."""
-    if not indices:
-        return
-    if processes == 1:
-        start()
-        for index in indices:
-            yield _make(index, folder)
-        return
-    with ProcessPoolExecutor(processes, get_context("spawn"), start) as pool:
-        waiting = [pool.submit(_make, index, folder) for index in indices]
-        try:
-            for future in as_completed(waiting):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise DataError("A process that synthesised stars ended; run the same command again to go on.") from error
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _make(index: int, folder: Path) -> tuple[int, str]:
