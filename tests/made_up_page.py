@@ -20,7 +20,7 @@ def make_up(request, report):
     source = request.source
     for stage in ("Reading the file", "Drawing samples"):
         report(stage)
-        time.sleep(1.0 if source.name.startswith("slow") else 0.1)
+        time.sleep(4.0 if source.name.startswith("slow") else 0.1)
     if source.name.startswith("refuse"):
         raise SpectrumError(f"{source.name} holds no spectrum; drop a file with wavelengths and fluxes.")
     return fake_analysis(star=f"Star of {source.name}", file=source.name, seed=len(source.name))

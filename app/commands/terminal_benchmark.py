@@ -18,7 +18,7 @@ from cinn_core.benchmark.index import COMPARED
 from cinn_core.benchmark.measure import BenchmarkRow, differences, fit_differences
 from cinn_core.benchmark.robustness import Shift
 from cinn_core.benchmark.steps import Effect
-from cinn_core.explanation.line_fits import LineFits
+from cinn_core.explanation.line_fits import Abundance, LineFits
 from cinn_core.stages import FluxVector
 from cinn_core.targets import COLUMN, TARGETS, Target
 
@@ -304,11 +304,16 @@ def print_line_fits(
         label = "A(Li)" if name == "Li" else f"[{name}/H]"
         if found.n:
             scatter = f", scatter {found.scatter:.2f}" if np.isfinite(found.scatter) else ""
-            lte = f", in LTE {in_lte.abundances[name].value:.2f}" if in_lte and name in ("Mg", "Ca", "Li") else ""
+            lte = _in_lte(in_lte.abundances[name]) if in_lte and name in ("Mg", "Ca", "Li") else ""
             _say(console, f"{label:<9} {found.value:6.2f} ± {found.error:.2f}, {found.n} lines{scatter}{lte}")
         else:
             _say(console, f"{label:<9} {_limit(found.limit):>6}, no line in use")
     _say(console, f"model spectra: {fits.synthesis}; [X/H] on the solar scale of the synthesis, local continuum free")
+
+
+def _in_lte(found: Abundance) -> str:
+    scatter = f", scatter {found.scatter:.2f}" if np.isfinite(found.scatter) else ""
+    return f"; in LTE {found.value:.2f}{scatter}"
 
 
 def _comparison(found: Comparison, name: str) -> str:
