@@ -110,7 +110,8 @@ def test_panels_of_an_arm_share_its_wavelength_axis_and_arms_do_not(made_up):
 
 
 def flux_panel(analysis, arm):
-    options = panel(236, Range1d(arm.low, arm.high), FLUX_RANGE)
+    along = Range1d(arm.low, arm.high)  # kept until the figure has taken it, as a view does
+    options = panel(236, along, FLUX_RANGE)
     return hv.render(draw_flux(Shown(analysis), arm).opts(hv.opts.Overlay(**options)))
 
 
