@@ -355,3 +355,8 @@ class Analysis:
     provenance: dict[str, object]
     reliability: Reliability | None = None
     importance: Importance | None = None
+
+    @property
+    def physics(self) -> str:
+        """Which elements are in NLTE, as the emulator's card says it; "lte" where the provenance holds nothing of it."""
+        return str(self.provenance.get("physics", "lte"))

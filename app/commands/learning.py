@@ -219,15 +219,16 @@ def evaluate_emulator(
     if learning_curve:
         write_json(_learning_curve(held_out(grid, data), data), json)
         return
-    from cinn_core.forward_model.emulator import in_lte
+    from cinn_core.forward_model.emulator import in_lte, load_emulator
     from cinn_core.forward_model.evaluate_emulator import emulator_figures
     from cinn_core.forward_model.forward import forward_model
-    from cinn_core.model import load_forward
+    from cinn_core.model import emulator_path
 
     from .terminal import print_emulator_figures
 
     stars = held_out(grid, data)
-    figures = emulator_figures(forward_model(in_lte(load_forward().emulator)), stars)  # as the grid is
+    forward = forward_model(in_lte(load_emulator(emulator_path())[0]))  # as the grid is
+    figures = emulator_figures(forward, stars)
     print_emulator_figures(figures)
     write_json(figures, json)
 

@@ -59,7 +59,7 @@ def print_analysis(analysis: Analysis, console: Console | None = None) -> None:
             "rejected samples": f"{100 * analysis.posterior.rejected_fraction:.1f} %",
             "χ² per pixel": f"{analysis.resimulation.chi2_per_pixel:.2f}",
             **_trust(analysis.reliability),
-            "physics": described(str(analysis.provenance.get("physics", "lte"))),
+            "physics": described(analysis.physics),
             "timings": timings,
         },
         console,

@@ -25,8 +25,8 @@ from cinn_core.targets import COLUMN, TARGETS, Target
 from .terminal import fine, number
 
 _BY_NAME = {target.name: target for target in TARGETS} | {"a_li": Target("a_li", "A(Li)", "dex", -1.0, 4.2, 2)}
-_IN_NLTE = ("Mg I", "Ca I", "Li I")
-"""Species whose lines differ between a model in NLTE and the same in LTE."""
+_IN_NLTE = ("Mg", "Ca", "Li")
+"""Elements whose lines differ between a model in NLTE and the same in LTE."""
 
 
 class BenchmarkPrinter:
@@ -296,24 +296,26 @@ def print_line_fits(
         shown = f"{line.value:.2f}" if np.isfinite(line.value) else "–"
         error = f"{line.error:.2f}" if np.isfinite(line.error) else "–"
         limit = _limit(line.limit) if line.left_out.startswith("weaker") else ""
-        departs = in_lte is not None and line.window.species in _IN_NLTE and np.isfinite(in_lte.lines[i].value)
-        beside = [f"{in_lte.lines[i].value:.2f}" if departs else ""] if in_lte else []
-        table.add_row(escape(line.window.name), shown, error, limit, *beside, escape(line.left_out))
+        departs = (
+            in_lte is not None and line.window.species.split()[0] in _IN_NLTE and np.isfinite(in_lte.lines[i].value)
+        )
+        cell = [f"{in_lte.lines[i].value:.2f}" if departs else ""] if in_lte else []
+        table.add_row(escape(line.window.name), shown, error, limit, *cell, escape(line.left_out))
     console.print(table)
     for name, found in fits.abundances.items():
         label = "A(Li)" if name == "Li" else f"[{name}/H]"
         if found.n:
-            scatter = f", scatter {found.scatter:.2f}" if np.isfinite(found.scatter) else ""
-            lte = _in_lte(in_lte.abundances[name]) if in_lte and name in ("Mg", "Ca", "Li") else ""
-            _say(console, f"{label:<9} {found.value:6.2f} ± {found.error:.2f}, {found.n} lines{scatter}{lte}")
+            lte = in_lte.abundances[name] if in_lte and name in _IN_NLTE else None
+            beside = f"; in LTE {lte.value:.2f}{_scatter(lte)}" if lte else ""
+            own = f"{found.value:6.2f} ± {found.error:.2f}, {found.n} lines{_scatter(found)}"
+            _say(console, f"{label:<9} {own}{beside}")
         else:
             _say(console, f"{label:<9} {_limit(found.limit):>6}, no line in use")
     _say(console, f"model spectra: {fits.synthesis}; [X/H] on the solar scale of the synthesis, local continuum free")
 
 
-def _in_lte(found: Abundance) -> str:
-    scatter = f", scatter {found.scatter:.2f}" if np.isfinite(found.scatter) else ""
-    return f"; in LTE {found.value:.2f}{scatter}"
+def _scatter(found: Abundance) -> str:
+    return f", scatter {found.scatter:.2f}" if np.isfinite(found.scatter) else ""
 
 
 def _comparison(found: Comparison, name: str) -> str:

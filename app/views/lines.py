@@ -95,10 +95,9 @@ def lte_switch(visit: Visit) -> pn.FlexBox:
 
     def refresh(*_events: object) -> None:
         if state.analysis is not None:
-            physics = str(state.analysis.provenance.get("physics", "lte"))
-            row.visible = bool(in_nlte(physics))
+            row.visible = bool(in_nlte(state.analysis.physics))
             mark = fill('<span style="color:{}">the mode in LTE</span>', theme.css("in-lte"))
-            said.object = str(fill('<div class="sub">{}; {}</div>', described(physics), mark))
+            said.object = str(fill('<div class="sub">{}; {}</div>', described(state.analysis.physics), mark))
 
     state.param.watch(refresh, "analysis")
     refresh()

@@ -87,7 +87,7 @@ def star_header(analysis: Analysis, selection: Selection) -> Markup:
     rows += [
         ("resolving power", f"{thousands(vector.native_resolving_power)} → {thousands(RESOLVING_POWER)}"),
         ("χ² per pixel", f"{analysis.resimulation.chi2_per_pixel:.2f}"),
-        ("physics", short_physics(str(analysis.provenance.get("physics", "lte")))),
+        ("physics", short_physics(analysis.physics)),
         ("samples", thousands(n)),
         ("effective", f"{thousands(effective)} ({100 * effective / n:.0f} %)"),
         ("outside the prior", f"{100 * analysis.posterior.rejected_fraction:.1f} %"),

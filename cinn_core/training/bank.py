@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +23,7 @@ from ..model import load_forward
 from ..preparation.continuum import fit_continuum
 from ..preparation.templates import Templates, make_templates
 from ..prior import N_TARGETS, draw, to_z
+from ..processes import pool
 from ..targets import COLUMN
 from .emulator_error import draw_emulator_errors
 from .realism import RESOLVING_POWER_RANGE, VELOCITY_ERROR_KMS, draw_good_pixels, model_errors, normalisation_errors
@@ -153,9 +152,9 @@ def fill_bank(
             os.replace(part, projection_file)
         missing = [i for i in range(n_shards) if not shard_path(directory, i).exists()]
         if missing:
-            with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            with pool(processes) as workers:
                 jobs = [(directory, model_path, settings.seed, missing[k::processes]) for k in range(processes)]
-                list(pool.map(_fill, jobs))
+                list(workers.map(_fill, jobs))
     return load_projection(directory)
 
 
