@@ -140,7 +140,7 @@ def test_patterns_of_missing_pixels_are_those_of_real_files() -> None:
 def test_leave_one_out_residuals_are_those_of_leaving_each_star_out() -> None:
     rng = np.random.default_rng(3)
     x, y = torch.from_numpy(rng.normal(size=(12, 4))), torch.from_numpy(rng.normal(size=(12, 2)))
-    matrix = matern52(x, x) + 1e-3 * torch.eye(12, dtype=torch.float64)
+    matrix = matern52(x, x, torch.ones(4, dtype=torch.float64)) + 1e-3 * torch.eye(12, dtype=torch.float64)
     inverse = torch.linalg.inv(matrix)
     found = leave_one_out(inverse, inverse @ y)
     others = torch.arange(12) != 5

@@ -25,6 +25,9 @@ from ..weights import as_described, load_weights, save_weights, tensors_of
 from .kernels import N_ATMOSPHERE, emulator_inputs, matern52, matern_gradient, powers, series_gradient, weighted_powers
 from .nlte_change import NlteChange, change_of, change_tensors
 
+_FEW = 16
+"""Up to so many stars, all blocks' kernels at once are faster; with more they leave the processor's cache."""
+
 
 @dataclass(frozen=True, eq=False)
 class EmulatorBlock:
@@ -64,8 +67,12 @@ class Emulator:
     change: NlteChange | None = None
 
     @cached_property
-    def _anchored(self) -> tuple[Anchored, ...]:
-        return tuple(anchored(self.anchors, self.n_own, block) for block in self.blocks)
+    def _stars(self) -> TrainingStars:
+        return TrainingStars(self.anchors, self.n_own, powers(self.anchors))
+
+    @cached_property
+    def _stacked(self) -> EmulatorBlock:
+        return stacked(self.blocks)
 
     @property
     def n_lte(self) -> int:
@@ -82,7 +89,11 @@ class Emulator:
         Large weights of both signs nearly cancel, so this much is done in double precision.
         """
         x = emulator_inputs(labels.double())
-        columns = [covariance(x, near, b) @ b.weights for near, b in zip(self._anchored, self.blocks, strict=True)]
+        if len(x) <= _FEW:
+            near = covariance(x, self._stars, self._stacked).unbind()
+        else:
+            near = tuple(covariance(x, self._stars, block) for block in self.blocks)
+        columns = [part @ block.weights for part, block in zip(near, self.blocks, strict=True)]
         if self.change is not None:
             columns.append(self.change.coefficients(x))
         return torch.cat(columns, 1).to(self.basis.dtype)
@@ -104,35 +115,38 @@ def _block_gradient(x: Tensor, anchors: Tensor, n_own: int, block: EmulatorBlock
     return slope @ block.weights
 
 
-@dataclass(frozen=True, eq=False)
-class Anchored:
-    """Training stars as a block's kernels take them: scaled, those of the emulated list alone, in powers of abundances."""
+def stacked(blocks: tuple[EmulatorBlock, ...]) -> EmulatorBlock:
+    """The kernels of all blocks with one more axis, the first: few large products are faster than many small ones."""
+    rows = ([getattr(block, f.name) for block in blocks] for f in fields(EmulatorBlock) if f.name != "weights")
+    return EmulatorBlock(*(torch.stack(row) for row in rows), weights=torch.zeros(0))
 
-    shared: Tensor
-    own: Tensor
-    atmosphere: Tensor
+
+@dataclass(frozen=True, eq=False)
+class TrainingStars:
+    """Inputs (m, 26) of the stars that teach, the first `n_own` of the emulated list, and `powers` (m, 63) of their abundances."""
+
+    inputs: Tensor
+    n_own: int
     powers: Tensor
 
 
-def anchored(anchors: Tensor, n_own: int, block: EmulatorBlock) -> Anchored:
-    """The training stars (m, 26), the first `n_own` of the emulated list, for `covariance`."""
-    atmosphere = anchors[:, :N_ATMOSPHERE] * block.series_scales
-    own = anchors[:n_own] * block.own_scales
-    return Anchored(anchors * block.shared_scales, own, atmosphere, powers(anchors))
+def covariance(x: Tensor, stars: TrainingStars, block: EmulatorBlock) -> Tensor:
+    """Covariance (..., n, m) of the emulated list's stars x (n, 26) with the training stars.
+
+    For one block, or with the axis in front for several of them, `stacked`.
+    """
+    total = shared_covariance(x, stars, block)
+    own = matern52(x, stars.inputs[: stars.n_own], block.own_scales)
+    total[..., : stars.n_own] += own.mul_(block.own_amplitude[..., None, None])
+    return total
 
 
-def covariance(x: Tensor, near: Anchored, block: EmulatorBlock) -> Tensor:
-    """Covariance (n, m) of the emulated list's stars x (n, 26) with the training stars, own list first."""
-    total, n_own = shared_covariance(x, near, block), len(near.own)
-    own = block.own_amplitude * matern52(x * block.own_scales, near.own)
-    return torch.cat([total[:, :n_own] + own, total[:, n_own:]], 1)
-
-
-def shared_covariance(x: Tensor, near: Anchored, block: EmulatorBlock) -> Tensor:
-    """What joins the stars x (n, 26) with the training stars whatever their line lists: (n, m)."""
-    cubics = block.series_constant + weighted_powers(x, block.series_weights) @ near.powers.T
-    series = matern52(x[:, :N_ATMOSPHERE] * block.series_scales, near.atmosphere) * cubics
-    return matern52(x * block.shared_scales, near.shared) + series
+def shared_covariance(x: Tensor, stars: TrainingStars, block: EmulatorBlock) -> Tensor:
+    """What joins the stars x (n, 26) with the training stars whatever their line lists: (..., n, m)."""
+    cubics = weighted_powers(x, block.series_weights) @ stars.powers.T
+    cubics += block.series_constant[..., None, None]
+    series = matern52(x[:, :N_ATMOSPHERE], stars.inputs[:, :N_ATMOSPHERE], block.series_scales) * cubics
+    return matern52(x, stars.inputs, block.shared_scales) + series
 
 
 def save_emulator(emulator: Emulator, path: Path, card: dict[str, Any]) -> None:

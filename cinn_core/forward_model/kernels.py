@@ -32,23 +32,27 @@ def emulator_inputs(labels: Tensor) -> Tensor:
     return torch.cat([atmosphere, (labels[:, 5:] - 0.1) / 0.4], 1)
 
 
-def matern52(a: Tensor, b: Tensor) -> Tensor:
-    """Matern-5/2 covariance (n, m) of scaled inputs a (n, d) and b (m, d)."""
-    r = matern_distance(a, b)
+def matern52(x: Tensor, anchors: Tensor, scales: Tensor) -> Tensor:
+    """Matern-5/2 covariance (..., n, m) of x (n, d) with anchors (m, d) for inverse lengths `scales` (..., d)."""
+    r = matern_distance(x, anchors, scales)
     return torch.addcmul(1 + r, r, r, value=1 / 3) * torch.exp(-r)
 
 
 def matern_gradient(x: Tensor, anchors: Tensor, scales: Tensor) -> Tensor:
     """Derivatives (n, d, m) by x (n, d) of the Matern-5/2 covariance with anchors (m, d), inverse lengths `scales` (d,)."""
-    r = matern_distance(x * scales, anchors * scales)
+    r = matern_distance(x, anchors, scales)
     slope = (5 / 3) * (1 + r) * torch.exp(-r)
     return slope[:, None] * ((anchors.T - x[:, :, None]) * (scales**2)[:, None])
 
 
-def matern_distance(a: Tensor, b: Tensor) -> Tensor:
-    """sqrt(5) times the distance (n, m) of scaled inputs a (n, d) and b (m, d)."""
-    squared = torch.addmm(5 * (b * b).sum(1), a, b.T, alpha=-10) + 5 * (a * a).sum(1, keepdim=True)
-    return torch.sqrt(squared.clamp_min(5e-10))
+def matern_distance(x: Tensor, anchors: Tensor, scales: Tensor) -> Tensor:
+    """sqrt(5) times the distance (..., n, m) of x (n, d) from anchors (m, d) in inverse lengths `scales` (..., d)."""
+    squares = scales**2
+    weighted = x * squares[..., None, :]
+    squared = (weighted @ anchors.T).mul_(-10)
+    squared += 5 * (weighted * x).sum(-1, keepdim=True)
+    squared += 5 * (squares @ (anchors**2).T)[..., None, :]
+    return squared.clamp_min(5e-10).sqrt_()
 
 
 def powers(x: Tensor) -> Tensor:
@@ -58,8 +62,8 @@ def powers(x: Tensor) -> Tensor:
 
 
 def weighted_powers(x: Tensor, weights: Tensor) -> Tensor:
-    """`powers` times weights (3, 21); with those of other stars a covariance of cubics in each abundance."""
-    return powers(x) * weights.flatten()
+    """`powers` (..., n, 63) times weights (..., 3, 21); with those of other stars a covariance of cubics in each abundance."""
+    return powers(x) * weights.flatten(-2)[..., None, :]
 
 
 def series_gradient(x: Tensor, anchors: Tensor, scales: Tensor, constant: Tensor, weights: Tensor) -> Tensor:
@@ -69,7 +73,7 @@ def series_gradient(x: Tensor, anchors: Tensor, scales: Tensor, constant: Tensor
     """
     near, far = x[:, :N_ATMOSPHERE], anchors[:, :N_ATMOSPHERE]
     cubics = constant + weighted_powers(x, weights) @ powers(anchors).T
-    smooth = matern52(near * scales, far * scales)
+    smooth = matern52(near, far, scales)
     abundances, theirs = x[:, N_ATMOSPHERE:, None], anchors[:, N_ATMOSPHERE:].T
     slope = torch.zeros_like(abundances * theirs)
     for power in range(len(weights), 0, -1):  # Horner's rule in x times its anchor

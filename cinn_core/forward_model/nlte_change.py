@@ -49,7 +49,7 @@ class ChangeBlock:
 
     def coefficients(self, x: Tensor) -> Tensor:
         """Coefficients (n, k) of the basis for the emulator's inputs (n, 26), double."""
-        return matern52(x[:, self.inputs] * self.scales, self.anchors * self.scales) @ self.weights
+        return matern52(x[:, self.inputs], self.anchors, self.scales) @ self.weights
 
     def gradients(self, x: Tensor) -> Tensor:
         """Their derivatives (n, 26, k) with respect to the inputs."""

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..forward_model.emulator import Emulator, EmulatorBlock, anchored, shared_covariance
-from ..forward_model.kernels import N_ATMOSPHERE, N_INPUTS, emulator_inputs, matern52
+from ..forward_model.emulator import Emulator, EmulatorBlock, TrainingStars, shared_covariance
+from ..forward_model.kernels import N_ATMOSPHERE, N_INPUTS, emulator_inputs, matern52, powers
 from ..targets import COLUMN, TARGETS
 from .grid_data import Grid, synthesis_labels
 
@@ -110,8 +110,9 @@ def _training_covariance(anchors: Tensor, n_own: int, block: EmulatorBlock) -> T
     """Covariance (n, n) of the training stars: shared everywhere, and each list's own part within that list."""
     same = torch.zeros(len(anchors), len(anchors), dtype=anchors.dtype)
     same[:n_own, :n_own] = same[n_own:, n_own:] = 1
-    near = anchored(anchors, len(anchors), block)
-    return shared_covariance(anchors, near, block) + block.own_amplitude * same * matern52(near.own, near.own)
+    stars = TrainingStars(anchors, n_own, powers(anchors))
+    own = block.own_amplitude * same * matern52(anchors, anchors, block.own_scales)
+    return shared_covariance(anchors, stars, block) + own
 
 
 def _learn_kernels(anchors: Tensor, y: Tensor, n_own: int, settings: EmulatorSettings) -> tuple[EmulatorBlock, float]:

@@ -73,7 +73,7 @@ def _learn_block(
     y = torch.from_numpy(change) @ basis.double().T
     anchors = x[:, list(inputs)]
     scales, noise = _learn_scales(anchors, y, settings)
-    matrix = matern52(anchors * scales, anchors * scales) + noise * torch.eye(len(anchors), dtype=torch.float64)
+    matrix = matern52(anchors, anchors, scales) + noise * torch.eye(len(anchors), dtype=torch.float64)
     return ChangeBlock(
         torch.tensor(inputs), scales, anchors, torch.linalg.solve(matrix, y), basis.float(), torch.from_numpy(pixels)
     )
@@ -89,8 +89,7 @@ def _learn_scales(anchors: Tensor, y: Tensor, settings: ChangeSettings) -> tuple
     identity = torch.eye(len(anchors), dtype=torch.float64)
     y = y / y.std(0).clamp_min(1e-12)
     for _ in range(settings.steps):
-        scaled = anchors * logs[0].exp()
-        factor = torch.linalg.cholesky(matern52(scaled, scaled) + logs[1].exp() * identity)
+        factor = torch.linalg.cholesky(matern52(anchors, anchors, logs[0].exp()) + logs[1].exp() * identity)
         amplitude = (y * torch.cholesky_solve(y, factor)).mean(0)
         loss = 0.5 * amplitude.log().mean() + factor.diagonal().log().mean()
         optimiser.zero_grad()
