@@ -12,7 +12,7 @@ from app.in_use import PosteriorKind
 from cinn_core.analyse import weigh_analysis
 from cinn_core.explanation.exact import Exact, resimulate_exactly
 from cinn_core.explanation.line_by_line import LineByLine, line_by_line, without_line
-from cinn_core.explanation.modelled import Bands, bands
+from cinn_core.explanation.modelled import Bands, bands, flow_bands
 from cinn_core.line_windows import LineWindow
 from cinn_core.stages import Importance, Summary
 
@@ -80,10 +80,15 @@ def _find_bands(visit: Visit) -> None:
         found.bands = result
         found.ended("bands")
 
+    def compute() -> Bands:
+        if selection.posterior is analysis.posterior and selection.weights is None:
+            return flow_bands(analysis, visit.model())
+        return bands(analysis.flux_vector, selection.posterior, selection.weights, visit.model())
+
     found.began("bands")
     visit.jobs.start(
         "The bands of the posterior",
-        lambda: bands(analysis.flux_vector, selection.posterior, selection.weights, visit.model()),
+        compute,
         show,
         otherwise=lambda: found.ended("bands"),
     )

@@ -100,7 +100,7 @@ def analyse_spectrum(
     with _timed(timings, "summarise", "Summarising", progress):
         summary = summarise(posterior)
     with _timed(timings, "resimulate", "Resimulating the spectrum", progress):
-        resimulation = resimulate(vector, posterior, model.forward, model.projection)
+        resimulation = resimulate(vector, posterior, model)
     with _timed(timings, "reliability", "Judging the answer", progress):
         trust = reliability(vector, seen, posterior, model)
     with _timed(timings, "saliency", "Finding the pixels that decided", progress):

@@ -180,7 +180,7 @@ def judged(vector: FluxVector, model: Model, n_samples: int, seed: int) -> tuple
     """Posterior and flags of a prepared spectrum, those that `analyse` gives, without what only the page shows."""
     seen = observe(vector, model, masked=mask_projection(model.projection, vector.good))
     posterior = infer(seen, model, n_samples, seed)
-    at_mode = resimulate(vector, posterior, model.forward, model.projection, n_band=1)
+    at_mode = resimulate(vector, posterior, model, n_band=1)
     is_far = reliability(vector, seen, posterior, model).is_far
     return posterior, answer_flags(vector, posterior, misfit(vector, at_mode), is_far)
 

@@ -15,8 +15,8 @@ from ..line_windows import LineWindow, line_windows
 from ..model import Model
 from ..stages import Analysis, PosteriorSamples, Saliency, Summary
 from ..targets import COLUMN
-from .modelled import modelled, variance, with_nuisances_of_z
-from .resimulate import match_continuum
+from .modelled import variance, with_nuisances_of_z
+from .resimulate import match_continuum, modelled
 
 DISAGREES_SIGMA = 3.0
 """Standard errors by which a line's abundance must differ from that of the other lines to be flagged."""

@@ -11,25 +11,14 @@ from ..forward_model.model_error import shipped_model_error
 from ..inference.weighted import representatives, weighted_quantile
 from ..model import Model
 from ..prior import N_LABELS, N_TARGETS, from_z, to_z
-from ..stages import FluxVector, PosteriorSamples
-from .resimulate import match_continuum, noise_of, pixel_quantiles
-
-N_BAND = 512
-QUANTILES = (0.025, 0.16, 0.84, 0.975)
-"""Levels of the bands' edges, and of the four models that the paper draws."""
-_BATCH = 64
+from ..stages import Analysis, FluxVector, PosteriorSamples
+from .resimulate import N_BAND, QUANTILES, modelled, noise_of, pixel_quantiles
 
 
 def with_nuisances(targets: NDArray) -> NDArray:
     """All labels (n, 26) of targets (n, 13), the nuisance elements at the middle of their prior."""
     z = to_z(targets)
     return from_z(np.concatenate([z, np.zeros((len(z), N_LABELS - N_TARGETS))], 1))
-
-
-def modelled(labels: NDArray, vector: FluxVector, model: Model) -> NDArray:
-    """Flux (n, N_PIXELS) of labels (n, 26), each with the smooth modes that bring it closest to the observation."""
-    batches = [labels[i : i + _BATCH] for i in range(0, len(labels), _BATCH)]
-    return np.concatenate([match_continuum(model.forward.flux(b), vector, model.projection) for b in batches])
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +67,13 @@ def bands(
     four, many = flux[: len(QUANTILES)], flux[len(QUANTILES) :]
     edges = pixel_quantiles(many, QUANTILES)
     return Bands(edges[1:3], edges[[0, 3]], four)
+
+
+def flow_bands(analysis: Analysis, model: Model) -> Bands:
+    """The bands of the flow's own samples, which the resimulation holds, and their quantile models."""
+    labels = quantile_labels(analysis.posterior)
+    four = modelled(labels, analysis.flux_vector, model)
+    return Bands(analysis.resimulation.band68, analysis.resimulation.band95, four)
 
 
 def quantile_labels(posterior: PosteriorSamples, weights: NDArray | None = None) -> NDArray:

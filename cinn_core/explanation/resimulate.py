@@ -3,35 +3,44 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from ..forward_model.forward import ForwardModel
 from ..forward_model.model_error import shipped_model_error
 from ..inference.projection import Projection
+from ..inference.weighted import representatives
 from ..instrument import arm_slices, pixel_sigma
+from ..model import Model
 from ..prior import N_LABELS, N_TARGETS, from_z
 from ..stages import FluxVector, PosteriorSamples, Resimulation
 
+N_BAND = 512
+"""Samples over which bands are taken."""
+QUANTILES = (0.025, 0.16, 0.84, 0.975)
+"""Levels of the bands' edges, and of the four models that the paper draws."""
 _BATCH = 64
 
 
-def resimulate(
-    vector: FluxVector, posterior: PosteriorSamples, forward: ForwardModel, projection: Projection, n_band: int = 256
-) -> Resimulation:
+def resimulate(vector: FluxVector, posterior: PosteriorSamples, model: Model, n_band: int = N_BAND) -> Resimulation:
     """Model flux at the MAP and 68 / 95 % bands over `n_band` samples.
 
     The nuisance elements are put at the middle of their prior. Each model is multiplied by the six smooth modes an
     arm that bring it closest to the observation, the same ones the network does not see.
     """
-    chosen = np.linspace(0, len(posterior.z) - 1, n_band).astype(int)
+    chosen = representatives(None, len(posterior.z), n_band)
     z = np.concatenate([posterior.map_z[None], posterior.z[chosen]])
     labels = from_z(np.concatenate([z, np.zeros((len(z), N_LABELS - N_TARGETS))], 1))
-    flux = np.concatenate([forward.flux(labels[i : i + _BATCH]) for i in range(0, len(labels), _BATCH)])
-    flux = match_continuum(flux, vector, projection)
-    bands = pixel_quantiles(flux[1:], (0.025, 0.16, 0.84, 0.975))
+    flux = modelled(labels, vector, model)
+    bands = pixel_quantiles(flux[1:], QUANTILES)
     sigma = noise_of(vector)
     residual = (vector.flux - flux[0]) / sigma
     return Resimulation(flux[0], bands[1:3], bands[[0, 3]], residual, float(np.mean(residual[vector.good] ** 2)))
+
+
+def modelled(labels: NDArray, vector: FluxVector, model: Model) -> NDArray:
+    """Flux (n, N_PIXELS) of labels (n, 26), each with the smooth modes that bring it closest to the observation."""
+    flux = np.concatenate([model.forward.flux(labels[i : i + _BATCH]) for i in range(0, len(labels), _BATCH)])
+    return match_continuum(flux, vector, model.projection)
 
 
 def pixel_quantiles(flux: NDArray, levels: tuple[float, ...]) -> NDArray:
@@ -56,12 +65,16 @@ def match_continuum(flux: NDArray, vector: FluxVector, projection: Projection) -
         normal[0] = (shapes * flux[0, :, None] ** 2).T @ shapes
     else:
         upper = np.triu_indices(shapes.shape[1])
-        normal[:, upper[0], upper[1]] = normal[:, upper[1], upper[0]] = (flux**2) @ (
-            shapes[:, upper[0]] * shapes[:, upper[1]]
-        )
+        pairs = _product(flux**2, shapes[:, upper[0]] * shapes[:, upper[1]])
+        normal[:, upper[0], upper[1]] = normal[:, upper[1], upper[0]] = pairs
     normal += 1e-4 * np.eye(shapes.shape[1])  # an arm without pixels stays as it is
-    amplitude = np.linalg.solve(normal, ((flux * missing) @ shapes)[..., None])[..., 0]
-    return flux * (1 + amplitude.astype(np.float32) @ every.T)
+    amplitude = np.linalg.solve(normal, _product(flux * missing, shapes)[..., None])[..., 0]
+    return flux * (1 + _product(amplitude.astype(np.float32), every.T))
+
+
+def _product(a: NDArray, b: NDArray) -> NDArray:
+    """a @ b by torch: numpy's own threads, waiting for more, would take the cores from the forward model's."""
+    return (torch.from_numpy(a) @ torch.from_numpy(b)).numpy()
 
 
 def misfit(vector: FluxVector, resimulation: Resimulation) -> float:

@@ -116,9 +116,9 @@ def _block_gradient(x: Tensor, anchors: Tensor, n_own: int, block: EmulatorBlock
 
 
 def stacked(blocks: tuple[EmulatorBlock, ...]) -> EmulatorBlock:
-    """The kernels of all blocks with one more axis, the first: few large products are faster than many small ones."""
-    rows = ([getattr(block, f.name) for block in blocks] for f in fields(EmulatorBlock) if f.name != "weights")
-    return EmulatorBlock(*(torch.stack(row) for row in rows), weights=torch.zeros(0))
+    """The first block with the kernels of all, along one more axis in front: few large products outrun many small ones."""
+    kernels = (f.name for f in fields(EmulatorBlock) if f.name != "weights")
+    return replace(blocks[0], **{name: torch.stack([getattr(block, name) for block in blocks]) for name in kernels})
 
 
 @dataclass(frozen=True, eq=False)
