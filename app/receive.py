@@ -15,7 +15,7 @@ from .inference import QUICK, WORKER, Analyse, Post
 from .state import Request, SessionState, Source, Star
 
 _LOG = logging.getLogger("kiel")
-PAUSE_S = 0.4
+PAUSE_S = 0.2
 """Files that come within this time of each other were dropped together."""
 
 

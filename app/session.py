@@ -86,12 +86,21 @@ def first_star(visit: Visit, asked: Wanted, on_turn: Callable[[Callable[[], obje
 
 
 def at_once(document: Document, call: Callable[[], object]) -> None:
-    """Make a call for whose many changes Bokeh takes stock of its models once; they leave together when the turn ends."""
+    """Make a call for whose many changes Bokeh takes stock of its models once, or not at all where none came or went.
+
+    What changes leaves together when the turn ends. Taking stock costs a tenth of a second for a page full of figures,
+    and the freeze of Bokeh's own would do so for a line of text too.
+    """
+    models, roots, asked = document.models, tuple(document.roots), []
     fault = None
-    with document.models.freeze():
+    vars(models).update(invalidate=lambda: asked.append(True), recompute=lambda: None)  # in place of the methods
+    with models.freeze():
         try:
             call()
         except Exception as error:  # raised in here it would leave the models frozen, and all that is new unseen
             fault = error
+    del vars(models)["invalidate"], vars(models)["recompute"]
+    if asked or roots != tuple(document.roots):
+        models.recompute()
     if fault is not None:
         raise fault

@@ -199,7 +199,7 @@ def main() -> None:
     in_process()
     if asked.without_browser:
         return
-    with tempfile.TemporaryDirectory() as folder, served(MAIN, Path(folder)) as server:
+    with tempfile.TemporaryDirectory() as folder, served(MAIN, Path(folder), threads=2) as server:
         while server.get("health")[0] != 200:
             time.sleep(1)
         in_browser(server)

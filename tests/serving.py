@@ -44,8 +44,8 @@ class Server:
 
 
 @contextmanager
-def served(script: Path, folder: Path) -> Iterator[Server]:
-    """Serves a page until the context ends; log and temporary files go to `folder`."""
+def served(script: Path, folder: Path, threads: int = 1) -> Iterator[Server]:
+    """Serves a page, on so many threads, until the context ends; log and temporary files go to `folder`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -53,7 +53,7 @@ def served(script: Path, folder: Path) -> Iterator[Server]:
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
     log, temporary = folder / f"{script.stem}.log", folder / "temporary"
     temporary.mkdir(exist_ok=True)
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)}
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads), "TMPDIR": str(temporary)}
     environment["KIEL_VERDICTS"] = f"sqlite:///{folder}/verdicts.sqlite"
     with log.open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)

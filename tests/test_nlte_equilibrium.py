@@ -11,7 +11,15 @@ from cinn_core.nlte import lightweaver_import, runs
 from cinn_core.nlte.blanketing import Blanketing
 from cinn_core.nlte.corrections import correction, corrections_of, ground_level_b
 from cinn_core.nlte.equilibrium import Physics
-from cinn_core.nlte.gate import Compared, Published, by_line, by_temperature, published_corrections, summary
+from cinn_core.nlte.gate import (
+    Compared,
+    Published,
+    by_line,
+    by_temperature,
+    nearest,
+    published_corrections,
+    summary,
+)
 from cinn_core.nlte.lines import read_line_data
 from cinn_core.nlte.runs import Star, collect, load_solution, solve_stars, star_of_abundance
 from cinn_core.nlte.table import read_table, write_table
@@ -110,6 +118,13 @@ def test_every_published_row_of_the_diagnostic_lines_is_compared(shared):
     moved = published_corrections(shared / "nlte", shift=0.5)
     assert moved[0].star.feh == rows[0].star.feh + 0.5
     assert moved[0].star.abundance == pytest.approx(rows[0].star.abundance, abs=2e-3)
+
+
+def test_a_star_is_shown_beside_the_nearest_published_one_and_none_that_is_far():
+    near, far = (Published("MPIA", Star("Mg", teff, 4.5, 0, 0), 5711.07, 1.0, -0.02) for teff in (5750, 6000))
+    assert nearest([far, near], Star("Mg", 5777, 4.44, 0.0, 0.0), 5711.09, 1.2) is near
+    assert nearest([far, near], Star("Mg", 4642, 1.3, -2.6, 0.0), 5711.09, 1.0) is None
+    assert nearest([far, near], Star("Mg", 5777, 4.44, 0.0, 0.0), 5528.4, 1.0) is None
 
 
 def test_rows_without_our_correction_count_against_the_gate():

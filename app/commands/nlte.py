@@ -14,6 +14,7 @@ from .options import DataOption, JsonOption, require_folder_of, write, write_jso
 
 if TYPE_CHECKING:
     from cinn_core.nlte.equilibrium import Physics
+    from cinn_core.nlte.gate import Published
     from cinn_core.nlte.runs import Outcome, Star
 
 nlte = typer.Typer(no_args_is_help=True, help="Departures from LTE of Li, Mg and Ca: solved, tabulated, compared.")
@@ -45,8 +46,12 @@ def solve(
     processes: ProcessesOption = 1,
     data: DataOption = None,
 ) -> None:
-    """Statistical equilibrium in every combination of the values given; resumable. Prints b and corrections."""
+    """Statistical equilibrium in every combination of the values given; resumable.
+
+    Prints b and corrections, with the published one of the nearest star where there is one.
+    """
     from cinn_core.nlte.corrections import corrections_of, ground_level_b
+    from cinn_core.nlte.gate import nearest, published_corrections
     from cinn_core.nlte.lines import read_line_data
     from cinn_core.nlte.runs import Star, load_solution, solve_stars
 
@@ -54,6 +59,7 @@ def solve(
     stars = [Star(element, *values) for values in product(*axes)]
     where, physics = _data_folder(data), _physics(blanketing, hydrogen)
     lines = read_line_data(where / "synthesis", element)
+    published = published_corrections(where / "nlte")
     outcomes = solve_stars(stars, folder, where, physics, processes, _print_outcome)
     for outcome in outcomes:
         if outcome.reason:
@@ -62,9 +68,10 @@ def solve(
         b = ground_level_b(solution)
         typer.echo(f"{_described(outcome.star)}  b of the ground level at log tau500 = -1: {b:.3f}")
         for row in corrections_of(solution, lines):
+            theirs = nearest(published, outcome.star, row.wavelength, solution.vmic)
             typer.echo(
                 f"  {element} I {row.wavelength:8.2f} Å  NLTE {row.nlte:7.1f} mÅ  LTE {row.lte:7.1f} mÅ  "
-                f"A(NLTE) - A(LTE) {row.correction:+.3f}"
+                f"A(NLTE) - A(LTE) {row.correction:+.3f}{'' if theirs is None else _of_theirs(theirs)}"
             )
 
 
@@ -170,6 +177,14 @@ def _data_folder(option: Path | None) -> Path:
 def _described(star: Star) -> str:
     return (
         f"{star.element}  Teff {star.teff:.0f} K  log g {star.logg:.2f}  [Fe/H] {star.feh:+.2f}  A {star.abundance:.2f}"
+    )
+
+
+def _of_theirs(published: Published) -> str:
+    star = published.star
+    return (
+        f"  published {published.correction:+.3f} ({published.source}: {star.teff:.0f} K, {star.logg:.2f}, "
+        f"A {star.abundance:.2f}, vmic {published.vmic:g})"
     )
 
 
