@@ -1,74 +1,16 @@
 """The dashboard, served by `panel serve app/main.py`: each visit gets a session of its own, all share one model."""
 
-from __future__ import annotations
-
-import json
-from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import panel as pn
 
 from app import theme
 from app.inference import WORKER
-from app.service import MODEL_KEY
 from app.session import FIRST_EXAMPLE, session
-from app.state import Request, Source
-from cinn_core.analyse import Model, analyse, load_model
-from cinn_core.assets import asset_path, example_paths
-from cinn_core.benchmark.bias import BiasCorrection, bias_path, load_bias
-from cinn_core.errors import WeightsError
-from cinn_core.model import Device
+from app.shared import analyse_request, devices, shared_model, shipped_bias, shipped_example
+from cinn_core.assets import example_paths
 from cinn_core.preparation.rerun import Rerun
-from cinn_core.stages import Analysis
-
-
-def shared_model(device: str = "auto") -> Model:
-    """The model that this process loads once a device."""
-    return pn.state.as_cached(MODEL_KEY, load_model, device=Device(device).resolve().type)
-
-
-def shipped_bias() -> BiasCorrection | None:
-    """The correction of the shipped network; None where it has none."""
-    try:
-        card = json.loads(asset_path("weights", "network.json").read_text(encoding="utf-8"))
-        return load_bias(bias_path(asset_path("weights", "network.safetensors")), card["sha256"])
-    except WeightsError:
-        return None
-
-
-def devices() -> tuple[str, ...]:
-    """Where the network can run on this machine."""
-    import torch
-
-    return ("auto", "cpu", "cuda") if torch.cuda.is_available() else ("auto", "cpu")
-
-
-def shipped_example(path: Path) -> Analysis:
-    """An example's analysis under the settings that a visit begins with, which this process makes once.
-
-    Every visit begins with one, a whole class at the same time; asked for before the first visitor, nobody waits for
-    the model and what is derived from it at first use.
-    """
-    return pn.state.as_cached("kiel-example", lambda path: analyse(path, shared_model(), name=path.name), path=path)
-
-
-_REMEMBERED = Rerun()
-"""Of the worker: a star that is prepared anew under other overrides starts at the step they touch."""
-
-
-def analyse_request(request: Request, report: Callable[[str], None]) -> Analysis:
-    """Analyse one request, on the worker."""
-    report("Loading the model")
-    source, settings = request.source, request.settings
-    if isinstance(source.data, Path) and request == Request(Source(source.data, source.data.name)):
-        return replace(shipped_example(source.data))  # a star of this visit's own
-    return analyse(
-        source.data, shared_model(settings.device), name=source.name, overrides=request.overrides, hdu=source.hdu,
-        row=source.row, preparing=_REMEMBERED.prepare, n_samples=settings.n_samples, seed=settings.seed, progress=report,
-    )  # fmt: skip
-
 
 WORKER.submit(shipped_example, example_paths()[FIRST_EXAMPLE])  # with --warm before the first visitor
 pn.extension("tabulator", "filedropper", raw_css=[theme.ROOT_CSS])
-session(analyse_request, shared_model, example_paths(), devices(), shipped_bias()).servable()
+session(partial(analyse_request, Rerun()), shared_model, example_paths(), devices(), shipped_bias()).servable()

@@ -54,6 +54,7 @@ def served(script: Path, folder: Path, threads: int = 1) -> Iterator[Server]:
     log, temporary = folder / f"{script.stem}.log", folder / "temporary"
     temporary.mkdir(exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads), "TMPDIR": str(temporary)}
+    environment["OMP_WAIT_POLICY"] = "PASSIVE"  # as `kiel serve` has it
     environment["KIEL_VERDICTS"] = f"sqlite:///{folder}/verdicts.sqlite"
     with log.open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
