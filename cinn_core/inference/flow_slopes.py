@@ -7,7 +7,9 @@ layers, so that many rows are one product.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -20,11 +22,14 @@ _ROWS = 128
 """Points at once, so that what lies between the layers stays in a processor's cache."""
 
 
+Density = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
 class FlowSlopes(Protocol):
     """Derivatives at points z (n, 13) under conditions (n, c) or (1, c)."""
 
-    def density(self, z: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Log density (n,) but for its constant, and its gradient (n, 13) by z."""
+    def density(self, condition: Tensor) -> Density:
+        """Log density (n,) under a condition but for its constant, and its gradient (n, 13), as a function of z (n, 13)."""
         ...
 
     def jacobians(self, z: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
@@ -44,7 +49,10 @@ class ByAutograd:
     def __init__(self, flow: nn.Module) -> None:
         self._flow = flow
 
-    def density(self, z: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+    def density(self, condition: Tensor) -> Density:
+        return partial(self._density, condition)
+
+    def _density(self, condition: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         points = z.detach().requires_grad_(True)
         latent, log_jacobian = self._flow(points, c=[condition.detach().expand(len(z), -1)])
         found = log_jacobian - 0.5 * (latent**2).sum(1)
@@ -100,8 +108,12 @@ class ByHand:
         self._condition_bias = torch.cat([half.condition_bias for half in halves])
 
     @torch.no_grad()
-    def density(self, z: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        latent, steps = self._forward(z, condition)
+    def density(self, condition: Tensor) -> Density:
+        return partial(self._density, self._shares(condition))
+
+    @torch.no_grad()
+    def _density(self, shares: tuple[Tensor, ...], z: Tensor) -> tuple[Tensor, Tensor]:
+        latent, steps = self._forward(z, shares)
         found = torch.stack([step.s for step in steps]).sum((0, 2)) - 0.5 * (latent**2).sum(1)
         row = -latent
         for layers, step in zip(reversed(self._layers), reversed(steps), strict=True):
@@ -119,7 +131,7 @@ class ByHand:
         return by_z, by_condition
 
     def _jacobians(self, z: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        latent, steps = self._forward(z, condition)
+        latent, steps = self._forward(z, self._shares(condition))
         n, d = latent.shape
         rows = torch.eye(d, dtype=z.dtype, device=z.device).repeat(n, 1)
         by_condition = z.new_zeros(n * d, condition.shape[1])
@@ -133,11 +145,14 @@ class ByHand:
             rows = torch.addmm((each * step.factor[:, None]).view(n * d, d), hidden, layers.first.T)
         return rows.view(n, d, d)[..., self._order], by_condition.view(n, d, -1)
 
-    def _forward(self, z: Tensor, condition: Tensor) -> tuple[Tensor, list[_Step]]:
+    def _shares(self, condition: Tensor) -> tuple[Tensor, ...]:
+        """What the first layer of each half (n, width) has from conditions (n, c): more work than all of one point's layers."""
+        return linear(condition, self._condition_weight, self._condition_bias).chunk(len(self._layers), 1)
+
+    def _forward(self, z: Tensor, shares: tuple[Tensor, ...]) -> tuple[Tensor, list[_Step]]:
         """Latents (n, 13) and the steps on the way."""
         x = torch.empty_like(z)
         x[:, self._order] = z
-        shares = linear(condition, self._condition_weight, self._condition_bias).chunk(len(self._layers), 1)
         steps, d = [], z.shape[1]
         for layers, share in zip(self._layers, shares, strict=True):
             first = torch.addmm(share, x, layers.first).relu_()

@@ -84,11 +84,11 @@ def refine_modes(network: Network, start: Tensor, condition: Tensor) -> Tensor:
     By Adam (Kingma & Ba 2015) with steps that shrink along a cosine. It is written out because torch's own imports a
     compiler at its first use, which takes seconds.
     """
-    slopes, z, condition = slopes_of(network.flow), start.detach().clone(), condition.detach()
+    density_at, z = slopes_of(network.flow).density(condition.detach()), start.detach().clone()
     best, best_density = z.clone(), z.new_full((len(z),), -torch.inf)
     mean, square = torch.zeros_like(z), torch.zeros_like(z)
     for i in range(_REFINE_STEPS):
-        density, gradient = slopes.density(z, condition)
+        density, gradient = density_at(z)
         better = density > best_density
         best[better], best_density[better] = z[better], density[better]
         mean = _MEMORY * mean + (1 - _MEMORY) * gradient

@@ -25,7 +25,6 @@ _ANCHOR_VMIC = 1.0
 _NEAR_ANGSTROM = 0.1
 _REACH = (250.0, 0.5, 0.5)
 """How far [K, dex, dex] in Teff, log g and abundance a published star may be from one it is shown beside."""
-_VMIC_SHARE = 0.01  # vmic decides among rows of the same star
 NO_TABLES: Mapping[str, DepartureGrid] = MappingProxyType({})
 MG_METALLICITY = {5.0: -3.0, 6.0: -2.0, 7.0: -1.0, 7.6: 0.0}
 """A(Mg) of the published models -> [Fe/H]: the table names none; an inference from [Mg/Fe] = 0.4 of metal-poor stars."""
@@ -79,16 +78,15 @@ def _anchor(row: dict[str, str]) -> Published:
 
 
 def nearest(rows: list[Published], star: Star, wavelength: float, vmic: float) -> Published | None:
-    """The published correction of a line for the star nearest to this one; None where there is none in reach of it."""
+    """The published correction of a line for the star nearest to this one; None where none is within `_REACH` of it."""
 
-    def distance(row: Published) -> float:
+    def steps(row: Published) -> NDArray:
         a, b = row.star, star
-        steps = [(a.teff - b.teff) / _REACH[0], (a.logg - b.logg) / _REACH[1], (a.abundance - b.abundance) / _REACH[2]]
-        return max(map(abs, steps)) + _VMIC_SHARE * abs(row.vmic - vmic)
+        return np.abs([a.teff - b.teff, a.logg - b.logg, a.abundance - b.abundance]) / _REACH
 
-    line = [r for r in rows if r.star.element == star.element and abs(r.wavelength - wavelength) < _NEAR_ANGSTROM]
-    found = min(line, key=distance, default=None)
-    return found if found is not None and distance(found) < 1 else None
+    line = (r for r in rows if r.star.element == star.element and abs(r.wavelength - wavelength) < _NEAR_ANGSTROM)
+    reached = [row for row in line if steps(row).max() <= 1]
+    return min(reached, key=lambda row: (steps(row).sum(), abs(row.vmic - vmic)), default=None)
 
 
 def compare(
