@@ -7,17 +7,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import param
+from numpy.typing import NDArray
 
 from app.in_use import PosteriorKind
 from cinn_core.analyse import weigh_analysis
 from cinn_core.explanation.exact import Exact, resimulate_exactly
 from cinn_core.explanation.line_by_line import LineByLine, line_by_line, without_line
-from cinn_core.explanation.modelled import Bands, bands, flow_bands
+from cinn_core.explanation.modelled import Bands, bands, quantile_models
 from cinn_core.line_windows import LineWindow
 from cinn_core.stages import Importance, Summary
 
 if TYPE_CHECKING:
     from .visit import Visit
+
+
+_BANDS = "The bands of the posterior"
 
 
 @dataclass(frozen=True)
@@ -31,17 +35,19 @@ class LeftOut:
 class Findings(param.Parameterized):
     """None or empty until the job is done; emptied with every new star."""
 
-    bands = param.ClassSelector(class_=Bands, doc="Bands and quantile models of the posterior in use.")
+    bands = param.ClassSelector(class_=Bands, doc="Bands of the posterior in use; None: those of the resimulation.")
+    with_quantile_models = param.Boolean(default=False, doc="Whether a person wants to see the quantile models.")
+    quantile_models = param.Array(doc="The quantile models of the posterior in use (4, N_PIXELS), if wanted.")
     lines = param.ClassSelector(class_=LineByLine, doc="The verdict on each diagnostic line.")
     left_out = param.ClassSelector(class_=LeftOut, doc="The star without the line that was left out last.")
     exact = param.ClassSelector(class_=tuple, default=(), doc="Exact models so far: the MAP, then the quantile models.")
     working = param.ListSelector(
-        default=[], objects=["bands", "lines", "left out", "exact", "weights"], doc="Jobs that run."
+        default=[], objects=["bands", "quantile models", "lines", "left out", "exact", "weights"], doc="Jobs that run."
     )
 
     def forget(self) -> None:
         """Empty everything: the star is another."""
-        self.param.update(bands=None, lines=None, left_out=None, exact=(), working=[])
+        self.param.update(bands=None, quantile_models=None, lines=None, left_out=None, exact=(), working=[])
 
     def began(self, job: str) -> None:
         self.working = [*(name for name in self.working if name != job), job]
@@ -62,6 +68,13 @@ def keep_current(visit: Visit) -> None:
     def posterior(*_events: object) -> None:
         if state.selection is not None:
             _find_bands(visit)
+            quantiles()
+
+    def quantiles(*_events: object) -> None:
+        if visit.found.with_quantile_models and state.selection is not None:
+            _find_quantile_models(visit)
+        else:
+            visit.found.quantile_models = None
 
     def kind(*_events: object) -> None:
         missing = state.analysis is not None and state.offer.importance is None
@@ -71,6 +84,7 @@ def keep_current(visit: Visit) -> None:
     state.param.watch(star, "analysis")
     state.param.watch(kind, ["analysis", "kind"])
     state.param.watch(posterior, "selection")
+    visit.found.param.watch(quantiles, "with_quantile_models")
 
 
 def _find_bands(visit: Visit) -> None:
@@ -80,17 +94,33 @@ def _find_bands(visit: Visit) -> None:
         found.bands = result
         found.ended("bands")
 
-    def compute() -> Bands:
-        if selection.posterior is analysis.posterior and selection.weights is None:
-            return flow_bands(analysis, visit.model())
-        return bands(analysis.flux_vector, selection.posterior, selection.weights, visit.model())
-
+    if selection.posterior is analysis.posterior and selection.weights is None:
+        visit.jobs.stop(_BANDS)
+        found.bands = None  # the resimulation's are those
+        found.ended("bands")
+        return
     found.began("bands")
     visit.jobs.start(
-        "The bands of the posterior",
-        compute,
+        _BANDS,
+        lambda: bands(analysis.flux_vector, selection.posterior, selection.weights, visit.model()),
         show,
         otherwise=lambda: found.ended("bands"),
+    )
+
+
+def _find_quantile_models(visit: Visit) -> None:
+    analysis, selection, found = visit.state.analysis, visit.state.selection, visit.found
+
+    def show(result: NDArray) -> None:
+        found.quantile_models = result if found.with_quantile_models else None
+        found.ended("quantile models")
+
+    found.began("quantile models")
+    visit.jobs.start(
+        "The quantile models",
+        lambda: quantile_models(analysis.flux_vector, selection.posterior, selection.weights, visit.model()),
+        show,
+        otherwise=lambda: found.ended("quantile models"),
     )
 
 

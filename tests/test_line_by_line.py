@@ -9,7 +9,7 @@ import pytest
 
 from cinn_core.analyse import analyse
 from cinn_core.explanation.line_by_line import drives, line_by_line, without_line
-from cinn_core.explanation.modelled import against, bands, compare, with_nuisances, with_nuisances_of_z
+from cinn_core.explanation.modelled import against, bands, compare, quantile_models, with_nuisances, with_nuisances_of_z
 from cinn_core.explanation.peaks import elements_of_pixels, strongest_peaks
 from cinn_core.explanation.resimulate import QUANTILES, pixel_quantiles
 from cinn_core.explanation.what_if import changed_most, from_sliders, slider_bounds, to_sliders, what_if
@@ -94,7 +94,8 @@ def test_bands_hold_their_share_of_the_models_and_narrow_under_weights(sun, mode
     whole = bands(sun.flux_vector, sun.posterior, None, model, n=64)
     assert (whole.band95[0] <= whole.band68[0] + 1e-6).all()
     assert (whole.band68[1] <= whole.band95[1] + 1e-6).all()
-    assert whole.quantile_models.shape == (len(QUANTILES), N_PIXELS)
+    four = quantile_models(sun.flux_vector, sun.posterior, None, model)
+    assert four.shape == (len(QUANTILES), N_PIXELS)
     teff = sun.posterior.labels[:, COLUMN["teff"]]
     few = (np.abs(teff - np.median(teff)) < 0.2 * teff.std()).astype(float)
     narrow = bands(sun.flux_vector, sun.posterior, few, model, n=64)

@@ -36,7 +36,7 @@ class Shown:
 
     analysis: Analysis
     bands: Bands | None = None
-    quantile_models: bool = False
+    quantile_models: NDArray | None = None
     exact: tuple[Exact, ...] = ()
 
 
@@ -72,7 +72,7 @@ def draw_flux(shown: Shown, arm: Arm) -> hv.Overlay:
     s, x, y = pixels(arm), wavelength_dimension(arm), hv.Dimension(f"flux_{arm.name}", label="flux")
     wave, fit, vector = WAVELENGTH[s], shown.analysis.resimulation, shown.analysis.flux_vector
     edges95, edges68 = (shown.bands or fit).band95, (shown.bands or fit).band68
-    four = shown.bands.quantile_models[:, s] if shown.quantile_models and shown.bands else np.empty((0, wave.size))
+    four = np.empty((0, wave.size)) if shown.quantile_models is None else shown.quantile_models[:, s]
     exact = np.stack([e.flux[s] for e in shown.exact]) if shown.exact else np.empty((0, wave.size))
     observed = hv.Curve((wave, vector.flux[s], fit.map_flux[s]), x, [y, "model"])
     return hv.Overlay(

@@ -7,6 +7,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 from bokeh.models import Range1d
+from numpy.typing import NDArray
 
 from app import theme
 from app.figures.spectrum import (
@@ -69,21 +70,15 @@ class Zoom(param.Parameterized):
         self.range.start, self.range.end = clipped(low, high, self.arm)
 
 
-class Overlays(param.Parameterized):
-    """What a person wants to see over the spectrum."""
-
-    quantile_models = param.Boolean(default=False)
-
-
-def arm_panes(visit: Visit, arm: Arm, zoom: Zoom, overlays: Overlays) -> list[pn.viewable.Viewable]:
+def arm_panes(visit: Visit, arm: Arm, zoom: Zoom) -> list[pn.viewable.Viewable]:
     """The three panels of an arm; they follow the star, the posterior in use and the target without being built anew."""
     state, found = visit.state, visit.found
 
-    def flux(analysis: Analysis, bands: Bands | None, exact: tuple, quantile_models: bool) -> hv.Overlay:
+    def flux(analysis: Analysis, bands: Bands | None, exact: tuple, quantile_models: NDArray | None) -> hv.Overlay:
         return draw_flux(Shown(analysis, bands, quantile_models, exact), arm)
 
     star = hv.streams.Params(state, ["analysis"])
-    shown = [star, hv.streams.Params(found, ["bands", "exact"]), hv.streams.Params(overlays, ["quantile_models"])]
+    shown = [star, hv.streams.Params(found, ["bands", "exact", "quantile_models"])]
     window = hv.streams.Params(zoom, ["window"])
     names = hv.DynamicMap(lambda window: draw_names(arm, *window), streams=[window])
     strip = hv.DynamicMap(
@@ -106,7 +101,7 @@ def arm_panes(visit: Visit, arm: Arm, zoom: Zoom, overlays: Overlays) -> list[pn
 
 def spectrum_card(visit: Visit) -> pn.Column:
     """Both arms side by side, with the switches for what is laid over them."""
-    state, overlays = visit.state, Overlays()
+    state = visit.state
     zooms = [Zoom(visit, arm) for arm in ARMS]
     arms = pn.Column(sizing_mode="stretch_width", margin=0, min_height=380)
 
@@ -114,7 +109,7 @@ def spectrum_card(visit: Visit) -> pn.Column:
         return str(heading(f"Spectrum, residual (σ), what {label_of(target)} looks at", _LEGEND))
 
     def draw() -> None:
-        panes = [arm_panes(visit, arm, zoom, overlays) for arm, zoom in zip(ARMS, zooms, strict=True)]
+        panes = [arm_panes(visit, arm, zoom) for arm, zoom in zip(ARMS, zooms, strict=True)]
         columns = [pn.Column(*three, sizing_mode="stretch_width", margin=0) for three in panes]
         arms.objects = [grid(*columns, columns="minmax(0, 1fr) minmax(0, 1fr)")]
 
@@ -134,15 +129,15 @@ def spectrum_card(visit: Visit) -> pn.Column:
         html(pn.bind(title, state.param.target)),
         arms,
         caption,
-        switches(visit, overlays),
+        switches(visit),
         css_classes=["tour-spectrum"],
     )
 
 
-def switches(visit: Visit, overlays: Overlays) -> pn.FlexBox:
+def switches(visit: Visit) -> pn.FlexBox:
     """Quantile models, exact resimulation, and what came of it."""
     quantiles = pmui.Checkbox.from_param(
-        overlays.param.quantile_models, label="quantile models", size="small", margin=0,
+        visit.found.param.with_quantile_models, label="quantile models", size="small", margin=0,
         description="The four models whose labels all stand at 2.5, 16, 84 and 97.5 % of their marginals, as the paper draws them.",
     )  # fmt: skip
     exactly = pmui.Button(

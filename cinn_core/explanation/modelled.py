@@ -11,7 +11,7 @@ from ..forward_model.model_error import shipped_model_error
 from ..inference.weighted import representatives, weighted_quantile
 from ..model import Model
 from ..prior import N_LABELS, N_TARGETS, from_z, to_z
-from ..stages import Analysis, FluxVector, PosteriorSamples
+from ..stages import FluxVector, PosteriorSamples
 from .resimulate import N_BAND, QUANTILES, modelled, noise_of, pixel_quantiles
 
 
@@ -44,36 +44,24 @@ def against(flux: NDArray, vector: FluxVector) -> Comparison:
 
 @dataclass(frozen=True, eq=False)
 class Bands:
-    """What a posterior allows the spectrum to be.
-
-    band68, band95 (2, N_PIXELS): pixel by pixel the central quantiles over samples; quantile_models (4, N_PIXELS): the
-    models whose targets all stand at their marginal quantile of QUANTILES, as Ksoll et al. (2026) draw them.
-    """
+    """What a posterior allows the spectrum to be: band68, band95 (2, N_PIXELS), central quantiles pixel by pixel."""
 
     band68: NDArray
     band95: NDArray
-    quantile_models: NDArray
 
 
 def bands(
     vector: FluxVector, posterior: PosteriorSamples, weights: NDArray | None, model: Model, n: int = N_BAND
 ) -> Bands:
-    """Bands over `n` samples that stand for a posterior with weights (n,) or None, and its quantile models."""
+    """Bands over `n` samples that stand for a posterior with weights (n,) or None; without, as the resimulation has them."""
     chosen = representatives(weights, len(posterior.labels), n)
-    labels = np.concatenate(
-        [quantile_labels(posterior, weights), with_nuisances_of_z(posterior.z[chosen])],
-    )
-    flux = modelled(labels, vector, model)
-    four, many = flux[: len(QUANTILES)], flux[len(QUANTILES) :]
-    edges = pixel_quantiles(many, QUANTILES)
-    return Bands(edges[1:3], edges[[0, 3]], four)
+    edges = pixel_quantiles(modelled(with_nuisances_of_z(posterior.z[chosen]), vector, model), QUANTILES)
+    return Bands(edges[1:3], edges[[0, 3]])
 
 
-def flow_bands(analysis: Analysis, model: Model) -> Bands:
-    """The bands of the flow's own samples, which the resimulation holds, and their quantile models."""
-    labels = quantile_labels(analysis.posterior)
-    four = modelled(labels, analysis.flux_vector, model)
-    return Bands(analysis.resimulation.band68, analysis.resimulation.band95, four)
+def quantile_models(vector: FluxVector, posterior: PosteriorSamples, weights: NDArray | None, model: Model) -> NDArray:
+    """The models (4, N_PIXELS) whose targets all stand at their marginal quantile of QUANTILES (Ksoll et al. 2026)."""
+    return modelled(quantile_labels(posterior, weights), vector, model)
 
 
 def quantile_labels(posterior: PosteriorSamples, weights: NDArray | None = None) -> NDArray:
