@@ -12,7 +12,7 @@ import pytest
 from bokeh.core.types import ID
 from bokeh.document import Document
 from bokeh.events import ButtonClick
-from bokeh.models import Div
+from bokeh.models import Column, Div
 from bokeh.server.session import ServerSession
 from panel.io import document as panel_document
 from panel.io.state import set_curdoc
@@ -95,6 +95,29 @@ def test_a_change_that_fails_leaves_the_page_able_to_show_what_is_new():
     new = Div()
     document.add_root(new)
     assert new.document is document
+
+
+def test_models_are_counted_once_a_turn_and_not_for_a_line_of_text(monkeypatch):
+    document, text = Document(), Div()
+    layout = Column(text)
+    document.add_root(layout)
+    counted = []
+    recompute = type(document.models).recompute
+    monkeypatch.setattr(type(document.models), "recompute", lambda models: (counted.append(1), recompute(models)))
+    at_once(document, lambda: setattr(text, "text", "now"))
+    assert not counted
+    new = Div(), Div()
+
+    def show() -> None:
+        for one in new:
+            layout.children = [*layout.children, one]
+
+    at_once(document, show)
+    assert len(counted) == 1
+    assert all(one.document is document for one in new)
+    root = Div()
+    at_once(document, lambda: document.add_root(root))
+    assert root.document is document
 
 
 def test_a_view_that_fails_does_not_keep_the_next_files_waiting(made_up):

@@ -67,6 +67,15 @@ def test_lithium_window_knows_nothing_but_its_own_components(emulator: Emulator)
     assert np.abs(basis[4:][:, inside]).max() > 0
 
 
+def test_a_star_has_the_same_spectrum_alone_and_among_many(emulator: Emulator) -> None:
+    """Few stars go through all blocks' kernels at once; equal to the rounding of double precision."""
+    labels = torch.from_numpy(synthesis_labels(toy_grid(40, 8).labels))
+    precise = replace(emulator, basis=emulator.basis.double())
+    together = precise.coefficients(labels)
+    for n in (1, 5):
+        torch.testing.assert_close(precise.coefficients(labels[:n]), together[:n], rtol=1e-8, atol=1e-9)
+
+
 def test_gradient_with_respect_to_labels_equals_finite_differences(emulator: Emulator) -> None:
     labels = torch.from_numpy(synthesis_labels(toy_grid(3, 5).labels))
     core = int(np.argmin(np.abs(emulator.wavelength - 6695)))
