@@ -96,6 +96,9 @@ def test_item02_spectrum_names_more_lines_when_zoomed_and_quantile_models_can_be
     page.mouse.up()
     page.wait_for_timeout(1500)
     keep_screenshot(page, "spectrum-zoomed")
+    page.get_by_role("checkbox", name=re.compile("^quantile models")).focus()
+    page.keyboard.press("4")  # a box that is ticked takes no letters, so keys still choose tabs
+    page.get_by_text("What each target looks at").wait_for()
 
 
 def test_item03_every_line_has_a_panel_and_a_verdict_and_one_can_be_left_out(made_up_address, visit):

@@ -43,6 +43,7 @@ function theme() {
 /** Focus lies in something that takes letters itself. */
 function typing(event) {
   const at = event.composedPath()[0]
+  if (/^(checkbox|radio|button|file)$/.test(at.type)) return false
   return at.isContentEditable || /^(input|textarea|select)$/i.test(at.tagName) || at.getAttribute?.("role") === "slider"
 }
 
