@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import param
-from numpy.typing import NDArray
 
 from app.in_use import PosteriorKind
 from cinn_core.analyse import weigh_analysis
@@ -21,7 +20,15 @@ if TYPE_CHECKING:
     from .visit import Visit
 
 
-_BANDS = "The bands of the posterior"
+_JOBS = {
+    "bands": "The bands of the posterior",
+    "quantile models": "The quantile models",
+    "lines": "The verdict on the lines",
+    "left out": "The star without a line",
+    "exact": "The exact synthesis",
+    "weights": "The weights against the likelihood",
+}
+"""What is worked out, and its name in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class LeftOut:
 
 
 class Findings(param.Parameterized):
-    """None or empty until the job is done; emptied with every new star."""
+    """None or empty until the job is done; all but what a person wants to see is emptied with every new star."""
 
     bands = param.ClassSelector(class_=Bands, doc="Bands of the posterior in use; None: those of the resimulation.")
     with_quantile_models = param.Boolean(default=False, doc="Whether a person wants to see the quantile models.")
@@ -41,9 +48,7 @@ class Findings(param.Parameterized):
     lines = param.ClassSelector(class_=LineByLine, doc="The verdict on each diagnostic line.")
     left_out = param.ClassSelector(class_=LeftOut, doc="The star without the line that was left out last.")
     exact = param.ClassSelector(class_=tuple, default=(), doc="Exact models so far: the MAP, then the quantile models.")
-    working = param.ListSelector(
-        default=[], objects=["bands", "quantile models", "lines", "left out", "exact", "weights"], doc="Jobs that run."
-    )
+    working = param.ListSelector(default=[], objects=list(_JOBS), doc="Jobs that run.")
 
     def forget(self) -> None:
         """Empty everything: the star is another."""
@@ -68,13 +73,7 @@ def keep_current(visit: Visit) -> None:
     def posterior(*_events: object) -> None:
         if state.selection is not None:
             _find_bands(visit)
-            quantiles()
-
-    def quantiles(*_events: object) -> None:
-        if visit.found.with_quantile_models and state.selection is not None:
             _find_quantile_models(visit)
-        else:
-            visit.found.quantile_models = None
 
     def kind(*_events: object) -> None:
         missing = state.analysis is not None and state.offer.importance is None
@@ -84,68 +83,69 @@ def keep_current(visit: Visit) -> None:
     state.param.watch(star, "analysis")
     state.param.watch(kind, ["analysis", "kind"])
     state.param.watch(posterior, "selection")
-    visit.found.param.watch(quantiles, "with_quantile_models")
+    visit.found.param.watch(lambda _event: _find_quantile_models(visit), "with_quantile_models")
+
+
+def _work_out(visit: Visit, job: str, compute: Callable[[], Any], show: Callable[[Any], object]) -> None:
+    """Have a job of `_JOBS` computed beside the page and its result shown; an earlier one of the name is forgotten."""
+    found = visit.found
+
+    def done(result: Any) -> None:
+        found.ended(job)
+        show(result)
+
+    found.began(job)
+    visit.jobs.start(_JOBS[job], compute, done, otherwise=lambda: found.ended(job))
+
+
+def _leave(visit: Visit, job: str) -> None:
+    """Forget a job, if it runs."""
+    visit.jobs.stop(_JOBS[job])
+    visit.found.ended(job)
 
 
 def _find_bands(visit: Visit) -> None:
     analysis, selection, found = visit.state.analysis, visit.state.selection, visit.found
-
-    def show(result: Bands) -> None:
-        found.bands = result
-        found.ended("bands")
-
     if selection.posterior is analysis.posterior and selection.weights is None:
-        visit.jobs.stop(_BANDS)
+        _leave(visit, "bands")
         found.bands = None  # the resimulation's are those
-        found.ended("bands")
         return
-    found.began("bands")
-    visit.jobs.start(
-        _BANDS,
+    _work_out(
+        visit,
+        "bands",
         lambda: bands(analysis.flux_vector, selection.posterior, selection.weights, visit.model()),
-        show,
-        otherwise=lambda: found.ended("bands"),
+        lambda result: found.param.update(bands=result),
     )
 
 
 def _find_quantile_models(visit: Visit) -> None:
     analysis, selection, found = visit.state.analysis, visit.state.selection, visit.found
-
-    def show(result: NDArray) -> None:
-        found.quantile_models = result if found.with_quantile_models else None
-        found.ended("quantile models")
-
-    found.began("quantile models")
-    visit.jobs.start(
-        "The quantile models",
+    if selection is None or not found.with_quantile_models:
+        _leave(visit, "quantile models")
+        found.quantile_models = None
+        return
+    _work_out(
+        visit,
+        "quantile models",
         lambda: quantile_models(analysis.flux_vector, selection.posterior, selection.weights, visit.model()),
-        show,
-        otherwise=lambda: found.ended("quantile models"),
+        lambda result: found.param.update(quantile_models=result),
     )
 
 
 def _judge_lines(visit: Visit) -> None:
     analysis, found = visit.state.analysis, visit.found
-
-    def show(result: LineByLine) -> None:
-        found.lines = result
-        found.ended("lines")
-
-    found.began("lines")
-    visit.jobs.start(
-        "The verdict on the lines",
+    _work_out(
+        visit,
+        "lines",
         lambda: line_by_line(analysis, visit.model()),
-        show,
-        otherwise=lambda: found.ended("lines"),
+        lambda result: found.param.update(lines=result),
     )
 
 
 def _weigh(visit: Visit) -> None:
-    state, found = visit.state, visit.found
-    analysis = state.analysis
+    state, analysis = visit.state, visit.state.analysis
 
     def show(result: Importance) -> None:
-        found.ended("weights")
         state.offer = replace(state.offer, importance=result)
         if result.failed:
             share = 100 * result.efficiency
@@ -155,29 +155,17 @@ def _weigh(visit: Visit) -> None:
                 f"Pareto k {result.pareto_k:.2f}): the flow's own stay in use; look at the residuals."
             )
 
-    found.began("weights")
-    visit.jobs.start(
-        "The weights against the likelihood",
-        lambda: weigh_analysis(analysis, visit.model()),
-        show,
-        otherwise=lambda: found.ended("weights"),
-    )
+    _work_out(visit, "weights", lambda: weigh_analysis(analysis, visit.model()), show)
 
 
 def leave_out(visit: Visit, window: LineWindow) -> None:
     """Infer the star again without a line."""
     analysis, found = visit.state.analysis, visit.found
-
-    def show(summary: Summary) -> None:
-        found.left_out = LeftOut(window, summary)
-        found.ended("left out")
-
-    found.began("left out")
-    visit.jobs.start(
-        "The star without a line",
+    _work_out(
+        visit,
+        "left out",
         lambda: without_line(analysis, window, visit.model())[1],
-        show,
-        otherwise=lambda: found.ended("left out"),
+        lambda summary: found.param.update(left_out=LeftOut(window, summary)),
     )
 
 
@@ -195,11 +183,8 @@ def synthesise(visit: Visit) -> None:
         return next(models[0], None)
 
     def show(result: Exact | None) -> None:
-        if result is None:
-            found.ended("exact")
-        else:
+        if result is not None:
             found.exact = (*found.exact, result)
-            visit.jobs.start("The exact synthesis", one, show, otherwise=lambda: found.ended("exact"))
+            _work_out(visit, "exact", one, show)
 
-    found.began("exact")
-    visit.jobs.start("The exact synthesis", one, show, otherwise=lambda: found.ended("exact"))
+    _work_out(visit, "exact", one, show)

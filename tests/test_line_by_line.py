@@ -9,9 +9,17 @@ import pytest
 
 from cinn_core.analyse import analyse
 from cinn_core.explanation.line_by_line import drives, line_by_line, without_line
-from cinn_core.explanation.modelled import against, bands, compare, quantile_models, with_nuisances, with_nuisances_of_z
+from cinn_core.explanation.modelled import (
+    QUANTILES,
+    against,
+    bands,
+    compare,
+    pixel_quantiles,
+    quantile_models,
+    with_nuisances,
+    with_nuisances_of_z,
+)
 from cinn_core.explanation.peaks import elements_of_pixels, strongest_peaks
-from cinn_core.explanation.resimulate import QUANTILES, pixel_quantiles
 from cinn_core.explanation.what_if import changed_most, from_sliders, slider_bounds, to_sliders, what_if
 from cinn_core.instrument import N_PIXELS, WAVELENGTH
 from cinn_core.line_windows import find_window, line_windows

@@ -13,8 +13,7 @@ from torch import Tensor
 from .. import __version__
 from ..analyse import answer_flags
 from ..errors import KielError
-from ..explanation.modelled import variance, with_nuisances_of_z
-from ..explanation.resimulate import match_continuum
+from ..explanation.modelled import match_continuum, variance, with_nuisances_of_z
 from ..inference.answers import sobol_latents
 from ..inference.infer import infer_many, random_latents
 from ..inference.network import Observation

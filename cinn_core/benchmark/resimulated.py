@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..explanation.modelled import with_nuisances
-from ..explanation.resimulate import QUANTILES, modelled, noise_of
+from ..explanation.modelled import QUANTILES, modelled, noise_of, with_nuisances
 from ..forward_model.label_fit import pixel_noise
 from ..line_windows import line_windows
 from ..model import Model

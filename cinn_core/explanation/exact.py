@@ -22,8 +22,7 @@ from ..stages import FluxVector, PosteriorSamples
 from ..synthesis.engine import Engine, to_grid
 from ..synthesis.turbospectrum import find_programs
 from ..targets import COLUMN, SYNTHESIS_NAMES
-from .modelled import quantile_labels, with_nuisances_of_z
-from .resimulate import match_continuum, modelled
+from .modelled import match_continuum, modelled, quantile_labels, with_nuisances_of_z
 
 NAMES = ("MAP", "2.5 %", "16 %", "84 %", "97.5 %")
 _SYNTHESIS_COLUMNS = [COLUMN[name] for name in SYNTHESIS_NAMES]

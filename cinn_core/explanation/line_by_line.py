@@ -15,8 +15,7 @@ from ..line_windows import LineWindow, line_windows
 from ..model import Model
 from ..stages import Analysis, PosteriorSamples, Saliency, Summary
 from ..targets import COLUMN
-from .modelled import variance, with_nuisances_of_z
-from .resimulate import match_continuum, modelled
+from .modelled import match_continuum, modelled, variance, with_nuisances_of_z
 
 DISAGREES_SIGMA = 3.0
 """Standard errors by which a line's abundance must differ from that of the other lines to be flagged."""

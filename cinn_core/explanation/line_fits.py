@@ -16,7 +16,7 @@ from ..line_windows import LineWindow, line_windows
 from ..prior import from_z
 from ..stages import FluxVector
 from ..targets import A_LI_HIGH, A_LI_LOW, COLUMN, SOLAR_A_LI, TARGETS
-from .resimulate import noise_of
+from .modelled import noise_of
 
 Synthesise = Callable[[NDArray], NDArray]
 """Labels (n, 26) to flux (n, N_PIXELS) at R = 20 000, rest frame, continuum 1."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..explanation.modelled import variance, with_nuisances_of_z
-from ..explanation.resimulate import modelled
+from ..explanation.modelled import modelled, variance, with_nuisances_of_z
 from ..line_windows import line_windows
 from ..model import Model
 from ..stages import FluxVector, PosteriorSamples, Reliability
