@@ -40,7 +40,8 @@ class TileRow(JSComponent):
       for (const key of ["label", "value", "spread"]) {{
         const s = document.createElement("span"); s.className = key; s.textContent = t[key]; b.append(s)
       }}
-      b.children[2].style.fontSize = `min(10.5px, ${{158 / t.spread.length}}cqi)`  // the longest fits its tile
+      b.children[1].style.fontSize = `min(15px, ${{158 / t.value.length}}cqi)`  // the longest fits its tile
+      b.children[2].style.fontSize = `min(10.5px, ${{158 / t.spread.length}}cqi)`
       const svg = document.createElementNS(NS, "svg")
       svg.setAttribute("viewBox", "0 0 {WIDTH:g} {HEIGHT:g}"); svg.setAttribute("preserveAspectRatio", "none")
       svg.append(path(t.curve, "curve"), path(t.inner, "inner"), path(`M${{t.mode}} 0 V{HEIGHT:g}`, "mode"))
@@ -74,7 +75,7 @@ class TileRow(JSComponent):
     button[aria-checked="true"] {{ border-color: {theme.css("model")}; box-shadow: inset 0 0 0 1px {theme.css("model")}; }}
     span {{ white-space: nowrap; overflow: hidden; }}
     .label {{ font-size: 11px; font-weight: 600; color: {theme.css("muted")}; }}
-    .value {{ font-size: 15px; font-weight: 700; color: {theme.css("ink")}; line-height: 20px; }}
+    .value {{ font-weight: 700; color: {theme.css("ink")}; line-height: 20px; }}
     .spread {{ letter-spacing: -0.03em; color: {theme.css("muted")}; line-height: 14px; }}
     @media (max-width: 1380px) {{ button {{ padding: 7px 4px 6px; }} .spread {{ letter-spacing: -0.04em; }} }}
     svg {{ width: 100%; height: 24px; margin-top: 4px; overflow: visible; }}
