@@ -45,9 +45,9 @@ def bank(tmp_path_factory) -> list[Path]:
 
 def test_training_noise_is_white_at_the_papers_nineteen_snr_values(bank):
     stars = load_pixel_stars(bank)
-    flux, snr = noisy(stars, np.arange(48), torch.Generator().manual_seed(0))
+    flux, snr = noisy(stars, torch.arange(48), torch.Generator().manual_seed(0))
     assert set(snr.tolist()) <= set(PAPER_SNR)
-    scatter = (flux - torch.from_numpy(stars.flux.astype(np.float32))).std(1).numpy()
+    scatter = (flux - stars.flux.float()).std(1).numpy()
     np.testing.assert_allclose(scatter, pixel_sigma(snr.numpy()), rtol=0.03)  # 12 600 pixels: 0.6 % a sigma
 
 
@@ -87,9 +87,7 @@ def test_training_resumes_at_the_next_epoch_and_writes_what_it_learned(trained):
 
 def test_its_answers_lie_inside_the_prior_and_in_the_targets_units(bank, trained):
     stars = load_pixel_stars(bank)
-    answers = paper_answers(
-        load_paper_network(trained), stars.flux[:4].astype(np.float32), 100, sobol_latents(64, 0), 0
-    )
+    answers = paper_answers(load_paper_network(trained), stars.flux[:4].float().numpy(), 100, sobol_latents(64, 0), 0)
     assert answers.mode.shape == answers.median.shape == (4, 13)
     assert inside(answers.mode).all()
     assert (answers.interval68[..., 0] <= answers.interval68[..., 1]).all()
@@ -114,4 +112,4 @@ def test_its_stars_are_those_of_the_prior_with_the_continuum_at_one_and_are_made
     stars = load_pixel_stars(paths)
     assert inside(stars.labels).all()
     assert stars.flux.shape == (len(stars.labels), N_PIXELS)
-    assert np.quantile(stars.flux.astype(float), 0.9) == pytest.approx(1, abs=0.02)
+    assert np.quantile(stars.flux.double(), 0.9) == pytest.approx(1, abs=0.02)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from app.figures.training import plot_curve
 from cinn_core.forward_model.kernels import matern52
 from cinn_core.forward_model.model_error import HALPHA_ANGSTROM, HALPHA_CORE_ANGSTROM, halpha_bumps
 from cinn_core.inference.network import Architecture, Network, Observation
@@ -183,3 +184,6 @@ def test_training_learns_and_resumes_where_it_stopped(bank: Path, tmp_path: Path
     train_network(bank, toy_projection(), architecture, longer, run, {"physics": "toy"}, said.append)
     assert "starting at step 250" in "\n".join(said)
     assert len((run / "curve.csv").read_text().splitlines()) == 3
+    picture = plot_curve(run / "curve.csv")
+    assert picture.name == "curve.png"
+    assert picture.stat().st_size > 5000

@@ -12,11 +12,20 @@ import typer
 
 from cinn_core.errors import DataError
 
-from .options import DataOption, JsonOption, NetworkOption, SeedOption, require_folder_of, write_json
+from .options import (
+    DataOption,
+    DeviceOption,
+    JsonOption,
+    NetworkOption,
+    SeedOption,
+    require_folder_of,
+    write_json,
+)
 from .synthesis import TurbospectrumOption, data_folder
 
 if TYPE_CHECKING:
     from cinn_core.training.grid_data import Grid
+    from cinn_core.training.paper_network import PaperSettings
 
 train = typer.Typer(no_args_is_help=True, help="Learning, resumable.")
 evaluate = typer.Typer(no_args_is_help=True, help="Figures on held-out stars.")
@@ -69,28 +78,31 @@ def train_network(
     config: Annotated[
         Configuration,
         typer.Option(
-            help="The network that ships, or the published one of Ksoll et al. (its stars, epochs and rates are fixed)."
+            help="The network that ships, or the published one of Ksoll et al. (its stars and rates are fixed)."
         ),
     ] = Configuration.DEFAULT,
     shards: Annotated[int, typer.Option(min=20, help="Training stars, in shards of 512.")] = 430,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser.")] = 10_000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser (default network).")] = 10_000,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of the published network; the paper's 123.")] = 123,
     processes: Annotated[int, typer.Option(min=1, help="Processes that simulate stars.")] = os.cpu_count() or 1,
     start: Annotated[
         Path | None, typer.Option(metavar="WEIGHTS", help="Go on from this network, whose projection is kept.")
     ] = None,
     seed: SeedOption = 0,
+    device: DeviceOption = "auto",
 ) -> None:
     """Simulate stars with the shipped emulator and train the network on them; needs nothing else."""
     if config is Configuration.PAPER:
-        train_paper(run, seed)
+        train_paper(run, epochs, seed, device)
         return
     from cinn_core.inference.network import Architecture
-    from cinn_core.model import emulator_path, load_network
+    from cinn_core.model import Device, emulator_path, load_network
     from cinn_core.training.bank import BankSettings, fill_bank
     from cinn_core.training.network import NetworkSettings
     from cinn_core.training.network import train_network as learn
     from cinn_core.weights import file_hash
 
+    where = Device(device).resolve()
     bank, settings = BankSettings(seed=seed), NetworkSettings(steps=steps, seed=seed)
     typer.echo(f"Simulating {shards} shards in {run / 'bank'}; those that exist are kept")
     kept, earlier, earlier_card = load_network(start) if start else (None, None, None)
@@ -101,24 +113,41 @@ def train_network(
         "start_sha256": earlier_card["sha256"] if earlier_card else None,
     }
     architecture = Architecture(n_components=projection.n_components)
-    weights = learn(run / "bank", projection, architecture, settings, run, card, typer.echo, earlier)
+    weights = learn(run / "bank", projection, architecture, settings, run, card, typer.echo, earlier, where)
+    _plot_curve(run / "curve.csv")
     typer.echo(f"Written: {weights} (kiel analyse --network {weights} uses it)")
 
 
-def train_paper(run: Path, seed: int) -> None:
+def train_paper(run: Path, epochs: int, seed: int, device: str) -> None:
     """The published network, on as many stars as the paper had; hours on a processor."""
     from cinn_core.inference.paper_network import PaperArchitecture
-    from cinn_core.model import emulator_path, load_forward
-    from cinn_core.preparation.templates import make_templates
-    from cinn_core.training.paper_network import PaperSettings, fill_pixel_bank, train_paper_network
+    from cinn_core.model import Device, emulator_path
+    from cinn_core.training.paper_network import PaperSettings, train_paper_network
     from cinn_core.weights import file_hash
 
-    settings, forward = PaperSettings(seed=seed), load_forward()
-    typer.echo(f"Simulating {settings.stars} stars in {run / 'pixels'}; those that exist are kept")
-    paths = fill_pixel_bank(run / "pixels", forward, make_templates(forward), settings, typer.echo)
+    settings, where = PaperSettings(epochs=epochs, seed=seed), Device(device).resolve()
     card: dict[str, object] = {"emulator_sha256": file_hash(emulator_path())}
-    weights = train_paper_network(paths, PaperArchitecture(), settings, run, card, typer.echo)
+    paths = paper_stars(run, settings)
+    weights = train_paper_network(paths, PaperArchitecture(), settings, run, card, typer.echo, where)
+    _plot_curve(run / "paper-curve.csv")
     typer.echo(f"Written: {weights} (kiel evaluate network --paper {weights} gives its table)")
+
+
+def paper_stars(run: Path, settings: PaperSettings) -> list[Path]:
+    """The shards of clean spectra that the published network learns from, in a run's folder."""
+    from cinn_core.model import load_forward
+    from cinn_core.preparation.templates import make_templates
+    from cinn_core.training.paper_network import fill_pixel_bank
+
+    typer.echo(f"Simulating {settings.stars} stars in {run / 'pixels'}; those that exist are kept")
+    forward = load_forward()
+    return fill_pixel_bank(run / "pixels", forward, make_templates(forward), settings, typer.echo)
+
+
+def _plot_curve(curve: Path) -> None:
+    from ..figures.training import plot_curve
+
+    typer.echo(f"Written: {plot_curve(curve)}")
 
 
 @train.command("distance")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.table import Table
 
 from cinn_core.evaluation.paper import paper_nrmse
 from cinn_core.targets import TARGETS
+from cinn_core.training.tuning import SLOTS
 
 from .terminal import fine
 
@@ -148,22 +149,31 @@ def print_saliency(figures: Mapping[str, Any], console: Console | None = None) -
         )
 
 
+_TRIED: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "trial": ("trial", str),
+    "slot": ("trained", lambda slot: f"{slot}/{SLOTS}"),
+    "validation": ("loss", "{:.3f}".format),
+    "coupling": ("coupling", str),
+    "couplings": ("couplings", str),
+    "coupling_width": ("width", str),
+    "clamp": ("clamp", "{:g}".format),
+    "embedding_layers": ("layers", str),
+    "embedding_width": ("width", str),
+    "batch": ("batch", str),
+    "learning_rate": ("rate", "{:.1e}".format),
+    "steps": ("steps", str),
+    "sampling_seconds": ("4096 samples", lambda seconds: f"{1000 * seconds:.0f} ms"),
+}
+"""Headings of what a trial may hold, and how each is written."""
+
+
 def print_trials(trials: list[dict[str, Any]], console: Console | None = None) -> None:
     """The networks that a search tried, those trained longest first, of these the best first."""
     console = console or Console()
     table = Table(title="Validation loss [nat a star, lower is better]", title_justify="left")
-    for heading in ("trial", "trained", "loss", "coupling", "couplings", "embedding", "rate", "steps", "4096 samples"):
-        table.add_column(heading, justify="right")
+    shown = [name for name in _TRIED if any(name in row for row in trials)]
+    for name in shown:
+        table.add_column(_TRIED[name][0], justify="right")
     for row in trials:
-        table.add_row(
-            str(row["trial"]),
-            f"{row['slot']}/{row['slots']}",
-            f"{row['validation']:.3f}",
-            row["coupling"],
-            f"{row['couplings']} × {row['coupling_width']}",
-            f"{row['embedding_layers']} × {row['embedding_width']}",
-            f"{row['learning_rate']:.1e}",
-            str(row["steps"]),
-            f"{1000 * row['sampling_seconds']:.0f} ms",
-        )
+        table.add_row(*(_TRIED[name][1](row[name]) if name in row else "–" for name in shown))
     console.print(table)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .learning import Configuration
 from .options import JsonOption, SeedOption, require_folder_of, write_json
+
+if TYPE_CHECKING:
+    from cinn_core.training.tuning import Search
 
 
 def tune(
@@ -18,11 +22,14 @@ def tune(
             metavar="RUN", help="Folder of the study; its bank of stars is that of `kiel train network RUN`."
         ),
     ],
+    config: Annotated[
+        Configuration, typer.Option(help="The network that ships, or what the published one leaves open.")
+    ] = Configuration.DEFAULT,
     trials: Annotated[int, typer.Option(min=1, help="Networks to try now; the same again goes on.")] = 20,
     seconds: Annotated[
         float, typer.Option(min=1, metavar="S", help="Processor time [s] of a whole training.")
     ] = 1800.0,
-    shards: Annotated[int, typer.Option(min=40, help="Training stars, in shards of 512.")] = 200,
+    shards: Annotated[int, typer.Option(min=40, help="Training stars of the default network, in shards of 512.")] = 200,
     pruning: Annotated[bool, typer.Option(help="Whether Hyperband ends the worse trainings early.")] = True,
     processes: Annotated[int, typer.Option(min=1, help="Processes that simulate stars.")] = os.cpu_count() or 1,
     json: JsonOption = None,
@@ -30,18 +37,27 @@ def tune(
 ) -> None:
     """Search the network's shape: affine or spline couplings, depth, widths and learning rate, by Hyperband."""
     require_folder_of(json)
-    import numpy as np
-    import torch
-
-    from cinn_core.model import emulator_path
-    from cinn_core.training.bank import BankSettings, fill_bank, shard_path
-    from cinn_core.training.network import VALIDATION_EVERY, load_stars
     from cinn_core.training.tuning import TuningSettings, require_optuna
     from cinn_core.training.tuning import tune as search
 
     from .terminal_network import print_trials
 
     require_optuna()
+    chosen = _paper(run, seed) if config is Configuration.PAPER else _default(run, shards, processes, seed)
+    found = search(chosen, run, trials, TuningSettings(seconds, pruning, seed), typer.echo)
+    print_trials(found)
+    write_json({"config": config.value, "seconds": seconds, "trials": found}, json)
+
+
+def _default(run: Path, shards: int, processes: int, seed: int) -> Search:
+    import numpy as np
+    import torch
+
+    from cinn_core.model import emulator_path
+    from cinn_core.training.bank import BankSettings, fill_bank, shard_path
+    from cinn_core.training.candidates import default_search
+    from cinn_core.training.network import VALIDATION_EVERY, load_stars
+
     bank = run / "bank"
     typer.echo(f"Simulating {shards} shards in {bank}; those that exist are kept")
     projection = fill_bank(bank, emulator_path(), shards, BankSettings(seed=seed), processes)
@@ -49,7 +65,15 @@ def tune(
     files = [shard_path(bank, i) for i in range(shards)]
     stars = load_stars([f for i, f in enumerate(files) if i % VALIDATION_EVERY], spread)
     held_out = load_stars(files[::VALIDATION_EVERY], spread)
-    settings = TuningSettings(seconds, pruning, seed)
-    found = search(stars, held_out, torch.from_numpy(spread), run, trials, settings, typer.echo)
-    print_trials(found)
-    write_json({"seconds": seconds, "shards": shards, "trials": found}, json)
+    return default_search(stars, held_out, torch.from_numpy(spread), seed)
+
+
+def _paper(run: Path, seed: int) -> Search:
+    from cinn_core.training.candidates import paper_search
+    from cinn_core.training.paper_network import PaperSettings, standards_of, training_and_validation
+
+    from .learning import paper_stars
+
+    settings = PaperSettings(seed=seed)
+    stars, held_out = training_and_validation(paper_stars(run, settings))
+    return paper_search(stars, held_out, standards_of(stars), settings)

@@ -82,9 +82,9 @@ class PaperNetwork(nn.Module):
         return labels, -log_jacobian - 0.5 * (latent**2).sum(1) - 0.5 * N_TARGETS * math.log(2 * math.pi)
 
     def standardised(self, labels: NDArray) -> Tensor:
-        """Standardised labels (n, 13) from labels (n, 13) in the targets' units."""
-        scaled = torch.as_tensor(logged(labels), dtype=torch.float32)
-        return (scaled - self.standards["label_mean"]) / self.standards["label_sigma"]
+        """Standardised labels (n, 13), where the network is, from labels (n, 13) in the targets' units."""
+        mean, sigma = self.standards["label_mean"], self.standards["label_sigma"]
+        return (torch.as_tensor(logged(labels), dtype=torch.float32, device=mean.device) - mean) / sigma
 
     def labels(self, standardised: Tensor) -> NDArray:
         """Labels (n, 13) in the targets' units."""

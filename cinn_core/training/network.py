@@ -68,6 +68,9 @@ class Stars:
     def take(self, shards: Tensor | slice) -> Stars:
         return Stars(*(tensor[shards] for tensor in vars(self).values()))
 
+    def to(self, device: torch.device | None) -> Stars:
+        return Stars(*(tensor.to(device) for tensor in vars(self).values()))
+
 
 def load_stars(files: list[Path], spread: NDArray) -> Stars:
     """The shards of a bank, stacked; `spread` (k,) is the components' standard deviation.
@@ -100,16 +103,18 @@ def observe_stars(
     coefficients = stars.clean + realism[..., None] * (stars.realistic - stars.clean)
     for arm in range(len(ARMS)):
         for roots, chosen in ((stars.white_noise, ~degraded), (stars.degraded_noise, degraded)):
-            unit = torch.randn(stars.clean.shape, generator=generator) * (sigma[..., arm] * chosen)[..., None]
-            coefficients = coefficients + torch.bmm(unit, roots[:, arm])
+            unit = torch.randn(stars.clean.shape, generator=generator, device=stars.clean.device)
+            coefficients = coefficients + torch.bmm(unit * (sigma[..., arm] * chosen)[..., None], roots[:, arm])
     coverage = stars.coverage[:, None].expand(-1, stars.clean.shape[1], -1)
     return Observation(coefficients.reshape(-1, k), log_snr.flatten(0, 1), coverage.flatten(0, 1), realism.flatten())
 
 
 def draw_batch(stars: Stars, settings: NetworkSettings, generator: torch.Generator) -> Stars:
     """Stars of one step: a random run of neighbours from each of a few random shards."""
-    shards = stars.take(torch.randint(len(stars), (settings.shards_per_step,), generator=generator))
-    first = int(torch.randint(shards.z.shape[1] - settings.stars_per_shard + 1, (), generator=generator))
+    device = stars.z.device
+    shards = stars.take(torch.randint(len(stars), (settings.shards_per_step,), generator=generator, device=device))
+    last = shards.z.shape[1] - settings.stars_per_shard
+    first = int(torch.randint(last + 1, (), generator=generator, device=device))
     part = slice(first, first + settings.stars_per_shard)
     return replace(shards, z=shards.z[:, part], clean=shards.clean[:, part], realistic=shards.realistic[:, part])
 
@@ -120,17 +125,16 @@ def draw_observations(stars: Stars, settings: NetworkSettings, generator: torch.
     S/N log-uniform in 5-1000 per Angstrom, arms up to a factor 2 apart; realism 0 for a quarter of the stars, 1 for
     a third, uniform for the rest; noise of a realistic star white or degraded with equal chance.
     """
-    shape = stars.z.shape[:2]
+    shape, device = stars.z.shape[:2], stars.z.device
 
     def uniform() -> Tensor:
-        return torch.rand(shape, generator=generator)
+        return torch.rand(shape, generator=generator, device=device)
 
     low, high = math.log(MIN_SNR), math.log(MAX_SNR)
     mean, half = low + (high - low) * uniform(), (uniform() - 0.5) * math.log(2)
     log_snr = torch.stack([mean + half, mean - half], -1).clamp(low, high)
     kind, realism = uniform(), uniform()
-    realism = torch.where(kind < settings.real_share, torch.ones(()), realism)
-    realism = torch.where(kind > 1 - settings.clean_share, torch.zeros(()), realism)
+    realism = realism.masked_fill(kind < settings.real_share, 1.0).masked_fill(kind > 1 - settings.clean_share, 0.0)
     degraded = (realism > 0) & (uniform() < 0.5)
     return observe_stars(stars, log_snr, realism, degraded, generator)
 
@@ -144,21 +148,24 @@ def train_network(
     card: dict[str, object],
     progress: Callable[[str], None] = print,
     start: Network | None = None,
+    device: torch.device | None = None,
 ) -> Path:
     """Trains in directory `run` and returns the best weights' file there (by validation loss, averaged weights).
 
     Resumes from the run's last checkpoint; logs step, losses and time to `curve.csv`. `start` is a network of the same
-    projection whose weights are taken over; layers that it lacks begin as the identity.
+    projection whose weights are taken over; layers that it lacks begin as the identity. Stars, noise and network are on
+    `device` (without one: the processor); each kind of device draws numbers of its own.
     """
     run.mkdir(parents=True, exist_ok=True)
     files = sorted(bank.glob("shard-*[0-9].npz"))
     spread = np.sqrt(projection.variance)
-    stars = load_stars([f for i, f in enumerate(files) if i % VALIDATION_EVERY], spread)
-    held_out = load_stars(files[::VALIDATION_EVERY], spread)
+    stars = load_stars([f for i, f in enumerate(files) if i % VALIDATION_EVERY], spread).to(device)
+    held_out = load_stars(files[::VALIDATION_EVERY], spread).to(device)
     torch.manual_seed(settings.seed)
     network = Network(architecture, torch.from_numpy(spread))
     if start is not None:
         take_over(network, start)
+    network = network.to(device)
     average = deepcopy(network).eval().requires_grad_(False)
     optimiser = make_optimiser(network, settings)
     best_file, curve, checkpoint = run / "network.safetensors", run / "curve.csv", run / "checkpoint.safetensors"
@@ -166,7 +173,7 @@ def train_network(
     step = int((load_checkpoint(checkpoint, both, optimiser) or (0,))[0])
     best = math.inf
     if step and best_file.exists():  # its loss on the stars held out now: a bank may have grown since
-        best = validation_loss(load_network(best_file)[1], held_out, settings)
+        best = validation_loss(load_network(best_file)[1].to(device), held_out, settings)
     progress(f"{len(stars) * stars.z.shape[1]} stars, starting at step {step} of {settings.steps}")
     began, losses = time.monotonic(), list[float]()
     while step < settings.steps:
@@ -203,12 +210,13 @@ def take_step(
     part: float,
 ) -> list[float]:
     """Step number `step`, after `part` (0-1) of the training, with stars and noise of its own; its loss, if it was finite."""
-    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+    device = stars.z.device
+    generator = torch.Generator(device).manual_seed(settings.seed * 1_000_003 + step)
     for group in optimiser.param_groups:
         group["lr"] = _learning_rate(part, settings)
     chosen = draw_batch(stars, settings, generator)
     seen = draw_observations(chosen, settings, generator)
-    with torch.autocast("cpu", torch.bfloat16, enabled=part < settings.half_share):
+    with torch.autocast(device.type, torch.bfloat16, enabled=part < settings.half_share):
         loss = -network.log_density(chosen.z.flatten(0, 1), network.embedding(seen)).mean()
     optimiser.zero_grad()
     loss.backward()
@@ -239,7 +247,7 @@ def _update_average(average: Network, network: Network, decay: float) -> None:
 @torch.no_grad()
 def validation_loss(network: Network, stars: Stars, settings: NetworkSettings) -> float:
     """Mean negative log density of the held-out stars, always with the same noise."""
-    generator, total = torch.Generator().manual_seed(1), 0.0
+    generator, total = torch.Generator(stars.z.device).manual_seed(1), 0.0
     for i in range(len(stars)):
         one = stars.take(slice(i, i + 1))
         condition = network.embedding(draw_observations(one, settings, generator))

@@ -2,7 +2,7 @@
 
 Published: 22 161 training spectra, noise at 19 S/N values, epochs of 30 % of all their combinations (123 of them), Adam
 with L2 and a decaying rate, early stop. Not published, and ours: rate and its decay, L2, batch, patience, the backward
-loss's noise and weight. Stars come from the emulator, complete and clean, each with a rotation of its own.
+loss's noise and weight, half precision. Stars come from the emulator, complete and clean, each with a rotation of its own.
 """
 
 from __future__ import annotations
@@ -36,14 +36,19 @@ _VALIDATION_EVERY = 16
 
 @dataclass(frozen=True)
 class PaperSettings:
-    """How the paper's network is trained; `stars` is their number of training spectra, validation's among them."""
+    """How the paper's network is trained; `stars` is their number of training spectra, validation's among them.
+
+    The rate falls to `last_rate_share` of the first over all epochs, however many; the first `half_share` of them
+    multiply matrices in half precision (bfloat16).
+    """
 
     stars: int = 23_552
     epochs: int = 123
     epoch_share: float = 0.3
     batch: int = 512
     learning_rate: float = 5e-4
-    decay: float = 0.97
+    last_rate_share: float = 0.025
+    half_share: float = 0.9
     weight_decay: float = 1e-5
     patience: int = 20
     backward_noise: float = 0.05
@@ -58,10 +63,13 @@ class PaperSettings:
 
 @dataclass(frozen=True, eq=False)
 class PixelStars:
-    """flux (n, N_PIXELS) float16, clean and over the fitted continuum; labels (n, 13)."""
+    """flux (n, N_PIXELS) float16, clean and over the fitted continuum, where the training is; labels (n, 13)."""
 
-    flux: NDArray
+    flux: Tensor
     labels: NDArray
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
 
 def fill_pixel_bank(
@@ -87,36 +95,46 @@ def fill_pixel_bank(
     return paths
 
 
-def load_pixel_stars(paths: list[Path]) -> PixelStars:
+def load_pixel_stars(paths: list[Path], device: torch.device | None = None) -> PixelStars:
+    """All stars of some shards, their fluxes on a device (without one: the processor's memory)."""
     shards = []
     for path in paths:
         with np.load(path, allow_pickle=False) as arrays:
             shards.append((arrays["flux"], arrays["labels"]))
-    return PixelStars(*(np.concatenate(column) for column in zip(*shards, strict=True)))
+    flux, labels = (np.concatenate(column) for column in zip(*shards, strict=True))
+    return PixelStars(torch.from_numpy(flux).to(device), labels)
+
+
+def training_and_validation(paths: list[Path], device: torch.device | None = None) -> tuple[PixelStars, PixelStars]:
+    """The stars that are learned from, and those of every 16th shard, by which the best weights are chosen."""
+    learned = [path for i, path in enumerate(paths) if i % _VALIDATION_EVERY]
+    return load_pixel_stars(learned, device), load_pixel_stars(paths[::_VALIDATION_EVERY], device)
 
 
 def standards_of(stars: PixelStars) -> Standards:
     """Means and standard deviations over the training stars at the 19 S/N values, noise included."""
     snr = np.array(PAPER_SNR, float)
-    mean = stars.flux.mean(0, dtype=np.float64)
-    variance = np.mean([(row - mean) ** 2 for row in stars.flux], 0) + np.mean(pixel_sigma(snr) ** 2)
+    parts = [part.double() for part in stars.flux.split(_SHARD_STARS)]
+    mean = sum(part.sum(0) for part in parts) / len(stars)
+    variance = sum(((part - mean) ** 2).sum(0) for part in parts) / len(stars) + np.mean(pixel_sigma(snr) ** 2)
     labels = logged(stars.labels)
     columns = (
-        np.append(mean, snr.mean()),
-        np.sqrt(np.append(variance, snr.var())),
+        np.append(mean.cpu().numpy(), snr.mean()),
+        np.sqrt(np.append(variance.cpu().numpy(), snr.var())),
         labels.mean(0),
         labels.std(0),
     )
     return Standards(*(torch.as_tensor(column, dtype=torch.float32) for column in columns))
 
 
-def noisy(stars: PixelStars, chosen: NDArray, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def noisy(stars: PixelStars, chosen: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Fluxes (b, N_PIXELS) of some stars with white noise at one of the 19 S/N values each, and these (b,)."""
-    levels = torch.tensor(PAPER_SNR, dtype=torch.float32)
-    snr = levels[torch.randint(len(levels), (len(chosen),), generator=generator)]
-    flux = torch.from_numpy(stars.flux[chosen].astype(np.float32))
-    sigma = float(pixel_sigma(1.0)) / snr
-    return flux + sigma[:, None] * torch.randn(flux.shape, generator=generator), snr
+    device = stars.flux.device
+    levels = torch.tensor(PAPER_SNR, dtype=torch.float32, device=device)
+    snr = levels[torch.randint(len(levels), (len(chosen),), generator=generator, device=device)]
+    flux = stars.flux[chosen].float()
+    noise = torch.randn(flux.shape, generator=generator, device=device)
+    return flux + (float(pixel_sigma(1.0)) / snr)[:, None] * noise, snr
 
 
 def paper_loss(
@@ -126,9 +144,41 @@ def paper_loss(
     latent, log_jacobian = network.flow(labels, c=[condition])
     constant = 0.5 * N_TARGETS * math.log(2 * math.pi)
     likelihood = (0.5 * (latent**2).sum(1) - log_jacobian).mean() + constant
-    moved = latent + settings.backward_noise * torch.randn(latent.shape, generator=generator)
+    moved = latent + settings.backward_noise * torch.randn(latent.shape, generator=generator, device=latent.device)
     back, _ = network.flow(moved, c=[condition], rev=True)
     return likelihood, ((back - labels) ** 2).mean()
+
+
+def make_paper_optimiser(network: PaperNetwork, settings: PaperSettings) -> torch.optim.Adam:
+    learned = [p for p in network.parameters() if p.requires_grad]
+    return torch.optim.Adam(learned, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+
+
+def take_paper_step(
+    network: PaperNetwork,
+    optimiser: torch.optim.Optimizer,
+    stars: PixelStars,
+    targets: Tensor,
+    settings: PaperSettings,
+    part: float,
+    generator: torch.Generator,
+) -> tuple[float, float] | None:
+    """One step after `part` (0-1) of the training on stars with standardised labels `targets`; its two losses, if finite."""
+    for group in optimiser.param_groups:
+        group["lr"] = settings.learning_rate * settings.last_rate_share**part
+    device = targets.device
+    chosen = torch.randint(len(targets), (settings.batch,), generator=generator, device=device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=part < settings.half_share):
+        condition = network.condition(*noisy(stars, chosen, generator))
+        likelihood, backward = paper_loss(network, targets[chosen], condition, settings, generator)
+    loss = likelihood + settings.backward_weight * backward
+    optimiser.zero_grad()
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"], 10.0)
+    if not (torch.isfinite(loss) and torch.isfinite(norm)):
+        return None
+    optimiser.step()
+    return float(likelihood.detach()), float(backward.detach())
 
 
 def train_paper_network(
@@ -138,40 +188,31 @@ def train_paper_network(
     run: Path,
     card: dict[str, object],
     progress: Callable[[str], None] = print,
+    device: torch.device | None = None,
 ) -> Path:
     """Trains in `run` and returns the best weights' file there, by validation likelihood; resumes at the last whole epoch."""
-    stars = load_pixel_stars([p for i, p in enumerate(paths) if i % _VALIDATION_EVERY])
-    held_out = load_pixel_stars(paths[::_VALIDATION_EVERY])
+    stars, held_out = training_and_validation(paths, device)
     torch.manual_seed(settings.seed)
-    network = PaperNetwork(architecture, standards_of(stars))
-    learned = [p for p in network.parameters() if p.requires_grad]
-    optimiser = torch.optim.Adam(learned, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    network = PaperNetwork(architecture, standards_of(stars)).to(device)
+    optimiser = make_paper_optimiser(network, settings)
     weights, checkpoint = run / "paper.safetensors", run / "paper-checkpoint.safetensors"
     done = load_checkpoint(checkpoint, {"network": network}, optimiser) or (0, math.inf, 0)
     epoch, best, since = int(done[0]), done[1], int(done[2])
     targets, began = network.standardised(stars.labels), time.monotonic()
     while epoch < settings.epochs and since < settings.patience:
-        generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + epoch)
-        for group in optimiser.param_groups:
-            group["lr"] = settings.learning_rate * settings.decay**epoch
-        losses = []
-        for _ in range(settings.epoch_batches):
-            chosen = torch.randint(len(targets), (settings.batch,), generator=generator)
-            condition = network.condition(*noisy(stars, chosen.numpy(), generator))
-            likelihood, backward = paper_loss(network, targets[chosen], condition, settings, generator)
-            loss = likelihood + settings.backward_weight * backward
-            optimiser.zero_grad()
-            loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(learned, 10.0)
-            if torch.isfinite(loss) and torch.isfinite(norm):
-                optimiser.step()
-                losses.append((float(likelihood.detach()), float(backward.detach())))
+        generator = torch.Generator(targets.device).manual_seed(settings.seed * 1_000_003 + epoch)
+        part = epoch / settings.epochs
+        steps = (
+            take_paper_step(network, optimiser, stars, targets, settings, part, generator)
+            for _ in range(settings.epoch_batches)
+        )
+        losses = [step for step in steps if step is not None]
         epoch += 1
-        validation = _validation(network, held_out)
+        validation = paper_validation_loss(network, held_out)
         since = 0 if validation < best else since + 1
         if validation < best:
             best = validation
-            training = {"settings": asdict(settings), "stars": len(stars.labels), "epochs": epoch}
+            training = {"settings": asdict(settings), "stars": len(stars), "epochs": epoch}
             save_paper_network(network, weights, card | {"training": training, "validation": best})
         save_checkpoint(checkpoint, {"network": network}, optimiser, (epoch, best, since))
         likelihood_mean, backward_mean = np.mean(losses, 0) if losses else (math.nan, math.nan)
@@ -182,12 +223,11 @@ def train_paper_network(
 
 
 @torch.no_grad()
-def _validation(network: PaperNetwork, stars: PixelStars) -> float:
+def paper_validation_loss(network: PaperNetwork, stars: PixelStars) -> float:
     """Mean negative log density of the validation stars, always with the same noise."""
-    generator, total = torch.Generator().manual_seed(1), 0.0
-    targets = network.standardised(stars.labels)
-    for i in range(0, len(targets), _SHARD_STARS):
-        some = np.arange(i, min(i + _SHARD_STARS, len(targets)))
+    targets, total = network.standardised(stars.labels), 0.0
+    generator = torch.Generator(targets.device).manual_seed(1)
+    for some in torch.arange(len(targets), device=targets.device).split(_SHARD_STARS):
         condition = network.condition(*noisy(stars, some, generator))
         total -= float(network.log_density(targets[some], condition).sum())
     return total / len(targets)
