@@ -1,19 +1,22 @@
 """Weights against cases whose answer is known: tails of known shape, an exact proposal, a likelihood at the truth."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
-from scipy.stats import genpareto
+from scipy.stats import genpareto, multivariate_normal
 
 from cinn_core.inference.embedding_distance import distance_statistics, load_distance, save_distance
-from cinn_core.inference.importance import _log_normal, _StudentT, weigh
+from cinn_core.inference.importance import _StudentT, weigh
 from cinn_core.inference.infer import infer, log_snr_input
 from cinn_core.inference.likelihood import make_likelihood
 from cinn_core.inference.network import Observation
+from cinn_core.inference.nuisances import draw_between, nuisance_proposal
 from cinn_core.inference.pareto import pareto_k
 from cinn_core.inference.projection import mask_projection
 from cinn_core.instrument import ARMS, N_COVERAGE, N_PIXELS, pixel_sigma
-from cinn_core.prior import N_LABELS, N_TARGETS, draw, to_z
+from cinn_core.prior import N_TARGETS, draw, to_z
 from cinn_core.stages import Reliability
 
 
@@ -27,14 +30,53 @@ def test_equal_weights_have_no_tail():
     assert np.isnan(pareto_k(np.zeros(1000)))
 
 
-def test_densities_of_the_proposals_integrate_to_one():
-    """Importance estimates of the mass of one under the other, in 13 and 26 dimensions."""
+def test_density_of_the_student_proposal_integrates_to_one():
+    """Importance estimate of the mass of a normal of the same covariance under it, in 13 dimensions."""
     rng = np.random.default_rng(1)
-    root = np.eye(N_LABELS) + 0.1 * np.tril(rng.standard_normal((N_LABELS, N_LABELS)))
-    student = _StudentT(np.zeros(N_LABELS), root)
+    root = np.eye(N_TARGETS) + 0.1 * np.tril(rng.standard_normal((N_TARGETS, N_TARGETS)))
+    student = _StudentT(np.zeros(N_TARGETS), root)
     z = student.draw(200_000, rng)
-    log_normal = _log_normal(z, np.linalg.inv(root @ root.T))
+    log_normal = multivariate_normal(np.zeros(N_TARGETS), root @ root.T).logpdf(z)
     assert np.exp(log_normal - student.log_density(z)).mean() == pytest.approx(1, abs=0.02)
+
+
+def test_draws_between_nodes_follow_the_density_that_is_told():
+    """A bent log density on uneven heights: histogram against the told density, and its integral by quadrature."""
+    nodes = np.linspace(-2.0, 3.0, 9)
+    level = np.array([-40.0, -3.0, 0.0, 1.0, 1.0, -2.0, -1.0, -600.0, -5.0]) + 700.0
+    draws = 200_000
+    uniform = np.random.default_rng(3).random((2, draws))
+    cell, share, density = draw_between(nodes, np.broadcast_to(level, (draws, 9)), uniform)
+    x = nodes[cell] + share * np.diff(nodes)[cell]
+    fine = np.linspace(-2, 3, 400_001)
+    height = np.exp(np.interp(fine, nodes, level - 701.0))
+    total = np.trapezoid(height, fine)
+    np.testing.assert_allclose(np.exp(density), np.exp(np.interp(x, nodes, level - 701.0)) / total, rtol=1e-5)
+    counts, edges = np.histogram(x, 40, (-2, 3))
+    within = np.array([height[(fine >= lo) & (fine < hi)].sum() for lo, hi in pairwise(edges)])
+    expected = draws * within / height.sum()
+    assert np.abs(counts - expected).max() < 5 * np.sqrt(expected.max())
+
+
+def test_nuisances_are_drawn_as_their_own_likelihood_has_them(model):
+    """At fixed targets the weights of the draws against prior x likelihood vary little; a normal proposal's vary more."""
+    labels = draw(1, np.random.default_rng(9))
+    seen, masked = seen_star(model, labels, 100, 9)
+    z = to_z(labels)[:, :N_TARGETS]
+    likelihood = make_likelihood(seen, masked, model, z[0])
+    proposal = nuisance_proposal(likelihood, z[0])
+    many = np.repeat(z, 300, 0)
+    drawn, log_density = proposal.draw(many, np.random.default_rng(4))
+
+    def target(n):
+        full = np.concatenate([many, n], 1)
+        return likelihood.log_likelihood(full) - 0.5 * (n**2).sum(1)
+
+    scatter = (target(drawn) - log_density).std()
+    normal = multivariate_normal(drawn.mean(0), np.cov(drawn.T))
+    others = normal.rvs(300, random_state=np.random.default_rng(5))
+    assert scatter < 1.0
+    assert scatter < 0.7 * (target(others) - normal.logpdf(others)).std()
 
 
 def seen_star(model, labels, snr, seed, realism=0.0):

@@ -187,3 +187,21 @@ def test_training_learns_and_resumes_where_it_stopped(bank: Path, tmp_path: Path
     picture = plot_curve(run / "curve.csv")
     assert picture.name == "curve.png"
     assert picture.stat().st_size > 5000
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_training_learns_on_a_gpu_what_it_learns_on_a_processor(bank: Path, tmp_path: Path) -> None:
+    architecture = Architecture(
+        n_components=K, embedding_width=32, embedding_layers=1, condition=16, couplings=4, coupling_width=32
+    )
+    settings = NetworkSettings(
+        steps=250, shards_per_step=2, stars_per_shard=64, warm_up=10, average=0.9, learning_rate=3e-3
+    )
+    losses = []
+    for device in ("cpu", "cuda"):
+        run = tmp_path / device
+        train_network(
+            bank, toy_projection(), architecture, settings, run, {}, lambda _: None, device=torch.device(device)
+        )
+        losses.append(float((run / "curve.csv").read_text().splitlines()[1].split(",")[2]))
+    assert abs(losses[0] - losses[1]) < 0.3  # other draws of noise: the losses of two seeds differ by less

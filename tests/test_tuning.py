@@ -83,7 +83,7 @@ def test_the_search_of_the_published_network_begins_with_ours_and_stays_in_what_
     chosen = paper_search(stars, stars, standards_of(stars), ours, features=(16, 8))
     found = tune(chosen, tmp_path, 2, TuningSettings(seconds=0.3, pruning=False), lambda _: None)
     first = next(row for row in found if row["trial"] == 0)
-    assert (first["couplings"], first["coupling_width"], first["clamp"]) == (12, 256, 2.0)
+    assert (first["couplings"], first["coupling_width"], first["clamp"]) == (12, 384, 1.0)
     assert (first["learning_rate"], first["batch"]) == (ours.learning_rate, ours.batch)
     assert all(8 <= row["couplings"] <= 16 and 256 <= row["coupling_width"] <= 512 for row in found)
     assert all(np.isfinite(row["validation"]) for row in found)

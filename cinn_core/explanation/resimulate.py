@@ -7,7 +7,7 @@ import numpy as np
 from ..forward_model.model_error import shipped_model_error
 from ..model import Model
 from ..stages import FluxVector, PosteriorSamples, Resimulation
-from .modelled import N_BAND, bands, compare, noise_of, with_nuisances_of_z
+from .modelled import N_BAND, bands, compare, variance, with_nuisances_of_z
 
 
 def resimulate(vector: FluxVector, posterior: PosteriorSamples, model: Model, n_band: int = N_BAND) -> Resimulation:
@@ -26,6 +26,5 @@ def misfit(vector: FluxVector, resimulation: Resimulation) -> float:
 
     Pixels that the model error masks, Halpha's core among them, have no say.
     """
-    error = shipped_model_error()
-    total = np.hypot(noise_of(vector), error.sigma(resimulation.map_flux))
-    return float(np.mean(((vector.flux - resimulation.map_flux) / total)[vector.good & ~error.masked] ** 2))
+    squares = (vector.flux - resimulation.map_flux) ** 2 / variance(resimulation.map_flux, vector)
+    return float(np.mean(squares[vector.good & ~shipped_model_error().masked]))

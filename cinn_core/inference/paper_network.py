@@ -2,7 +2,7 @@
 
 Published: fluxes and S/N standardised, a feature network 2048-1024-512 -> 256 with ReLU, GLOW couplings with a clamped
 exponent and fixed random permutations, subnets of three layers, labels (log10 of Teff and vbroad) standardised.
-Not published, and ours: how many couplings, how wide, and the clamp.
+Not published, and ours, by a short search (`kiel tune --config paper`): how many couplings, how wide, and the clamp.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ KIND = "paper network"
 
 @dataclass(frozen=True)
 class PaperArchitecture:
-    """`features` as published; what the paper leaves open: number of couplings, width of their subnets, clamp (FrEIA's)."""
+    """`features` as published; what the paper leaves open: number of couplings, width of their subnets, clamp (as FrEIA's)."""
 
     features: tuple[int, ...] = (2048, 1024, 512, 256)
     couplings: int = 12
-    coupling_width: int = 256
-    clamp: float = 2.0
+    coupling_width: int = 384
+    clamp: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,7 +46,7 @@ class PaperSettings:
     epochs: int = 123
     epoch_share: float = 0.3
     batch: int = 512
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     last_rate_share: float = 0.025
     half_share: float = 0.9
     weight_decay: float = 1e-5
