@@ -25,7 +25,7 @@ from ..prior import N_LABELS, from_z
 from ..stages import FluxVector, PosteriorSamples, Saliency
 
 N_SALIENT = 256
-"""Samples of a star over which the median is taken; its cosine with that over 1024 others is 0.999 or more."""
+"""Samples of a star over which the median is taken; its cosine with that over 1024 others was 0.99 or more (128: 0.965)."""
 _STEP = 1e-3
 _PATH_STEPS = 24
 
