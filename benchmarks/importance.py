@@ -26,8 +26,9 @@ def compare_with_mcmc(model: Model, masked: MaskedProjection, n: int, snr: float
     labels = draw(n, np.random.default_rng(12))
     for i in range(n):
         seen = observe_simulated(model, masked, labels[i : i + 1], snr, i)
-        found = weigh(seen, masked, infer(seen, model, 4096, i), model, i)
-        chains = run_chains(model, masked, seen, labels[i : i + 1], steps, i)
+        posterior = infer(seen, model, 16384, i)
+        found = weigh(seen, masked, posterior, model, i)
+        chains = run_chains(model, masked, seen, labels[i : i + 1], posterior.map_z, steps, i)
         print(
             f"star {i}: S/N {snr:.0f}, efficiency {100 * found.efficiency:.1f} %, k {found.pareto_k:.2f}, "
             f"rounds {found.rounds}; chains of {steps} steps, autocorrelation {chains.autocorrelation:.0f}",

@@ -50,13 +50,22 @@ def observe_simulated(model: Model, masked: MaskedProjection, labels: NDArray, s
 
 
 def run_chains(
-    model: Model, masked: MaskedProjection, seen: Observation, truth: NDArray, steps: int, seed: int
+    model: Model,
+    masked: MaskedProjection,
+    seen: Observation,
+    truth: NDArray,
+    map_z: NDArray,
+    steps: int,
+    seed: int,
 ) -> Chains:
-    """Chains for one observation of a star with labels (1, 26), begun from the Gaussian approximation around them."""
+    """Chains for one observation of a star with labels (1, 26), begun from the Gaussian approximation around them.
+
+    The likelihood is that of importance sampling: errors and continuum as at the mode `map_z` (13,).
+    """
     import emcee
 
     centre = to_z(truth)[0]
-    likelihood = make_likelihood(seen, masked, model, centre[:N_TARGETS])
+    likelihood = make_likelihood(seen, masked, model, map_z)
     slopes = likelihood.slopes(centre)
     root = np.linalg.cholesky(np.linalg.inv(slopes.T @ slopes + np.eye(N_LABELS)))
     rng = np.random.default_rng([seed, 12])
