@@ -2,7 +2,8 @@
 
 The covariance holds what the network was trained on: the noise of each arm and the emulator's error; for a realism a
 above 0 also the model's error, correlated over the line spread function, and what acts on all pixels of a spectrum at once
-(velocity, resolving power, continuum, Halpha, errors that lines share), each linearly, to first order.
+(velocity, resolving power, continuum, Halpha, errors that lines share), each linearly, to first order. The continuum that
+would be fitted to each model follows its labels to first order too.
 """
 
 from __future__ import annotations
@@ -39,21 +40,27 @@ _BATCH = 64
 _SMALLEST = 1e-8
 """Directions with less of the largest variance than this carry no data (all their pixels are missing)."""
 _VELOCITY_STEP = 0.1
+_CONTINUUM_STEP = 0.3
+"""In prior coordinates: over less the continuum fit's choice of pixels shows as noise."""
 
 
 @dataclass(frozen=True, eq=False)
 class Likelihood:
-    """Whitened data (r,) and the operator (N_PIXELS, r) that whitens model spectra, divided by `continuum` first."""
+    """Whitened data (r,) and the operator (N_PIXELS, r) that whitens model spectra over the continuum of `centre` (26,).
+
+    drift (26, r): what the fitted continuum's change adds to a whitened model for each label, in prior coordinates.
+    """
 
     forward: ForwardModel
     operator: NDArray
     data: NDArray
-    continuum: NDArray
+    centre: NDArray
+    drift: NDArray
 
     def residuals(self, z: NDArray) -> NDArray:
         """Data minus model (n, r) in units of the noise for prior coordinates of all labels (n, 26)."""
         parts = [self.forward.flux(from_z(z[i : i + _BATCH])) @ self.operator for i in range(0, len(z), _BATCH)]
-        return self.data - np.concatenate(parts).astype(float)
+        return self.data - np.concatenate(parts).astype(float) - (z - self.centre) @ self.drift
 
     def log_likelihood(self, z: NDArray) -> NDArray:
         """Log likelihood (n,), up to a constant, for prior coordinates of all labels (n, 26)."""
@@ -61,7 +68,7 @@ class Likelihood:
 
     def slopes(self, z: NDArray) -> NDArray:
         """Derivatives (r, 26) of the whitened model at prior coordinates z (26,)."""
-        return self.operator.T.astype(float) @ jacobian(self.forward, z[None])[0].astype(float)
+        return self.operator.T.astype(float) @ jacobian(self.forward, z[None])[0].astype(float) + self.drift.T
 
 
 def make_likelihood(seen: Observation, masked: MaskedProjection, model: Model, map_z: NDArray) -> Likelihood:
@@ -86,7 +93,16 @@ def make_likelihood(seen: Observation, masked: MaskedProjection, model: Model, m
     whitening = vectors[:, kept] / np.sqrt(values[kept])
     data = seen.coefficients[0].cpu().numpy().astype(float) + model.projection.mean.astype(float) @ matrix
     operator = (matrix @ whitening / continuum[:, None]).astype(np.float32)
-    return Likelihood(model.forward, operator, data @ whitening, continuum)
+    drift = -(_continuum_slopes(model, masked, z[0]) * flux[0]) @ operator
+    return Likelihood(model.forward, operator, data @ whitening, z[0], drift.astype(float))
+
+
+def _continuum_slopes(model: Model, masked: MaskedProjection, z: NDArray) -> NDArray:
+    """d ln continuum / d z (26, N_PIXELS) of what is fitted to models around z (26,), by central differences."""
+    moved = z + _CONTINUUM_STEP * np.concatenate([np.eye(N_LABELS), -np.eye(N_LABELS)])
+    flux = model.forward.flux(from_z(moved))
+    continuum = fit_continuum(flux, np.broadcast_to(masked.good, flux.shape), model.templates.flux)
+    return np.log(continuum[:N_LABELS] / continuum[N_LABELS:]) / (2 * _CONTINUUM_STEP)
 
 
 def _typical_size() -> float:
