@@ -56,15 +56,14 @@ def _default(run: Path, shards: int, processes: int, seed: int) -> Search:
     from cinn_core.model import emulator_path
     from cinn_core.training.bank import BankSettings, fill_bank, shard_path
     from cinn_core.training.candidates import default_search
-    from cinn_core.training.network import VALIDATION_EVERY, load_stars
+    from cinn_core.training.network import training_and_validation
 
     bank = run / "bank"
     typer.echo(f"Simulating {shards} shards in {bank}; those that exist are kept")
     projection = fill_bank(bank, emulator_path(), shards, BankSettings(seed=seed), processes)
     spread = np.sqrt(projection.variance)
     files = [shard_path(bank, i) for i in range(shards)]
-    stars = load_stars([f for i, f in enumerate(files) if i % VALIDATION_EVERY], spread)
-    held_out = load_stars(files[::VALIDATION_EVERY], spread)
+    stars, held_out = training_and_validation(files, spread)
     return default_search(stars, held_out, torch.from_numpy(spread), seed)
 
 

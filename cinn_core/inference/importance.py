@@ -34,6 +34,7 @@ LEAST_EFFICIENCY, LARGEST_K = 0.01, 0.7
 _FREEDOM = 6.0
 _LAPLACE_SAMPLES = 60.0
 _NEWTON_STEPS = 6
+_STEP_SHARES = (1.0, 0.5, 0.25, 0.1)
 _LEAST_RISE = 0.05
 
 
@@ -110,17 +111,13 @@ def _result(
 
 def _laplace(likelihood: Likelihood, z: NDArray) -> tuple[NDArray, NDArray]:
     """Mean (13,) and covariance (13, 13) of the targets where prior x likelihood is largest, by Gauss-Newton from z (26,)."""
-
-    def height(at: NDArray) -> float:
-        return float(_log_target(likelihood, at[None])[0])
-
-    level, slopes = height(z), likelihood.slopes(z)
+    level, slopes = _log_target(likelihood, z[None])[0], likelihood.slopes(z)
     for _ in range(_NEWTON_STEPS):
         precision = slopes.T @ slopes + np.eye(N_LABELS)
         step = np.linalg.solve(precision, slopes.T @ likelihood.residuals(z[None])[0] - z)
-        tried = [z + share * np.clip(step, -1, 1) for share in (1.0, 0.5, 0.25, 0.1)]
-        levels = [height(at) for at in tried]
-        best = int(np.argmax(levels))
+        tried = z + np.outer(_STEP_SHARES, np.clip(step, -1, 1))
+        levels = _log_target(likelihood, tried)
+        best = levels.argmax()
         if not levels[best] > level + _LEAST_RISE:
             break
         z, level = tried[best], levels[best]

@@ -94,23 +94,26 @@ def nuisance_proposal(likelihood: Likelihood, map_z: NDArray) -> NuisanceProposa
         z[N_TARGETS:] += np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
     own, start = likelihood.slopes(z)[:, N_TARGETS:], z[N_TARGETS:].copy()
     sigma = np.sqrt(np.diag(np.linalg.inv(own.T @ own + np.eye(N_NUISANCES))))
-    order = np.argsort(-sigma)
+    order, at_mode = np.argsort(-sigma), likelihood.residuals(z[None])
     elements = tuple(
-        _element(likelihood, z, own, start, sigma[column], column, order[i + 1 :]) for i, column in enumerate(order)
+        _element(likelihood, z, at_mode, own, sigma[column], column, order[i + 1 :]) for i, column in enumerate(order)
     )
     return NuisanceProposal(likelihood, start, elements)
 
 
 def _element(
-    likelihood: Likelihood, z: NDArray, own: NDArray, start: NDArray, sigma: float, column: int, later: NDArray
+    likelihood: Likelihood, z: NDArray, at_mode: NDArray, own: NDArray, sigma: float, column: int, later: NDArray
 ) -> _Element:
-    """The step of one element, `later` ones integrated out: their slopes `own` (r, 13) become part of the noise."""
+    """The step of one element beside the mode z (26,), whose residuals are `at_mode` (1, r).
+
+    `later` elements are integrated out: their slopes, of `own` (r, 13), become part of the noise.
+    """
+    start = z[N_TARGETS:]
     centre = np.clip(start[column], -_EDGE + sigma, _EDGE - sigma)
     nodes = np.linspace(max(centre - _REACH * sigma, -_EDGE), min(centre + _REACH * sigma, _EDGE), _NODES)
-    moved = np.repeat(z[None], _NODES + 1, 0)
-    moved[:-1, N_TARGETS + column] = nodes
-    residuals = likelihood.residuals(moved)
-    response = residuals[-1] - residuals[:-1]
+    moved = np.repeat(z[None], _NODES, 0)
+    moved[:, N_TARGETS + column] = nodes
+    response = at_mode - likelihood.residuals(moved)
     blurred = own[:, later]
     inside = np.linalg.solve(np.eye(len(later)) + blurred.T @ blurred, blurred.T)
     slopes = response - (response @ blurred) @ inside

@@ -84,6 +84,14 @@ def load_stars(files: list[Path], spread: NDArray) -> Stars:
     )
 
 
+def training_and_validation(
+    files: list[Path], spread: NDArray, device: torch.device | None = None
+) -> tuple[Stars, Stars]:
+    """The stars that are learned from, and those of every 20th shard, by which the best weights are chosen."""
+    learned = [path for i, path in enumerate(files) if i % VALIDATION_EVERY]
+    return load_stars(learned, spread).to(device), load_stars(files[::VALIDATION_EVERY], spread).to(device)
+
+
 def _without_failures(shard: Shard, spread: NDArray) -> Shard:
     largest = np.maximum(np.abs(shard.clean / spread).max(1), np.abs(shard.realistic / spread).max(1))
     usable = np.flatnonzero(largest < FAILED_CONTINUUM)
@@ -159,8 +167,7 @@ def train_network(
     run.mkdir(parents=True, exist_ok=True)
     files = sorted(bank.glob("shard-*[0-9].npz"))
     spread = np.sqrt(projection.variance)
-    stars = load_stars([f for i, f in enumerate(files) if i % VALIDATION_EVERY], spread).to(device)
-    held_out = load_stars(files[::VALIDATION_EVERY], spread).to(device)
+    stars, held_out = training_and_validation(files, spread, device)
     torch.manual_seed(settings.seed)
     network = Network(architecture, torch.from_numpy(spread))
     if start is not None:

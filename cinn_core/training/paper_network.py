@@ -114,9 +114,10 @@ def training_and_validation(paths: list[Path], device: torch.device | None = Non
 def standards_of(stars: PixelStars) -> Standards:
     """Means and standard deviations over the training stars at the 19 S/N values, noise included."""
     snr = np.array(PAPER_SNR, float)
-    parts = [part.double() for part in stars.flux.split(_SHARD_STARS)]
-    mean = sum(part.sum(0) for part in parts) / len(stars)
-    variance = sum(((part - mean) ** 2).sum(0) for part in parts) / len(stars) + np.mean(pixel_sigma(snr) ** 2)
+    parts = stars.flux.split(_SHARD_STARS)  # one at a time in double precision: all of them would take gigabytes
+    mean = sum(part.double().sum(0) for part in parts) / len(stars)
+    variance = sum(((part.double() - mean) ** 2).sum(0) for part in parts) / len(stars)
+    variance = variance + np.mean(pixel_sigma(snr) ** 2)
     labels = logged(stars.labels)
     columns = (
         np.append(mean.cpu().numpy(), snr.mean()),
