@@ -105,7 +105,7 @@ def load_network(path: Path) -> tuple[Projection, Network, dict[str, Any]]:
             )
     with as_described(path, "network"):
         projection = Projection(**{k: v.float().numpy() for k, v in tensors_of("projection", tensors).items()})
-        network = Network(Architecture(**card["architecture"]), torch.ones(projection.n_components))
+        network = Network(Architecture.from_card(card["architecture"]), torch.ones(projection.n_components))
         network.load_state_dict(tensors_of("network", tensors))
     return projection, network.eval().requires_grad_(False), card
 

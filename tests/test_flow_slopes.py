@@ -10,10 +10,10 @@ from cinn_core.inference.flow_slopes import ByAutograd, ByHand, slopes_of
 from cinn_core.inference.network import N_TARGETS, Architecture, Coupling, Network
 
 
-def network(coupling: Coupling = Coupling.AFFINE) -> Network:
+def network(coupling: Coupling = Coupling.AFFINE, normal: bool = True) -> Network:
     """A flow in double precision whose couplings all do something, unlike a new one, which is the identity."""
     torch.manual_seed(3)
-    sizes = Architecture(n_components=8, condition=20, couplings=5, coupling_width=32, coupling=coupling)
+    sizes = Architecture(8, condition=20, couplings=5, coupling_width=32, coupling=coupling, normal=normal)
     made = Network(sizes, torch.ones(8))
     for value in made.flow.parameters():
         if value.is_floating_point():
@@ -27,10 +27,11 @@ def points(n: int, conditions: int) -> tuple[torch.Tensor, torch.Tensor]:
     return z, torch.randn(conditions, 20, generator=chance, dtype=torch.float64)
 
 
+@pytest.mark.parametrize("normal", [True, False])
 @pytest.mark.parametrize(("n", "conditions"), [(1, 1), (150, 1), (150, 150)])
-def test_derivatives_by_hand_are_those_of_autograd(n: int, conditions: int) -> None:
+def test_derivatives_by_hand_are_those_of_autograd(n: int, conditions: int, normal: bool) -> None:
     """Double precision, sums of some thousand terms: equal to 1e-9."""
-    flow = network().flow
+    flow = network(normal=normal).flow
     z, condition = points(n, conditions)
     by_hand = slopes_of(flow)
     assert isinstance(by_hand, ByHand)

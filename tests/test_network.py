@@ -16,7 +16,7 @@ def random_network(seed: int = 0) -> Network:
     network = Network(SMALL, torch.ones(SMALL.n_components)).double().eval().requires_grad_(False)
     for parameter in network.flow.parameters():  # away from the identity it starts as
         if parameter.is_floating_point():  # permutations are stored as integers
-            parameter += 0.15 * torch.randn_like(parameter)
+            parameter += 0.1 * torch.randn_like(parameter)
     return network
 
 

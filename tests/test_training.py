@@ -166,6 +166,16 @@ def test_a_deeper_network_starts_where_the_earlier_one_stood(bank: Path, tmp_pat
     assert torch.allclose(deeper.log_density(z, deeper.embedding(seen)), before, atol=1e-4)
 
 
+def test_of_a_flow_of_another_make_only_the_embedding_is_taken_over() -> None:
+    small = Architecture(K, embedding_width=32, embedding_layers=1, condition=16, couplings=2, coupling_width=32)
+    torch.manual_seed(4)
+    earlier, network = Network(replace(small, normal=False), torch.ones(K)), Network(small, torch.ones(K))
+    own = {name: value.clone() for name, value in network.flow.state_dict().items()}
+    take_over(network, earlier)
+    assert all(torch.equal(value, own[name]) for name, value in network.flow.state_dict().items())
+    assert torch.equal(network.embedding.first.weight, earlier.embedding.first.weight)
+
+
 def test_training_learns_and_resumes_where_it_stopped(bank: Path, tmp_path: Path) -> None:
     architecture = Architecture(
         n_components=K, embedding_width=32, embedding_layers=1, condition=16, couplings=4, coupling_width=32

@@ -153,6 +153,7 @@ _TRIED: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "trial": ("trial", str),
     "slot": ("trained", lambda slot: f"{slot}/{SLOTS}"),
     "validation": ("loss", "{:.3f}".format),
+    "normal": ("normal", str),
     "coupling": ("coupling", str),
     "couplings": ("couplings", str),
     "coupling_width": ("width", str),

@@ -35,7 +35,7 @@ def tune(
     json: JsonOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Search the network's shape: affine or spline couplings, depth, widths and learning rate, by Hyperband."""
+    """Search the network's shape by Hyperband: conditional normal, kind and number of couplings, widths, learning rate."""
     require_folder_of(json)
     from cinn_core.training.tuning import TuningSettings, require_optuna
     from cinn_core.training.tuning import tune as search

@@ -56,7 +56,7 @@ def random_glow(couplings: int = 8, width: int = 256, condition: int = 256, seed
     """A network whose flow has the paper's form and random weights, all of its couplings at work."""
     with torch.random.fork_rng(devices=[]):
         network = Network(
-            Architecture(n_components=16, condition=condition, couplings=couplings, coupling_width=width),
+            Architecture(16, condition=condition, couplings=couplings, coupling_width=width, normal=False),
             torch.ones(16),
         )
     generator = torch.Generator().manual_seed(seed)

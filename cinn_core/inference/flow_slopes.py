@@ -1,4 +1,4 @@
-"""Derivatives of the flow by its coordinates and its condition; of a GLOW flow written out, several times sooner than autograd.
+"""Derivatives of the flow by its coordinates and its condition; of GLOW couplings written out, several times sooner than autograd.
 
 A half coupling makes y = x exp(s) + t, (s, t) from what it reads. A row of derivatives by its output is carried to its
 input through the layers, whose ReLUs are on or off as they were on the way there. All rows of a star share the
@@ -7,7 +7,6 @@ layers, so that many rows are one product.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -16,13 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from .conditional_normal import Density
 from .glow import ATAN, Glow, Half, read_glow
 
 _ROWS = 128
 """Points at once, so that what lies between the layers stays in a processor's cache."""
-
-
-Density = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 class FlowSlopes(Protocol):
@@ -102,17 +99,19 @@ class ByHand:
 
     def __init__(self, glow: Glow) -> None:
         halves = glow.halves[::-1]  # the way from coordinates to the latent
-        self._order = glow.order
+        self._order, self._normal = glow.order, glow.normal
         self._layers = [_layers(half, len(glow.order)) for half in halves]
         self._condition_weight = torch.cat([half.condition_weight for half in halves])
         self._condition_bias = torch.cat([half.condition_bias for half in halves])
 
     @torch.no_grad()
     def density(self, condition: Tensor) -> Density:
-        return partial(self._density, self._shares(condition))
+        of_couplings = partial(self._density, self._shares(condition))
+        return of_couplings if self._normal is None else self._normal.before(of_couplings, condition)
 
     @torch.no_grad()
     def _density(self, shares: tuple[Tensor, ...], z: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the couplings alone, as `density`."""
         latent, steps = self._forward(z, shares)
         found = torch.stack([step.s for step in steps]).sum((0, 2)) - 0.5 * (latent**2).sum(1)
         row = -latent
@@ -126,9 +125,16 @@ class ByHand:
     @torch.no_grad()
     def jacobians(self, z: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         every = condition.expand(len(z), -1)
-        parts = [self._jacobians(*some) for some in zip(z.split(_ROWS), every.split(_ROWS), strict=True)]
+        parts = [self._all_jacobians(*some) for some in zip(z.split(_ROWS), every.split(_ROWS), strict=True)]
         by_z, by_condition = (torch.cat(found) for found in zip(*parts, strict=True))
         return by_z, by_condition
+
+    def _all_jacobians(self, z: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        if self._normal is None:
+            return self._jacobians(z, condition)
+        scaled, by_z, by_condition = self._normal.slopes(z, condition)
+        rows, more = self._jacobians(scaled, condition)
+        return rows @ by_z, more + rows @ by_condition
 
     def _jacobians(self, z: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         latent, steps = self._forward(z, self._shares(condition))

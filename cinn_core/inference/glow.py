@@ -1,9 +1,9 @@
-"""FrEIA's GLOW flow taken apart into what its inverse needs: for each half coupling who reads, who moves, and the weights.
+"""The flow taken apart into what its inverse needs: for each half coupling who reads, who moves, and the weights.
 
 A GLOW coupling (Kingma & Dhariwal 2018) as FrEIA has it maps the two parts x1, x2 of a vector, under a condition c, to
     y1 = x1 exp(s2) + t2,  (s2, t2) from subnet2(x2, c);    y2 = x2 exp(s1) + t1,  (s1, t1) from subnet1(y1, c);
 every s is clamp * 0.636 * atan(output). The inverse undoes y2 first, then y1; the log Jacobian of the whole is the sum of
-all s, so the density of a sample comes with it.
+all s, so the density of a sample comes with it. A conditional normal may stand before the couplings (`conditional_normal.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import FrEIA.modules as Fm
 import torch
 from torch import Tensor, nn
 
+from .conditional_normal import ConditionalNormal
 from .subnets import Layers
 
 ATAN = 0.636
@@ -38,14 +39,15 @@ class Half:
 
 @dataclass(frozen=True, eq=False)
 class Glow:
-    """The halves in order of inversion, and where each coordinate of the result lies once all are undone."""
+    """The halves in order of inversion, where each coordinate lies once all are undone, and what is undone last."""
 
     halves: tuple[Half, ...]
     order: Tensor
+    normal: ConditionalNormal | None
 
 
 def read_glow(flow: nn.Module) -> Glow | None:
-    """A sequence of fixed permutations and GLOW couplings of three-layer subnets; None for any other flow.
+    """Fixed permutations and GLOW couplings of three-layer subnets, after a conditional normal or none; None for any other flow.
 
     Permutations then cost nothing: coordinates stay where they are, and each half is told where its own lie.
     """
@@ -53,7 +55,9 @@ def read_glow(flow: nn.Module) -> Glow | None:
         return None
     place = torch.arange(flow.shapes[-1][0], device=next(flow.parameters()).device)
     halves: list[Half] = []
-    for module in reversed(list(flow.module_list)):
+    modules = list(flow.module_list)
+    normal = modules.pop(0) if modules and isinstance(modules[0], ConditionalNormal) else None
+    for module in reversed(modules):
         if isinstance(module, Fm.PermuteRandom):
             place = place[module.perm_inv]
             continue
@@ -65,7 +69,7 @@ def read_glow(flow: nn.Module) -> Glow | None:
             if half is None:
                 return None
             halves.append(half)
-    return Glow(tuple(halves), place) if halves else None
+    return Glow(tuple(halves), place, normal) if halves else None
 
 
 def _clamps_by_atan(module: Fm.GLOWCouplingBlock) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 import FrEIA.framework as Ff
 import FrEIA.modules as Fm
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from ..instrument import ARMS, N_COVERAGE
 from ..prior import N_TARGETS
+from .conditional_normal import ConditionalNormal
 from .spline import SplineCouplingBlock
 
 
@@ -33,21 +35,27 @@ class Architecture:
     """Sizes of the network.
 
     An embedding layer is a residual block of two linear ones; `clamp` is FrEIA's (exponent limited to
-    clamp * 0.636 * atan).
+    clamp * 0.636 * atan); `normal`: whether a conditional normal stands before the couplings.
     """
 
     n_components: int = 256
     embedding_width: int = 512
     embedding_layers: int = 4
     condition: int = 128
-    couplings: int = 12
+    couplings: int = 6
     coupling_width: int = 256
     clamp: float = 2.0
     permutation_seed: int = 0
     coupling: Coupling = Coupling.AFFINE
+    normal: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "coupling", Coupling(self.coupling))  # a card holds its name
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any]) -> Architecture:
+        """Of a weights file's card; one that does not name the conditional normal has none."""
+        return cls(**({"normal": False} | dict(card)))
 
     def to_card(self) -> dict[str, float | str]:
         return asdict(self)
@@ -109,7 +117,8 @@ class Embedding(nn.Module):
             x = self.first(x)
         for block in self.blocks:
             x = x + block(x)
-        return self.last(x)
+        with torch.autocast(x.device.type, enabled=False):  # narrow posteriors need it at the end too
+            return self.last(x)
 
 
 class Network(nn.Module):
@@ -133,9 +142,11 @@ class Network(nn.Module):
 
 
 def couplings(architecture: Architecture) -> Ff.SequenceINN:
-    """Couplings as in GLOW (Kingma & Dhariwal 2018), affine or with splines, each after a fixed random permutation."""
+    """A conditional normal, then couplings as in GLOW (Kingma & Dhariwal 2018), each after a fixed random permutation."""
     state = np.random.get_state()  # noqa: NPY002 (PermuteRandom reseeds numpy's global generator; put it back)
     flow = Ff.SequenceINN(N_TARGETS)
+    if architecture.normal:
+        flow.append(ConditionalNormal, cond=0, cond_shape=(architecture.condition,))
     for i in range(architecture.couplings):
         flow.append(Fm.PermuteRandom, seed=architecture.permutation_seed + i)
         flow.append(

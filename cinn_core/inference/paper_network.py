@@ -63,6 +63,7 @@ class PaperNetwork(nn.Module):
                 couplings=architecture.couplings,
                 coupling_width=architecture.coupling_width,
                 clamp=architecture.clamp,
+                normal=False,
             )
         )
 

@@ -69,8 +69,11 @@ class Sampler:
             try:
                 for i in range(0, n, rows):
                     some = slice(i, i + rows)
-                    z[block, some], log_jacobian = self._invert(self._glow, latent[some], share[block])
-                    log_density[block, some] = log_normal[some] + log_jacobian
+                    found, log_jacobian = self._invert(self._glow, latent[some], share[block])
+                    if self._glow.normal is not None:
+                        found, more = self._glow.normal.undo(found, condition[block])
+                        log_jacobian = log_jacobian + more[:, None]
+                    z[block, some], log_density[block, some] = found, log_normal[some] + log_jacobian
             except torch.OutOfMemoryError:
                 if at_once == 1:
                     raise

@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     import optuna
 
 _SAMPLES = 4096
-_SHAPE = ("coupling", "couplings", "coupling_width", "embedding_width", "embedding_layers")
+_SHAPE = ("normal", "coupling", "couplings", "coupling_width", "embedding_width", "embedding_layers")
 
 FIRST: tuple[Architecture, ...] = (
     Architecture(),
     replace(Architecture(), coupling=Coupling.SPLINE),
-    replace(Architecture(), coupling=Coupling.SPLINE, couplings=6),
+    replace(Architecture(), normal=False, couplings=12),
+    replace(Architecture(), normal=False, coupling=Coupling.SPLINE),
 )
-"""Tried before anything else: the default, the same with splines, and half as many splines."""
+"""Tried before anything else: the default, the same with splines, and both without the conditional normal."""
 
 
 def default_search(
@@ -40,7 +41,7 @@ def default_search(
     settings: NetworkSettings | None = None,
     first: tuple[Architecture, ...] = FIRST,
 ) -> Search:
-    """Over coupling, depth, widths and rate of the network that ships; `spread` (k,) as `Network` takes it."""
+    """Over conditional normal, coupling, depth, widths and rate of the network that ships; `spread` (k,) as `Network` takes it."""
     settings = settings or NetworkSettings(seed=seed)
     n_components = stars.clean.shape[-1]
 
@@ -73,6 +74,7 @@ def default_candidate(
 def _suggest(trial: optuna.Trial, n_components: int) -> tuple[Architecture, float]:
     return Architecture(
         n_components=n_components,
+        normal=trial.suggest_categorical("normal", [True, False]),
         coupling=Coupling(trial.suggest_categorical("coupling", [kind.value for kind in Coupling])),
         couplings=trial.suggest_int("couplings", 4, 16, step=2),
         coupling_width=int(trial.suggest_categorical("coupling_width", [128, 256, 512])),

@@ -161,7 +161,7 @@ def train_network(
     """Trains in directory `run` and returns the best weights' file there (by validation loss, averaged weights).
 
     Resumes from the run's last checkpoint; logs step, losses and time to `curve.csv`. `start` is a network of the same
-    projection whose weights are taken over; layers that it lacks begin as the identity. Stars, noise and network are on
+    projection whose weights are taken over (`take_over`). Stars, noise and network are on
     `device` (without one: the processor); each kind of device draws numbers of its own.
     """
     run.mkdir(parents=True, exist_ok=True)
@@ -203,7 +203,7 @@ def train_network(
 
 def make_optimiser(network: Network, settings: NetworkSettings) -> torch.optim.Optimizer:
     return torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=settings.weight_decay
+        network.parameters(), settings.learning_rate, (0.9, 0.95), weight_decay=settings.weight_decay, fused=True
     )
 
 
@@ -238,9 +238,19 @@ def take_step(
 def take_over(network: Network, earlier: Network) -> None:
     """Gives a network the weights of an earlier one of the same widths; layers that the earlier one lacks stay as they are.
 
-    New layers begin as the identity, so the deeper network begins where the earlier one stood.
+    New layers begin as the identity, so the deeper network begins where the earlier one stood. From a flow of another
+    make nothing is taken, only its embedding.
     """
-    network.load_state_dict(network.state_dict() | earlier.state_dict())
+    kept = earlier.state_dict()
+    if not _same_make(network.architecture, earlier.architecture):
+        kept = {name: value for name, value in kept.items() if not name.startswith("flow.")}
+    network.load_state_dict(network.state_dict() | kept)
+
+
+def _same_make(one: Architecture, earlier: Architecture) -> bool:
+    """Whether an earlier flow is the beginning of this one."""
+    shorter = replace(one, couplings=earlier.couplings, embedding_layers=earlier.embedding_layers)
+    return shorter == earlier and one.couplings >= earlier.couplings
 
 
 @torch.no_grad()
