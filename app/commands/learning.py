@@ -86,7 +86,7 @@ def train_network(
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of the published network; the paper's 123.")] = 123,
     processes: Annotated[int, typer.Option(min=1, help="Processes that simulate stars.")] = os.cpu_count() or 1,
     start: Annotated[
-        Path | None, typer.Option(metavar="WEIGHTS", help="Go on from this network, whose projection is kept.")
+        Path | None, typer.Option(metavar="WEIGHTS", help="Begin with what this network holds; its projection is kept.")
     ] = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
