@@ -153,7 +153,7 @@ _TRIED: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "trial": ("trial", str),
     "slot": ("trained", lambda slot: f"{slot}/{SLOTS}"),
     "validation": ("loss", "{:.3f}".format),
-    "normal": ("normal", str),
+    "normal": ("normal", lambda normal: "yes" if normal else "no"),
     "coupling": ("coupling", str),
     "couplings": ("couplings", str),
     "coupling_width": ("width", str),
@@ -170,7 +170,7 @@ _TRIED: Mapping[str, tuple[str, Callable[[Any], str]]] = {
 
 def print_trials(trials: list[dict[str, Any]], console: Console | None = None) -> None:
     """The networks that a search tried, those trained longest first, of these the best first."""
-    console = console or Console()
+    console = console or Console(width=max(Console().width, 130))
     table = Table(title="Validation loss [nat a star, lower is better]", title_justify="left")
     shown = [name for name in _TRIED if any(name in row for row in trials)]
     for name in shown:
