@@ -23,8 +23,8 @@ def drawn(*shape: int, seed: int) -> torch.Tensor:
 def test_alone_it_is_the_normal_that_it_states() -> None:
     made, condition, z = layer(), drawn(30, CONDITION, seed=1), drawn(30, N_TARGETS, seed=2)
     (latent,), log_jacobian = made((z,), [condition])
-    mean, unit, log_scale = made.parts(condition)
-    precision = unit.mT @ torch.diag_embed(torch.exp(2 * log_scale)) @ unit
+    mean, whitening, _ = made.parts(condition)
+    precision = whitening.mT @ whitening
     standard = MultivariateNormal(torch.zeros(N_TARGETS).double(), torch.eye(N_TARGETS).double())
     found = standard.log_prob(latent) + log_jacobian
     torch.testing.assert_close(found, MultivariateNormal(mean, precision_matrix=precision).log_prob(z))

@@ -31,26 +31,25 @@ class ConditionalNormal(Fm.InvertibleModule):
         nn.init.zeros_(self.head.bias)
 
     def parts(self, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """mu (n, 13), I + N (n, 13, 13) and a (n, 13) of conditions (n, c)."""
+        """mu (n, 13), exp(a) * (I + N) (n, 13, 13) and a (n, 13) of conditions (n, c)."""
         with torch.autocast(condition.device.type, enabled=False):  # narrow posteriors need single precision
             outputs = linear(condition, self.head.weight, self.head.bias)
         mean, log_scale, below = outputs.split((self.n, self.n, self.below.shape[1]), 1)
         unit = torch.eye(self.n, dtype=outputs.dtype, device=outputs.device).repeat(len(condition), 1, 1)
         unit[:, self.below[0], self.below[1]] = below
-        return mean, unit, log_scale
+        return mean, torch.exp(log_scale)[..., None] * unit, log_scale
 
     def undo(self, latent: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """z (s, n, 13) of latents (s, n, 13) under the conditions (s, c) of s stars, and log |d latent / d z| (s,)."""
-        mean, unit, log_scale = self.parts(condition)
-        scales = torch.diag_embed(torch.exp(-log_scale))
-        root = torch.linalg.solve_triangular(unit, scales, upper=False, unitriangular=True)
+        mean, whitening, log_scale = self.parts(condition)
+        unit = torch.eye(self.n, dtype=latent.dtype, device=latent.device)
+        root = torch.linalg.solve_triangular(whitening, unit, upper=False)
         return torch.baddbmm(mean[:, None], latent, root.transpose(1, 2)), log_scale.sum(1)
 
     @torch.no_grad()
     def before(self, density: Density, condition: Tensor) -> Density:
         """A density of latents and its gradient as those of z, under conditions (n or 1, c), both but for a constant."""
-        mean, unit, log_scale = self.parts(condition)
-        by_z = torch.exp(log_scale)[..., None] * unit
+        mean, by_z, log_scale = self.parts(condition)
 
         def of_z(z: Tensor) -> tuple[Tensor, Tensor]:
             log_density, row = density((by_z @ (z - mean)[..., None])[..., 0])
@@ -61,9 +60,8 @@ class ConditionalNormal(Fm.InvertibleModule):
     @torch.no_grad()
     def slopes(self, z: Tensor, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """latent (n, 13), d latent / d z (n, 13, 13) and d latent / d condition (n, 13, c) at z (n, 13) under (n or 1, c)."""
-        mean, unit, log_scale = self.parts(condition)
+        mean, by_z, log_scale = self.parts(condition)
         off, scale = z - mean, torch.exp(log_scale)
-        by_z = scale[..., None] * unit
         latent = (by_z * off[:, None]).sum(-1)
         rows, columns = self.below
         by_below = z.new_zeros(*latent.shape, len(rows))
@@ -79,8 +77,8 @@ class ConditionalNormal(Fm.InvertibleModule):
         if rev:
             y, log_jacobian = self.undo(x[:, None], condition)
             return (y[:, 0],), -log_jacobian
-        mean, unit, log_scale = self.parts(condition)
-        y = torch.exp(log_scale) * (unit * (x - mean)[:, None]).sum(-1)  # not a product that autocast would round
+        mean, whitening, log_scale = self.parts(condition)
+        y = (whitening * (x - mean)[:, None]).sum(-1)  # not a product that autocast would round
         return (y,), log_scale.sum(1)
 
     def output_dims(self, input_dims: Sequence[tuple[int]]) -> Sequence[tuple[int]]:
