@@ -142,7 +142,7 @@ class Network(nn.Module):
 
 
 def couplings(architecture: Architecture) -> Ff.SequenceINN:
-    """A conditional normal, then couplings as in GLOW (Kingma & Dhariwal 2018), each after a fixed random permutation."""
+    """Couplings as in GLOW (Kingma & Dhariwal 2018), each after a fixed random permutation; a conditional normal before them."""
     state = np.random.get_state()  # noqa: NPY002 (PermuteRandom reseeds numpy's global generator; put it back)
     flow = Ff.SequenceINN(N_TARGETS)
     if architecture.normal:
