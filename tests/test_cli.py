@@ -80,6 +80,13 @@ def test_json_for_a_folder_that_is_not_there_is_refused_before_the_work(kiel, tm
     assert "cannot be written" in result.stderr
 
 
+def test_figures_for_a_file_instead_of_a_folder_are_refused_before_the_work(kiel, tmp_path):
+    (tmp_path / "figures").touch()
+    result = kiel("evaluate", "network", "--figures", tmp_path / "figures")
+    assert is_refused(result)
+    assert "folder" in result.stderr
+
+
 @pytest.mark.parametrize("option", [("--snr", "nan"), ("--rv", "inf"), ("--snr", "0"), ("--samples", "0")])
 def test_numbers_that_make_no_sense_are_refused(kiel, tmp_path, option):
     (tmp_path / "star.fits").touch()

@@ -16,6 +16,7 @@ from .options import (
     JsonOption,
     NetworkOption,
     SeedOption,
+    require_folder,
     require_folder_of,
     write,
     write_json,
@@ -56,7 +57,7 @@ def evaluate_network(
 ) -> None:
     """The network on synthetic stars: errors, widths and coverage of every target, beside paper and information limit."""
     require_folder_of(json)
-    require_folder_of(figures / "details.json" if figures else None)
+    require_folder(figures)
     from cinn_core.evaluation.evaluate import PAPER_SNR, QUICK_DRAWS, QUICK_SNR, network_figures, uncertainties
     from cinn_core.evaluation.evaluate import evaluate as run
     from cinn_core.inference.paper_network import load_paper_network

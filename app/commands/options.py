@@ -46,6 +46,16 @@ def require_folder_of(path: Path | None) -> None:
         raise DataError(f"{path} cannot be written: name a file in a folder that exists.")
 
 
+def require_folder(path: Path | None) -> None:
+    """Makes the folder of several outputs, or refuses in words, before anything is computed for it."""
+    if path is None:
+        return
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{path} cannot be the folder of the output ({error.strerror}); name another.") from error
+
+
 def write_json(document: Mapping[str, Any], path: Path | None) -> None:
     """Writes a result as JSON, whole or not at all, where a path was given."""
     if path is None:
