@@ -5,11 +5,13 @@ import pytest
 import torch
 
 from cinn_core.evaluation.evaluate import evaluate, network_figures
+from cinn_core.evaluation.held_out import observe_held_out
 from cinn_core.explanation.saliency_figures import measure_saliency, saliency_numbers
 from cinn_core.forward_model.forward import SYNTHESIS_COLUMNS
+from cinn_core.inference.answers import N_SAMPLES, posterior_z, sobol_latents
 from cinn_core.inference.paper_network import PaperArchitecture, PaperNetwork, Standards, logged
 from cinn_core.instrument import N_PIXELS
-from cinn_core.prior import N_TARGETS, draw
+from cinn_core.prior import N_TARGETS, draw, from_z
 from cinn_core.targets import COLUMN, TARGET_NAMES
 from cinn_core.training.grid_data import FLUX_SCALE, Grid
 
@@ -36,6 +38,22 @@ def test_network_answers_near_the_truth_and_not_sharper_than_the_limit(model, gr
     for row in numbers["snr"]["250"].values():
         assert all(np.isfinite(value) for value in row.values())
         assert row["width68"] > 0.3 * row["limit68"]
+
+
+def test_of_all_point_estimates_the_mean_has_the_smallest_error_over_the_samples_themselves(model, grid):
+    """By definition of the mean, of whatever posterior; the other points of an answer are among or between its samples."""
+    found = evaluate(model, grid, (50,), draws=1)
+    answer = found.answers[50]
+    latent = sobol_latents(N_SAMPLES, 0)
+    z, _, _ = posterior_z(model, observe_held_out(model, found.stars, 50, 0), latent)
+    samples = from_z(z[::2].reshape(-1, N_TARGETS).numpy()).reshape(len(answer.mean), -1, N_TARGETS)
+    rms = {
+        name: np.sqrt(((samples - getattr(answer, name)[:, None]) ** 2).mean(1))
+        for name in ("mean", "median", "mode", "mode_paper")
+    }
+    for name in ("median", "mode", "mode_paper"):
+        assert (rms["mean"] <= rms[name] * (1 + 1e-3)).all()  # a few samples may lie outside the prior
+    assert (np.abs(samples - answer.mode_paper[:, None]).max(2).min(1) < 1e-9).all()
 
 
 def test_an_untrained_paper_network_answers_with_its_training_set_s_mean(model, grid):

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from cinn_core.evaluation.evaluate import Evaluation, limit_widths, network_figures, target_numbers, uncertainties
+from cinn_core.evaluation.evaluate import (
+    Evaluation,
+    further_nrmse,
+    limit_widths,
+    network_figures,
+    target_numbers,
+    uncertainties,
+)
 from cinn_core.evaluation.held_out import HeldOutStars
 from cinn_core.evaluation.limit import clipped_z, information, posterior_covariance, van_trees
 from cinn_core.evaluation.lithium import lithium_equivalent_width
@@ -98,7 +105,7 @@ def made_up_evaluation(n: int = 400, draws: int = 3) -> Evaluation:
     centre[:, COLUMN["feh"]] -= 0.1
     interval68 = np.stack([centre - 0.9945 * half, centre + 0.9945 * half], -1)
     interval95 = np.stack([centre - 1.96 * half, centre + 1.96 * half], -1)
-    everything = Answers(answer, truth, interval68, interval95, 6 * half)
+    everything = Answers(answer, answer, truth, truth, interval68, interval95, 6 * half)
     is_last = np.arange(len(truth)) % (draws + 1) == draws
     limit = np.broadcast_to(sigma, (n, draws, N_TARGETS))
     stars = HeldOutStars(labels, np.zeros((n, draws + 1, 1)), np.zeros((2, 1, 1)), 0.0)
@@ -128,6 +135,10 @@ def test_figures_recover_scatter_bias_and_coverage_that_were_put_in():
             assert row["limit68"] == pytest.approx(sigma)
             assert row["coverage68"] == pytest.approx(0.68, abs=0.08)  # 400 stars: 2.3 points each
             assert row["coverage95"] == pytest.approx(0.95, abs=0.04)
+    further = further_nrmse(found, 100, found.rich)
+    for name in TARGET_NAMES:
+        assert further[name]["nrmse_map_paper"] == pytest.approx(document["snr"]["100"][name]["nrmse"])
+        assert further[name]["nrmse_mean"] == 0
 
 
 def test_bootstrap_over_stars_gives_the_error_of_a_standard_deviation():

@@ -78,7 +78,7 @@ def evaluate_network(
         report("Uncertainties by bootstrap over stars")
         numbers, spread = network_figures(found), uncertainties(found, seed)
         details = _details(found) | {"uncertainty": spread}
-    print_network_figures(numbers, spread)
+    print_network_figures(numbers, details)
     print_network_details(details)
     write_json(numbers, json)
     if figures is not None:
@@ -90,17 +90,21 @@ def evaluate_network(
 
 
 def _details(found: Evaluation) -> dict[str, Any]:
-    """Figures beside the JSON's: lithium by line strength, what compression and emulator cost, Van Trees' bound in z."""
+    """Figures beside the JSON's: other point estimates, lithium by line strength, what compression and emulator cost, bounds in z."""
     import numpy as np
 
-    from cinn_core.evaluation.evaluate import lithium_sigma
+    from cinn_core.evaluation.evaluate import further_nrmse, lithium_sigma
     from cinn_core.targets import TARGET_NAMES
 
     def loss(snr: int, limits: dict[int, NDArray]) -> dict[str, float]:
         least, most = (np.median(x[snr][found.rich], (0, 1)) for x in (found.limit68, limits))
         return dict(zip(TARGET_NAMES, (most / least).tolist(), strict=True))
 
+    def points(chosen: NDArray) -> dict[str, Any]:
+        return {str(snr): further_nrmse(found, snr, chosen) for snr in found.answers}
+
     return {
+        "points": {"snr": points(found.rich), "snr_all": points(np.ones_like(found.rich))},
         "lithium": {str(snr): lithium_sigma(found, snr) for snr in found.answers},
         "compression": {str(snr): loss(snr, found.compressed_limit68) for snr in found.answers},
         "reachable": {str(snr): loss(snr, found.reachable_limit68) for snr in found.answers},

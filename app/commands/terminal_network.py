@@ -19,7 +19,7 @@ _TABLES = (("snr", "n", "stars with [Fe/H] > -2.5"), ("snr_all", "n_all", "stars
 
 
 def print_network_figures(
-    figures: Mapping[str, Any], uncertainty: Mapping[str, Any] | None = None, console: Console | None = None
+    figures: Mapping[str, Any], details: Mapping[str, Any] | None = None, console: Console | None = None
 ) -> None:
     """Scatter of map - truth by S/N; then, for each of the two groups of stars, all figures at each S/N of note."""
     console = console or Console(width=max(Console().width, 150))
@@ -32,8 +32,9 @@ def print_network_figures(
             table.add_row(snr, *(fine(found[target.name]["sigma"], target) for target in TARGETS))
         console.print(table)
         for snr in _of_note(figures[key]):
-            spread = uncertainty[key][snr] if uncertainty else {}
-            console.print(_detail(figures[key][snr], spread, int(snr), f"S/N {snr} per Å, {figures[count]} {words}"))
+            spread, points = (details[name][key][snr] if details else {} for name in ("uncertainty", "points"))
+            title = f"S/N {snr} per Å, {figures[count]} {words}"
+            console.print(_detail(figures[key][snr], spread, points, int(snr), title))
 
 
 def _of_note(found: Mapping[str, Any]) -> list[str]:
@@ -42,13 +43,17 @@ def _of_note(found: Mapping[str, Any]) -> list[str]:
     return chosen or list(found)[:3]
 
 
-def _detail(found: Mapping[str, Any], spread: Mapping[str, Any], snr: int, title: str) -> Table:
+def _detail(
+    found: Mapping[str, Any], spread: Mapping[str, Any], points: Mapping[str, Any], snr: int, title: str
+) -> Table:
     headings = (
         "σ map",
         "± ",
         "bias",
         "σ median",
         "NRMSE map",
+        "map_paper",
+        "mean",
         "median",
         "paper",
         "68 % width",
@@ -61,7 +66,7 @@ def _detail(found: Mapping[str, Any], spread: Mapping[str, Any], snr: int, title
     for heading in headings:
         table.add_column(heading, justify="right")
     for target in TARGETS:
-        f, e = found[target.name], spread.get(target.name, {})
+        f, e, p = found[target.name], spread.get(target.name, {}), points.get(target.name, {})
         paper = paper_nrmse(target.name, snr)
         table.add_row(
             escape(target.label),
@@ -70,6 +75,8 @@ def _detail(found: Mapping[str, Any], spread: Mapping[str, Any], snr: int, title
             fine(f["bias"], target),
             fine(f["sigma_median"], target),
             f"{f['nrmse']:.3f}",
+            f"{p['nrmse_map_paper']:.3f}" if p else "–",
+            f"{p['nrmse_mean']:.3f}" if p else "–",
             f"{f['nrmse_median']:.3f}",
             "–" if paper is None else f"{paper:.3f}",
             fine(f["width68"], target),

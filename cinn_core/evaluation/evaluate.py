@@ -13,7 +13,7 @@ from ..inference.network import N_TARGETS
 from ..inference.paper_network import PaperNetwork
 from ..instrument import N_PIXELS
 from ..model import Model
-from ..targets import COLUMN, TARGETS, Target
+from ..targets import COLUMN, TARGETS
 from ..training.grid_data import Grid
 from .held_out import HeldOutStars, evaluation_vbroad, held_out_pixels, held_out_stars, observe_held_out
 from .limit import information, limit_samples, van_trees
@@ -26,6 +26,8 @@ QUICK_DRAWS = 2
 METAL_RICH = -2.5
 """[Fe/H] above which a star counts in the first of the two tables."""
 _RESAMPLES = 200
+_SCALE = np.array([target.paper_range or (target.high - target.low) for target in TARGETS])
+"""The ranges over which an rms is quoted: the paper's, or our own for what the paper leaves open."""
 _LIMIT_LATENTS, _LIMIT_DRAWS = 256, 2
 
 
@@ -150,7 +152,6 @@ def target_numbers(found: Evaluation, snr: int, stars: NDArray, covered: NDArray
     answer, last = found.answers[snr], found.prior_answers[snr]
     n, draws = found.labels.shape[:2]
     truth = found.labels[:, :, :N_TARGETS]
-    scale = np.array([nrmse_scale(target) for target in TARGETS])
     out: dict[str, NDArray] = {}
     for point, end in ((answer.mode, ""), (answer.median, "_median")):
         error = point.reshape(n, draws, N_TARGETS) - truth
@@ -158,7 +159,7 @@ def target_numbers(found: Evaluation, snr: int, stars: NDArray, covered: NDArray
         out["sigma" + end] = np.sqrt(np.maximum(square - mean**2, 0))
         if not end:
             out["bias"] = mean
-        out["nrmse" + end] = np.sqrt(square) / scale
+        out["nrmse" + end] = np.sqrt(square) / _SCALE
     width = np.diff(answer.interval68)[..., 0].reshape(n, draws, N_TARGETS)
     out["width68"], out["limit68"] = _medians(width, stars), _medians(found.limit68[snr], stars)
     last_truth = found.stars.labels[:, -1, :N_TARGETS]
@@ -173,9 +174,15 @@ def _medians(values: NDArray, stars: NDArray) -> NDArray:
     return np.array([np.median(values[row].reshape(-1, values.shape[-1]), 0) for row in stars])
 
 
-def nrmse_scale(target: Target) -> float:
-    """The range over which an rms is quoted: the paper's, or our own for what the paper leaves open."""
-    return target.paper_range or (target.high - target.low)
+def further_nrmse(found: Evaluation, snr: int, chosen: NDArray) -> dict[str, dict[str, float]]:
+    """NRMSE of the posterior mean and of the paper's choice of MAP, by target, over stars (n,) that are chosen."""
+    answer, truth = found.answers[snr], found.labels[:, :, :N_TARGETS]
+    errors = {
+        name: (point.reshape(truth.shape) - truth)[chosen]
+        for name, point in (("nrmse_mean", answer.mean), ("nrmse_map_paper", answer.mode_paper))
+    }
+    each = {name: np.sqrt((error**2).mean((0, 1))) / _SCALE for name, error in errors.items()}
+    return {target.name: {name: float(x[i]) for name, x in each.items()} for i, target in enumerate(TARGETS)}
 
 
 def lithium_sigma(found: Evaluation, snr: int, least_width: float = 15.0, fastest: float = 50.0) -> dict[str, float]:

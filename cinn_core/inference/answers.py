@@ -15,6 +15,7 @@ from ..prior import MAX_METALLICITY, from_z, inside
 from ..targets import effective_metallicity
 from .infer import refine_modes
 from .network import N_TARGETS, Observation
+from .summary import paper_log_density
 
 N_SAMPLES = 512
 _BATCH, _REFINED = 64, 1024
@@ -23,9 +24,14 @@ _SMOOTHED_SHARE = 0.35
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """Of n spectra, in the targets' units: mode and median (n, 13), intervals (n, 13, 2) of 68 and 95 %, full width (n, 13)."""
+    """Of n spectra, in the targets' units: points (n, 13), intervals (n, 13, 2) of 68 and 95 %, full width (n, 13).
+
+    The points are the mode, the sample of highest density in the paper's coordinates (`map_paper`), mean and median.
+    """
 
     mode: NDArray
+    mode_paper: NDArray
+    mean: NDArray
     median: NDArray
     interval68: NDArray
     interval95: NDArray
@@ -49,7 +55,7 @@ def answer_all(model: Model, seen: Observation, latent: Tensor) -> Answers:
         z, density, condition = posterior_z(model, some, latent)
         starts.append(z[torch.arange(len(z)), density.argmax(1)])
         conditions.append(condition)
-        parts.append(_reduce(z.cpu().numpy()))
+        parts.append(_reduce(z.cpu().numpy(), density.cpu().numpy()))
     rows = zip(torch.cat(starts).split(_REFINED), torch.cat(conditions).split(_REFINED), strict=True)
     modes = np.concatenate([refine_modes(model.network, *some).cpu().numpy() for some in rows])
     return Answers(from_z(modes), *(np.concatenate(column) for column in zip(*parts, strict=True)))
@@ -69,32 +75,38 @@ def batches(seen: Observation) -> list[Observation]:
     return [Observation(*some) for some in zip(*(piece.split(_BATCH) for piece in pieces), strict=True)]
 
 
-def _reduce(z: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """Median, intervals and full width of samples (n, m, 13); those outside the prior are left out, unless all are."""
-    labels = from_z(z.reshape(-1, N_TARGETS)).reshape(z.shape)
+def _reduce(z: NDArray, log_density: NDArray) -> tuple[NDArray, ...]:
+    """All of an answer but the mode, of samples (n, m, 13); those outside the prior are left out, unless all are."""
+    flat = from_z(z.reshape(-1, N_TARGETS))
+    labels = flat.reshape(z.shape)
     keep = effective_metallicity(labels) <= MAX_METALLICITY  # the one bound that prior coordinates leave
     keep[~keep.any(1)] = True
-    return _columns(labels, keep)
+    by_paper = paper_log_density(flat, log_density.ravel()).reshape(keep.shape)
+    return _densest(labels, by_paper, keep), *_columns(labels, keep)
 
 
 def answers_of(labels: NDArray, log_density: NDArray) -> Answers:
-    """Answers from samples (n, m, 13) in the targets' units; the mode is the sample (n, m) of highest density that the prior allows."""
+    """Answers from samples (n, m, 13) in the targets' units; both modes are the one of highest density (n, m) inside the prior."""
     keep = inside(labels.reshape(-1, N_TARGETS)).reshape(labels.shape[:2])
     keep[~keep.any(1)] = True
-    best = np.where(keep, log_density, -np.inf).argmax(1)
-    return Answers(labels[np.arange(len(labels)), best], *_columns(labels, keep))
+    best = _densest(labels, log_density, keep)
+    return Answers(best, best, *_columns(labels, keep))
 
 
-def _columns(labels: NDArray, keep: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    median, interval68, interval95, full = zip(
-        *(_one(rows[kept]) for rows, kept in zip(labels, keep, strict=True)), strict=True
-    )
-    return np.array(median), np.array(interval68), np.array(interval95), np.array(full)
+def _densest(labels: NDArray, log_density: NDArray, keep: NDArray) -> NDArray:
+    """The sample (n, 13) of highest density among those kept."""
+    return labels[np.arange(len(labels)), np.where(keep, log_density, -np.inf).argmax(1)]
 
 
-def _one(labels: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+def _columns(labels: NDArray, keep: NDArray) -> tuple[NDArray, ...]:
+    columns = zip(*(_one(rows[kept]) for rows, kept in zip(labels, keep, strict=True)), strict=True)
+    return tuple(np.array(column) for column in columns)
+
+
+def _one(labels: NDArray) -> tuple[NDArray, ...]:
     ordered = np.sort(labels, 0)
     return (
+        labels.mean(0),
         np.median(ordered, 0),
         shortest_intervals(ordered, 0.68),
         shortest_intervals(ordered, 0.95),

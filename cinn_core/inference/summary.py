@@ -23,7 +23,7 @@ def summarise(posterior: PosteriorSamples, weights: NDArray | None = None) -> Su
     log_weights = np.zeros(n) if weights is None else _log(normalised(weights, n))
     at_mode = np.argmax(posterior.log_density + log_weights)
     mode = from_z(posterior.map_z[None])[0] if weights is None else posterior.labels[at_mode]
-    paper = posterior.labels[np.argmax(paper_log_density(posterior) + log_weights)]
+    paper = posterior.labels[np.argmax(paper_log_density(posterior.labels, posterior.log_density) + log_weights)]
     targets = {}
     for i, target in enumerate(TARGETS):
         x = posterior.labels[:, i]
@@ -48,10 +48,13 @@ def _log(weights: NDArray) -> NDArray:
         return np.log(weights)
 
 
-def paper_log_density(posterior: PosteriorSamples) -> NDArray:
-    """Log density (n,) of the samples over log10 Teff, log10 vbroad and the other targets as they are (Ksoll et al. 2026)."""
-    total = posterior.log_density + log_dz_dlabel(posterior.labels)
+def paper_log_density(labels: NDArray, log_density: NDArray) -> NDArray:
+    """Log density (n,) of samples over log10 Teff, log10 vbroad and the other targets as they are (Ksoll et al. 2026).
+
+    From labels (n, 13) and the log density (n,) over prior coordinates.
+    """
+    total = log_density + log_dz_dlabel(labels)
     for i, target in enumerate(TARGETS):
         if target.log:
-            total = total + np.log(posterior.labels[:, i] * np.log(10))
+            total = total + np.log(labels[:, i] * np.log(10))
     return total
