@@ -227,7 +227,9 @@ def draw_line(
             hv.Curve(
                 (np.tile(np.append(wave, np.nan), len(moved)), np.concatenate([moved, gap], 1).ravel()), x, y
             ).opts(color=theme.LITERATURE, line_dash="dashed", line_width=1.2),
-            hv.Curve((wave, vector.flux[shown]), x, y).opts(color=theme.OBSERVED, line_width=1.4),
+            hv.Curve((wave, vector.flux[shown]), x, y).opts(
+                color=theme.OBSERVED, line_width=1.4, framewise=True
+            ),  # framewise: the ranges follow the line; HoloViews asks the elements, not the Overlay
             hv.Curve((wave, in_lte), x, y).opts(color=theme.IN_LTE, line_width=1.4),
             hv.Curve((wave, fit.map_flux[shown]), x, y).opts(color=theme.MODEL, line_width=1.4),
             hv.Labels([(w.wavelength, high - 0.03 * (high - low), w.species) for w in near], [x, y], "species").opts(
@@ -238,7 +240,7 @@ def draw_line(
     return overlay.opts(
         hv.opts.Overlay(
             responsive=True, height=250, xticks=4, show_legend=False, toolbar=None, show_grid=False, hooks=[quiet], ylabel="",
-            xlim=(window.wavelength - half_width, window.wavelength + half_width), ylim=(low, high), framewise=True,
+            xlim=(window.wavelength - half_width, window.wavelength + half_width), ylim=(low, high),
             default_tools=["pan", "box_zoom", "wheel_zoom", "reset"], active_tools=["box_zoom"],
         )
     )  # fmt: skip

@@ -57,7 +57,9 @@ def draw_line_now(
     old = np.stack([k.flux[near] for k in kept]) if kept else np.empty((0, wave.size))
     overlay = hv.Overlay(
         [
-            hv.Curve((wave, analysis.flux_vector.flux[near]), x, y).opts(color=theme.OBSERVED, line_width=1.3),
+            hv.Curve((wave, analysis.flux_vector.flux[near]), x, y).opts(
+                color=theme.OBSERVED, line_width=1.3, framewise=True
+            ),  # framewise: the ranges follow the line; HoloViews asks the elements, not the Overlay
             hv.Curve((wave, fit.map_flux[near]), x, y).opts(color=theme.MODEL, line_width=1.5),
             hv.Curve(stacked(wave, old), x, y).opts(color=theme.MUTED, line_width=1.1, line_dash="dotted"),
             hv.Curve((wave, now.comparison.flux[near]), x, y).opts(
@@ -69,9 +71,7 @@ def draw_line_now(
         ]
     )
     return overlay.opts(
-        hv.opts.Overlay(
-            **_OPTIONS, height=height, xlim=(float(wave[0]), float(wave[-1])), ylim=(low, high), framewise=True
-        )
+        hv.opts.Overlay(**_OPTIONS, height=height, xlim=(float(wave[0]), float(wave[-1])), ylim=(low, high))
     )
 
 
