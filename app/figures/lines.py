@@ -19,7 +19,7 @@ from cinn_core.instrument import WAVELENGTH
 from cinn_core.line_windows import LineWindow, line_windows
 from cinn_core.stages import Analysis
 
-from .style import choose_by_tap, quiet
+from .style import FOLLOWED, choose_by_tap, quiet
 
 HALF_WIDTH = {"Mg I 5167.3": 3.2, "Mg I 5172.7": 3.2, "Mg I 5183.6": 3.2}
 """Half-width shown [Angstrom] of lines with wings; others have USUAL_HALF_WIDTH."""
@@ -227,9 +227,7 @@ def draw_line(
             hv.Curve(
                 (np.tile(np.append(wave, np.nan), len(moved)), np.concatenate([moved, gap], 1).ravel()), x, y
             ).opts(color=theme.LITERATURE, line_dash="dashed", line_width=1.2),
-            hv.Curve((wave, vector.flux[shown]), x, y).opts(
-                color=theme.OBSERVED, line_width=1.4, framewise=True
-            ),  # framewise: the ranges follow the line; HoloViews asks the elements, not the Overlay
+            hv.Curve((wave, vector.flux[shown]), x, y).opts(color=theme.OBSERVED, line_width=1.4, **FOLLOWED),
             hv.Curve((wave, in_lte), x, y).opts(color=theme.IN_LTE, line_width=1.4),
             hv.Curve((wave, fit.map_flux[shown]), x, y).opts(color=theme.MODEL, line_width=1.4),
             hv.Labels([(w.wavelength, high - 0.03 * (high - low), w.species) for w in near], [x, y], "species").opts(

@@ -21,6 +21,9 @@ from app import theme
 _RESETS, _TAPS = "double click resets", "taps"
 """Tags of a figure that has its reset, its taps already: HoloViews runs its hooks again with every new star."""
 
+FOLLOWED: dict[str, Any] = {"framewise": True}
+"""Options of an element whose Overlay's ranges follow what is drawn: HoloViews asks the elements, not the Overlay."""
+
 
 def quiet_figure(**params: Any) -> figure:
     """A figure in the page's look that fills the width of its card."""

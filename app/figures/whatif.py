@@ -16,7 +16,7 @@ from cinn_core.line_windows import LineWindow, line_windows
 from cinn_core.stages import Analysis
 
 from .spectrum import draw_residual, landmarks, pixels, stacked, wavelength_dimension
-from .style import quiet
+from .style import FOLLOWED, quiet
 
 HALF_WIDTH = 6.0
 _APART = 0.11
@@ -58,8 +58,8 @@ def draw_line_now(
     overlay = hv.Overlay(
         [
             hv.Curve((wave, analysis.flux_vector.flux[near]), x, y).opts(
-                color=theme.OBSERVED, line_width=1.3, framewise=True
-            ),  # framewise: the ranges follow the line; HoloViews asks the elements, not the Overlay
+                color=theme.OBSERVED, line_width=1.3, **FOLLOWED
+            ),
             hv.Curve((wave, fit.map_flux[near]), x, y).opts(color=theme.MODEL, line_width=1.5),
             hv.Curve(stacked(wave, old), x, y).opts(color=theme.MUTED, line_width=1.1, line_dash="dotted"),
             hv.Curve((wave, now.comparison.flux[near]), x, y).opts(
