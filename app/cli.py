@@ -26,8 +26,7 @@ from .commands.continuum import evaluate_continuum
 from .commands.evaluate import evaluate_calibration, evaluate_network, evaluate_saliency
 from .commands.learning import evaluate, train
 from .commands.nlte import nlte
-from .commands.options import FileArgument, HduOption, RowOption, require_file, require_folder_of, write
-from .commands.overrides import with_overrides
+from .commands.options import FileArgument, HduOption, RowOption, require_file, require_folder_of, with_overrides, write
 from .commands.synthesis import evaluate_synthesis, grid, synthesise
 from .commands.tune import tune
 
@@ -83,7 +82,7 @@ def serve(
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open a browser on the page.")] = False,
 ) -> None:
     """The dashboard: serves it until Ctrl-C."""
-    from .server import page_address, require_free_port, require_passwords, server_command
+    from .server.serve import page_address, require_free_port, require_passwords, server_command
 
     require_passwords(os.environ)
     require_free_port(address, port)
@@ -105,11 +104,11 @@ def prepare(
     """The spectrum as 4MOST would have seen it, alone: R = 20 000, 0.1 Å pixels, at rest, continuum 1."""
     require_file(file)
     require_folder_of(out)
-    from .commands.terminal import print_preparation, progress
+    from .commands.tables import print_preparation, progress
 
     with progress() as report:
         report("Loading the model")
-        from cinn_core.model import load_forward
+        from cinn_core.inference.model import load_forward
         from cinn_core.preparation.fourmost import prepare as run
         from cinn_core.preparation.prepared import write_prepared
         from cinn_core.preparation.templates import make_templates

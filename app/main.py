@@ -4,11 +4,11 @@ from functools import partial
 
 import panel as pn
 
-from app import theme
-from app.inference import WORKER
-from app.session import FIRST_EXAMPLE, session
-from app.shared import analyse_request, devices, shared_model, shipped_bias, shipped_example
-from cinn_core.assets import example_paths
+from app.page import theme
+from app.page.cache import analyse_request, devices, shared_model, shipped_bias, shipped_example
+from app.page.jobs import WORKER
+from app.page.session import FIRST_EXAMPLE, session
+from cinn_core.files import example_paths
 from cinn_core.preparation.rerun import Rerun
 
 WORKER.submit(shipped_example, example_paths()[FIRST_EXAMPLE])  # with --warm before the first visitor

@@ -25,11 +25,11 @@ from specutils.fitting import fit_generic_continuum
 
 from cinn_core import prior
 from cinn_core.errors import SpectrumError
+from cinn_core.evaluation.continuum import random_continua
 from cinn_core.forward_model.forward import ForwardModel
+from cinn_core.inference.model import load_forward
 from cinn_core.instrument import WAVELENGTH, arm_slices, pixel_sigma
-from cinn_core.model import load_forward
 from cinn_core.preparation.continuum import fit_continuum
-from cinn_core.preparation.continuum_error import random_continua
 from cinn_core.preparation.fourmost import prepare
 from cinn_core.preparation.templates import Templates, make_templates
 from cinn_core.readers import read

@@ -14,9 +14,9 @@ import numpy as np
 from cinn_core.evaluation.mcmc import compare, observe_simulated, run_chains
 from cinn_core.inference.importance import weigh
 from cinn_core.inference.infer import infer
+from cinn_core.inference.model import Model, load_model
 from cinn_core.inference.projection import MaskedProjection, mask_projection
 from cinn_core.instrument import N_PIXELS
-from cinn_core.model import Model, load_model
 from cinn_core.prior import draw
 from cinn_core.targets import TARGETS
 

@@ -19,8 +19,8 @@ from cinn_core.batch.plan import Settings, make_plan
 from cinn_core.batch.run import weights_of
 from cinn_core.batch.shard import make_work, process_shard
 from cinn_core.batch.stacks import write_prepared_stack
+from cinn_core.inference.model import Model
 from cinn_core.instrument import ARMS, N_PIXELS, pixel_sigma
-from cinn_core.model import Model
 from cinn_core.prior import draw
 
 SNR = 100.0

@@ -22,21 +22,21 @@ import holoviews as hv
 from serving import Server, served
 from visitor import Visitor
 
-from app.figures.corner import Corner
-from app.figures.kiel import draw_kiel
-from app.figures.lines import draw_lines
-from app.figures.spectrum import Shown, draw_flux, draw_residual, draw_saliency
-from app.figures.whatif import draw_arm_now, draw_line_now, draw_residual_now
-from app.in_use import PosteriorKind, Range, in_use, selection_of
-from app.server import MAIN
-from app.views.tiles import tile
+from app.page.figures.corner import Corner
+from app.page.figures.kiel import draw_kiel
+from app.page.figures.lines import draw_lines
+from app.page.figures.spectrum import Shown, draw_flux, draw_residual, draw_saliency
+from app.page.figures.whatif import draw_arm_now, draw_line_now, draw_residual_now
+from app.page.views.tiles import tile
+from app.server.serve import MAIN
 from cinn_core.analyse import Model, analyse, load_model
-from cinn_core.assets import example_paths
 from cinn_core.explanation.line_by_line import line_by_line
-from cinn_core.explanation.modelled import bands, with_nuisances_of_z
 from cinn_core.explanation.what_if import what_if
+from cinn_core.files import example_paths
+from cinn_core.inference.predictive import bands, with_nuisances_of_z
+from cinn_core.inference.selection import PosteriorKind, Range, in_use, selection_of
 from cinn_core.instrument import ARMS
-from cinn_core.line_windows import five, line_windows
+from cinn_core.lines import five, line_windows
 from cinn_core.stages import Analysis
 
 REPEATS = 3

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cinn_core.assets import example_paths
-from cinn_core.model import load_forward
+from cinn_core.files import example_paths
+from cinn_core.inference.model import load_forward
 from cinn_core.preparation.fourmost import prepare
 from cinn_core.preparation.templates import make_templates
 from cinn_core.readers import read

@@ -15,26 +15,18 @@ from .explanation.resimulate import misfit, resimulate
 from .explanation.saliency import saliency
 from .inference.importance import weigh
 from .inference.infer import infer, observe
+from .inference.judge import answer_flags, reliability
+from .inference.model import Model, load_model
 from .inference.projection import mask_projection
-from .inference.reliability import reliability
 from .inference.summary import summarise
-from .model import Model, load_model
 from .overrides import NOTHING_GIVEN, Overrides
 from .preparation.fourmost import prepare
 from .preparation.templates import Templates
-from .prior import from_z
 from .readers import read
-from .stages import Analysis, FluxVector, Importance, PosteriorSamples, Spectrum
-from .targets import COLUMN
+from .stages import Analysis, FluxVector, Importance, Spectrum
 
 __all__ = ["Model", "analyse", "analyse_spectrum", "load_model", "weigh_analysis"]
 
-METAL_POOR = -1.5
-"""[Fe/H] below which LTE and one-dimensional atmospheres put real stars too cool and their gravities too low."""
-EXTRAPOLATED = 0.1
-"""Rejected fraction above which the answer lies outside what the network was trained on."""
-MISFIT_HIGH, MISFIT_FOREIGN = 2.0, 6.0
-"""Mean square misfit, in units of noise and model error, above which a fit is poor, and no star of the domain at all."""
 
 Progress = Callable[[str], None]
 Prepare = Callable[[Spectrum, Templates, Overrides], FluxVector]
@@ -130,20 +122,6 @@ def _timed(timings: dict[str, float], stage: str, text: str, progress: Progress 
     began = time.perf_counter()
     yield
     timings[stage] = round(time.perf_counter() - began, 4)
-
-
-def answer_flags(vector: FluxVector, posterior: PosteriorSamples, misfit: float, is_far: bool) -> tuple[str, ...]:
-    """The flags of an answer: those of the preparation, and what samples, fit and embedding say of the domain."""
-    flags = list(vector.flags)
-    if posterior.rejected_fraction > EXTRAPOLATED:
-        flags.append("extrapolated")
-    if misfit > MISFIT_HIGH:
-        flags.append("chi2_high")
-    if misfit > MISFIT_FOREIGN or is_far or "extrapolated" in flags:
-        flags.append("out_of_domain")
-    if from_z(posterior.map_z[None])[0, COLUMN["feh"]] < METAL_POOR:
-        flags.append("metal_poor")
-    return tuple(dict.fromkeys(flags))
 
 
 def _provenance(vector: FluxVector, model: Model, n_samples: int, seed: int, overrides: Overrides) -> dict[str, object]:

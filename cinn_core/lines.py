@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 from astropy.io import ascii as ascii_tables
+from numpy.typing import NDArray
 
-from .assets import asset_path
+from .files import asset_path
+from .instrument import WAVELENGTH
 
 
 @dataclass(frozen=True)
@@ -43,3 +46,67 @@ def diagnostic_lines() -> tuple[Line, ...]:
         Line(str(species), float(wavelength), str(element), str(isotope) if isotope else "", float(excitation))
         for species, wavelength, element, isotope, excitation in zip(*columns, strict=True)
     )
+
+
+CORE_ANGSTROM = 1.0
+"""Half-width around a line over which it is judged, and left out."""
+_BLEND_ANGSTROM = 0.5
+"""Components of one species closer than this are one line at R = 20 000: the four of lithium."""
+
+FIVE = ("Mg I 5183.6", "Ca I 6162.2", "Li I 6707.8", "Fe I 5379.6", "Fe II 6456.4")
+"""One line of each species."""
+
+
+@dataclass(frozen=True)
+class LineWindow:
+    """One line, or a multiplet that the instrument does not resolve, by its species and air wavelength [Angstrom].
+
+    `excitation` of the lower level in eV.
+    """
+
+    species: str
+    wavelength: float
+    target: str
+    excitation: float = float("nan")
+
+    @property
+    def name(self) -> str:
+        """What the page and its address call it, say "Mg I 5183.6"."""
+        return f"{self.species} {self.wavelength:.1f}"
+
+    def pixels(self, half_width: float = CORE_ANGSTROM) -> NDArray:
+        """The pixels (N_PIXELS,) bool within `half_width` [Angstrom] of the line."""
+        return np.abs(WAVELENGTH - self.wavelength) < half_width
+
+
+@cache
+def line_windows() -> tuple[LineWindow, ...]:
+    """One window a diagnostic line, in the order of the table; a blended multiplet at its strongest, the first."""
+    windows: list[LineWindow] = []
+    for line in diagnostic_lines():
+        near = (
+            w for w in windows if w.species == line.species and abs(w.wavelength - line.wavelength) < _BLEND_ANGSTROM
+        )
+        if next(near, None) is None:
+            windows.append(LineWindow(line.species, line.wavelength, line.target, line.excitation))
+    return tuple(windows)
+
+
+def find_window(text: str) -> LineWindow | None:
+    """The window that an address or a person means: its name, "Mg I", "Li" or a wavelength; None where none fits."""
+    wanted = text.strip().lower()
+    for fits in (
+        lambda w: w.name.lower() == wanted,
+        lambda w: w.species.lower() == wanted,
+        lambda w: w.species.split()[0].lower() == wanted,
+        lambda w: wanted != "" and f"{w.wavelength:.3f}".startswith(wanted),
+    ):
+        found = next(filter(fits, line_windows()), None)
+        if found is not None:
+            return found
+    return None
+
+
+def five() -> tuple[LineWindow, ...]:
+    """The windows of FIVE."""
+    return tuple(window for name in FIVE if (window := find_window(name)) is not None)

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from astropy.io import ascii as ascii_tables
 
-from .assets import asset_path
+from .files import asset_path
 from .stages import Summary
 
 FLOOR: dict[str, float] = {"teff": 30.0, "logg": 0.03, "feh": 0.05}

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .errors import DataError
 
@@ -73,3 +74,39 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_WATCH_S)
     os._exit(1)
+
+
+@contextmanager
+def cluster(address: str, workers: int | None) -> Iterator[Any]:
+    """Ray, connected to the cluster at an address, or to one of so many workers that "local" starts here; let go of at the end.
+
+    Raises DataError where Ray is not installed or there is no cluster.
+    """
+    try:
+        import ray
+    except ImportError as problem:
+        raise DataError("Ray is not installed; `pip install -e '.[batch]'` in the checkout brings it.") from problem
+    try:
+        ray.init(None if address == "local" else address, num_cpus=workers if address == "local" else None,
+                 include_dashboard=False, log_to_driver=False)  # fmt: skip
+    except (ConnectionError, OSError, RuntimeError) as problem:
+        raise DataError(f"There is no Ray cluster at {address} ({problem}).") from problem
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def as_done(ray: Any, actors: list[Any], shards: Iterator[Any]) -> Iterator[Any]:
+    """Results of `actor.do(shard)` as they come; an actor has one shard at a time, so that nothing piles up."""
+    busy: dict[Any, Any] = {}
+    idle = list(actors)
+    while True:
+        while idle and (shard := next(shards, None)) is not None:
+            actor = idle.pop()
+            busy[actor.do.remote(shard)] = actor
+        if not busy:
+            return
+        (ready, *_), _ = ray.wait(list(busy), num_returns=1)
+        idle.append(busy.pop(ready))
+        yield ray.get(ready)

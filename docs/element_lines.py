@@ -14,7 +14,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from cinn_core.forward_model.element_lines import STEPS_DEX, Grown, grown_lines
-from cinn_core.model import load_forward
+from cinn_core.inference.model import load_forward
 
 COLUMNS = 6
 

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from cinn_core.assets import asset_path
+from cinn_core.files import asset_path
 from cinn_core.prior import draw, teff_bounds
 from cinn_core.targets import COLUMN, NUISANCE_BOUNDS, TARGETS
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from serving import served
 
-from app.server import MAIN
+from app.server.serve import MAIN
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"

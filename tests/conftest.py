@@ -8,8 +8,7 @@ import pytest
 from browsing import browser, lasting_page, made_up_address, page, real_address, visit  # noqa: F401
 from fake_analysis import fake_analysis
 
-from cinn_core.assets import EXAMPLES, assets_directory
-from cinn_core.data import data_directory
+from cinn_core.files import EXAMPLES, assets_directory, data_directory
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +37,7 @@ def examples() -> dict[str, Path]:
     folder = assets_directory() / "examples"
     if not all((folder / f"{name}.fits").is_file() for name in EXAMPLES):
         pytest.skip("the example spectra are not in assets")
-    from cinn_core.assets import example_paths
+    from cinn_core.files import example_paths
 
     return example_paths()
 

@@ -9,10 +9,9 @@ import numpy as np
 from fake_analysis import fake_analysis
 
 from cinn_core.benchmark.index import IndexEntry
-from cinn_core.benchmark.measure import Answer, BenchmarkRow
-from cinn_core.benchmark.resimulated import MODELS, ResimulationCheck
+from cinn_core.benchmark.measure import MODELS, Answer, BenchmarkRow, ResimulationCheck
 from cinn_core.explanation.line_fits import ELEMENTS, Abundance, LineFits
-from cinn_core.inference.derived import derive
+from cinn_core.inference.summary import derive
 from cinn_core.instrument import N_PIXELS
 from cinn_core.stages import Summary
 from cinn_core.targets import TARGET_NAMES

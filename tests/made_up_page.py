@@ -8,11 +8,11 @@ from pathlib import Path
 import panel as pn
 from fake_analysis import fake_analysis
 
-from app import theme
-from app.session import session
+from app.page import theme
+from app.page.session import session
 from cinn_core.analyse import load_model
-from cinn_core.assets import EXAMPLES
 from cinn_core.errors import SpectrumError
+from cinn_core.files import EXAMPLES
 
 
 def make_up(request, report):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.server import MAIN, server_command
+from app.server.serve import MAIN, server_command
 
 ROOT = Path(__file__).resolve().parents[1]
 

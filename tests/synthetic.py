@@ -11,10 +11,10 @@ import torch
 from astropy.io import fits
 from scipy.interpolate import CubicSpline
 
-from cinn_core.assets import assets_directory
+from cinn_core.files import assets_directory
 from cinn_core.instrument import SPEED_OF_LIGHT_KMS
-from cinn_core.preparation.medium import air
 from cinn_core.preparation.templates import Templates, make_templates
+from cinn_core.refraction import air
 from cinn_core.stages import Medium, Spectrum
 from cinn_core.targets import COLUMN, LABEL_NAMES
 

@@ -49,7 +49,7 @@ def test_command_line_starts_without_heavy_modules():
 READERS = sorted(name for name in modules() if name.startswith("cinn_core.readers"))
 LEARNED = {
     "cinn_core.analyse", "cinn_core.forward_model.emulator", "cinn_core.inference.infer", "cinn_core.inference.network",
-    "cinn_core.model", "cinn_core.preparation.fourmost", "cinn_core.prior", "cinn_core.weights",
+    "cinn_core.inference.model", "cinn_core.preparation.fourmost", "cinn_core.prior", "cinn_core.weights",
 }  # fmt: skip
 
 
@@ -73,7 +73,9 @@ def test_stages_and_targets_rest_on_constants_alone():
     assert not reached_from("cinn_core.errors")
 
 
-@pytest.mark.parametrize("name", sorted(name for name in modules() if name.startswith(("app.views", "app.figures"))))
+@pytest.mark.parametrize(
+    "name", sorted(name for name in modules() if name.startswith(("app.page.views", "app.page.figures")))
+)
 def test_views_and_figures_touch_neither_network_nor_files(name):
     assert not {other.partition(".")[0] for other in imported(name)} & {"torch", "FrEIA", "h5py", "safetensors"}
 

@@ -15,11 +15,11 @@ from fake_benchmark import answer, entry
 from rich.console import Console
 from typer.testing import CliRunner
 
-from app import server
 from app.cli import app
-from app.commands.terminal import print_analysis, print_emulator_figures, print_preparation
-from app.commands.terminal_benchmark import BenchmarkPrinter, print_figures
-from app.commands.terminal_network import print_network_figures
+from app.commands.tables import print_analysis, print_emulator_figures, print_preparation
+from app.commands.tables_benchmark import BenchmarkPrinter, print_figures
+from app.commands.tables_network import print_network_figures
+from app.server import serve as server
 from cinn_core import __version__
 from cinn_core.benchmark.figures import figures_of
 from cinn_core.benchmark.measure import BenchmarkRow
@@ -184,7 +184,7 @@ def test_benchmark_refuses_an_index_that_is_not_there(kiel, tmp_path):
 
 @pytest.mark.parametrize("what", ["emulator", "network"])
 def test_evaluation_refuses_grids_that_are_not_there(kiel, tmp_path, monkeypatch, what):
-    monkeypatch.setattr("cinn_core.data._BESIDE_CHECKOUT", tmp_path / "nothing")
+    monkeypatch.setattr("cinn_core.files._BESIDE_CHECKOUT", tmp_path / "nothing")
     monkeypatch.delenv("KIEL_DATA", raising=False)
     for options in ((), ("--data", tmp_path), ("--data", tmp_path / "nothing"), ("--grid", tmp_path / "grid.h5")):
         assert is_refused(kiel("evaluate", what, *options)), options

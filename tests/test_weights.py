@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from cinn_core.assets import asset_path
 from cinn_core.errors import WeightsError
+from cinn_core.files import asset_path
 from cinn_core.forward_model.emulator import load_emulator
-from cinn_core.model import load_network
+from cinn_core.inference.model import load_network
 from cinn_core.weights import card_path, file_hash, load_weights, save_weights
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLE = "import cinn_core.assets as a; print(a.example_paths()['solar-twin'])"
+EXAMPLE = "import cinn_core.files as a; print(a.example_paths()['solar-twin'])"
 
 
 def run(*command: object, cwd: Path) -> str:

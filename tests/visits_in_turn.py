@@ -11,7 +11,7 @@ from pathlib import Path
 from panel.io.server import get_server
 from visitor import Visitor
 
-from app.state import SessionState
+from app.page.state import SessionState
 
 PAGE = Path(__file__).with_name("made_up_page.py")
 VISITS = 3

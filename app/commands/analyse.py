@@ -72,7 +72,7 @@ def analyse(
     from cinn_core.inference.constraints import parse_constraint
 
     given = tuple(parse_constraint(text) for text in constraint or ())
-    from .terminal import print_analysis, print_constrained, progress
+    from .tables import print_analysis, print_constrained, progress
 
     with progress() as report:
         report("Loading the model")
@@ -109,7 +109,7 @@ def analyse(
             print_constrained(constrained)
         write_json(star_document(star), _output(json, file, ".json", several))
         if bundle is not None:
-            from ..figures.printed import printed_files
+            from ..page.figures.printed import printed_files
 
             path = _output(bundle, file, ".zip", several)
             assert path is not None

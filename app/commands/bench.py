@@ -22,11 +22,11 @@ def bench(
     require_folder_of(json)
     for library in ("OPENBLAS", "MKL", "OMP"):  # one thread, read when they load
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    from .terminal import progress
+    from .tables import progress
 
     with progress() as report:
         report("Measuring; other work on this machine makes it slower")
-        from cinn_core.batch.speed_chain import bench as measure
+        from cinn_core.batch.speed import bench as measure
 
         figures = measure(samples, spectra, rounds)
     _print(figures)

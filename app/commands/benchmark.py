@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cinn_core.benchmark.measure import BenchmarkRow
     from cinn_core.benchmark.robustness import Shift
     from cinn_core.benchmark.steps import Effect
-    from cinn_core.model import Model
+    from cinn_core.inference.model import Model
     from cinn_core.overrides import Overrides
 
 CorrectedOption = Annotated[
@@ -75,8 +75,8 @@ def benchmark(
     from cinn_core.benchmark.index import read_index
     from cinn_core.benchmark.measure import measure, run_benchmark
 
-    from . import terminal_benchmark as terminal
-    from .terminal import progress
+    from . import tables_benchmark as terminal
+    from .tables import progress
 
     entries = [entry for entry in read_index(index) if every or entry.category == "main"]
     entries = [entry for entry in entries if not star or entry.star in star]
@@ -84,7 +84,7 @@ def benchmark(
         require_folder_of(out)
     with progress() as report:
         report("Loading the model")
-        from cinn_core.model import load_model
+        from cinn_core.inference.model import load_model
 
         model = load_model(device, network)
     bias = _bias(model, network) if corrected else None
@@ -111,7 +111,7 @@ def benchmark(
     if fit_bias is not None:
         _write_bias(rows, model, fit_bias)
     if figure is not None:
-        from ..figures.benchmark import save_figure
+        from ..page.figures.benchmark import save_figure
 
         write(lambda: save_figure(rows, figure), figure)
     if html is not None:
@@ -146,8 +146,8 @@ def lines(
 
     import numpy as np
 
-    from .terminal import progress
-    from .terminal_benchmark import print_line_fits
+    from .tables import progress
+    from .tables_benchmark import print_line_fits
 
     with progress() as report:
         report("Loading the model")
@@ -155,7 +155,7 @@ def lines(
         from cinn_core.explanation.line_fits import fit_lines
         from cinn_core.forward_model.model_error import shipped_model_error
         from cinn_core.forward_model.nlte_change import described
-        from cinn_core.model import load_model
+        from cinn_core.inference.model import load_model
         from cinn_core.preparation.fourmost import prepare
         from cinn_core.prior import N_LABELS, N_TARGETS, from_z
         from cinn_core.readers import read
@@ -204,16 +204,16 @@ def lines(
 
 
 def _bias(model: Model, network: Path | None) -> Any:
-    from cinn_core.benchmark.bias import bias_path, load_bias
-    from cinn_core.model import shipped_network_path
+    from cinn_core.inference.bias import bias_path, load_bias
+    from cinn_core.inference.model import shipped_network_path
 
     return load_bias(bias_path(network or shipped_network_path()), model.cards["network"]["sha256"])
 
 
 def _write_bias(rows: list[BenchmarkRow], model: Model, out: Path) -> None:
     from cinn_core import __version__
-    from cinn_core.benchmark.bias import fit_bias, save_bias
     from cinn_core.benchmark.document import correction_figures, known_answers
+    from cinn_core.inference.bias import fit_bias, save_bias
 
     used = [row.entry for row in rows if row.native is not None and row.entry.corrects]
     provenance = {
@@ -228,10 +228,10 @@ def _write_bias(rows: list[BenchmarkRow], model: Model, out: Path) -> None:
 
 
 def _steps(index: Path, directory: Path, model: Model) -> tuple[Effect, ...]:
+    from cinn_core.benchmark.error_floor import prepared_star, stars_of
     from cinn_core.benchmark.steps import one_a_star, steps
-    from cinn_core.forward_model.error_floor import prepared_star, stars_of
 
-    from .terminal import progress
+    from .tables import progress
 
     with progress() as report:
         prepared = ((star, prepared_star(star, model.templates, report)) for star in stars_of(index, directory))
@@ -243,7 +243,7 @@ def _robust(
 ) -> dict[str, dict[str, dict[str, Shift]]]:
     from cinn_core.benchmark.robustness import robustness
 
-    from .terminal import progress
+    from .tables import progress
 
     found = {}
     with progress() as report:

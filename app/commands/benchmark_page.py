@@ -16,9 +16,9 @@ from cinn_core.benchmark.measure import BenchmarkRow
 from cinn_core.benchmark.robustness import Shift
 from cinn_core.benchmark.steps import Effect
 
-from .. import theme
-from ..figures.benchmark import as_bytes, comparison_figure, residual_figure
-from . import terminal_benchmark as terminal
+from ..page import theme
+from ..page.figures.benchmark import as_bytes, comparison_figure, residual_figure
+from . import tables_benchmark as terminal
 
 _WIDTH = 170
 _STYLE = f"""

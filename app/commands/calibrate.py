@@ -12,7 +12,7 @@ from cinn_core.errors import DataError
 from .options import DataOption, JsonOption, require_folder_of, write, write_json
 
 if TYPE_CHECKING:
-    from cinn_core.forward_model.error_floor import Calibration
+    from cinn_core.benchmark.error_floor import Calibration
 
 
 def calibrate(
@@ -23,11 +23,11 @@ def calibrate(
     """The error floor of the forward model, and wrong pixels, from the real stars of DATA/spectra; a minute or two."""
     require_folder_of(out)
     require_folder_of(json)
-    from cinn_core.data import data_directory
-    from cinn_core.forward_model.error_floor import calibrate as measure
-    from cinn_core.forward_model.error_floor import known_stars
+    from cinn_core.benchmark.error_floor import calibrate as measure
+    from cinn_core.benchmark.error_floor import known_stars
+    from cinn_core.files import data_directory
     from cinn_core.forward_model.model_error import save_model_error
-    from cinn_core.model import emulator_path, load_forward
+    from cinn_core.inference.model import emulator_path, load_forward
     from cinn_core.preparation.templates import make_templates
     from cinn_core.weights import file_hash
 
@@ -82,13 +82,12 @@ def evaluate_sun(
 ) -> None:
     """The Sun resimulated at its literature parameters against observed spectra, R = 20 000, outside the mask."""
     require_folder_of(json)
-    from cinn_core.data import data_directory
+    from cinn_core.benchmark.error_floor import check_sun, known_stars
     from cinn_core.errors import KielError
-    from cinn_core.forward_model.error_floor import known_stars
+    from cinn_core.files import data_directory
     from cinn_core.forward_model.model_error import shipped_model_error
-    from cinn_core.forward_model.sun import check_sun
+    from cinn_core.inference.model import load_forward
     from cinn_core.instrument import ARMS
-    from cinn_core.model import load_forward
     from cinn_core.preparation.templates import make_templates
 
     if not files:

@@ -28,9 +28,8 @@ def evaluate_continuum(
 ) -> None:
     """The continuum on simulated stars of known continuum: rms error over the Kiel diagram, and what it does to the answer."""
     require_folder_of(json)
-    from cinn_core.evaluation.continuum_labels import label_shifts
-    from cinn_core.model import load_model
-    from cinn_core.preparation.continuum_error import continuum_figures
+    from cinn_core.evaluation.continuum import continuum_figures, label_shifts
+    from cinn_core.inference.model import load_model
 
     model = load_model(device, network)
     figures = continuum_figures(model.forward, model.templates, stars, snr, seed)

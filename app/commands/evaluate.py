@@ -25,7 +25,7 @@ from .options import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cinn_core.evaluation.evaluate import Evaluation
+    from cinn_core.evaluation.network import Evaluation
 
 RealismOption = Annotated[float, typer.Option(min=0, max=1, help="0: as simulated; 1: as real spectra are.")]
 
@@ -58,13 +58,13 @@ def evaluate_network(
     """The network on synthetic stars: errors, widths and coverage of every target, beside paper and information limit."""
     require_folder_of(json)
     require_folder(figures)
-    from cinn_core.evaluation.evaluate import PAPER_SNR, QUICK_DRAWS, QUICK_SNR, network_figures, uncertainties
-    from cinn_core.evaluation.evaluate import evaluate as run
-    from cinn_core.inference.paper_network import load_paper_network
-    from cinn_core.model import load_model
+    from cinn_core.evaluation.network import PAPER_SNR, QUICK_DRAWS, QUICK_SNR, network_figures, uncertainties
+    from cinn_core.evaluation.network import evaluate as run
+    from cinn_core.inference.model import load_model
+    from cinn_core.inference.paper import load_paper_network
 
-    from .terminal import progress
-    from .terminal_network import print_network_details, print_network_figures
+    from .tables import progress
+    from .tables_network import print_network_details, print_network_figures
 
     if paper is not None and realism > 0:
         raise DataError("The paper's network knows clean simulations alone: leave --realism at 0.")
@@ -82,7 +82,7 @@ def evaluate_network(
     print_network_details(details)
     write_json(numbers, json)
     if figures is not None:
-        from ..figures.evaluation import write_figures
+        from ..page.figures.evaluation import write_figures
 
         write_json(details, figures / "details.json")
         for path in write_figures(found, figures):
@@ -93,7 +93,7 @@ def _details(found: Evaluation) -> dict[str, Any]:
     """Figures beside the JSON's: other point estimates, lithium by line strength, what compression and emulator cost, bounds in z."""
     import numpy as np
 
-    from cinn_core.evaluation.evaluate import further_nrmse, lithium_sigma
+    from cinn_core.evaluation.network import further_nrmse, lithium_sigma
     from cinn_core.targets import TARGET_NAMES
 
     def loss(snr: int, limits: dict[int, NDArray]) -> dict[str, float]:
@@ -124,10 +124,10 @@ def evaluate_calibration(
     """Is the network calibrated? Coverage, ranks and TARP on stars of its own prior, and whether upper limits hold."""
     require_folder_of(json)
     from cinn_core.evaluation.calibration import calibration_figures, require_sbi
-    from cinn_core.model import load_model
+    from cinn_core.inference.model import load_model
 
-    from .terminal import progress
-    from .terminal_network import print_calibration
+    from .tables import progress
+    from .tables_network import print_calibration
 
     require_sbi()
     with progress() as report:
@@ -154,12 +154,12 @@ def evaluate_saliency(
     """Which pixels decide, on synthetic stars at S/N 250: against the ideal weights and each element's own lines."""
     for out in (json, background):
         require_folder_of(out)
-    from cinn_core.explanation.background import save_background
-    from cinn_core.explanation.saliency_figures import measure_saliency, saliency_numbers
-    from cinn_core.model import load_model
+    from cinn_core.evaluation.saliency import measure_saliency, saliency_numbers
+    from cinn_core.explanation.saliency import save_background
+    from cinn_core.inference.model import load_model
 
-    from .terminal import progress
-    from .terminal_network import print_saliency
+    from .tables import progress
+    from .tables_network import print_saliency
 
     stars = held_out(grid, data)
     with progress() as report:

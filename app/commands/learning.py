@@ -12,19 +12,11 @@ import typer
 
 from cinn_core.errors import DataError
 
-from .options import (
-    DataOption,
-    DeviceOption,
-    JsonOption,
-    NetworkOption,
-    SeedOption,
-    require_folder_of,
-    write_json,
-)
+from .options import DataOption, DeviceOption, JsonOption, NetworkOption, SeedOption, require_folder_of, write_json
 from .synthesis import TurbospectrumOption, data_folder
 
 if TYPE_CHECKING:
-    from cinn_core.training.grid_data import Grid
+    from cinn_core.synthesis.grid_file import Grid
     from cinn_core.training.paper_network import PaperSettings
 
 train = typer.Typer(no_args_is_help=True, help="Learning, resumable.")
@@ -55,11 +47,11 @@ def train_emulator(
 ) -> None:
     """Learn the emulator from the synthetic grids of the data folder."""
     require_folder_of(out)
-    from cinn_core.data import data_directory
+    from cinn_core.files import data_directory
     from cinn_core.forward_model.emulator import save_emulator
+    from cinn_core.synthesis.grid_file import calibrated_files, other_files, read_grid
     from cinn_core.training.emulator import EmulatorSettings
     from cinn_core.training.emulator import train_emulator as learn
-    from cinn_core.training.grid_data import calibrated_files, other_files, read_grid
 
     folder = data_directory(data)
     if folder is None:
@@ -95,8 +87,8 @@ def train_network(
     if config is Configuration.PAPER:
         train_paper(run, epochs, seed, device)
         return
+    from cinn_core.inference.model import Device, emulator_path, load_network
     from cinn_core.inference.network import Architecture
-    from cinn_core.model import Device, emulator_path, load_network
     from cinn_core.training.bank import BankSettings, fill_bank
     from cinn_core.training.network import NetworkSettings
     from cinn_core.training.network import train_network as learn
@@ -120,8 +112,8 @@ def train_network(
 
 def train_paper(run: Path, epochs: int, seed: int, device: str) -> None:
     """The published network, on as many stars as the paper had; hours on a processor."""
-    from cinn_core.inference.paper_network import PaperArchitecture
-    from cinn_core.model import Device, emulator_path
+    from cinn_core.inference.model import Device, emulator_path
+    from cinn_core.inference.paper import PaperArchitecture
     from cinn_core.training.paper_network import PaperSettings, train_paper_network
     from cinn_core.weights import file_hash
 
@@ -135,7 +127,7 @@ def train_paper(run: Path, epochs: int, seed: int, device: str) -> None:
 
 def paper_stars(run: Path, settings: PaperSettings) -> list[Path]:
     """The shards of clean spectra that the published network learns from, in a run's folder."""
-    from cinn_core.model import load_forward
+    from cinn_core.inference.model import load_forward
     from cinn_core.preparation.templates import make_templates
     from cinn_core.training.paper_network import fill_pixel_bank
 
@@ -145,7 +137,7 @@ def paper_stars(run: Path, settings: PaperSettings) -> list[Path]:
 
 
 def _plot_curve(curve: Path) -> None:
-    from ..figures.training import plot_curve
+    from ..page.figures.evaluation import plot_curve
 
     typer.echo(f"Written: {plot_curve(curve)}")
 
@@ -153,8 +145,8 @@ def _plot_curve(curve: Path) -> None:
 @train.command("distance")
 def train_distance(network: NetworkOption = None, seed: SeedOption = 0) -> None:
     """What the embeddings of training stars look like, so that a star unlike all of them is told; beside the weights."""
-    from cinn_core.inference.embedding_distance import save_distance
-    from cinn_core.model import load_model, shipped_network_path
+    from cinn_core.inference.distance import save_distance
+    from cinn_core.inference.model import load_model, shipped_network_path
     from cinn_core.training.distance import measure_distances
 
     model = load_model("auto", network)
@@ -178,11 +170,19 @@ def train_nlte(
     """Learn what NLTE changes in the emulator's spectra; writes the change and the shipped emulator with it."""
     from cinn_core.forward_model.emulator import in_lte, load_emulator, save_emulator, with_change
     from cinn_core.forward_model.nlte_change import save_change
-    from cinn_core.model import emulator_path
+    from cinn_core.inference.model import emulator_path
     from cinn_core.nlte.flux_change import calibrated_lines
     from cinn_core.synthesis.turbospectrum import find_programs
-    from cinn_core.training.nlte_change import ChangeSettings, change_errors, described, held_out, learn_change
-    from cinn_core.training.nlte_change_stars import Sources, make_stars, shifts_of_run
+    from cinn_core.training.nlte_change import (
+        ChangeSettings,
+        Sources,
+        change_errors,
+        described,
+        held_out,
+        learn_change,
+        make_stars,
+        shifts_of_run,
+    )
     from cinn_core.weights import file_hash
 
     sources = Sources(tuple(tables), find_programs(turbospectrum), data_folder(data), out)
@@ -248,12 +248,12 @@ def evaluate_emulator(
     if learning_curve:
         write_json(_learning_curve(held_out(grid, data), data), json)
         return
+    from cinn_core.evaluation.emulator import emulator_figures
     from cinn_core.forward_model.emulator import in_lte, load_emulator
-    from cinn_core.forward_model.evaluate_emulator import emulator_figures
     from cinn_core.forward_model.forward import forward_model
-    from cinn_core.model import emulator_path
+    from cinn_core.inference.model import emulator_path
 
-    from .terminal import print_emulator_figures
+    from .tables import print_emulator_figures
 
     stars = held_out(grid, data)
     forward = forward_model(in_lte(load_emulator(emulator_path())[0]))  # as the grid is
@@ -264,9 +264,9 @@ def evaluate_emulator(
 
 def _learning_curve(stars: Grid, data: Path | None) -> dict[str, object]:
     """Prints how the emulator's error on some stars falls with the number it learned from; the figures by name."""
-    from cinn_core.data import data_directory
-    from cinn_core.training.grid_data import calibrated_files, read_grid
-    from cinn_core.training.learning_curve import halving, learning_curve
+    from cinn_core.evaluation.emulator import halving, learning_curve
+    from cinn_core.files import data_directory
+    from cinn_core.synthesis.grid_file import calibrated_files, read_grid
 
     folder = data_directory(data)
     if folder is None:
@@ -284,8 +284,8 @@ def _learning_curve(stars: Grid, data: Path | None) -> dict[str, object]:
 
 def held_out(files: list[Path] | None, data: Path | None) -> Grid:
     """All stars of the files named, else the test stars of the data folder's grids with the calibrated line list."""
-    from cinn_core.data import data_directory
-    from cinn_core.training.grid_data import calibrated_files, read_grid
+    from cinn_core.files import data_directory
+    from cinn_core.synthesis.grid_file import calibrated_files, read_grid
 
     if files:
         missing = [path for path in files if not path.is_file()]

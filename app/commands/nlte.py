@@ -13,8 +13,8 @@ from cinn_core.errors import DataError
 from .options import DataOption, JsonOption, require_folder_of, write, write_json
 
 if TYPE_CHECKING:
+    from cinn_core.nlte.corrections import Published
     from cinn_core.nlte.equilibrium import Physics
-    from cinn_core.nlte.gate import Published
     from cinn_core.nlte.runs import Outcome, Star
 
 nlte = typer.Typer(no_args_is_help=True, help="Departures from LTE of Li, Mg and Ca: solved, tabulated, compared.")
@@ -50,8 +50,7 @@ def solve(
 
     Prints b and corrections, with the published one of the nearest star where there is one.
     """
-    from cinn_core.nlte.corrections import corrections_of, ground_level_b
-    from cinn_core.nlte.gate import nearest, published_corrections
+    from cinn_core.nlte.corrections import corrections_of, ground_level_b, nearest, published_corrections
     from cinn_core.nlte.lines import read_line_data
     from cinn_core.nlte.runs import Star, load_solution, solve_stars
 
@@ -89,7 +88,7 @@ def table(
 ) -> None:
     """The compact table of departure coefficients of all solutions in a folder."""
     from cinn_core.nlte.runs import collect
-    from cinn_core.nlte.table import write_table
+    from cinn_core.synthesis.departure_files import write_table
 
     require_folder_of(out)
     made = collect(element, folder, _physics(blanketing, hydrogen))
@@ -129,8 +128,8 @@ def gate(
     data: DataOption = None,
 ) -> None:
     """Our NLTE - LTE abundance corrections of Mg and Ca against published ones."""
-    from cinn_core.nlte.gate import by_line, by_temperature, compare, published_corrections, summary
-    from cinn_core.nlte.table import read_table
+    from cinn_core.nlte.corrections import by_line, by_temperature, compare, published_corrections, summary
+    from cinn_core.synthesis.departure_files import read_table
 
     require_folder_of(json)
     where, physics = _data_folder(data), _physics(blanketing, hydrogen)
@@ -163,14 +162,14 @@ def _numbers(name: str, text: str) -> list[float]:
 
 
 def _physics(blanketing: str, hydrogen: bool) -> Physics:
-    from cinn_core.nlte.blanketing import Blanketing
     from cinn_core.nlte.equilibrium import Physics
+    from cinn_core.nlte.opacity import Blanketing
 
     return Physics(hydrogen, Blanketing(blanketing))
 
 
 def _data_folder(option: Path | None) -> Path:
-    from cinn_core.data import data_directory
+    from cinn_core.files import data_directory
 
     folder = data_directory(option)
     if folder is None:

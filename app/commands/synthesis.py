@@ -73,12 +73,12 @@ def synthesise(
     turbospectrum: TurbospectrumOption = None,
 ) -> None:
     """The spectrum of one star by physical synthesis: R = 60 000, air wavelengths, no rotation."""
+    from cinn_core.synthesis.atmosphere import parameters_of, read_marcs
     from cinn_core.synthesis.engine import grid_wavelength, labels_from, to_grid
     from cinn_core.synthesis.inputs import OwnInputs
-    from cinn_core.synthesis.marcs import parameters_of, read_marcs
     from cinn_core.synthesis.output import require_suffix, write_synthesis
 
-    from .terminal import progress
+    from .tables import progress
 
     inputs = OwnInputs(tuple(lines or ()), atmosphere)
     if labels is None and atmosphere is None:
@@ -136,7 +136,7 @@ def grid(
 def _over_ray(address: str | None, processes: int) -> Elsewhere | None:
     if address is None:
         return None
-    from cinn_core.synthesis.cluster import stars_on_ray
+    from cinn_core.synthesis.grid import stars_on_ray
 
     return partial(stars_on_ray, address=address, processes=processes)
 
@@ -152,8 +152,8 @@ def evaluate_synthesis(
     import numpy as np
 
     from cinn_core.synthesis.agreement import agreements, worst_lines
+    from cinn_core.synthesis.grid_file import calibrated_files, read_grid
     from cinn_core.synthesis.pysme import all_lines
-    from cinn_core.training.grid_data import calibrated_files, read_grid
 
     require_folder_of(json)
     with engine_opener(engine, data, turbospectrum) as open_engine:
@@ -205,7 +205,7 @@ def _departures(options: list[str], engine: str) -> tuple[NlteElement, ...]:
     """The elements of --nlte with their grids of departures."""
     if options and engine != "turbospectrum":
         raise DataError("--nlte is Turbospectrum's; leave --engine out.")
-    from cinn_core.nlte.open import open_departures
+    from cinn_core.synthesis.departure_files import open_departures
     from cinn_core.synthesis.line_lists import SYMBOLS
     from cinn_core.synthesis.turbospectrum_nlte import NlteElement
 
@@ -222,7 +222,7 @@ def _departures(options: list[str], engine: str) -> tuple[NlteElement, ...]:
 
 def data_folder(option: Path | None) -> Path:
     """The data folder; DataError where there is none."""
-    from cinn_core.data import data_directory
+    from cinn_core.files import data_directory
 
     folder = data_directory(option)
     if folder is None:

@@ -40,7 +40,7 @@ def tune(
     from cinn_core.training.tuning import TuningSettings, require_optuna
     from cinn_core.training.tuning import tune as search
 
-    from .terminal_network import print_trials
+    from .tables_network import print_trials
 
     require_optuna()
     chosen = _paper(run, seed) if config is Configuration.PAPER else _default(run, shards, processes, seed)
@@ -53,10 +53,10 @@ def _default(run: Path, shards: int, processes: int, seed: int) -> Search:
     import numpy as np
     import torch
 
-    from cinn_core.model import emulator_path
+    from cinn_core.inference.model import emulator_path
     from cinn_core.training.bank import BankSettings, fill_bank, shard_path
-    from cinn_core.training.candidates import default_search
     from cinn_core.training.network import training_and_validation
+    from cinn_core.training.tuning import default_search
 
     bank = run / "bank"
     typer.echo(f"Simulating {shards} shards in {bank}; those that exist are kept")
@@ -68,8 +68,8 @@ def _default(run: Path, shards: int, processes: int, seed: int) -> Search:
 
 
 def _paper(run: Path, seed: int) -> Search:
-    from cinn_core.training.candidates import paper_search
     from cinn_core.training.paper_network import PaperSettings, standards_of, training_and_validation
+    from cinn_core.training.tuning import paper_search
 
     from .learning import paper_stars
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from ..errors import DataError
+from ..processes import as_done, cluster
 from .plan import Plan, Shard
 from .run import Meter, Report
 from .shard import make_work, process_shard
@@ -40,39 +38,3 @@ def run_on_ray(plan: Plan, address: str, workers: int | None, report: Report) ->
         meter = Meter(plan, report)
         for done in as_done(ray, actors, plan.open_shards()):
             meter.add(done)
-
-
-@contextmanager
-def cluster(address: str, workers: int | None) -> Iterator[Any]:
-    """Ray, connected to the cluster at an address, or to one of so many workers that "local" starts here; let go of at the end.
-
-    Raises DataError where Ray is not installed or there is no cluster.
-    """
-    try:
-        import ray
-    except ImportError as problem:
-        raise DataError("Ray is not installed; `pip install -e '.[batch]'` in the checkout brings it.") from problem
-    try:
-        ray.init(None if address == "local" else address, num_cpus=workers if address == "local" else None,
-                 include_dashboard=False, log_to_driver=False)  # fmt: skip
-    except (ConnectionError, OSError, RuntimeError) as problem:
-        raise DataError(f"There is no Ray cluster at {address} ({problem}).") from problem
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-
-
-def as_done(ray: Any, actors: list[Any], shards: Iterator[Any]) -> Iterator[Any]:
-    """Results of `actor.do(shard)` as they come; an actor has one shard at a time, so that nothing piles up."""
-    busy: dict[Any, Any] = {}
-    idle = list(actors)
-    while True:
-        while idle and (shard := next(shards, None)) is not None:
-            actor = idle.pop()
-            busy[actor.do.remote(shard)] = actor
-        if not busy:
-            return
-        (ready, *_), _ = ray.wait(list(busy), num_returns=1)
-        idle.append(busy.pop(ready))
-        yield ray.get(ready)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from ..inference.infer import log_snr_input
+from ..inference.model import Model
 from ..inference.network import Observation
 from ..inference.projection import RIDGE_SIGMA, Projection
 from ..instrument import N_PIXELS, told_coverage
-from ..model import Model
 from ..stages import FluxVector
 
 

@@ -13,8 +13,8 @@ from ..errors import KielError, SpectrumError
 from ..forward_model.model_error import shipped_model_error
 from ..overrides import NOTHING_GIVEN
 from ..preparation.continuum import fit_continuum
+from ..preparation.correlation import OnLog, to_log_many
 from ..preparation.fourmost import Preparation, WantedContinuum, WantedVelocity, preparation
-from ..preparation.log_grid import OnLog, to_log_many
 from ..preparation.medium import joined, settle_medium
 from ..preparation.templates import Templates
 from ..preparation.velocity import Velocity, velocities_on_log

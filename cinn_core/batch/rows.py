@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import DataError
-from ..inference.derived import derived_values
+from ..inference.summary import derived_values
 from ..instrument import ARMS
 from ..prior import N_TARGETS
 from ..stages import FluxVector, PosteriorSamples, Summary, TargetSummary

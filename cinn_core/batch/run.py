@@ -16,9 +16,9 @@ from typing import TypeVar
 
 import torch
 
-from ..assets import asset_path
 from ..errors import DataError, WeightsError
-from ..model import emulator_path, load_forward
+from ..files import asset_path
+from ..inference.model import emulator_path, load_forward
 from ..preparation.templates import Templates, make_templates
 from ..processes import pool as pool_of
 from ..weights import file_hash

@@ -11,20 +11,20 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..analyse import answer_flags
 from ..errors import KielError
-from ..explanation.modelled import match_continuum, variance, with_nuisances_of_z
-from ..inference.answers import sobol_latents
 from ..inference.infer import infer_many, random_latents
+from ..inference.judge import answer_flags
+from ..inference.model import Model, load_model
 from ..inference.network import Observation
+from ..inference.point_estimates import sobol_latents
+from ..inference.predictive import match_continuum, variance, with_nuisances_of_z
 from ..inference.sampler import Sampler
 from ..inference.subnets import Precision
 from ..inference.summary import summarise
-from ..model import Model, load_model
 from ..preparation.templates import Templates
 from ..stages import FluxVector, PosteriorSamples
 from .compress import observe_many
-from .load import load
+from .items import load
 from .plan import Plan, Settings, Shard
 from .prepare_many import prepare_many
 from .rows import answer_row, refused_row, rows_table, samples_table, write_table

@@ -8,9 +8,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ..inference.bias import CORRECTED, KnownAnswer, cross_validated, fit_bias, groups_of, lines_of_others
 from ..output.report import plain
 from ..targets import COLUMN
-from .bias import CORRECTED, KnownAnswer, cross_validated, fit_bias, groups_of, lines_of_others
 from .figures import BenchmarkFigures, compare, figures_of, fits_of, noisy
 from .goals import goals
 from .measure import Answer, BenchmarkRow, differences, fit_differences, known_answer, z_scores

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import linregress
 
-from .measure import Answer, BenchmarkRow, differences, fit_differences, z_scores
-from .resimulated import MODELS
+from .measure import MODELS, Answer, BenchmarkRow, differences, fit_differences, z_scores
 
 Which = Callable[[BenchmarkRow], Answer | None]
 LARGEST_Z = 3.0

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from ..forward_model.error_floor import LOWEST_FEH, TEFF_RANGE
 from ..literature import FLOOR
+from .error_floor import LOWEST_FEH, TEFF_RANGE
 
 COMPARED: tuple[str, ...] = tuple(FLOOR)
 """The targets for which an index has literature values, by the names of its columns."""

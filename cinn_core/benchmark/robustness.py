@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..inference.model import Model
 from ..inference.summary import summarise
 from ..instrument import ARMS, arm_slices
-from ..model import Model
 from ..overrides import NOTHING_GIVEN, Overrides
 from ..preparation.fourmost import prepare
 from ..readers import read

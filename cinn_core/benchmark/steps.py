@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..forward_model.error_floor import KnownStar, leftovers, model_error_of
 from ..forward_model.forward import ForwardModel
-from ..forward_model.label_fit import fit_labels
 from ..forward_model.model_error import ModelError, halpha_core, halpha_wings, uniform_model_error
+from ..inference.bias import KnownAnswer, cross_validated, groups_of
+from ..inference.label_fit import fit_labels
 from ..prior import N_TARGETS
 from ..stages import FluxVector
 from ..targets import COLUMN
-from .bias import KnownAnswer, cross_validated, groups_of
+from .error_floor import KnownStar, leftovers, model_error_of
 from .figures import Comparison, over_stars
 from .index import COMPARED
 

@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..inference.answers import batches, posterior_z, shortest_intervals, sobol_latents
+from ..inference.model import Model
 from ..inference.network import N_TARGETS, Observation
-from ..inference.status import status_of
-from ..model import Model
+from ..inference.point_estimates import batches, posterior_z, shortest_intervals, sobol_latents
+from ..inference.summary import status_of
 from ..prior import MAX_METALLICITY, from_z
 from ..stages import Status
 from ..targets import COLUMN, TARGET_NAMES, effective_metallicity

@@ -13,16 +13,25 @@ from numpy.typing import NDArray
 
 from ..forward_model.broadening import broaden
 from ..forward_model.forward import ForwardModel
+from ..forward_model.realism import RESOLVING_POWER_RANGE, VELOCITY_ERROR_KMS, model_errors, normalisation_errors
 from ..inference.infer import log_snr_input
+from ..inference.model import Model
 from ..inference.network import Observation
 from ..inference.projection import MaskedProjection, mask_projection
-from ..instrument import ARMS, N_COVERAGE, N_PIXELS, RESOLVING_POWER, pixel_sigma
-from ..model import Model
+from ..instrument import (
+    ARMS,
+    LITHIUM_ANGSTROM,
+    N_COVERAGE,
+    N_PIXELS,
+    PIXEL_ANGSTROM,
+    RESOLVING_POWER,
+    WAVELENGTH,
+    pixel_sigma,
+)
 from ..preparation.continuum import fit_continuum
 from ..prior import draw
-from ..targets import COLUMN
-from ..training.grid_data import Grid, synthesis_labels
-from ..training.realism import RESOLVING_POWER_RANGE, VELOCITY_ERROR_KMS, model_errors, normalisation_errors
+from ..synthesis.grid_file import Grid, synthesis_labels
+from ..targets import A_LI_LOW, COLUMN, SOLAR_A_LI
 
 _BATCH = 64
 
@@ -131,3 +140,26 @@ def evaluation_vbroad(n: int, draws: int, seed: int) -> NDArray:
 
 def _tensor(array: NDArray, model: Model) -> torch.Tensor:
     return torch.as_tensor(array, dtype=torch.float32, device=model.device)
+
+
+_LITHIUM_BATCH = 64
+_HALF_WIDTH_ANGSTROM = 1.5
+_SLOW_KMS = 2.0
+
+
+def lithium_equivalent_width(forward: ForwardModel, labels: NDArray) -> NDArray:
+    """Equivalent width [milli-Angstrom] (n,) of Li I 6707.8 in stars with labels (n, 26), rotation aside.
+
+    The light that the star would gain if A(Li) were the lowest of the prior, where no line shows.
+    """
+    line = np.abs(WAVELENGTH - LITHIUM_ANGSTROM) < _HALF_WIDTH_ANGSTROM
+    own = labels.copy()
+    own[:, COLUMN["vbroad"]] = _SLOW_KMS
+    without = own.copy()
+    without[:, COLUMN["li_fe"]] = A_LI_LOW - SOLAR_A_LI - own[:, COLUMN["feh"]]
+    width = np.empty(len(labels))
+    for i in range(0, len(labels), _LITHIUM_BATCH):
+        part = slice(i, i + _LITHIUM_BATCH)
+        gained = forward.flux(without[part])[:, line] - forward.flux(own[part])[:, line]
+        width[part] = gained.sum(1) * PIXEL_ANGSTROM * 1000
+    return width

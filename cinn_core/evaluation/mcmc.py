@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from ..inference.infer import log_snr_input
 from ..inference.likelihood import Likelihood, make_likelihood
+from ..inference.model import Model
 from ..inference.network import N_TARGETS, Observation
 from ..inference.projection import MaskedProjection
 from ..inference.weighted import from_log, weighted_quantile
 from ..instrument import ARMS, N_COVERAGE, N_PIXELS, pixel_sigma
-from ..model import Model
 from ..preparation.continuum import fit_continuum
 from ..prior import N_LABELS, from_z, inside, to_z
 from ..stages import Importance

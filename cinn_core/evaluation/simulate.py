@@ -15,7 +15,7 @@ import torch
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from ..assets import EXAMPLES
+from ..files import EXAMPLES
 from ..forward_model.forward import ForwardModel
 from ..instrument import ARMS, RESOLVING_POWER
 from ..prior import N_LABELS, from_z
@@ -153,7 +153,7 @@ def write_level1(path: Path, forward: ForwardModel, star: SimulatedStar) -> None
 
 def main(directory: Path) -> None:
     """Writes the three shipped examples."""
-    from ..model import load_forward
+    from ..inference.model import load_forward
 
     forward = load_forward()
     directory.mkdir(parents=True, exist_ok=True)

@@ -11,18 +11,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..data import data_directory
 from ..errors import DataError
+from ..files import asset_path, data_directory
 from ..forward_model.broadening import broaden
 from ..forward_model.forward import ForwardModel
+from ..inference.model import Model
+from ..inference.predictive import match_continuum, modelled, quantile_labels, with_nuisances_of_z
 from ..instrument import RESOLVING_POWER
-from ..model import Model
-from ..nlte.shipped import engine_of
 from ..stages import FluxVector, PosteriorSamples
+from ..synthesis.departure_files import read_table
 from ..synthesis.engine import Engine, to_grid
-from ..synthesis.turbospectrum import find_programs
+from ..synthesis.turbospectrum import Turbospectrum, find_programs, open_turbospectrum
+from ..synthesis.turbospectrum_nlte import NlteElement
 from ..targets import COLUMN, SYNTHESIS_NAMES
-from .modelled import match_continuum, modelled, quantile_labels, with_nuisances_of_z
 
 NAMES = ("MAP", "2.5 %", "16 %", "84 %", "97.5 %")
 _SYNTHESIS_COLUMNS = [COLUMN[name] for name in SYNTHESIS_NAMES]
@@ -83,3 +84,21 @@ def observed(labels: NDArray, engine: Engine, forward: ForwardModel) -> NDArray:
     with torch.no_grad():
         seen = broaden(flux, forward.arms, vbroad, torch.full((1,), RESOLVING_POWER))
         return forward.to_pixels(seen)[0].numpy()
+
+
+def shipped_element(symbol: str) -> NlteElement:
+    """An element with the departures of its shipped table; DataError where there is none."""
+    return NlteElement(symbol, read_table(asset_path("nlte", f"{symbol}.npz")).grid())
+
+
+def engine_of(model: Model, programs: Path, data: Path, scratch: Path) -> Turbospectrum:
+    """Turbospectrum as it made what the model's emulator learned: in LTE, or the change's elements in NLTE.
+
+    Calibrated log gf are shifted as the emulator's card says. Raises DataError for missing files.
+    """
+    change, card = model.forward.emulator.change, model.cards["emulator"]
+    if change is None:
+        return open_turbospectrum(programs, data, scratch)
+    shifts = {(species, wavelength): shift for species, wavelength, shift in card.get("log_gf_shifts", ())}
+    elements = [shipped_element(symbol) for symbol in change.blocks]
+    return open_turbospectrum(programs, data, scratch, nlte=elements, log_gf_shift=shifts)

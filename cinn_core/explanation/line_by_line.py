@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inference.infer import infer, observe
+from ..inference.model import Model
+from ..inference.predictive import match_continuum, modelled, variance, with_nuisances_of_z
 from ..inference.projection import mask_projection
 from ..inference.summary import summarise
-from ..line_windows import LineWindow, line_windows
-from ..model import Model
+from ..lines import LineWindow, line_windows
 from ..stages import Analysis, PosteriorSamples, Saliency, Summary
 from ..targets import COLUMN
-from .modelled import match_continuum, modelled, variance, with_nuisances_of_z
 
 DISAGREES_SIGMA = 3.0
 """Standard errors by which a line's abundance must differ from that of the other lines to be flagged."""

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from ..forward_model.forward import ForwardModel
 from ..forward_model.jacobian import jacobian, label_slopes
 from ..forward_model.model_error import ModelError
+from ..inference.predictive import noise_of
 from ..instrument import LSF_SIGMA_PIXELS, SPEED_OF_LIGHT_KMS, WAVELENGTH
-from ..line_windows import LineWindow, line_windows
+from ..lines import LineWindow, line_windows
 from ..prior import from_z
 from ..stages import FluxVector
 from ..targets import A_LI_HIGH, A_LI_LOW, COLUMN, SOLAR_A_LI, TARGETS
-from .modelled import noise_of
 
 Synthesise = Callable[[NDArray], NDArray]
 """Labels (n, 26) to flux (n, N_PIXELS) at R = 20 000, rest frame, continuum 1."""

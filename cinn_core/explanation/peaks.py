@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inference.infer import observe
+from ..inference.model import Model
+from ..inference.predictive import with_nuisances_of_z
 from ..inference.projection import mask_projection
 from ..instrument import N_PIXELS, WAVELENGTH
-from ..line_windows import LineWindow, line_windows
-from ..model import Model
+from ..lines import LineWindow, line_windows
 from ..prior import draw, to_z
 from ..stages import Analysis, FluxVector, PosteriorSamples, Saliency
 from ..targets import COLUMN, LABEL_NAMES, TARGETS
-from .modelled import with_nuisances_of_z
 from .saliency import saliency
 
 N_PEAKS = 10

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..forward_model.model_error import shipped_model_error
-from ..model import Model
+from ..inference.model import Model
+from ..inference.predictive import N_BAND, bands, compare, variance, with_nuisances_of_z
 from ..stages import FluxVector, PosteriorSamples, Resimulation
-from .modelled import N_BAND, bands, compare, variance, with_nuisances_of_z
 
 
 def resimulate(vector: FluxVector, posterior: PosteriorSamples, model: Model, n_band: int = N_BAND) -> Resimulation:

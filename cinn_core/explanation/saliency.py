@@ -7,20 +7,23 @@ so to first order what the continuum fit does with a change of flux is in it.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..files import assets_directory
 from ..forward_model.jacobian import jacobian
 from ..inference.flow_slopes import slopes_of
+from ..inference.model import Model
 from ..inference.network import N_TARGETS, Network, Observation
 from ..inference.projection import MaskedProjection
 from ..inference.weighted import representatives
 from ..instrument import arm_slices, pixel_sigma
-from ..model import Model
 from ..prior import N_LABELS, from_z
 from ..stages import FluxVector, PosteriorSamples, Saliency
 
@@ -138,3 +141,25 @@ def ideal_from_response(map_z: NDArray, response: NDArray, snr: tuple[float, ...
     gain = np.linalg.solve(response.T @ weighted + np.eye(N_LABELS), weighted.T)[:N_TARGETS]
     rows = label_jacobians(map_z[None])[0] @ gain
     return IdealWeights(rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(1e-30), response)
+
+
+def shipped_background_path() -> Path:
+    return assets_directory() / "saliency.npz"
+
+
+def save_background(background: NDArray, path: Path, network_sha256: str) -> None:
+    """Writes the median saliency of the test stars (13, N_PIXELS) with the network it belongs to, whole or not at all."""
+    part = path.with_suffix(".part.npz")
+    np.savez_compressed(part, background=background.astype(np.float16), network_sha256=np.array(network_sha256))
+    os.replace(part, path)
+
+
+def load_background(model: Model, path: Path | None = None) -> NDArray | None:
+    """The median saliency (13, N_PIXELS) of test stars; None where there is none, or that of another network."""
+    path = path or shipped_background_path()
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as stored:
+        if str(stored["network_sha256"]) != model.cards["network"]["sha256"]:
+            return None
+        return stored["background"].astype(np.float32)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..inference.model import Model
+from ..inference.predictive import Comparison, compare
 from ..instrument import WAVELENGTH
-from ..line_windows import LineWindow, line_windows
-from ..model import Model
+from ..lines import LineWindow, line_windows
 from ..prior import inside
 from ..stages import FluxVector
 from ..targets import A_LI_HIGH, A_LI_LOW, COLUMN, NUISANCE_BOUNDS, SOLAR_A_LI, TARGETS
-from .modelled import Comparison, compare
 
 
 @dataclass(frozen=True, eq=False)

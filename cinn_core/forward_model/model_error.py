@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from ..assets import asset_path
 from ..errors import WeightsError
+from ..files import asset_path
 from ..instrument import LSF_SIGMA_PIXELS, N_PIXELS, WAVELENGTH
 
 SCHEMA = 1

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..instrument import MAX_SNR, MIN_SNR, told_coverage
-from ..model import Model
 from ..prior import from_z, inside
 from ..stages import FluxVector, PosteriorSamples
 from .flow_slopes import slopes_of
+from .model import Model
 from .network import N_TARGETS, Network, Observation
 from .projection import MaskedProjection, mask_projection
 from .sampler import Sampler

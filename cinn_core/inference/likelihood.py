@@ -15,15 +15,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from ..forward_model.emulator_error import error_spectra
 from ..forward_model.forward import ForwardModel
 from ..forward_model.jacobian import jacobian
 from ..forward_model.model_error import HALPHA_BUMP_SHARE, halpha_bumps, halpha_wings, lsf_gain, shipped_model_error
-from ..instrument import LSF_SIGMA_PIXELS, arm_slices, pixel_sigma
-from ..model import Model
-from ..preparation.continuum import fit_continuum
-from ..prior import N_LABELS, N_TARGETS, from_z
-from ..training.emulator_error import error_spectra
-from ..training.realism import (
+from ..forward_model.realism import (
     CONTINUUM_ERROR,
     CONTINUUM_ORDER,
     MODEL_ERROR_RANGE,
@@ -33,6 +29,10 @@ from ..training.realism import (
     ripple_shapes,
     shared_line_errors,
 )
+from ..instrument import LSF_SIGMA_PIXELS, arm_slices, pixel_sigma
+from ..preparation.continuum import fit_continuum
+from ..prior import N_LABELS, N_TARGETS, from_z
+from .model import Model
 from .network import Observation
 from .projection import MaskedProjection
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from ..prior import from_z, log_dz_dlabel
-from ..stages import PosteriorSamples, Summary, TargetSummary
-from ..targets import TARGETS
-from .derived import correlations, derive
-from .status import status_of
-from .weighted import marginal, normalised
+from ..stages import Derived, PosteriorSamples, Status, Summary, TargetSummary
+from ..synthesis.abundances import ATOMIC_NUMBER, SOLAR_ABUNDANCES
+from ..targets import COLUMN, TARGETS
+from .weighted import marginal, normalised, weighted_quantile
 
 
 def summarise(posterior: PosteriorSamples, weights: NDArray | None = None) -> Summary:
@@ -58,3 +58,80 @@ def paper_log_density(labels: NDArray, log_density: NDArray) -> NDArray:
         if target.log:
             total = total + np.log(labels[:, i] * np.log(10))
     return total
+
+
+N_BINS = 20
+EDGE_SHARE = 0.14
+"""Density at an edge of the prior, over the highest, from which the answer is a limit: exp(-2), a Gaussian at 2 sigma."""
+LEAST_INFORMATION = 0.1
+"""Information gained over the prior [nat] below which a target is unconstrained."""
+
+
+def status_of(z: NDArray, values: NDArray, weights: NDArray | None = None) -> tuple[Status, float | None]:
+    """Status of one target from its prior coordinate z (n,) and its values (n,); the 95 % limit where it is one.
+
+    In u = Phi(z) the prior is uniform, so the density in twentieths of u is that against the prior. Where it is high
+    at both edges, the higher one counts.
+    """
+    density = density_in_prior(z, weights)
+    if information(density) < LEAST_INFORMATION:
+        return Status.UNCONSTRAINED, None
+    edges = density[[0, -1]]
+    if edges.max() <= EDGE_SHARE * density.max():
+        return Status.MEASURED, None
+    level = 0.95 if edges[0] >= edges[1] else 0.05
+    return Status.LIMIT, float(weighted_quantile(values, level, weights))
+
+
+def density_in_prior(z: NDArray, weights: NDArray | None = None) -> NDArray:
+    """Posterior density (20,) in twentieths of the prior's mass, mean 1, from prior coordinates z (n,)."""
+    part = np.minimum((ndtr(z) * N_BINS).astype(int), N_BINS - 1)
+    return np.bincount(part, normalised(weights, z.size), N_BINS) * N_BINS
+
+
+def information(density: NDArray) -> float:
+    """Kullback-Leibler divergence [nat] of the prior from a density (k,) in equal parts of its mass."""
+    filled = density[density > 0]
+    return float((filled * np.log(filled)).sum() / density.size)
+
+
+SOLAR_SCALE = "Magg et al. (2022); C, N of Asplund et al. (2021)"
+SOLAR_A: dict[str, float] = {
+    x: SOLAR_ABUNDANCES[ATOMIC_NUMBER[x]] for x in ("li", "c", "n", "mg", "si", "ca", "ti", "mn")
+} | {"fe": SOLAR_ABUNDANCES[26]}
+"""A(X) = log10(N_X / N_H) + 12 of the Sun, as in the synthesis behind the emulator."""
+ALPHA: tuple[str, ...] = ("mg_fe", "si_fe", "ca_fe", "ti_fe")
+"""[alpha/Fe] is the mean of these four."""
+
+
+def derived_values(labels: NDArray) -> dict[str, tuple[str, NDArray]]:
+    """Label and values (n,) of every derived quantity, by name, for targets (n, 13)."""
+    feh = labels[:, COLUMN["feh"]]
+    over_h = {"fe": feh}
+    for target in TARGETS:
+        if target.name.endswith("_fe"):
+            over_h[target.name.removesuffix("_fe")] = feh + labels[:, COLUMN[target.name]]
+    out = {f"{x}_h": (f"[{x.capitalize()}/H]", over_h[x]) for x in SOLAR_A if x != "fe"}
+    out |= {f"a_{x}": (f"A({x.capitalize()})", over_h[x] + solar) for x, solar in SOLAR_A.items()}
+    out["alpha_fe"] = ("[α/Fe]", labels[:, [COLUMN[name] for name in ALPHA]].mean(1))
+    return out
+
+
+def derive(labels: NDArray, weights: NDArray | None = None) -> dict[str, Derived]:
+    """Mean, median and highest-density intervals of every derived quantity for samples of the targets (n, 13)."""
+    out = {}
+    for name, (label, x) in derived_values(labels).items():
+        m = marginal(x, weights)
+        out[name] = Derived(label, "dex", SOLAR_SCALE, m.mean, m.median, *m.interval68, *m.interval95)
+    return out
+
+
+def correlations(labels: NDArray, weights: NDArray | None = None) -> tuple[tuple[float, ...], ...]:
+    """Correlation coefficients (13, 13) between the targets over samples (n, 13); 0 where one of the two does not vary."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        w = normalised(weights, len(labels))
+        centred = labels - w @ labels
+        covariance = (centred.T * w) @ centred
+        scale = np.sqrt(np.diag(covariance))
+        found = np.nan_to_num(covariance / np.outer(scale, scale))
+    return tuple(tuple(float(x) for x in row) for row in found)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from .collision_rates import DownwardRate, electrons, from_strength, seaton_ionisation, van_regemorter
+from .collisions import DownwardRate, electrons, from_strength, seaton_ionisation, van_regemorter
 from .lightweaver_import import load_lightweaver
 
 FILE = "Ca1kas_F_zat.sy"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..errors import SynthesisError
-from .equilibrium import Solution
+from ..errors import DataError, SynthesisError
+from ..synthesis.departures import DepartureGrid, Departures
+from .equilibrium import Physics, Solution
 from .line_profile import equivalent_width, profile, wavelengths_about
-from .lines import LineData, measured_as_one
+from .lines import LineData, measured_as_one, read_line_data
+from .runs import Outcome, Star, load_solution, solve_stars, star_of_abundance
 
 _ENHANCEMENTS = np.array([-0.8, -0.4, -0.2, -0.1, 0.0, 0.1, 0.2, 0.4, 0.8])
 
@@ -58,3 +64,176 @@ def corrections_of(solution: Solution, lines: Sequence[LineData]) -> list[Correc
 def ground_level_b(solution: Solution, log_tau: float = -1.0) -> float:
     """b of the ground level at this log optical depth."""
     return float(solution.departures.on(np.array([log_tau]))[0, 0])
+
+
+WITHIN_DEX = 0.05
+_MG_FILE, _ANCHORS_FILE = Path("Mg_3NLTE/mg1_corrections.csv"), Path("mpia_anchors/mpia_mafags_corrections_subset.csv")
+_MG_LINES = {"516.7": 5167.322, "517.3": 5172.684, "518.4": 5183.604, "552.8": 5528.405, "571.1": 5711.088}
+_ANCHOR_VMIC = 1.0
+_NEAR_ANGSTROM = 0.1
+_REACH = (250.0, 0.5, 0.5)
+"""How far [K, dex, dex] in Teff, log g and abundance a published star may be from one it is shown beside."""
+NO_TABLES: Mapping[str, DepartureGrid] = MappingProxyType({})
+MG_METALLICITY = {5.0: -3.0, 6.0: -2.0, 7.0: -1.0, 7.6: 0.0}
+"""A(Mg) of the published models -> [Fe/H]: the table names none; an inference from [Mg/Fe] = 0.4 of metal-poor stars."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published correction: its source, the star, line [air Angstrom], vmic [km/s], A_NLTE - A_LTE [dex]."""
+
+    source: str
+    star: Star
+    wavelength: float
+    vmic: float
+    correction: float
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A published correction with ours, or why there is none."""
+
+    published: Published
+    ours: float | None
+    reason: str = ""
+
+
+def published_corrections(nlte: Path, shift: float = 0.0) -> list[Published]:
+    """Rows for the diagnostic lines of Mg (1D NLTE - 1D LTE of Mg_3NLTE) and the anchors of Mg 5711 and three Ca lines.
+
+    `shift` is added to the [Fe/H] inferred for the rows of Mg_3NLTE, to see how much hangs on the inference.
+    """
+    try:
+        with (nlte / _MG_FILE).open() as file:
+            magnesium = [row for row in csv.DictReader(file) if row["line_nm"] in _MG_LINES]
+        with (nlte / _ANCHORS_FILE).open() as file:
+            anchors = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    except (OSError, KeyError) as error:
+        raise DataError(f"The published corrections in {nlte} cannot be read: {error}.") from error
+    return [*(_magnesium(row, shift) for row in magnesium), *map(_anchor, anchors)]
+
+
+def _magnesium(row: dict[str, str], shift: float) -> Published:
+    abundance = float(row["A_Mg"])
+    feh = MG_METALLICITY[abundance] + shift
+    star = star_of_abundance("Mg", float(row["teff"]), float(row["logg"]), feh, abundance)
+    return Published("Mg_3NLTE", star, _MG_LINES[row["line_nm"]], float(row["vmic"]), float(row["d1N_1L"]))
+
+
+def _anchor(row: dict[str, str]) -> Published:
+    star = Star(row["element"], float(row["teff"]), float(row["logg"]), float(row["feh"]), 0.0)
+    return Published("MPIA", star, float(row["wave_A"]), _ANCHOR_VMIC, float(row["delta"]))
+
+
+def nearest(rows: list[Published], star: Star, wavelength: float, vmic: float) -> Published | None:
+    """The published correction of a line for the star nearest to this one; None where none is within `_REACH` of it."""
+
+    def steps(row: Published) -> NDArray:
+        a, b = row.star, star
+        return np.abs([a.teff - b.teff, a.logg - b.logg, a.abundance - b.abundance]) / _REACH
+
+    line = (r for r in rows if r.star.element == star.element and abs(r.wavelength - wavelength) < _NEAR_ANGSTROM)
+    reached = [row for row in line if steps(row).max() <= 1]
+    return min(reached, key=lambda row: (steps(row).sum(), abs(row.vmic - vmic)), default=None)
+
+
+def compare(
+    rows: list[Published],
+    folder: Path,
+    data: Path,
+    physics: Physics,
+    processes: int = 1,
+    report: Callable[[Outcome], None] = lambda outcome: None,
+    tables: Mapping[str, DepartureGrid] = NO_TABLES,
+) -> list[Compared]:
+    """Ours for every row; stars that `folder` does not hold are solved first. `data` holds synthesis/ and nlte/.
+
+    Elements of `tables` get the departures that are interpolated there, in place of the star's own.
+    """
+    outcomes = solve_stars((row.star for row in rows), folder, data, physics, processes, report)
+    failed = {outcome.star: outcome.reason for outcome in outcomes if outcome.reason}
+    elements = sorted({row.star.element for row in rows})
+    lines = {element: read_line_data(data / "synthesis", element) for element in elements}
+    return list(_compared(rows, folder, physics, failed, lines, tables))
+
+
+def _compared(
+    rows: list[Published],
+    folder: Path,
+    physics: Physics,
+    failed: dict[Star, str],
+    lines: dict[str, tuple[LineData, ...]],
+    tables: Mapping[str, DepartureGrid],
+) -> Iterator[Compared]:
+    for star in dict.fromkeys(row.star for row in rows):
+        solution = None if star in failed else load_solution(star.file(folder, physics))
+        if solution is not None and star.element in tables:
+            solution = _interpolated(solution, star, tables[star.element])
+        for row in (row for row in rows if row.star == star):
+            near = [x for x in lines[star.element] if abs(x.line.wavelength - row.wavelength) < _NEAR_ANGSTROM]
+            if solution is None or not near:
+                yield Compared(row, None, failed.get(star, f"There is no line at {row.wavelength} Å."))
+                continue
+            try:
+                yield Compared(row, correction(solution, near[:1], row.vmic).correction)
+            except SynthesisError as error:
+                yield Compared(row, None, str(error))
+
+
+def _interpolated(solution: Solution, star: Star, grid: DepartureGrid) -> Solution:
+    """The solution with departures of a grid, at its own depths."""
+    own = solution.departures
+    found = grid.at(star.teff, star.logg, star.feh, star.abundance, held=True)
+    return replace(solution, departures=Departures(own.element, own.levels, own.log_tau, found.on(own.log_tau)))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Ours minus published [dex] over some rows: how many lie within 0.05, median, rms, the largest.
+
+    `lte` is the rms of the published corrections themselves: what LTE would be off by.
+    """
+
+    name: str
+    rows: int
+    within: int
+    bias: float
+    rms: float
+    lte: float
+    largest: float
+
+
+def by_line(compared: list[Compared]) -> list[Agreement]:
+    """The agreement line by line, for rows that have ours."""
+    return _grouped(compared, lambda row: f"{row.source} {row.star.element} {row.wavelength:.0f}")
+
+
+def by_temperature(compared: list[Compared]) -> list[Agreement]:
+    """The agreement by Teff, for rows that have ours."""
+    groups = sorted(compared, key=lambda x: (x.published.star.element, x.published.star.teff))
+    return _grouped(groups, lambda row: f"{row.source} {row.star.element} {row.star.teff:.0f} K")
+
+
+def _grouped(compared: list[Compared], name: Callable[[Published], str]) -> list[Agreement]:
+    groups: dict[str, list[tuple[float, float]]] = {}
+    for x in compared:
+        if x.ours is not None:
+            groups.setdefault(name(x.published), []).append((x.ours, x.published.correction))
+    return [_agreement(key, *np.array(pairs).T) for key, pairs in groups.items()]
+
+
+def _agreement(name: str, ours: NDArray, published: NDArray) -> Agreement:
+    off = ours - published
+    within = int((np.abs(off) <= WITHIN_DEX).sum())
+    rms, lte = (float(np.sqrt(np.mean(x**2))) for x in (off, published))
+    return Agreement(name, off.size, within, float(np.median(off)), rms, lte, float(off[np.argmax(np.abs(off))]))
+
+
+def summary(compared: list[Compared]) -> dict[str, int]:
+    """The gate's numbers: rows of Mg and of Ca, and how many of ours lie within 0.05 dex; rows without ours count against."""
+    out = {}
+    for element in ("Mg", "Ca"):
+        rows = [row for row in compared if row.published.star.element == element]
+        good = [row for row in rows if row.ours is not None and abs(row.ours - row.published.correction) <= WITHIN_DEX]
+        out |= {f"{element.lower()}_n": len(rows), f"{element.lower()}_within_005": len(good)}
+    return out

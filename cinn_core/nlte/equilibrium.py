@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SynthesisError
+from ..refraction import air_to_vacuum_nm
 from ..synthesis.abundances import ATOMIC_NUMBER, abundances, metallicity
 from ..synthesis.atmosphere import Atmosphere, Atmospheres
+from ..synthesis.departures import Departures
 from ..synthesis.engine import describe
-from .blanketing import Blanketing, haze, haze_scale
-from .departures import Departures
-from .hydrogen_continuum import missing_opacity, planck
 from .lightweaver_import import load_lightweaver
-from .lines import air_to_vacuum_nm, lines_of
+from .lines import lines_of
 from .model_atoms import levels_of, model_atom
+from .opacity import Blanketing, haze, haze_scale, missing_opacity, planck
 
 REFERENCE_NM = 500.0
 """Wavelength of the optical depth on which departures are given."""

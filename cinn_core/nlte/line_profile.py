@@ -10,7 +10,6 @@ from scipy.special import gamma as gamma_function
 from scipy.special import wofz
 
 from .equilibrium import Solution
-from .line_opacity import opacity_over_lte, source_over_planck
 from .lines import LineData
 
 _LIGHT, _PLANCK, _BOLTZMANN, _ATOMIC_MASS = 2.99792458e8, 6.62607015e-34, 1.380649e-23, 1.66053907e-27
@@ -119,3 +118,18 @@ def emergent_flux(opacity: NDArray, source: NDArray, height: NDArray) -> NDArray
         top = source[:, 0] * -np.expm1(-path[:, 0])
         total += weight * cosine * (top + layers.sum(1) + source[:, -1] * np.exp(-path[:, -1]))
     return total
+
+
+_SMALLEST = 1e-3  # of 1 - (b_u/b_l) e^-x: below it the line would be a laser, which this gas is not
+
+
+def opacity_over_lte(b_lower: NDArray, b_upper: NDArray, x: NDArray) -> NDArray:
+    """Line opacity over that in LTE, (n,) like its arguments."""
+    stimulated = np.maximum(1.0 - b_upper / b_lower * np.exp(-x), _SMALLEST)
+    return b_lower * stimulated / -np.expm1(-x)
+
+
+def source_over_planck(b_lower: NDArray, b_upper: NDArray, x: NDArray) -> NDArray:
+    """Line source function over the Planck function, (n,) like its arguments."""
+    stimulated = np.maximum(1.0 - b_upper / b_lower * np.exp(-x), _SMALLEST)
+    return b_upper / b_lower * -np.expm1(-x) / stimulated

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..stages import Medium
 from ..synthesis.line_lists import read_lines
 
 LABORATORY_LIST = "atoms_original.list.gz"
@@ -84,10 +82,3 @@ def read_line_data(synthesis: Path, element: str) -> tuple[LineData, ...]:
         numbers = (table.log_gf[k], table.radiative[k], table.stark[k], table.waals[k])
         out.append(LineData(line, *(float(x) for x in numbers)))
     return tuple(out)
-
-
-def air_to_vacuum_nm(wavelength: NDArray) -> NDArray:
-    """Vacuum wavelengths (n,) [nm] of air wavelengths (n,) [Angstrom] (Morton 2000)."""
-    from ..preparation.medium import vacuum  # late: it brings the forward model along
-
-    return 0.1 * vacuum(wavelength, Medium.AIR)

@@ -14,18 +14,22 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..synthesis.departures import Level
 from .calcium_atom import read_calcium
-from .collision_data import IONIC, RateTable, hydrogen_rates, magnesium_electron_strengths
-from .collision_rates import (
+from .collisions import (
+    IONIC,
     DownwardRate,
+    RateTable,
+    as_function,
     electrons,
+    free_electron_rate,
     from_strength,
     hydrogen_anions,
+    hydrogen_rates,
+    magnesium_electron_strengths,
     neutral_hydrogen,
     tabulated,
 )
-from .departures import Level
-from .free_electron import as_function, free_electron_rate
 from .lightweaver_import import load_lightweaver
 from .multiplets import LETTERS, Term, read_terms, split_lines
 

@@ -16,10 +16,10 @@ from ..errors import DataError, SynthesisError
 from ..processes import spread
 from ..synthesis.abundances import ATOMIC_NUMBER, abundances
 from ..synthesis.atmosphere import load_atmospheres
+from ..synthesis.departure_files import Table
+from ..synthesis.departures import Departures, Level
 from ..synthesis.engine import labels_from
-from .departures import Departures, Level
 from .equilibrium import Physics, Solution, solve
-from .table import Table
 
 _ALPHA = ("o_fe", "mg_fe", "si_fe", "ca_fe", "ti_fe")
 _ALPHA_OF_POOR_STARS, _POOR = 0.4, -1.0

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ..synthesis.atmosphere import load_atmospheres
 from ..synthesis.engine import labels_from
-from .blanketing import Blanketing
 from .equilibrium import Physics, solve
 from .line_profile import emergent_flux
+from .opacity import Blanketing
 
 OBSERVED = {
     215.0: 0.0361, 225.0: 0.0490, 235.0: 0.0475, 245.0: 0.0546, 255.0: 0.0794, 265.0: 0.1930, 275.0: 0.1915,

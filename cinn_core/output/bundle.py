@@ -26,9 +26,8 @@ from ..overrides import NOTHING_GIVEN, Overrides
 from ..preparation.prepared import write_prepared
 from ..stages import Analysis
 from ..targets import TARGETS
-from .citation import citation
 from .record import put_together, take_apart
-from .report import dumps, plain, to_json
+from .report import citation, dumps, plain, to_json
 
 SCHEMA = 1
 _SESSION = "session/star.json"

@@ -10,9 +10,9 @@ from scipy import fft
 
 from ..instrument import SPEED_OF_LIGHT_KMS
 from ..stages import Step
+from ..statistics import median
 from ..targets import COLUMN
-from .log_grid import LogArm, to_log, velocity_lags, wide_mean
-from .order import median
+from .correlation import LogArm, to_log, velocity_lags, wide_mean
 from .templates import LOG_STEP_KMS, Templates
 from .velocity import Velocity
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import eigsh
 
 from ..instrument import ARMS, N_PIXELS, TELLURIC_OXYGEN, WAVELENGTH, arm_slices
-from .order import median_of_ordered, percentile_of_ordered, row_medians
+from ..statistics import median_of_ordered, percentile_of_ordered, row_medians
 
 N_MODES = 6
 """Legendre modes an arm: degree 0 to 5."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from ..instrument import ARMS, PIXEL_ANGSTROM, arm_coverage
 from ..stages import Spectrum
-from .masks import oxygen_pixels
+from .telluric import oxygen_pixels
 
 PARTIAL_COVERAGE, MISSING_ARM = 0.9, 0.05
 _FEWEST_NATIVE, _FEWEST_PIXELS = 200, 500

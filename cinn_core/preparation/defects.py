@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..stages import Step
+from ..statistics import median, row_medians
 from .native import Window
-from .order import median, row_medians
 
 _STRETCH = 64
 

@@ -19,14 +19,12 @@ from .coverage import coverage_flags, require_overlap, require_pixels
 from .defects import without_noise, without_spikes
 from .ledger import Ledger, as_in_the_file, once_divided
 from .line_width import settle_power
-from .masks import without_masked
 from .medium import joined, settle_medium
 from .native import Window, native_power, windows_of
-from .noise import degraded, settle_snr
 from .normalise import normalise
 from .resample import degrade_step, remainder_fwhm, to_instrument
-from .snr import measure_snr
-from .telluric import find_telluric
+from .snr import degraded, measure_snr, settle_snr
+from .telluric import find_telluric, without_masked
 from .templates import Templates
 from .velocity import settle_velocity, shift_to_rest
 

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 from ..instrument import RESOLVING_POWER, SPEED_OF_LIGHT_KMS, fwhm_kms
 from ..stages import Spectrum, Step
 from ..targets import COLUMN
-from .log_grid import LogArm, to_log
+from .correlation import LogArm, to_log
 from .native import power_from_lines, power_from_telluric
 from .resample import FWHM_PER_SIGMA
 from .telluric import Telluric

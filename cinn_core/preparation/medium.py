@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from astropy import units as u
 from numpy.typing import NDArray
 
+from ..refraction import air
 from ..stages import Medium, Spectrum, Step
 from .native import Window
 from .telluric import Telluric, find_telluric
@@ -16,24 +16,6 @@ _ARMS_SYSTEMATIC_KMS = 0.12
 _AIR_ODDS = 9.0  # files in air for one in vacuum
 _TYPICAL_KMS = 60.0
 _EARTH_KMS = 30.0
-
-
-def air(wavelength: NDArray, medium: Medium) -> NDArray:
-    """Wavelengths [Angstrom] in air (Morton 2000)."""
-    if medium is not Medium.VACUUM:
-        return wavelength
-    from specutils.utils.wcs_utils import vac_to_air  # late: it brings matplotlib along where that is installed
-
-    return vac_to_air(wavelength * u.AA, method="Morton2000").to_value(u.AA)
-
-
-def vacuum(wavelength: NDArray, medium: Medium) -> NDArray:
-    """Wavelengths [Angstrom] in vacuum (Morton 2000)."""
-    if medium is Medium.VACUUM:
-        return wavelength
-    from specutils.utils.wcs_utils import air_to_vac
-
-    return air_to_vac(wavelength * u.AA, method="Morton2000").to_value(u.AA)
 
 
 def joined(windows: list[Window], medium: Medium) -> tuple[NDArray, NDArray, NDArray | None, NDArray]:

@@ -12,7 +12,7 @@ from ..instrument import ARMS, SPEED_OF_LIGHT_KMS, Arm
 from ..overrides import ContinuumChoice
 from ..stages import Spectrum, Step
 from .continuum import coarse_continuum
-from .log_grid import MAX_KMS
+from .correlation import MAX_KMS
 from .resample import AS_IT_IS, LOWEST_RESOLVING_POWER
 
 DEFAULT_RESOLVING_POWER = 80_000.0

@@ -10,9 +10,9 @@ from scipy.ndimage import gaussian_filter1d
 
 from ..errors import SpectrumError
 from ..instrument import ARMS, RESOLVING_POWER, SPEED_OF_LIGHT_KMS, arm_coverage, fwhm_kms
+from ..rebin import covered, log_edges, rebin
 from ..stages import Step
-from .cubic import cubic_at
-from .order import median
+from ..statistics import median
 
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 LOWEST_RESOLVING_POWER = 18_500.0
@@ -65,42 +65,6 @@ def without_gaps(wavelength: NDArray, flux: NDArray, good: NDArray) -> Regular:
     for row, known in zip(flux.reshape(-1, wavelength.size), good.reshape(-1, wavelength.size), strict=True):
         row[~known] = np.interp(wavelength[~known], wavelength[known], row[known])
     return Regular(wavelength, flux, good.astype(float))
-
-
-def _running(wavelength: NDArray, values: NDArray) -> tuple[NDArray, NDArray]:
-    """Borders (n + 1,) of pixels, half-way between their wavelengths, and the integral (..., n + 1) of `values` up to each."""
-    middle = 0.5 * (wavelength[1:] + wavelength[:-1])
-    borders = np.concatenate(
-        [[1.5 * wavelength[0] - 0.5 * wavelength[1]], middle, [1.5 * wavelength[-1] - 0.5 * wavelength[-2]]]
-    )
-    running = np.zeros((*values.shape[:-1], borders.size))
-    np.cumsum(values * np.diff(borders), axis=-1, out=running[..., 1:])
-    return borders, running
-
-
-def rebin(wavelength: NDArray, flux: NDArray, edges: NDArray) -> NDArray:
-    """Mean of the flux (..., n) between successive `edges` (m + 1,): differences of its integral, a cubic through its running sum.
-
-    Conserves flux exactly over whole input pixels; beyond the input the end values are continued.
-    """
-    borders, running = _running(wavelength, flux)
-    integral = cubic_at(borders, running, np.clip(edges, borders[0], borders[-1]))
-    integral += np.minimum(edges - borders[0], 0.0) * flux[..., :1]
-    integral += np.maximum(edges - borders[-1], 0.0) * flux[..., -1:]
-    return np.diff(integral) / np.diff(edges)
-
-
-def covered(wavelength: NDArray, good: NDArray, edges: NDArray) -> NDArray:
-    """Share (..., m) of each output bin that good native pixels (..., n) fill, 0 beyond the input."""
-    borders, running = _running(wavelength, good)
-    at = np.apply_along_axis(lambda one: np.interp(edges, borders, one), -1, running)
-    return np.diff(at) / np.diff(edges)
-
-
-def log_edges(low: float, high: float, step_kms: float) -> NDArray:
-    """Bin edges [Angstrom] in constant steps of velocity from `low` to at least `high`."""
-    step = np.log1p(step_kms / SPEED_OF_LIGHT_KMS)
-    return low * np.exp(step * np.arange(int(np.ceil(np.log(high / low) / step)) + 1))
 
 
 def to_instrument(

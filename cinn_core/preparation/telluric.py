@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
-from ..instrument import SPEED_OF_LIGHT_KMS, WAVELENGTH
+from ..instrument import SPEED_OF_LIGHT_KMS, TELLURIC_OXYGEN, WAVELENGTH
 from ..stages import Step
-from .order import median
-from .telluric_lines import OXYGEN, WATER
+from ..statistics import median
 
 CLEAR = 8.0
 """Least height of the oxygen lines' correlation, in scatters of what it is at other velocities."""
@@ -144,3 +143,61 @@ def _width(wavelength: NDArray, flux: NDArray, good: NDArray, kms: float) -> flo
     first = velocity[i] + 0.25 * (half - depth[i]) / (depth[i + 1] - depth[i])
     last = velocity[j] - 0.25 * (half - depth[j]) / (depth[j - 1] - depth[j])
     return float(np.sqrt(max((last - first) ** 2 - _INTRINSIC_KMS**2, 0.5)))
+
+
+OXYGEN: tuple[tuple[float, float], ...] = (
+    (6287.75, 0.11), (6289.40, 0.13), (6290.22, 0.16), (6292.16, 0.17), (6292.96, 0.20), (6295.18, 0.19), (6295.96, 0.21),
+    (6298.46, 0.19), (6299.23, 0.21), (6302.00, 0.17), (6302.76, 0.18), (6305.81, 0.13), (6306.57, 0.14),
+    (6309.89, 0.10), (6310.64, 0.11),
+)  # fmt: skip
+"""Pairs of the gamma band's P branch: wavelength and depth as seen near the zenith. Their blended head is left out."""
+
+WATER: tuple[tuple[float, float], ...] = (
+    (5409.50, 0.024), (5414.36, 0.031), (5422.96, 0.028), (5435.58, 0.028), (5442.30, 0.020), (5448.10, 0.020),
+    (5456.39, 0.029), (5459.42, 0.022), (5462.43, 0.027), (5470.26, 0.026), (5681.76, 0.026), (5683.85, 0.053),
+    (5685.43, 0.028), (5687.50, 0.081), (5689.60, 0.039), (5690.43, 0.055), (5692.43, 0.075), (5698.19, 0.057),
+    (5698.68, 0.020), (5699.31, 0.053), (5700.73, 0.066), (5714.07, 0.024), (5717.51, 0.044), (5718.95, 0.022),
+    (5719.59, 0.060), (5720.52, 0.022), (5721.95, 0.035), (5723.90, 0.031), (5726.88, 0.046), (5729.68, 0.037),
+    (6432.95, 0.039), (6434.56, 0.021), (6447.93, 0.038), (6449.60, 0.021), (6454.15, 0.049), (6458.87, 0.100),
+    (6459.69, 0.050), (6460.00, 0.032), (6461.86, 0.056), (6463.48, 0.072), (6464.43, 0.101), (6466.25, 0.056),
+    (6466.71, 0.045), (6467.59, 0.059), (6467.92, 0.059), (6469.37, 0.068), (6469.65, 0.125), (6470.01, 0.077),
+    (6472.50, 0.149), (6473.18, 0.158), (6475.18, 0.238), (6475.82, 0.320), (6477.02, 0.068), (6477.36, 0.050),
+    (6479.19, 0.114), (6479.49, 0.068), (6480.07, 0.279), (6483.25, 0.273), (6483.91, 0.157), (6484.67, 0.036),
+    (6485.56, 0.074), (6486.79, 0.156), (6488.03, 0.056), (6489.14, 0.105), (6490.80, 0.325), (6492.92, 0.251),
+    (6493.24, 0.081), (6494.43, 0.050), (6495.88, 0.308), (6497.59, 0.103), (6503.63, 0.036), (6504.22, 0.074),
+    (6507.68, 0.028), (6508.61, 0.144), (6512.02, 0.104), (6512.26, 0.084), (6513.62, 0.036), (6514.30, 0.061),
+    (6514.74, 0.311), (6515.86, 0.089), (6516.59, 0.366), (6517.10, 0.134), (6518.03, 0.119), (6519.48, 0.191),
+    (6521.94, 0.023), (6522.21, 0.039), (6523.33, 0.033), (6523.85, 0.203), (6525.81, 0.025), (6530.60, 0.058),
+    (6532.37, 0.234), (6534.02, 0.116), (6536.73, 0.080), (6542.32, 0.112), (6543.92, 0.324), (6545.79, 0.052),
+    (6547.70, 0.136), (6548.63, 0.241), (6552.05, 0.025), (6552.64, 0.266), (6553.79, 0.088), (6557.18, 0.149),
+    (6558.14, 0.047), (6560.50, 0.059), (6561.11, 0.031), (6564.20, 0.147), (6568.82, 0.046), (6570.64, 0.021),
+    (6572.09, 0.189), (6574.87, 0.281), (6580.80, 0.088), (6583.55, 0.047), (6585.75, 0.025), (6586.53, 0.109),
+    (6594.38, 0.052), (6599.32, 0.080), (6605.57, 0.027), (6612.54, 0.034),
+)  # fmt: skip
+"""Wavelength and depth of the lines deeper than 2 % in humid air, read off hot stars in which no other line lies there."""
+
+
+def oxygen_pixels(kms: float) -> NDArray:
+    """Pixels (N_PIXELS,) bool that telluric oxygen covers once a star of this velocity is brought to rest."""
+    low, high = np.array(TELLURIC_OXYGEN) / (1 + kms / SPEED_OF_LIGHT_KMS)
+    return (low <= WAVELENGTH) & (high >= WAVELENGTH)
+
+
+def without_masked(
+    good: NDArray, wrong: NDArray, kms: float, telluric: Telluric, regions: tuple[tuple[float, float], ...]
+) -> tuple[NDArray, list[Step]]:
+    """Good pixels (N_PIXELS,) less telluric lines, less what no model can do (`wrong`) and less the user's regions
+    [Angstrom, at rest], and the ledger's entries."""
+    oxygen = oxygen_pixels(kms)
+    steps = [Step("mask", "telluric O2 (6275-6320 Angstrom where it was observed)", {"pixels": int(oxygen.sum())})]
+    water, step = water_pixels(telluric, kms)
+    steps += [] if step is None else [step]
+    reason = "the core of Halpha and lines that no model reproduces in stars of known parameters"
+    steps.append(Step("mask", reason, {"pixels": int((wrong & good & ~oxygen).sum())}))
+    good = good & ~oxygen & ~water & ~wrong
+    for low, high in regions:
+        inside = (low <= WAVELENGTH) & (high >= WAVELENGTH)
+        reason = f"{low:g}-{high:g} Angstrom at rest, given by the user"
+        steps.append(Step("mask", reason, {"pixels": int((inside & good).sum())}))
+        good = good & ~inside
+    return good, steps

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..instrument import ARMS, SPEED_OF_LIGHT_KMS
+from ..rebin import unit_knots
 from ..stages import Step
-from .correlation import correlate, scores
-from .cubic import unit_knots
-from .log_grid import PAD, LogArm, OnLog, to_log
+from .correlation import PAD, LogArm, OnLog, correlate, scores, to_log
 from .templates import LOG_STEP_KMS, Templates
 
 MIN_CONTRAST = 1.7

@@ -13,6 +13,7 @@ from ..errors import SpectrumError
 _SAME_RANGE = 0.8
 """Share of a wavelength range beyond which two spectra repeat each other, instead of being orders or arms."""
 
+
 _NAMED = 4  # choices that an error spells out
 
 

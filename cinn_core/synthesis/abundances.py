@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..targets import SYNTHESIS_NAMES, effective_metallicity
-from ..training.grid_data import all_labels
+from .grid_file import all_labels
 
 SOLAR_ABUNDANCES: dict[int, float] = {
     1: 12.0, 2: 10.94, 3: 1.05, 4: 1.38, 5: 2.7, 6: 8.46, 7: 7.83, 8: 8.69, 9: 4.4, 10: 8.15, 11: 6.29, 12: 7.55,

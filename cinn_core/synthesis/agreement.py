@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from ..instrument import MODEL_FWHM_KMS, RESOLVING_POWER, fwhm_kms
-from ..training.grid_data import Grid, synthesis_labels
 from .abundances import SOLAR_ABUNDANCES
 from .engine import GRID_STEP_KMS, Engine, to_grid
+from .grid_file import Grid, synthesis_labels
 from .line_lists import LineTable
 
 _FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))

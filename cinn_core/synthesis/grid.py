@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
 from ..prior import draw
-from ..processes import spread
+from ..processes import as_done, cluster, spread
 from ..targets import SYNTHESIS_NAMES
-from ..training.grid_data import synthesis_labels
 from .engine import Engine, to_grid
-from .grid_file import Chunk, encode_flux, indices_in, merge, open_grid, save_chunk
+from .grid_file import Chunk, encode_flux, indices_in, merge, open_grid, save_chunk, synthesis_labels
 
 CHUNK_STARS = 10
 MERGE_CHUNKS = 10
@@ -196,3 +195,32 @@ def _write_failures(failures: dict[int, Star], path: Path) -> None:
         for index, star in sorted(failures.items()):
             writer.writerow([index, star.reason, *(f"{value:.6g}" for value in star.labels)])
     os.replace(part, path)
+
+
+class StarActor:
+    """A process of the cluster that synthesises one star after the other."""
+
+    def __init__(self, open_engine: OpenEngine) -> None:
+        self.engine = open_engine()
+
+    def do(self, index: int) -> Star:
+        return synthesise_star(self.engine, index)
+
+
+def stars_on_ray(indices: list[int], open_engine: OpenEngine, address: str, processes: int) -> Iterator[Star]:
+    """The stars as they are done, one a core of the cluster at an address; "local" starts one of `processes` here.
+
+    Raises DataError where there is no cluster, or where one of its processes cannot open the code or ends.
+    """
+    workers = processes if address == "local" else None
+    with cluster(address, workers) as ray:
+        n = workers or int(ray.cluster_resources().get("CPU", 1))
+        actor = ray.remote(num_cpus=1)(StarActor)
+        actors = [actor.remote(open_engine) for _ in range(min(n, len(indices)))]
+        try:
+            yield from as_done(ray, actors, iter(indices))
+        except ray.exceptions.RayError as problem:
+            last = str(problem).strip().splitlines()[-1]
+            raise DataError(
+                f"A process of the cluster ended ({last}); run the same command again to go on."
+            ) from problem

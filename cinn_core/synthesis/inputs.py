@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .marcs import MarcsModel
+from .atmosphere import MarcsModel
 
 if TYPE_CHECKING:
     from .atmosphere import Atmospheres

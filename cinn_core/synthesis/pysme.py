@@ -18,13 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
-from ..training.grid_data import CALIBRATED
 from .abundances import SOLAR_ABUNDANCES, abundances, metallicity
-from .atmosphere import Atmosphere, Atmospheres, load_atmospheres
+from .atmosphere import Atmosphere, Atmospheres, MarcsModel, load_atmospheres, read_marcs
 from .engine import GRID_WINDOWS, MARGIN_ANGSTROM, describe
+from .grid_file import CALIBRATED
 from .inputs import NO_INPUTS, OwnInputs
 from .line_lists import LineTable, joined, read_lines
-from .marcs import MarcsModel, read_marcs
 
 LINE_LISTS = ("atoms.list", "C2.list", "MgH.list", "CN.list")
 STEP_ANGSTROM = 0.025

@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
-from ..training.grid_data import CALIBRATED
 from .abundances import abundances, metallicity
-from .atmosphere import Atmosphere, Atmospheres, load_atmospheres
+from .atmosphere import Atmosphere, Atmospheres, MarcsModel, load_atmospheres, read_marcs
 from .engine import GRID_WINDOWS, MARGIN_ANGSTROM, describe
+from .grid_file import CALIBRATED
 from .inputs import NO_INPUTS, OwnInputs, write_text
 from .line_lists import turbospectrum_list
-from .marcs import MarcsModel, read_marcs
 from .turbospectrum_nlte import INFO_FILE, NlteElement, optical_depths, with_level_numbers, write_nlte_inputs
 
 VARIABLE = "KIEL_TURBOSPECTRUM"

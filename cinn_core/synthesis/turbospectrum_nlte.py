@@ -17,10 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
-from ..nlte.departures import DepartureGrid, Departures, Level
-from ..nlte.matching import NEAR_PER_CM, PER_CM_IN_EV, match_energies
-from ..nlte.terms import find_term, terms_in
 from .abundances import abundances
+from .departures import NEAR_PER_CM, PER_CM_IN_EV, DepartureGrid, Departures, Level, find_term, match_energies, terms_in
 from .line_lists import SYMBOLS
 
 INFO_FILE = "nlte.info"

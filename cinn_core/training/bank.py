@@ -16,17 +16,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..forward_model.emulator_error import draw_emulator_errors
 from ..forward_model.forward import SYNTHESIS_COLUMNS, ForwardModel
+from ..forward_model.realism import (
+    RESOLVING_POWER_RANGE,
+    VELOCITY_ERROR_KMS,
+    draw_good_pixels,
+    model_errors,
+    normalisation_errors,
+)
+from ..inference.model import load_forward
 from ..inference.projection import MaskedProjection, Projection, fit_projection, mask_projection, stored
 from ..instrument import LSF_SIGMA_PIXELS, told_coverage
-from ..model import load_forward
 from ..preparation.continuum import fit_continuum
 from ..preparation.templates import Templates, make_templates
 from ..prior import N_TARGETS, draw, to_z
 from ..processes import pool
 from ..targets import COLUMN
-from .emulator_error import draw_emulator_errors
-from .realism import RESOLVING_POWER_RANGE, VELOCITY_ERROR_KMS, draw_good_pixels, model_errors, normalisation_errors
 
 SHARD_STARS = 512
 _BATCH = 256

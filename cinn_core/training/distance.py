@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..inference.embedding_distance import DistanceStatistics, distance_statistics
+from ..inference.distance import DistanceStatistics, distance_statistics
+from ..inference.model import Model
 from ..inference.network import Network, Observation
-from ..model import Model
 from .bank import Shard, make_shard
 from .network import NetworkSettings, Stars, draw_observations
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..forward_model.emulator import Emulator, EmulatorBlock, TrainingStars, shared_covariance
 from ..forward_model.kernels import N_ATMOSPHERE, N_INPUTS, emulator_inputs, matern52, powers
+from ..synthesis.grid_file import Grid, synthesis_labels
 from ..targets import COLUMN, TARGETS
-from .grid_data import Grid, synthesis_labels
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..inference.model import load_network, save_network
 from ..inference.network import Architecture, Network, Observation
 from ..inference.projection import Projection
 from ..instrument import ARMS, MAX_SNR, MIN_SNR, pixel_sigma
-from ..model import load_network, save_network
 from .bank import Shard, load_shard
 from .checkpoint import load_checkpoint, save_checkpoint
 

@@ -20,9 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..evaluation.paper import PAPER_SNR
 from ..forward_model.forward import ForwardModel
-from ..inference.paper_network import PaperArchitecture, PaperNetwork, Standards, logged, save_paper_network
+from ..inference.paper import PAPER_SNR, PaperArchitecture, PaperNetwork, Standards, logged, save_paper_network
 from ..instrument import pixel_sigma
 from ..preparation.continuum import fit_continuum
 from ..preparation.templates import Templates

@@ -1,0 +1,187 @@
+"""What `kiel evaluate network` prints: errors by S/N, then every figure of one S/N beside the paper's and the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cinn_core.inference.paper import paper_nrmse
+from cinn_core.targets import TARGETS
+from cinn_core.training.tuning import SLOTS
+
+from .tables import fine
+
+_TABLES = (("snr", "n", "stars with [Fe/H] > -2.5"), ("snr_all", "n_all", "stars, all metallicities"))
+
+
+def print_network_figures(
+    figures: Mapping[str, Any], details: Mapping[str, Any] | None = None, console: Console | None = None
+) -> None:
+    """Scatter of map - truth by S/N; then, for each of the two groups of stars, all figures at each S/N of note."""
+    console = console or Console(width=max(Console().width, 150))
+    for key, count, words in _TABLES:
+        title = f"Standard deviation of map - truth, {figures[count]} {words}, realism {figures['realism']:g}"
+        table = Table("S/N per Å", title=title, title_justify="left")
+        for target in TARGETS:
+            table.add_column(escape(target.label), justify="right")
+        for snr, found in figures[key].items():
+            table.add_row(snr, *(fine(found[target.name]["sigma"], target) for target in TARGETS))
+        console.print(table)
+        for snr in _of_note(figures[key]):
+            spread, points = (details[name][key][snr] if details else {} for name in ("uncertainty", "points"))
+            title = f"S/N {snr} per Å, {figures[count]} {words}"
+            console.print(_detail(figures[key][snr], spread, points, int(snr), title))
+
+
+def _of_note(found: Mapping[str, Any]) -> list[str]:
+    """S/N 20, 100 and 250 where they were evaluated, else all (at most three)."""
+    chosen = [snr for snr in ("20", "100", "250") if snr in found]
+    return chosen or list(found)[:3]
+
+
+def _detail(
+    found: Mapping[str, Any], spread: Mapping[str, Any], points: Mapping[str, Any], snr: int, title: str
+) -> Table:
+    headings = (
+        "σ map",
+        "± ",
+        "bias",
+        "σ median",
+        "NRMSE map",
+        "map_paper",
+        "mean",
+        "median",
+        "paper",
+        "68 % width",
+        "limit",
+        "ratio",
+        "68 %",
+        "95 %",
+    )
+    table = Table("target", title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for target in TARGETS:
+        f, e, p = found[target.name], spread.get(target.name, {}), points.get(target.name, {})
+        paper = paper_nrmse(target.name, snr)
+        table.add_row(
+            escape(target.label),
+            fine(f["sigma"], target),
+            fine(e["sigma"], target) if e else "–",
+            fine(f["bias"], target),
+            fine(f["sigma_median"], target),
+            f"{f['nrmse']:.3f}",
+            f"{p['nrmse_map_paper']:.3f}" if p else "–",
+            f"{p['nrmse_mean']:.3f}" if p else "–",
+            f"{f['nrmse_median']:.3f}",
+            "–" if paper is None else f"{paper:.3f}",
+            fine(f["width68"], target),
+            fine(f["limit68"], target),
+            f"{f['width68'] / f['limit68']:.2f}",
+            f"{100 * f['coverage68']:.0f}",
+            f"{100 * f['coverage95']:.0f}",
+        )
+    return table
+
+
+def print_network_details(details: Mapping[str, Any], console: Console | None = None) -> None:
+    """What the tables leave out: lithium where its line shows, and what compression and the emulator leave of the limit."""
+    console = console or Console()
+    for snr, lithium in details["lithium"].items():
+        console.print(
+            f"S/N {snr}: [Li/Fe] where its line exceeds 15 mÅ and vbroad < 50 km/s, [Fe/H] > -2.5: "
+            f"σ map {lithium['sigma']:.3f}, median {lithium['sigma_median']:.3f} dex ({lithium['n']} spectra)",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
+    losses = (("compression", "compressed spectrum"), ("reachable", "same with the emulator's error in its noise"))
+    for key, words in losses:
+        for snr, loss in details[key].items():
+            every = ", ".join(f"{name} {ratio:.2f}" for name, ratio in loss.items())
+            console.print(
+                f"S/N {snr}: limit of the {words} over that of all pixels: {every}", highlight=False, soft_wrap=True
+            )
+
+
+def print_calibration(figures: Mapping[str, Any], console: Console | None = None) -> None:
+    """Coverage of the 68 and 95 % intervals of every target, and the verdicts of the tests, by realism and S/N."""
+    console = console or Console(width=max(Console().width, 150))
+    for realism, by_snr in figures["realism"].items():
+        title = f"Coverage of 68 / 95 % intervals [%], {figures['n']} draws of the prior, realism {realism}"
+        table = Table("S/N per Å", title=title, title_justify="left")
+        for target in TARGETS:
+            table.add_column(escape(target.label), justify="right")
+        for snr, found in by_snr.items():
+            held = (found["targets"][target.name] for target in TARGETS)
+            table.add_row(snr, *(f"{100 * h['coverage68']:.1f} {100 * h['coverage95']:.1f}" for h in held))
+        console.print(table)
+        for snr, found in by_snr.items():
+            limits = found["lithium_limits"]
+            share = "none" if limits["held"] is None else f"{100 * limits['held']:.1f} % of {limits['n']}"
+            console.print(
+                f"S/N {snr}: ranks rejected at 1 % for {', '.join(found['sbc_rejected']) or 'no target'}; "
+                f"TARP {'rejected' if found['tarp_rejected'] else 'not rejected'} (p {found['tarp_p']:.3g}, "
+                f"area {found['tarp_area']:+.3f}); lithium below its 95 % upper limit: {share}",
+                highlight=False,
+                soft_wrap=True,
+                markup=False,
+            )
+
+
+def print_saliency(figures: Mapping[str, Any], console: Console | None = None) -> None:
+    """How the saliency of held-out stars compares with the ideal weights and with each element's own lines."""
+    console = console or Console()
+    title = f"Saliency of {figures['n']} stars at S/N {figures['snr']} per Å"
+    table = Table("target", title=title, title_justify="left")
+    for heading in ("correlation with ideal", "peaks on own pixels", "random pixels"):
+        table.add_column(heading, justify="right")
+    for target in TARGETS:
+        found = figures["targets"][target.name]
+        shares = (f"{100 * found[key]:.0f} %" for key in ("peaks_on_own", "random_on_own"))
+        table.add_row(escape(target.label), f"{found['correlation']:.2f}", *shares)
+    console.print(table)
+    lithium = figures["lithium"]
+    if lithium["n"]:
+        console.print(
+            f"Strongest pixel of [Li/Fe] at 6707.8 Å in {100 * lithium['strongest_at_line']:.0f} % of {lithium['n']} stars "
+            "with a line above 10 mÅ",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
+
+
+_TRIED: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "trial": ("trial", str),
+    "slot": ("trained", lambda slot: f"{slot}/{SLOTS}"),
+    "validation": ("loss", "{:.3f}".format),
+    "normal": ("normal", lambda normal: "yes" if normal else "no"),
+    "coupling": ("coupling", str),
+    "couplings": ("couplings", str),
+    "coupling_width": ("width", str),
+    "clamp": ("clamp", "{:g}".format),
+    "embedding_layers": ("layers", str),
+    "embedding_width": ("width", str),
+    "batch": ("batch", str),
+    "learning_rate": ("rate", "{:.1e}".format),
+    "steps": ("steps", str),
+    "sampling_seconds": ("4096 samples", lambda seconds: f"{1000 * seconds:.0f} ms"),
+}
+"""Headings of what a trial may hold, and how each is written."""
+
+
+def print_trials(trials: list[dict[str, Any]], console: Console | None = None) -> None:
+    """The networks that a search tried, those trained longest first, of these the best first."""
+    console = console or Console(width=max(Console().width, 130))
+    table = Table(title="Validation loss [nat a star, lower is better]", title_justify="left")
+    shown = [name for name in _TRIED if any(name in row for row in trials)]
+    for name in shown:
+        table.add_column(_TRIED[name][0], justify="right")
+    for row in trials:
+        table.add_row(*(_TRIED[name][1](row[name]) if name in row else "–" for name in shown))
+    console.print(table)

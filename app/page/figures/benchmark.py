@@ -1,0 +1,171 @@
+"""The benchmark for print, by matplotlib: answers against references as in Fig. 6 of Ksoll et al. (2026), and residual spectra."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from cinn_core.benchmark.document import corrected_maps
+from cinn_core.benchmark.figures import trend_of
+from cinn_core.benchmark.index import COMPARED
+from cinn_core.benchmark.measure import BenchmarkRow
+from cinn_core.errors import DataError
+from cinn_core.instrument import ARMS, WAVELENGTH, arm_slices
+from cinn_core.stages import Status
+from cinn_core.targets import COLUMN, SOLAR_A_LI, TARGETS
+
+from .. import theme
+from .printed import plain
+
+SUFFIXES = (".png", ".pdf", ".svg")
+_SHOWN = (*COMPARED, "mg_fe", "ca_fe", "a_li")
+_LABELS = {t.name: t.label for t in TARGETS} | {"a_li": "A(Li)"}
+_SMALL = 7.0
+_OFFSET = 0.08
+"""Step between the residual spectra of two stars, as a fraction of the continuum."""
+
+Point = tuple[float, float, float, float, float, bool]
+"""Teff, reference, its error, found, its error, whether it counts."""
+
+
+def save_figure(rows: Sequence[BenchmarkRow], path: Path) -> None:
+    """Writes the comparison, and beside it OUT_corrected and OUT_residuals, whole or not at all.
+
+    The corrected one needs enough stars to fit. DataError for a suffix that is none.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(f"A figure is written as {', '.join(SUFFIXES)}; {path.name} ends otherwise.")
+    corrected = corrected_maps(rows)
+    figures = [
+        (comparison_figure(rows), path),
+        (residual_figure(rows), path.with_stem(f"{path.stem}_residuals")),
+    ]
+    if corrected:
+        figures.append((comparison_figure(rows, corrected), path.with_stem(f"{path.stem}_corrected")))
+    for figure, out in figures:
+        part = out.with_name(out.name + ".part")
+        part.write_bytes(as_bytes(figure, out.suffix.lower().removeprefix(".")))
+        os.replace(part, out)
+
+
+def as_bytes(figure: Figure, kind: str) -> bytes:
+    """A figure as a file of a kind."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=130)
+    return buffer.getvalue()
+
+
+def comparison_figure(rows: Sequence[BenchmarkRow], corrected: Mapping[str, NDArray] | None = None) -> Figure:
+    """Found against reference, and the difference against Teff, with the line through the spectra that count.
+
+    corrected: MAP (13,) by file to draw instead, each less the bias that other stars gave.
+    """
+    figure = Figure(figsize=(11, 7.4))
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(5, 3, height_ratios=[3, 1.4, 1.0, 3, 1.4], hspace=0.08, wspace=0.27)
+    for i, name in enumerate(_SHOWN):
+        first = 3 * (i // 3)
+        upper = figure.add_subplot(grid[first, i % 3])
+        lower = figure.add_subplot(grid[first + 1, i % 3])
+        _draw(upper, lower, name, points(rows, name, corrected))
+    figure.subplots_adjust(left=0.07, right=0.985, top=0.945, bottom=0.07)
+    return figure
+
+
+def points(rows: Sequence[BenchmarkRow], name: str, corrected: Mapping[str, NDArray] | None = None) -> list[Point]:
+    """What is drawn of a quantity: literature for Teff, log g and [Fe/H], line fits for the others."""
+    out = []
+    for row in rows:
+        answer, entry = row.native, row.entry
+        if answer is None or entry.is_foreign:
+            continue
+        targets = answer.summary.targets
+        found = targets["li_fe" if name == "a_li" else name]
+        half = (found.hi68 - found.lo68) / 2
+        values = {n: t.map for n, t in targets.items()}
+        if corrected is not None:
+            values = {n: float(corrected[entry.file][COLUMN[n]]) for n in targets}
+        values["a_li"] = values["li_fe"] + values["feh"] + SOLAR_A_LI
+        if name in COMPARED:
+            reference, error = entry.literature[name], entry.sigma(name)
+        elif name == "a_li":
+            line = answer.lines.abundances["Li"]
+            reference, error = line.value if found.status is Status.MEASURED else None, line.error
+        else:
+            reference = answer.lines.references().get(name)
+            error = answer.lines.abundances[name.removesuffix("_fe").capitalize()].error
+        if reference is not None and np.isfinite(reference):
+            out.append((targets["teff"].map, reference, error, values[name], half, entry.counts))
+    return out
+
+
+def _draw(upper: Axes, lower: Axes, name: str, found: Sequence[Point]) -> None:
+    counted = np.array([p[:5] for p in found if p[5]]).reshape(-1, 5)
+    others = np.array([p[:5] for p in found if not p[5]]).reshape(-1, 5)
+    for part, colour in ((others, theme.FAINT), (counted, theme.MODEL)):
+        teff, reference, error, at, half = part.T
+        upper.errorbar(reference, at, half, error, "o", ms=3.5, lw=0.7, color=colour)
+        lower.errorbar(teff, at - reference, np.hypot(half, error), None, "o", ms=3, lw=0.7, color=colour)
+    ends = np.array(upper.get_xlim())
+    upper.plot(ends, ends, color=theme.INK, lw=0.7)
+    upper.set_xlim(*ends)
+    lower.axhline(0, color=theme.INK, lw=0.7)
+    if len(counted) > 3:
+        trend = trend_of([(p[0], p[3] - p[1]) for p in counted])
+        teff = np.array([counted[:, 0].min(), counted[:, 0].max()])
+        middle = float((counted[:, 3] - counted[:, 1]).mean())
+        lower.plot(teff, middle + trend.slope * (teff - counted[:, 0].mean()) / 1000, color=theme.LITERATURE, lw=0.9)
+        off = counted[:, 3] - counted[:, 1]
+        spread = max(5 * 1.48 * float(np.median(np.abs(off - np.median(off)))), 2 * float(np.abs(off).max()) / 3, 1e-3)
+        lower.set_ylim(-1.5 * spread, 1.5 * spread)
+    kind = "literature" if name in COMPARED else "line fit"
+    upper.set_ylabel(f"{_LABELS[name]}, MAP", fontsize=_SMALL)
+    upper.set_title(f"{_LABELS[name]}, {kind}", fontsize=_SMALL + 1, pad=14)
+    lower.set_ylabel("difference", fontsize=_SMALL)
+    lower.set_xlabel("Teff [K]", fontsize=_SMALL, labelpad=1)
+    upper.xaxis.tick_top()
+    upper.tick_params(axis="x", pad=1)
+    for axis in (upper, lower):
+        axis.tick_params(labelsize=_SMALL - 1, length=2)
+
+
+def residual_figure(rows: Sequence[BenchmarkRow]) -> Figure:
+    """Observed - resimulated of every star that counts, the mean of its spectra, one above the other."""
+    stars = mean_residuals(rows)
+    figure = Figure(figsize=(12, max(3.0, 1.2 + 0.55 * len(stars) * len(ARMS))))
+    FigureCanvasAgg(figure)
+    for i, (arm, part) in enumerate(zip(ARMS, arm_slices(), strict=True)):
+        axis = figure.add_subplot(len(ARMS), 1, i + 1)
+        for j, (star, residual) in enumerate(stars.items()):
+            axis.axhline(_OFFSET * j, color=theme.LINE, lw=0.6)
+            axis.plot(WAVELENGTH[part], residual[part] + _OFFSET * j, color=theme.MODEL, lw=0.5)
+            axis.text(arm.high + 2, _OFFSET * j, plain(star), fontsize=_SMALL, va="center")
+        axis.set_xlim(arm.low, arm.high)
+        axis.set_ylim(-_OFFSET, _OFFSET * max(len(stars), 1))
+        axis.set_ylabel(f"observed - model, {_OFFSET:g} apart", fontsize=_SMALL)
+        axis.tick_params(labelsize=_SMALL - 1, length=2)
+    axis.set_xlabel("wavelength [Å], air, at rest", fontsize=_SMALL)
+    figure.subplots_adjust(left=0.05, right=0.91, top=0.98, bottom=0.07, hspace=0.12)
+    return figure
+
+
+def mean_residuals(rows: Sequence[BenchmarkRow]) -> dict[str, NDArray]:
+    """Mean residual (N_PIXELS,) over the spectra of each star that counts, NaN where none was used."""
+    out: dict[str, list[NDArray]] = {}
+    for row in rows:
+        if row.entry.counts and row.native is not None:
+            out.setdefault(row.entry.star, []).append(row.native.check.residual)
+    means = {}
+    for star, parts in out.items():
+        stack = np.array(parts)
+        seen = np.isfinite(stack)
+        means[star] = np.where(seen.any(0), np.where(seen, stack, 0).sum(0) / seen.sum(0).clip(1), np.nan)
+    return means

@@ -1,0 +1,71 @@
+"""Figures of many stars: a thumbnail of one line, two spectra compared, differences from the literature."""
+
+from __future__ import annotations
+
+import numpy as np
+from bokeh.models import ColumnDataSource, HoverTool, Whisker
+from bokeh.plotting import figure
+
+from cinn_core.instrument import ARMS, WAVELENGTH, Arm
+from cinn_core.literature import FLOOR
+from cinn_core.output.catalogue import Row
+from cinn_core.stages import Analysis
+
+from .. import theme
+from .spectrum import pixels
+from .style import quiet_figure
+
+THUMBNAIL_CENTRE, THUMBNAIL_HALF = 6162.17, 6.0
+_WIDTH, _HEIGHT = 96, 26
+_SPAN = {"teff": 300.0, "logg": 0.6, "feh": 0.4}
+"""Differences from the literature that are always in view."""
+
+
+def thumbnail(analysis: Analysis) -> str:
+    """Ca I 6162 and its neighbours as an SVG drawing; it holds numbers alone."""
+    near = np.abs(WAVELENGTH - THUMBNAIL_CENTRE) < THUMBNAIL_HALF
+    flux, wave = analysis.flux_vector.flux[near], WAVELENGTH[near]
+    x = _WIDTH * (wave - wave[0]) / (wave[-1] - wave[0])
+    y = _HEIGHT * (1.08 - np.clip(flux, 0, 1.1)) / 1.1
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True) if np.isfinite(b))
+    line = f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="1"/>'
+    return f'<svg width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}">{line}</svg>'
+
+
+def draw_comparison(one: Analysis, other: Analysis, arm: Arm) -> figure:
+    """One arm of two stars, the second in orange."""
+    s = pixels(arm)
+    made = quiet_figure(height=200, x_range=(arm.low, arm.high), y_range=(0, 1.15))
+    for analysis, colour in ((one, theme.OBSERVED), (other, theme.LITERATURE)):
+        made.line(WAVELENGTH[s], analysis.flux_vector.flux[s], color=colour, line_width=1, line_alpha=0.85)
+    if arm is ARMS[-1]:
+        made.xaxis.axis_label = "wavelength in air [Å]"
+    return made
+
+
+def draw_differences(rows: list[Row], target: str) -> figure:
+    """Mode minus literature against the literature's temperature, with half the 68 % interval and the floor as a band."""
+    known = [row for row in rows if np.isfinite(row[f"{target}_difference"])]
+    difference = np.array([row[f"{target}_difference"] for row in known], float)
+    half = np.array([(row[f"{target}_hi68"] - row[f"{target}_lo68"]) / 2 for row in known], float)
+    source = ColumnDataSource(
+        {
+            "x": [row["teff_literature"] for row in known],
+            "y": difference,
+            "lower": difference - half,
+            "upper": difference + half,
+            "star": [row["star"] for row in known],
+            "z": [f"{row[f'{target}_z']:+.1f}" for row in known],
+        }
+    )
+    reach = max(_SPAN[target], 1.15 * float(np.abs(difference).max()) if known else 0.0)
+    made = quiet_figure(height=210, x_range=(7300, 3800), y_range=(-reach, reach))
+    made.hspan(y=[0], line_color=theme.MUTED, line_dash="dashed")
+    made.harea(y=[-FLOOR[target], FLOOR[target]], x1=[3000, 3000], x2=[8000, 8000], color=theme.MODEL, fill_alpha=0.12)
+    made.add_layout(Whisker(source=source, base="x", upper="upper", lower="lower", line_color=theme.MODEL, level="glyph",
+                            upper_head=None, lower_head=None))  # fmt: skip
+    dots = made.scatter("x", "y", source=source, size=8, color=theme.MODEL)
+    made.add_tools(HoverTool(renderers=[dots], tooltips=[("star", "@star"), ("difference", "@y"), ("z", "@z")]))
+    made.xaxis.ticker = [7000, 6000, 5000, 4000]
+    made.xaxis.axis_label = "Teff of the literature [K]"
+    return made

@@ -1,0 +1,95 @@
+"""What all figures share on Bokeh's side: the page's look, zoom by dragging, taps, reset by a double click.
+
+HoloViews keeps the hooks of a figure in a store of the whole process for as long as the figure is there. A hook that
+held what holds the figure (a range with its callbacks, a view's function) would keep both, and with them the whole
+visit, for ever: hooks hold such things by weak references, and the view keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bokeh.core.properties import value
+from bokeh.events import DoubleTap, Tap
+from bokeh.models import BoxZoomTool, CustomJS, PanTool, Text, WheelZoomTool
+from bokeh.plotting import figure
+from numpy.typing import NDArray
+
+from .. import theme
+
+_RESETS, _TAPS = "double click resets", "taps"
+"""Tags of a figure that has its reset, its taps already: HoloViews runs its hooks again with every new star."""
+
+FOLLOWED: dict[str, Any] = {"framewise": True}
+"""Options of an element whose Overlay's ranges follow what is drawn: HoloViews asks the elements, not the Overlay."""
+
+
+def quiet_figure(**params: Any) -> figure:
+    """A figure in the page's look that fills the width of its card."""
+    made = figure(
+        tools="pan,box_zoom,reset", active_drag="box_zoom", toolbar_location=None, sizing_mode="stretch_width", **params
+    )
+    made.grid.visible = False
+    dress(made)
+    reset_on_double_click(made)
+    return made
+
+
+def quiet(plot: Any, _element: object) -> None:
+    """A HoloViews hook: the same for the figure of a HoloViews plot."""
+    dress(plot.state)
+    reset_on_double_click(plot.state)
+
+
+def zoom_along_x(made: figure) -> None:
+    """Every zoom leaves the y range alone; an Overlay takes its tools from its elements, whatever its own options say."""
+    for tool in made.tools:
+        if isinstance(tool, BoxZoomTool | PanTool | WheelZoomTool):
+            tool.dimensions = "width"
+
+
+def choose_by_tap(made: figure, choose: Callable[[Any], object], place: Callable[[Tap], Any]) -> None:
+    """A tap calls `choose` with what lies where it fell, if `place` finds something; hooks call this with every new star."""
+    if _TAPS not in made.tags:
+        made.tags = [*made.tags, _TAPS]
+        made.on_event(Tap, lambda event: None if (found := place(event)) is None else choose(found))
+
+
+def reset_on_double_click(made: figure) -> None:
+    """Without a toolbar there is no other way back from a zoom."""
+    if _RESETS not in made.tags:
+        made.tags = [*made.tags, _RESETS]
+        made.js_on_event(DoubleTap, CustomJS(args={"figure": made}, code="figure.reset.emit()"))
+
+
+def dress(made: figure) -> None:
+    """Give a Bokeh figure the page's look."""
+    if theme.FIGURE_CSS not in made.stylesheets:
+        made.stylesheets = [*made.stylesheets, theme.FIGURE_CSS]
+    made.output_backend = "canvas"  # WebGL without a GPU is slow
+    made.outline_line_color = None
+    made.background_fill_alpha = 0
+    made.border_fill_alpha = 0
+    made.toolbar.logo = None
+    made.title.text_color = theme.INK
+    made.title.text_font = theme.FONT
+    made.title.text_font_size = "12px"
+    for text in made.select({"type": Text}):
+        text.text_font = value(theme.FONT)
+    for axis in made.axis:
+        axis.axis_line_color = theme.LINE
+        axis.major_tick_line_color = theme.LINE
+        axis.minor_tick_line_color = None
+        axis.major_label_text_color = theme.MUTED
+        axis.major_label_text_font = theme.FONT
+        axis.major_label_text_font_size = "11.5px"  # Bokeh's own 11px would count as not set, and Panel's theme win
+        axis.axis_label_text_color = theme.MUTED
+        axis.axis_label_text_font = theme.FONT
+        axis.axis_label_text_font_size = "11px"
+        axis.axis_label_text_font_style = "normal"
+
+
+def fill_between(made: figure, wave: NDArray, edges: NDArray, alpha: float) -> None:
+    """A band of flux, `edges` (2, n) lower and upper."""
+    made.varea(wave, edges[0], edges[1], color=theme.MODEL, fill_alpha=alpha)

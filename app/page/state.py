@@ -1,0 +1,245 @@
+"""What one session holds: the spectrum asked for, the star shown, what is looked at; no widgets, no event loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import param
+
+from cinn_core.errors import SpectrumError
+from cinn_core.inference.constraints import Constraint
+from cinn_core.inference.selection import NOTHING_OFFERED, Offer, PosteriorKind, Selection, selection_of
+from cinn_core.lines import line_windows
+from cinn_core.overrides import NOTHING_GIVEN, Overrides
+from cinn_core.readers.choice import Choice
+from cinn_core.stages import Analysis
+from cinn_core.targets import TARGET_NAMES
+
+MAX_UPLOAD_BYTES = 64 * 1024 * 1024
+"""Largest upload; the finest echelle spectra are ten times smaller, and every visitor may hold one in memory."""
+MIN_SAMPLES, MAX_SAMPLES = 512, 65_536
+MAX_STARS = 100
+"""Stars that a visit keeps, some 5 MB each."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A spectrum to analyse: a path or the bytes of a file, the name the person knows it by, and which one of several."""
+
+    data: Path | bytes
+    name: str
+    hdu: int | None = None
+    row: int | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.data, bytes) and len(self.data) > MAX_UPLOAD_BYTES:
+            raise SpectrumError(too_large(self.name))
+        if isinstance(self.data, bytes) and not self.data:
+            raise SpectrumError(f"{self.name} is empty; drop a file that holds a spectrum.")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the posterior is drawn: samples, their seed, and where the network runs."""
+
+    n_samples: int = 4096
+    seed: int = 0
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything an analysis depends on."""
+
+    source: Source
+    settings: Settings = Settings()
+    overrides: Overrides = NOTHING_GIVEN
+
+
+@dataclass(frozen=True, eq=False)
+class Star:
+    """A star of this visit as it was analysed; `constraints` are what was given from elsewhere when it was last shown."""
+
+    request: Request
+    analysis: Analysis
+    constraints: tuple[Constraint, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, int | None, int | None]:
+        """Which spectrum it is: the hash of its file, and which of several in it."""
+        return self.analysis.flux_vector.sha256, self.request.source.hdu, self.request.source.row
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A file that holds several spectra, and the choice that only a person can make."""
+
+    source: Source
+    choices: tuple[Choice, ...]
+
+
+def too_large(name: str) -> str:
+    """The sentence for an upload beyond the limit."""
+    return f"{name} is larger than {MAX_UPLOAD_BYTES // 1024**2} MB; drop a file with one star's spectrum."
+
+
+class SessionState(param.Parameterized):
+    """One session's inputs, stages, status and message; every change of star goes through begin, then finish or refuse."""
+
+    source = param.ClassSelector(class_=Source, doc="The spectrum asked for last.")
+    settings = param.ClassSelector(
+        class_=Settings, default=Settings(), doc="Samples, seed and device of the next analysis."
+    )
+    overrides = param.ClassSelector(
+        class_=Overrides, default=NOTHING_GIVEN, doc="What the person knows better than the file."
+    )
+    analysis = param.ClassSelector(class_=Analysis, doc="The stages of the star on the page.")
+    selection = param.ClassSelector(class_=Selection, doc="The posterior in use; there whenever a star is.")
+    kind = param.ClassSelector(class_=PosteriorKind, default=PosteriorKind.FLOW, doc="Whose samples are in use.")
+    offer = param.ClassSelector(
+        class_=Offer, default=NOTHING_OFFERED, doc="Weights and correction, where they are known."
+    )
+    constraints = param.ClassSelector(class_=tuple, default=(), doc="Constraints from elsewhere on the star shown.")
+    brush = param.ClassSelector(class_=tuple, default=(), doc="Ranges that a person brushed in the corner.")
+    stars = param.ClassSelector(class_=tuple, default=(), doc="The stars of this visit, in the order they came.")
+    waiting = param.Integer(default=0, doc="Files of an upload of several that are still to be analysed.")
+    reviewer = param.String(doc="Who gives the verdicts.")
+    verdicts = param.Integer(default=0, doc="How many verdicts were given in this visit.")
+    question = param.ClassSelector(
+        class_=Question, doc="Which of the spectra in a file is meant; None when nothing is open."
+    )
+    status = param.Selector(default="empty", objects=["empty", "working", "ready"])
+    progress = param.String(doc="What the analysis is doing now.")
+    stage = param.Integer(default=0, doc="How many stages the analysis has begun.")
+    message = param.String(doc="One sentence on what went wrong with the last file; empty when nothing did.")
+    target = param.Selector(default="li_fe", objects=list(TARGET_NAMES), doc="The target whose saliency is shown.")
+    line = param.Selector(
+        default="Li I 6707.8", objects=[w.name for w in line_windows()], doc="The diagnostic line looked at."
+    )
+    compare_lte = param.Boolean(
+        default=False, doc="Whether the lines are drawn in LTE too, where the model is in NLTE."
+    )
+    look_at = param.Number(default=None, doc="Air wavelength [Angstrom] that the spectrum is to zoom on.")
+    tab = param.String(default="overview", doc="Slug of the tab that is shown.")
+
+    def __init__(self, **params: object) -> None:
+        super().__init__(**params)
+        self._request = 0
+        self._asked: Request | None = None
+        self._shown: Request | None = None
+        self._forget = False
+        self.param.watch(self._select, ["kind", "constraints", "brush", "offer"])
+
+    def load(self, source: Source) -> None:
+        """Ask for a spectrum; nothing is computed yet. What was known better about another file is forgotten."""
+        self._forget = True
+        self.param.update(source=source, overrides=NOTHING_GIVEN)
+
+    def begin(self) -> int:
+        """Number of a new request; every earlier one is stale from now on."""
+        if self.source is None:
+            raise SpectrumError("No spectrum is loaded; drop a file or choose an example first.")
+        self._request += 1
+        self._asked = self.request
+        self.param.update(status="working", progress=f"reading {self.source.name}", stage=0, message="")
+        return self._request
+
+    @property
+    def request(self) -> Request | None:
+        """What is asked for now."""
+        return None if self.source is None else Request(self.source, self.settings, self.overrides)
+
+    def is_current(self, request: int) -> bool:
+        """Whether nothing newer was asked for."""
+        return request == self._request
+
+    def report(self, request: int, text: str) -> None:
+        """Say what a request is doing, unless it is stale or over."""
+        if self.is_current(request) and self.status == "working":
+            self.param.update(progress=text, stage=self.stage + 1)
+
+    def finish(self, request: int, analysis: Analysis) -> bool:
+        """Show a result and say so, all samples in use; a stale one is dropped."""
+        if not self.is_current(request):
+            return False
+        self._shown = self._asked
+        assert self._shown is not None  # begin() came before
+        constraints = () if self._forget else self.constraints
+        self.keep(Star(self._shown, analysis, constraints))
+        self._show(analysis, constraints)
+        return True
+
+    def restore(self, star: Star) -> None:
+        """Show a star that was analysed before, as it was; whatever runs is stale."""
+        self._request += 1
+        self._asked = self._shown = request = star.request
+        self.keep(star)
+        self.param.update(source=request.source, settings=request.settings, overrides=request.overrides, message="")
+        self._show(star.analysis, star.constraints)
+
+    def keep(self, star: Star) -> None:
+        """Remember a star of this visit in place of the same spectrum's earlier result; the oldest of too many goes."""
+        keys = [known.key for known in self.stars]
+        if star.key in keys:
+            at = keys.index(star.key)
+            self.stars = (*self.stars[:at], star, *self.stars[at + 1 :])
+        else:
+            self.stars = (*self.stars, star)[-MAX_STARS:]
+
+    @property
+    def current(self) -> int | None:
+        """Where the star shown stands among the stars of the visit."""
+        found = (i for i, star in enumerate(self.stars) if star.analysis is self.analysis)
+        return next(found, None)
+
+    def refuse(self, request: int, message: str) -> bool:
+        """Say why a file cannot be used and return to the star shown before; a stale refusal is dropped."""
+        if not self.is_current(request):
+            return False
+        self._return_to_shown(message)
+        return True
+
+    def cancel(self) -> None:
+        """Drop whatever is being computed and stay with the star shown before."""
+        self._request += 1
+        self._return_to_shown("")
+
+    def show_line(self, name: str) -> None:
+        """Look at a diagnostic line, in its tab."""
+        self.param.update(line=name, tab="lines")
+
+    def choose_target(self, name: str) -> None:
+        """Show the saliency of a target."""
+        self.target = name
+
+    def warn(self, message: str) -> None:
+        """Say why something asked for was not even begun; whatever runs or is shown stays."""
+        self.message = message
+
+    def _show(self, analysis: Analysis, constraints: tuple[Constraint, ...]) -> None:
+        """Put a star on the page with its posterior in use; a brush belongs to the samples it was drawn on."""
+        self._forget = False
+        offer = replace(self.offer, importance=analysis.importance)
+        selection = selection_of(analysis, self.kind, constraints, (), offer)
+        with param.parameterized.discard_events(self):
+            self.param.update(offer=offer, constraints=constraints, brush=())
+        self.param.update(analysis=analysis, selection=selection, status="ready", progress="", stage=0)
+
+    def _select(self, *events: param.parameterized.Event) -> None:
+        if self.analysis is not None:
+            if any(event.name == "constraints" for event in events) and (at := self.current) is not None:
+                self.keep(replace(self.stars[at], constraints=self.constraints))
+            self.selection = selection_of(self.analysis, self.kind, self.constraints, self.brush, self.offer)
+
+    def _return_to_shown(self, message: str) -> None:
+        before, self._forget = self._shown, False
+        self.param.update(
+            source=before.source if before else None,
+            settings=before.settings if before else self.settings,
+            overrides=before.overrides if before else NOTHING_GIVEN,
+            status="ready" if before else "empty",
+            progress="",
+            stage=0,
+            message=message,
+        )

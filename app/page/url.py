@@ -1,0 +1,75 @@
+"""The page's address as a link to what it shows: `?example=solar-twin&tab=lines&line=Li&target=mg_fe`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+import panel as pn
+
+from cinn_core.lines import find_window
+from cinn_core.targets import TARGET_NAMES
+
+from .state import SessionState
+
+LONGEST = 100
+"""Characters of a wish that are looked at."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an address asks for, checked; `complaint` is a sentence on what there is not."""
+
+    example: str
+    tab: str | None = None
+    line: str | None = None
+    target: str | None = None
+    complaint: str = ""
+
+    def apply(self, state: SessionState) -> None:
+        """Show it."""
+        chosen = {"tab": self.tab, "line": self.line, "target": self.target}
+        state.param.update(**{name: value for name, value in chosen.items() if value is not None})
+
+
+def wanted(examples: dict[str, Path], first: str) -> Wanted:
+    """The wishes of this session's address; where there is none, or none such, the defaults."""
+    complaints = []
+    example = _argument("example") or first
+    if example not in examples:
+        complaints.append(f"There is no example called {example}; the examples are {', '.join(examples)}.")
+    line, target = _argument("line"), _argument("target")
+    window = find_window(line) if line else None
+    if line and window is None:
+        complaints.append(f"There is no diagnostic line {line}; ask for one as in line=Li or line=5183.6.")
+    if target and target not in TARGET_NAMES:
+        complaints.append(f"There is no target {target}; the targets are {', '.join(TARGET_NAMES)}.")
+    return Wanted(
+        example if example in examples else first,
+        _argument("tab") or ("lines" if window else None),
+        window.name if window else None,
+        target if target in TARGET_NAMES else None,
+        " ".join(complaints),
+    )
+
+
+def follow(state: SessionState, examples: dict[str, Path]) -> None:
+    """Keep the address in step with the page, so that it can be sent to somebody; an upload has no address."""
+    location = pn.state.location
+    names = {path.name: name for name, path in examples.items()}
+
+    def refresh(*_events: object) -> None:
+        if location is None:
+            return
+        shown = {"tab": state.tab, "line": state.line, "target": state.target}
+        example = names.get(state.source.name) if state.source and isinstance(state.source.data, Path) else None
+        kept = {key: value for key, value in location.query_params.items() if key not in (*shown, "example")}
+        location.search = "?" + urlencode(kept | ({"example": example} if example else {}) | shown)
+
+    state.param.watch(refresh, ["tab", "line", "target", "source"])
+
+
+def _argument(name: str) -> str:
+    given = pn.state.session_args.get(name, [])
+    return given[0].decode(errors="replace")[:LONGEST] if given else ""

@@ -1,0 +1,126 @@
+"""The page: one bar with the tabs, a left column that never changes, and what the chosen tab shows."""
+
+from __future__ import annotations
+
+import panel as pn
+import panel_material_ui as pmui
+from panel.util import edit_readonly
+from panel.viewable import Viewable
+
+from .. import theme
+from ..context import Visit
+from ..state import SessionState
+from .frame import frame
+from .posterior_switch import whose
+from .settings import settings_card
+from .star import star_card, time_card
+from .stars import stars_card
+from .tabs import TABS
+from .take_away import take_away_card
+from .tiles import tile_row
+from .upload import upload_card
+from .widgets import fill, html
+
+SIDE = (upload_card, star_card, stars_card, take_away_card, settings_card, time_card)
+"""The cards of the left column, from the top."""
+SIDEBAR_WIDTH = 288
+_SLUGS = [tab.slug for tab in TABS]
+
+
+def page(visit: Visit) -> pmui.Page:
+    """The whole page of one visit."""
+    state = visit.state
+    tabs = pmui.TabMenu(items=[tab.name for tab in TABS], active=0, margin=(0, 20), sx=_TABS)
+    main = pn.Column(
+        alert(state), *body(visit), sizing_mode="stretch_width", margin=0,
+        styles={**theme.STACK, "padding": "14px 14px 20px 0"},
+    )  # fmt: skip
+    left = pn.Column(
+        *(card(visit) for card in SIDE), sizing_mode="stretch_width", margin=0,
+        styles={**theme.STACK, "padding": "14px"},
+    )  # fmt: skip
+
+    bar = pn.Row(
+        tabs, pn.HSpacer(), whose(visit), frame(visit), sizing_mode="stretch_width", margin=0,
+        styles={"align-items": "center"},
+    )  # fmt: skip
+
+    def clicked(*_events: object) -> None:
+        state.tab = _SLUGS[tabs.active]
+
+    def chosen(*_events: object) -> None:
+        if state.tab in _SLUGS:
+            tabs.active = _SLUGS.index(state.tab)
+        else:
+            state.message = f"There is no tab {state.tab}; the tabs are {', '.join(_SLUGS)}."
+            state.tab = _SLUGS[tabs.active]
+
+    tabs.param.watch(clicked, "active")
+    state.param.watch(chosen, "tab")
+    made = pmui.Page(
+        title="Kiel", header=[bar], sidebar=[left], main=[main], sidebar_width=SIDEBAR_WIDTH,
+        sidebar_resizable=False, theme_config=theme.MATERIAL, sidebar_variant="permanent", sx=_PAGE, theme_toggle=False,
+        busy_indicator="linear",
+    )  # fmt: skip
+    with edit_readonly(made):  # as made, it follows, and is kept by, what all visits share
+        made.busy = state.param.status.rx() == "working"
+    return made
+
+
+def body(visit: Visit) -> list[Viewable]:
+    """The tiles, the line that asks for a star, and the tabs, each built when it is first looked at."""
+    state, built = visit.state, dict[str, Viewable]()
+    place = pn.Column(sizing_mode="stretch_width", margin=0, styles={"max-height": "none"})
+    tiles = tile_row(visit)
+    waiting = html(pn.bind(waiting_line, state.param.status))
+
+    def show(*_events: object) -> None:
+        tab = next((tab for tab in TABS if tab.slug == state.tab), TABS[0])
+        ready = state.analysis is not None or not tab.needs_star
+        waiting.visible = not ready
+        tiles.visible = tab.tiles
+        if ready and tab.slug not in built:
+            built[tab.slug] = tab.build(visit)
+            place.append(built[tab.slug])
+        for slug, view in built.items():
+            view.visible = ready and slug == tab.slug
+
+    state.param.watch(show, ["analysis", "tab"])
+    show()
+    return [tiles, waiting, place]
+
+
+def waiting_line(status: str) -> str:
+    """What stands in place of the figures before there is a star."""
+    text = "The first star is on its way." if status == "working" else "Drop a spectrum or choose an example."
+    return str(fill('<div class="empty">{}</div>', text))
+
+
+def alert(state: SessionState) -> pn.pane.HTML:
+    """One sentence on what went wrong with the last file; gone with the next that works."""
+    pane = html()
+
+    def refresh(*_events: object) -> None:
+        pane.object = str(fill('<div class="alert" role="alert">{}</div>', state.message)) if state.message else ""
+        pane.visible = bool(state.message)
+
+    state.param.watch(refresh, "message")
+    refresh()
+    return pane
+
+
+_PAGE = {
+    "& main": {"backgroundColor": theme.css("ground")},
+    "& header .MuiTypography-root": {"color": f"{theme.css('ink')} !important", "fontWeight": 700, "fontSize": "18px"},
+}
+_TABS = {
+    "minHeight": "34px",
+    "& .MuiTabs-indicator": {"display": "none"},
+    "& .MuiTab-root": {
+        "minHeight": "34px", "borderRadius": "8px", "padding": "6px 16px", "fontSize": "13px", "textTransform": "none",
+        "color": f"{theme.css('muted')} !important",
+    },
+    "& .MuiTab-root.Mui-selected": {
+        "backgroundColor": theme.css("chosen"), "color": f"{theme.css('model')} !important", "fontWeight": 600,
+    },
+}  # fmt: skip

@@ -1,0 +1,133 @@
+"""The star's header: who it is, what was found out about its spectrum, and how long it took."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+from markupsafe import Markup
+
+from cinn_core.forward_model.nlte_change import in_nlte
+from cinn_core.inference.quantities import MINUS
+from cinn_core.inference.selection import Selection
+from cinn_core.inference.weighted import effective_samples
+from cinn_core.instrument import ARMS, RESOLVING_POWER
+from cinn_core.stages import Analysis, FluxVector
+
+from ..context import Visit
+from .widgets import card, fill, html, join
+
+FLAG_TEXT: dict[str, str] = {
+    "out_of_domain": "out of domain",
+    "extrapolated": "extrapolated",
+    "partial_coverage": "partial coverage",
+    "missing_arm": "one arm missing",
+    "arms_disagree": "arms disagree",
+    "rv_uncertain": "velocity uncertain",
+    "medium_guessed": "air or vacuum guessed",
+    "snr_low": "S/N low",
+    "snr_clipped": "S/N beyond the training",
+    "continuum_poor": "continuum poor",
+    "chi2_high": "χ² high",
+    "composite": "composite?",
+    "metal_poor": "metal-poor: LTE fails",
+}
+"""What a chip says for each flag of `stages.FLAGS`."""
+
+_LOW_COVERAGE = 0.95
+"""Below this the bar of an arm changes colour."""
+
+
+def thousands(value: float) -> str:
+    """A whole number in groups of three; an en dash where there is none."""
+    return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}") if math.isfinite(value) else "–"
+
+
+def signed(value: float, decimals: int = 2) -> str:
+    """A number with its sign and a real minus."""
+    return f"{value:+z.{decimals}f}".replace("-", MINUS) if math.isfinite(value) else "–"
+
+
+def chips(flags: tuple[str, ...]) -> Markup:
+    """The verdict first, whether the network knows such stars, then every other flag."""
+    foreign = "out_of_domain" in flags
+    verdict = fill(
+        '<span class="chip {}">{}</span>', "bad" if foreign else "ok", "out of domain" if foreign else "in domain"
+    )
+    others = join(fill('<span class="chip">{}</span>', FLAG_TEXT[f]) for f in flags if f != "out_of_domain")
+    return fill('<div class="chips">{}{}</div>', verdict, others)
+
+
+def definition_list(rows: list[tuple[str, str]]) -> Markup:
+    """Names on the left, values on the right."""
+    return fill("<dl>{}</dl>", join(fill("<div><dt>{}</dt><dd>{}</dd></div>", *row) for row in rows))
+
+
+def coverage_bars(vector: FluxVector) -> Markup:
+    """A bar for each arm: the share of it that was observed."""
+    bars = [
+        fill(
+            '<div class="small"><span>{} {:.0f}–{:.0f} Å</span><span>{:.0f} %</span></div>'
+            '<div class="bar"><i class="{}" style="width:{:.1f}%"></i></div>',
+            arm.name, arm.low, arm.high, 100 * share, "low" if share < _LOW_COVERAGE else "", 100 * share,
+        )
+        for arm, share in zip(ARMS, vector.coverage, strict=True)
+    ]  # fmt: skip
+    return join(bars)
+
+
+def star_header(analysis: Analysis, selection: Selection) -> Markup:
+    """Name, file, flags, velocity, S/N, resolving power, chi-square and coverage of one star."""
+    vector, n = analysis.flux_vector, len(selection.posterior.labels)
+    effective = effective_samples(selection.weights, n)
+    rows = [("velocity", f"{signed(vector.rv_kms)} ± {vector.rv_error_kms:.2f} km/s")]
+    rows += [(f"S/N per Å, {arm.name}", thousands(snr)) for arm, snr in zip(ARMS, vector.snr, strict=True)]
+    rows += [
+        ("resolving power", f"{thousands(vector.native_resolving_power)} → {thousands(RESOLVING_POWER)}"),
+        ("χ² per pixel", f"{analysis.resimulation.chi2_per_pixel:.2f}"),
+        ("physics", short_physics(analysis.physics)),
+        ("samples", thousands(n)),
+        ("effective", f"{thousands(effective)} ({100 * effective / n:.0f} %)"),
+        ("outside the prior", f"{100 * analysis.posterior.rejected_fraction:.1f} %"),
+    ]
+    return fill(
+        '<div class="star">{}</div><div class="sub">{}</div>{}{}<div style="height:8px"></div>{}',
+        vector.star or "unnamed star", vector.file, chips(analysis.flags), definition_list(rows), coverage_bars(vector),
+    )  # fmt: skip
+
+
+def short_physics(physics: str) -> str:
+    """Which elements are in NLTE, in a few letters."""
+    elements = in_nlte(physics)
+    return f"LTE; NLTE {', '.join(elements)}" if elements else "LTE"
+
+
+def timings(analysis: Analysis) -> Markup:
+    """How long each stage took."""
+    return definition_list(
+        [(name.replace("_", " "), f"{seconds:.2f} s") for name, seconds in analysis.timings_s.items()]
+    )
+
+
+def star_card(visit: Visit) -> pn.Column:
+    """The header of the visit's star; hidden until there is one."""
+    return _about_star(visit, lambda analysis: star_header(analysis, visit.state.selection), css_classes=["tour-star"])
+
+
+def time_card(visit: Visit) -> pn.Column:
+    """How long its analysis took; hidden until there is one."""
+    return _about_star(visit, timings, title="Time taken")
+
+
+def _about_star(visit: Visit, write: Callable[[Analysis], Markup], **params: Any) -> pn.Column:
+    state, text = visit.state, html()
+    made = card(text, visible=False, **params)
+
+    def refresh(*_events: object) -> None:
+        if state.analysis is not None:
+            text.object, made.visible = str(write(state.analysis)), True
+
+    state.param.watch(refresh, ["analysis", "selection"])
+    return made

@@ -1,0 +1,205 @@
+"""Many stars: a table to sort and walk through, verdicts, two stars compared, differences from the literature."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+from bokeh.models.widgets.tables import NumberFormatter
+
+from cinn_core.inference.quantities import quantities
+from cinn_core.instrument import ARMS
+from cinn_core.literature import FLOOR
+from cinn_core.output.catalogue import Row, as_csv, as_votable, catalogue_row
+from cinn_core.targets import COLUMN, TARGETS
+
+from .. import theme
+from ..context import Visit
+from ..figures.stars import draw_comparison, draw_differences, thumbnail
+from ..state import Star
+from .posterior import TABLE_CSS
+from .star import FLAG_TEXT
+from .take_away import deliver
+from .verdict import grade_text, newest, verdict_card
+from .widgets import card, fill, grid, heading, html, join
+
+_SHOWN = tuple(t for t in TARGETS if t.name in FLOOR)
+_DRAWING = "Ca I 6162"
+_FORMATTERS = (
+    {_DRAWING: {"type": "html"}, "S/N": NumberFormatter(format="0", nan_format="–")}
+    | {t.label: NumberFormatter(format="0.00" if t.decimals else "0", nan_format="–") for t in _SHOWN}
+    | {f"Δ {t.label}": NumberFormatter(format="+0.00" if t.decimals else "+0", nan_format="–") for t in _SHOWN}
+    | {f"z {t.label}": NumberFormatter(format="+0.0", nan_format="–") for t in _SHOWN}
+)
+_COLUMNS = (
+    {"star": object, _DRAWING: object, "verdict": object}
+    | {t.label: float for t in _SHOWN}
+    | {"A(Li)": object}
+    | {f"{mark} {t.label}": float for t in _SHOWN for mark in "Δz"}
+    | {"S/N": float, "flags": object, "file": object}
+)
+_CSS = f"""
+:host .tabulator .tabulator-row.tabulator-selected, :host .tabulator .tabulator-row.tabulator-selected .tabulator-cell {{
+  background: {theme.css("chosen")} !important; color: {theme.css("ink")} !important; }}
+:host .tabulator .tabulator-row .tabulator-cell svg {{ display: block; margin-top: -4px; }}
+"""
+
+
+def stars(visit: Visit) -> pn.Column:
+    """The tab; a click on a row shows its star, two marked rows are compared."""
+    state, download = visit.state, deliver()
+    table = pn.widgets.Tabulator(
+        frame([]), disabled=True, show_index=False, layout="fit_data_stretch", sizing_mode="stretch_width", margin=0,
+        theme="simple", stylesheets=[TABLE_CSS, _CSS], selectable="checkbox", max_height=480, widths={"star": 170, "flags": 150},
+        formatters=_FORMATTERS, text_align={name: "right" for name in _FORMATTERS if name != _DRAWING},
+    )  # fmt: skip
+    title, compared = html(), pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
+    figures = [pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0) for _ in FLOOR]
+    compare, csv, votable = (
+        pmui.Button(label=label, variant="outlined", size="small", margin=0)
+        for label in ("compare 2", "CSV", "VOTable")
+    )
+    thumbnails: dict[object, str] = {}
+
+    def rows() -> list[Row]:
+        return [catalogue_row(star.analysis, newest(star.analysis.flux_vector.sha256)) for star in state.stars]
+
+    def draw(*_events: object) -> None:
+        if not view.visible:
+            return
+        for star in state.stars:
+            thumbnails.setdefault(star.key, thumbnail(star.analysis))
+        catalogue = rows()
+        table.value = frame(
+            [table_row(row, star, thumbnails[star.key]) for row, star in zip(catalogue, state.stars, strict=True)]
+        )
+        more = f", {state.waiting} to come" if state.waiting else ""
+        title.object = str(
+            heading(
+                f"{len(state.stars)} star{'' if len(state.stars) == 1 else 's'}{more}: click to show, mark two to compare"
+            )
+        )
+        benchmark.visible = any(np.isfinite(row[f"{name}_difference"]) for row in catalogue for name in FLOOR)
+        for pane, name in zip(figures, FLOOR, strict=True):
+            pane.object = draw_differences(catalogue, name) if benchmark.visible else None
+
+    def clicked(event: object) -> None:
+        column, row = getattr(event, "column", None), getattr(event, "row", None)
+        if column != "_selector" and row is not None and row < len(state.stars):
+            state.restore(state.stars[row])
+
+    def compare_two(_event: object) -> None:
+        chosen = [state.stars[i] for i in table.selection if i < len(state.stars)][:2]
+        compared.visible = True
+        compared.objects = (
+            [comparison(*chosen)] if len(chosen) == 2 else [html(fill('<div class="sub">Mark two stars first.</div>'))]
+        )
+
+    compare.on_click(compare_two)
+    csv.on_click(lambda _event: download.send(as_csv(rows()), "kiel-stars.csv"))
+    votable.on_click(lambda _event: download.send(as_votable(rows()), "kiel-stars.vot"))
+    table.on_click(clicked)
+    benchmark = grid(
+        *(
+            card(pane, title=f"Δ {label}: mode − literature")
+            for pane, label in zip(figures, (t.label for t in _SHOWN), strict=True)
+        ),
+        columns="repeat(3, minmax(0, 1fr))",
+    )
+    buttons = pn.FlexBox(compare, csv, votable, download, gap="6px", margin=0, flex_wrap="nowrap")
+    bar = grid(title, buttons, columns="minmax(0, 1fr) auto")
+    upper = grid(card(bar, table), verdict_card(visit), columns="minmax(0, 1fr) 260px")
+    view = pn.Column(upper, compared, benchmark, sizing_mode="stretch_width", margin=0, styles=theme.STACK)
+    state.param.watch(lambda *_events: visit.soon(draw), ["stars", "waiting", "verdicts"])
+    view.param.watch(lambda _event: visit.soon(draw), "visible")
+    visit.soon(draw)
+    return view
+
+
+def frame(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """The table's content, always of the same columns: the browser loses every change that comes with new ones while it
+    draws the table for the first time (Panel 1.9.4 sets them before the table has a head to put them in)."""
+    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
+
+
+def table_row(row: Row, star: Star, drawing: str) -> dict[str, object]:
+    """One line of the table; numbers stay numbers, so that it sorts."""
+    shown: dict[str, object] = {"star": row["star"] or row["file"], _DRAWING: drawing}
+    shown["verdict"] = grade_text(newest(row["sha256"]))
+    for target in _SHOWN:
+        shown[target.label] = row[target.name]
+    lithium = quantities(star.analysis)[COLUMN["li_fe"]]
+    shown["A(Li)"] = lithium.status_text if lithium.limit95 is not None else lithium.text(lithium.map)
+    for target in _SHOWN:
+        shown[f"Δ {target.label}"] = row[f"{target.name}_difference"]
+        shown[f"z {target.label}"] = row[f"{target.name}_z"]
+    shown["S/N"] = star.analysis.flux_vector.snr_per_angstrom
+    shown["flags"] = ", ".join(FLAG_TEXT[flag] for flag in star.analysis.flags)
+    shown["file"] = row["file"]
+    return shown
+
+
+def comparison(one: Star, other: Star) -> pn.Column:
+    """Both spectra over each other, and the difference of every quantity in units of both intervals together."""
+    panes = [
+        pn.pane.Bokeh(draw_comparison(one.analysis, other.analysis, arm), sizing_mode="stretch_width") for arm in ARMS
+    ]
+    lines = []
+    for a, b in zip(quantities(one.analysis), quantities(other.analysis), strict=True):
+        both = (((a.hi68 - a.lo68) / 2) ** 2 + ((b.hi68 - b.lo68) / 2) ** 2) ** 0.5
+        sigma = f"{(b.map - a.map) / both:+.1f} σ" if both > 0 else "–"
+        lines.append(
+            fill(
+                "<tr><td><b>{}</b></td><td>{}</td><td>{}</td><td>{}</td></tr>",
+                a.label,
+                a.text(a.map),
+                b.text(b.map),
+                sigma,
+            )
+        )
+    names = [star.analysis.flux_vector.star or star.request.source.name for star in (one, other)]
+    head = fill("<tr><th></th><th>{}</th><th>{}</th><th>second − first</th></tr>", *names)
+    results = html(fill('<table class="plain">{}{}</table>', head, join(lines)))
+    legend = fill('<span><i style="border-top:2px solid {0}"></i>{2}</span><span><i style="border-top:2px solid {1}"></i>{3}</span>',
+                  theme.css("ink"), theme.css("literature"), *names)  # fmt: skip
+    spectra = card(html(heading("Two stars compared", legend)), *panes)
+    return grid(spectra, card(results, title="Their modes"), columns="minmax(0, 1.7fr) minmax(0, 1fr)")
+
+
+def stars_card(visit: Visit) -> pn.Column:
+    """The stars of the visit in the left column; a click shows one. Hidden while there is but one."""
+    state = visit.state
+    box, told = pn.Column(sizing_mode="stretch_width", margin=0), html()
+    made = card(box, told, title="Stars", visible=False, css_classes=["tour-stars"])
+
+    def draw(*_events: object) -> None:
+        made.visible = len(state.stars) > 1 or state.waiting > 0
+        if not made.visible:
+            return
+        at = state.current
+        shown = range(max(0, (at or 0) - 4), min(len(state.stars), (at or 0) + 6))
+        box.objects = [_star_button(visit, i, i == at) for i in shown]
+        more = f"{state.waiting} to come · " if state.waiting else ""
+        told.object = str(
+            fill(
+                '<div class="small"><span>{}{} stars · J / K next, previous · G U B verdict</span></div>',
+                more,
+                len(state.stars),
+            )
+        )
+
+    state.param.watch(lambda *_events: visit.soon(draw), ["stars", "waiting", "analysis", "verdicts"])
+    return made
+
+
+def _star_button(visit: Visit, index: int, current: bool) -> pmui.Button:
+    star = visit.state.stars[index]
+    vector = star.analysis.flux_vector
+    button = pmui.Button(
+        label=f"{vector.star or vector.file}   {grade_text(newest(vector.sha256))}"[:60], variant="text", size="small",
+        margin=0, sizing_mode="stretch_width",
+        sx={"justifyContent": "flex-start", "fontWeight": 700 if current else 400, "padding": "2px 6px", "textAlign": "left"},
+    )  # fmt: skip
+    button.on_click(lambda _event: visit.state.restore(visit.state.stars[index]))
+    return button

