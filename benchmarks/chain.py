@@ -17,11 +17,11 @@ import torch
 
 from cinn_core.batch.items import find_items, load
 from cinn_core.batch.plan import Settings, make_plan
-from cinn_core.batch.prepare_many import prepare_many
 from cinn_core.batch.run import weights_of
 from cinn_core.batch.shard import finish_shard, make_work
 from cinn_core.evaluation.simulate import SimulatedStar, write_level1
 from cinn_core.inference.model import Model
+from cinn_core.preparation.fourmost import prepare_many
 from cinn_core.prior import draw
 from cinn_core.stages import FluxVector
 from cinn_core.targets import COLUMN, TARGET_NAMES

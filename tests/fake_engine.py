@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from cinn_core.errors import SynthesisError
@@ -38,3 +39,9 @@ class FakeEngine:
 
 def run_until_death(out: str) -> None:
     make_grid(Path(out), 8, 40, lambda: FakeEngine(dies_at=25))
+
+
+def stored(path: Path) -> dict[str, np.ndarray]:
+    """The stars of a grid file by the names of its datasets."""
+    with h5py.File(path) as f:
+        return {name: f[name][:] for name in ("labels", "flux", "index")}

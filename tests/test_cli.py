@@ -16,9 +16,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.commands.tables import print_analysis, print_emulator_figures, print_preparation
 from app.commands.tables_benchmark import BenchmarkPrinter, print_figures
-from app.commands.tables_network import print_network_figures
+from app.commands.tables_evaluation import print_emulator_figures, print_network_figures
+from app.commands.tables_star import print_analysis, print_preparation
 from app.server import serve as server
 from cinn_core import __version__
 from cinn_core.benchmark.figures import figures_of

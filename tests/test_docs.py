@@ -98,7 +98,7 @@ def test_the_engine_of_the_page_runs_any_program(tmp_path: Path) -> None:
         "        print(i / 10, labels['teff'] / 10000)\n"
     )
     code = (
-        "from app.commands.synthesis import engine_opener\n"
+        "from app.commands.engines import engine_opener\n"
         "from cinn_core.errors import SynthesisError\n"
         "from cinn_core.synthesis.engine import labels_from, to_grid\n"
         "star = labels_from({'teff': 5000, 'logg': 4})\n"

@@ -1,4 +1,4 @@
-"""`kiel analyse`: the posterior of one spectrum or of several, with what is known from elsewhere, and the zip to take away."""
+"""The command `kiel analyse`: the posterior of one spectrum or of several, under constraints, and the zip to take away."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import typer
 from cinn_core.errors import DataError, KielError
 
 from .options import (
+    REFUSED,
     DeviceOption,
     HduOption,
     NetworkOption,
     RowOption,
     SamplesOption,
     SeedOption,
+    one_line,
     require_file,
     require_folder_of,
     write,
@@ -23,37 +25,38 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from cinn_core.output.bundle import SavedStar
     from cinn_core.overrides import Overrides
 
-Files = Annotated[
+FilesArgument = Annotated[
     list[Path], typer.Argument(metavar="FILE…", help="Spectra, one star each: FITS, its .gz, or a text table.")
 ]
-Json = Annotated[
+JsonFilesOption = Annotated[
     Path | None,
     typer.Option("--json", metavar="OUT", help="Also write the result as JSON here; a folder for several files."),
 ]
-Bundle = Annotated[
+BundleOption = Annotated[
     Path | None,
     typer.Option("--bundle", metavar="ZIP", help="Also write everything as one zip here; a folder for several files."),
 ]
-Constraints = Annotated[
+ConstraintOption = Annotated[
     list[str] | None,
     typer.Option(
         "--constraint", metavar="TARGET=MEAN,SIGMA", help="Known from elsewhere, say logg=4.44,0.02; may be repeated."
     ),
 ]
+ImportanceOption = Annotated[
+    bool, typer.Option("--importance", help="Also weight the samples by the likelihood; about a minute a star.")
+]
 
 
 def analyse(
-    files: Files,
+    files: FilesArgument,
     overrides: Overrides,
-    json: Json = None,
-    bundle: Bundle = None,
-    constraint: Constraints = None,
-    importance: Annotated[
-        bool,
-        typer.Option("--importance", help="Also weigh the samples against the likelihood; about a minute a star."),
-    ] = False,
+    json: JsonFilesOption = None,
+    bundle: BundleOption = None,
+    constraint: ConstraintOption = None,
+    importance: ImportanceOption = False,
     samples: SamplesOption = 4096,
     seed: SeedOption = 0,
     network: NetworkOption = None,
@@ -62,26 +65,20 @@ def analyse(
     row: RowOption = None,
 ) -> None:
     """The posterior of each spectrum, the same as on the dashboard."""
-    for file in files:
-        require_file(file)
-    several = len(files) > 1
-    if len({file.name for file in files}) < len(files) and (json or bundle):
-        raise DataError("Two of the files have the same name, and so would their results; analyse them one by one.")
-    for out in (json, bundle):
-        _require_output(out, several)
+    _require(files, json, bundle)
     from cinn_core.inference.constraints import parse_constraint
 
-    given = tuple(parse_constraint(text) for text in constraint or ())
-    from .tables import print_analysis, print_constrained, progress
+    constraints = tuple(parse_constraint(text) for text in constraint or ())
+    from .tables import progress
 
     with progress() as report:
         report("Loading the model")
         from cinn_core.analyse import analyse as run
         from cinn_core.analyse import load_model
-        from cinn_core.output.bundle import SavedStar, star_document, write_bundle
+        from cinn_core.output.bundle import SavedStar
 
         model = load_model(device, network)
-    refused = False
+    several, refused = len(files) > 1, False
     for file in files:
         try:
             with progress() as report:
@@ -99,33 +96,45 @@ def analyse(
         except KielError as error:
             if not several:
                 raise
-            typer.echo(f"{file}: {' '.join(str(error).split())}", err=True)
+            typer.echo(f"{file}: {one_line(error)}", err=True)
             refused = True
             continue
-        source = None if bundle is None else file.read_bytes()
-        star = SavedStar(analysis, overrides, given, source, hdu, row)
-        print_analysis(analysis)
-        if (constrained := star.constrained) is not None:
-            print_constrained(constrained)
-        write_json(star_document(star), _output(json, file, ".json", several))
-        if bundle is not None:
-            from ..page.figures.printed import printed_files
-
-            path = _output(bundle, file, ".zip", several)
-            assert path is not None
-            figures = printed_files(star)
-            write(lambda star=star, path=path, figures=figures: write_bundle(star, path, figures), path)  # type: ignore[misc]
+        star = SavedStar(analysis, overrides, constraints, file.read_bytes() if bundle else None, hdu, row)
+        _show(star, _output(json, file, ".json", several), _output(bundle, file, ".zip", several))
     if refused:
-        raise typer.Exit(2)
+        raise typer.Exit(REFUSED)
 
 
-def _require_output(out: Path | None, several: bool) -> None:
-    if not several:
-        require_folder_of(out)
-    elif out is not None and not out.is_dir():
-        raise DataError(
-            f"{out} is no folder; with several spectra name a folder that exists, one file a star goes there."
-        )
+def _require(files: list[Path], json: Path | None, bundle: Path | None) -> None:
+    """Refuse spectra that are not there, and outputs that could not be written or would overwrite each other."""
+    for file in files:
+        require_file(file)
+    if len({file.name for file in files}) < len(files) and (json or bundle):
+        raise DataError("Two of the files have the same name, and so would their results; analyse them one by one.")
+    for out in (json, bundle):
+        if len(files) == 1:
+            require_folder_of(out)
+        elif out is not None and not out.is_dir():
+            raise DataError(
+                f"{out} is not a folder; with several spectra name a folder that exists, one file a star goes there."
+            )
+
+
+def _show(star: SavedStar, json: Path | None, bundle: Path | None) -> None:
+    """Print the tables of a star and write its JSON and its zip where they were asked for."""
+    from cinn_core.output.bundle import star_document, write_bundle
+
+    from .tables_star import print_analysis, print_constrained
+
+    print_analysis(star.analysis)
+    if (constrained := star.constrained) is not None:
+        print_constrained(constrained)
+    write_json(star_document(star), json)
+    if bundle is not None:
+        from ..page.figures.printed import printed_files
+
+        figures = printed_files(star)
+        write(lambda: write_bundle(star, bundle, figures), bundle)
 
 
 def _output(out: Path | None, file: Path, suffix: str, several: bool) -> Path | None:

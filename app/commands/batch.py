@@ -49,24 +49,22 @@ def batch(
     device: DeviceOption = "auto",
 ) -> None:
     """The posterior of every spectrum as a row of Parquet partitions; stopped or killed, the same command goes on."""
-    from cinn_core.batch.export import export_rows, require_table_name
     from cinn_core.batch.items import find_items
     from cinn_core.batch.plan import Settings, make_plan
-    from cinn_core.batch.run import run_local, sole_user, weights_of
+    from cinn_core.batch.rows import export_rows, require_table_name
+    from cinn_core.batch.run import run_local, run_on_ray, sole_user, weights_of
 
     if export is not None:
         require_table_name(export)
     own = None if network is None else str(network.absolute())
     settings = Settings(512 if fast else samples, seed, reduced, fast, keep_samples, own)
-    found = list(find_items(inputs))
+    items = list(find_items(inputs))
     with sole_user(out):
-        plan = make_plan(out, found, settings, weights_of(settings), shard)
+        plan = make_plan(out, items, settings, weights_of(settings), shard)
         todo = plan.n_items - plan.n_done()
         typer.echo(f"{plan.n_items} spectra, {todo} to do, in {out}")
         report = _Line()
         if todo and ray is not None:
-            from cinn_core.batch.cluster import run_on_ray
-
             run_on_ray(plan, ray, None if ray != "local" else processes, report)
         elif todo:
             run_local(plan, device, min(processes, -(-todo // shard)), report)
@@ -74,7 +72,7 @@ def batch(
         answered, refused = plan.counts()
         typer.echo(f"Written: {plan.folder / 'rows'} ({answered} stars, {refused} refused, each with its reason)")
         if export is not None:
-            export_rows(plan, export)
+            export_rows(plan.folder, export)
             typer.echo(f"Written: {export}")
 
 

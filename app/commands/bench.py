@@ -50,14 +50,14 @@ def _print(figures: dict[str, Any]) -> None:
     typer.echo(
         f"\nwhole chain over {figures['chain']['spectra']} files, s a spectrum         read    prepare      infer"
     )
-    for name, told in (("exact", f"{figures['samples']} random samples"), ("fast", "512 Sobol latents, reduced")):
+    for name, text in (("exact", f"{figures['samples']} random samples"), ("fast", "512 Sobol latents, reduced")):
         c = figures["chain"][name]
-        typer.echo(f"  {told:<44}{c['read_s']:>10.4f} {c['prepare_s']:>10.4f} {c['infer_s']:>10.4f}")
-    for key, told in (("thousand_hours", "1000 spectra, min"), ("four_million_hours", "4 million spectra, h")):
+        typer.echo(f"  {text:<44}{c['read_s']:>10.4f} {c['prepare_s']:>10.4f} {c['infer_s']:>10.4f}")
+    for key, text in (("thousand_hours", "1000 spectra, min"), ("four_million_hours", "4 million spectra, h")):
         scale = 60 if key == "thousand_hours" else 1
         for name, hours in figures[key].items():
             parts = ", ".join(f"{step} {scale * value:.1f}" for step, value in hours.items())
-            typer.echo(f"  {told} on all cores, {name}: {parts}")
+            typer.echo(f"  {text} on all cores, {name}: {parts}")
     errors = figures["quantile_errors"]
     typer.echo(
         "\nrms error of quantiles against 65 536 random samples, in σ: "
@@ -74,9 +74,9 @@ def _print_sampler(figures: dict[str, Any]) -> None:
         ("floor_s", f"arithmetic alone at {figures['gflops']:.0f} Gflop/s"),
         ("reduced_floor_s", f"the same in bfloat16 at {figures['reduced_gflops']:.0f} Gflop/s"),
     )
-    for key, told in rows:
+    for key, text in rows:
         seconds = figures[key]
-        typer.echo(f"  {told:<54}{seconds:>10.4f} {1 / seconds:>10.1f} {figures['freia_s'] / seconds:>8.1f}x")
+        typer.echo(f"  {text:<54}{seconds:>10.4f} {1 / seconds:>10.1f} {figures['freia_s'] / seconds:>8.1f}x")
     typer.echo(
         f"  largest difference from FrEIA's samples {figures['max_abs_difference']:.1e}; importance-weight efficiency of "
         f"the reduced {figures['reduced_ess']:.4f}"

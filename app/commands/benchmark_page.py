@@ -1,4 +1,4 @@
-"""The benchmark as one HTML page that needs nothing else: what the terminal shows, and the figures."""
+"""The benchmark as one HTML page that needs nothing else: tables and figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cinn_core.benchmark.steps import Effect
 
 from ..page import theme
 from ..page.figures.benchmark import as_bytes, comparison_figure, residual_figure
-from . import tables_benchmark as terminal
+from . import tables_benchmark as tables
 
 _WIDTH = 170
 _STYLE = f"""
@@ -34,28 +34,28 @@ def page(
     robust: Mapping[str, Mapping[str, Mapping[str, Shift]]],
     effects: Sequence[Effect] = (),
 ) -> str:
-    """The page; every text from outside is escaped, nothing is loaded from elsewhere."""
+    """The page as HTML; every text from outside is escaped, nothing is loaded from elsewhere."""
     sections = [
         ("Spectra", _printed(lambda console: _rows(rows, console))),
-        ("At the S/N of the data", _printed(lambda c: terminal.print_figures(figures_of(rows), "Stars that count", c))),
+        ("At the S/N of the data", _printed(lambda c: tables.print_figures(figures_of(rows), "Stars that count", c))),
     ]
     if any(row.degraded for row in rows):
         degraded = figures_of(rows, noisy)
-        sections.append(("With noise added", _printed(lambda c: terminal.print_figures(degraded, "Noise added", c))))
+        sections.append(("With noise added", _printed(lambda c: tables.print_figures(degraded, "Noise added", c))))
     sections += [
-        ("Goals", _printed(lambda c: terminal.print_goals(goals(rows), c))),
-        ("Metal-poor stars, and what is outside the domain", _printed(lambda c: terminal.print_others(rows, c))),
-        ("All targets", _printed(lambda c: terminal.print_all_targets(rows, c))),
-        ("Corrected", _printed(lambda c: terminal.print_corrected(rows, c))),
-        ("Lithium", _printed(lambda c: terminal.print_lithium(rows, c))),
-        ("Bias correction", _printed(lambda c: terminal.print_correction(correction_figures(rows), c))),
+        ("Goals", _printed(lambda c: tables.print_goals(goals(rows), c))),
+        ("Metal-poor stars, and what is outside the domain", _printed(lambda c: tables.print_others(rows, c))),
+        ("All targets", _printed(lambda c: tables.print_all_targets(rows, c))),
+        ("Corrected", _printed(lambda c: tables.print_corrected(rows, c))),
+        ("Lithium", _printed(lambda c: tables.print_lithium(rows, c))),
+        ("Bias correction", _printed(lambda c: tables.print_correction(correction_figures(rows), c))),
     ]
     if robust:
-        sections.append(("Robustness", _printed(lambda c: terminal.print_robustness(robust, c))))
+        sections.append(("Robustness", _printed(lambda c: tables.print_robustness(robust, c))))
     if any(row.native is not None and row.native.fitted is not None for row in rows):
-        sections.append(("Maximum-likelihood fits", _printed(lambda c: terminal.print_fits(rows, c))))
+        sections.append(("Maximum-likelihood fits", _printed(lambda c: tables.print_fits(rows, c))))
     if effects:
-        sections.append(("Step by step", _printed(lambda c: terminal.print_steps(effects, c))))
+        sections.append(("Step by step", _printed(lambda c: tables.print_steps(effects, c))))
     figures = [
         ("Found against reference", _image(as_bytes(comparison_figure(rows), "png"))),
         *(
@@ -72,13 +72,13 @@ def page(
 
 
 def _rows(rows: Sequence[BenchmarkRow], console: Console) -> None:
-    printer = terminal.BenchmarkPrinter(console)
+    printer = tables.BenchmarkPrinter(console)
     for row in rows:
         printer.row(row)
 
 
 def _printed(draw: Callable[[Console], None]) -> str:
-    """What a function prints, as preformatted HTML; rich escapes it."""
+    """Output of a function that prints, as preformatted HTML; rich escapes it."""
     console = Console(record=True, width=_WIDTH, file=io.StringIO(), color_system=None)
     draw(console)
     return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")

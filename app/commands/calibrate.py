@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cinn_core.errors import DataError
-
-from .options import DataOption, JsonOption, require_folder_of, write, write_json
+from .options import DataOption, JsonOption, data_folder, require_folder_of, write, write_json
 
 if TYPE_CHECKING:
     from cinn_core.benchmark.error_floor import Calibration
@@ -25,87 +23,45 @@ def calibrate(
     require_folder_of(json)
     from cinn_core.benchmark.error_floor import calibrate as measure
     from cinn_core.benchmark.error_floor import known_stars
-    from cinn_core.files import data_directory
     from cinn_core.forward_model.model_error import save_model_error
     from cinn_core.inference.model import emulator_path, load_forward
     from cinn_core.preparation.templates import make_templates
     from cinn_core.weights import file_hash
 
-    folder = data_directory(data)
-    if folder is None:
-        raise DataError("There is no data folder with spectra/; name one with --data or KIEL_DATA.")
-    forward = load_forward()
-    found = measure(known_stars(folder), forward, make_templates(forward), file_hash(emulator_path()), typer.echo)
-    _print(found)
-    write(lambda: save_model_error(found.error, out), out)
-    write_json(_document(found), json)
+    stars, forward = known_stars(data_folder(data, "spectra/")), load_forward()
+    calibration = measure(stars, forward, make_templates(forward), file_hash(emulator_path()), typer.echo)
+    _print(calibration)
+    write(lambda: save_model_error(calibration.error, out), out)
+    write_json(_document(calibration), json)
 
 
-def _print(found: Calibration) -> None:
+def _print(calibration: Calibration) -> None:
     import numpy as np
 
-    error = found.error
+    error = calibration.error
     quantiles = ", ".join(f"{100 * q:.1f} %" for q in np.percentile(error.epsilon, (50, 75, 95)))
     typer.echo(f"error of the line depth: {100 * error.epsilon.min():.1f} % at least, quantiles 50 75 95: {quantiles}")
     typer.echo(f"error of the continuum {100 * error.continuum:.2f} %; of Halpha's wings {100 * error.wings:.0f} %")
     typer.echo(f"masked {error.masked.sum()} of {error.masked.size} pixels, Halpha's core among them")
-    for group, judged in zip(found.groups, found.judged, strict=True):
+    for group, judged in zip(calibration.groups, calibration.judged, strict=True):
         typer.echo(f"{judged:5.2f} mean square of {', '.join(group)} by the error of the others, before scaling")
     typer.echo("  Teff  with wings  without  star (log g held)")
-    for pair in found.teff:
+    for pair in calibration.teff:
         differences = (value - pair.literature for value in (pair.with_wings, pair.without_wings))
         typer.echo(f"{pair.literature:6.0f}  {'  '.join(f'{d:+8.0f}' for d in differences)}  {pair.star}, {pair.file}")
-    rows = np.array([(p.with_wings - p.literature, p.without_wings - p.literature) for p in found.teff])
+    rows = np.array([(p.with_wings - p.literature, p.without_wings - p.literature) for p in calibration.teff])
     for name, column in zip(("with wings", "without wings"), rows.T, strict=True):
         scatter = 1.4826 * np.median(np.abs(column - np.median(column)))
         typer.echo(f"Teff {name}: median {np.median(column):+.0f} K, robust scatter {scatter:.0f} K")
 
 
-def _document(found: Calibration) -> dict[str, object]:
-    error = found.error
+def _document(calibration: Calibration) -> dict[str, object]:
+    error = calibration.error
     return {
         "epsilon_median": float(sorted(error.epsilon)[error.epsilon.size // 2]),
         "wings": error.wings,
         "continuum": error.continuum,
         "masked_pixels": int(error.masked.sum()),
         "provenance": dict(error.provenance),
-        "teff": [vars(pair) for pair in found.teff],
+        "teff": [vars(pair) for pair in calibration.teff],
     }
-
-
-def evaluate_sun(
-    files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE…]", help="Solar spectra; else those of DATA.")
-    ] = None,
-    data: DataOption = None,
-    json: JsonOption = None,
-) -> None:
-    """The Sun resimulated at its literature parameters against observed spectra, R = 20 000, outside the mask."""
-    require_folder_of(json)
-    from cinn_core.benchmark.error_floor import check_sun, known_stars
-    from cinn_core.errors import KielError
-    from cinn_core.files import data_directory
-    from cinn_core.forward_model.model_error import shipped_model_error
-    from cinn_core.inference.model import load_forward
-    from cinn_core.instrument import ARMS
-    from cinn_core.preparation.templates import make_templates
-
-    if not files:
-        folder = data_directory(data)
-        if folder is None:
-            raise DataError("There is no data folder with spectra/; name one with --data, or solar spectra.")
-        files = [star.path for star in known_stars(folder) if star.star == "Sun"]
-    forward = load_forward()
-    templates, error, rows = make_templates(forward), shipped_model_error(), []
-    typer.echo("1.48 MAD (rms) of observed - model, " + ", ".join(arm.name for arm in ARMS))
-    for file in files:
-        try:
-            row = check_sun(file, forward, templates, error)
-        except KielError as refusal:
-            typer.echo(f"{file.name}: {refusal}")
-            continue
-        pairs = zip(row.scatter, row.rms, strict=True)
-        numbers = "  ".join(f"{100 * scatter:.2f} % ({100 * rms:.2f} %)" for scatter, rms in pairs)
-        typer.echo(f"{numbers}  {row.file}, vbroad {row.vbroad:.1f} km/s")
-        rows.append(row)
-    write_json({"spectra": [vars(row) for row in rows]}, json)

@@ -1,174 +1,169 @@
-"""The commands `kiel evaluate network`, `calibration` and `saliency`: what the network gets right, and why."""
+"""The commands `kiel evaluate`: figures of the network, and of the emulator and the engines against physical spectra."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cinn_core.errors import DataError
-
-from .learning import GridOption, held_out
-from .options import (
-    DataOption,
-    DeviceOption,
-    JsonOption,
-    NetworkOption,
-    SeedOption,
-    require_folder,
-    require_folder_of,
-    write,
-    write_json,
+from .engines import EngineOption, TurbospectrumOption, engine_opener
+from .evaluate_network import (
+    GridOption,
+    evaluate_calibration,
+    evaluate_continuum,
+    evaluate_network,
+    evaluate_saliency,
+    held_out_grid,
 )
+from .options import DataOption, JsonOption, data_folder, require_folder_of, write_json
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from cinn_core.synthesis.agreement import FluxAgreement
+    from cinn_core.synthesis.grid_file import Grid
 
-    from cinn_core.evaluation.network import Evaluation
-
-RealismOption = Annotated[float, typer.Option(min=0, max=1, help="0: as simulated; 1: as real spectra are.")]
+evaluate = typer.Typer(no_args_is_help=True, help="Figures on held-out stars.")
 
 
-def evaluate_network(
+@evaluate.command("emulator")
+def evaluate_emulator(
     grid: GridOption = None,
-    realism: RealismOption = 0.0,
-    snr: Annotated[
-        list[int] | None,
-        typer.Option(min=5, max=1000, help="S/N per Å to report; may be repeated. Without it: the paper's nineteen."),
-    ] = None,
-    draws: Annotated[int, typer.Option(min=1, help="Draws of rotation and noise a star.")] = 8,
-    quick: Annotated[bool, typer.Option("--quick", help="S/N 20, 50, 100, 250 and two draws a star.")] = False,
-    figures: Annotated[
-        Path | None,
-        typer.Option("--figures", metavar="DIR", help="Folder for the figures of the paper, and details.json."),
-    ] = None,
-    paper: Annotated[
-        Path | None,
+    learning_curve: Annotated[
+        bool,
         typer.Option(
-            "--paper", metavar="WEIGHTS", help="Report on this network of `kiel train network --config paper`."
+            "--learning-curve", help="Instead: train afresh on a quarter, half and all of DATA/grid's training stars."
         ),
-    ] = None,
-    network: NetworkOption = None,
+    ] = False,
     data: DataOption = None,
     json: JsonOption = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = "auto",
 ) -> None:
-    """The network on synthetic stars: errors, widths and coverage of every target, beside paper and information limit."""
+    """The emulator against physical synthesis: flux errors by line and by region of the Kiel diagram."""
     require_folder_of(json)
-    require_folder(figures)
-    from cinn_core.evaluation.network import PAPER_SNR, QUICK_DRAWS, QUICK_SNR, network_figures, uncertainties
-    from cinn_core.evaluation.network import evaluate as run
-    from cinn_core.inference.model import load_model
-    from cinn_core.inference.paper import load_paper_network
+    stars = held_out_grid(grid, data)
+    if learning_curve:
+        write_json(_learning_curve(stars, data), json)
+        return
+    from cinn_core.evaluation.emulator import emulator_figures
+    from cinn_core.forward_model.emulator import load_emulator, without_change
+    from cinn_core.forward_model.forward import forward_model
+    from cinn_core.inference.model import emulator_path
 
-    from .tables import progress
-    from .tables_network import print_network_details, print_network_figures
+    from .tables_evaluation import print_emulator_figures
 
-    if paper is not None and realism > 0:
-        raise DataError("The paper's network knows clean simulations alone: leave --realism at 0.")
-    theirs = load_paper_network(paper) if paper else None
-    stars = held_out(grid, data)
-    levels = tuple(snr) if snr else (QUICK_SNR if quick else PAPER_SNR)
-    with progress() as report:
-        report("Loading the model")
-        model = load_model(device, network)
-        found = run(model, stars, levels, QUICK_DRAWS if quick else draws, realism, seed, report, theirs)
-        report("Uncertainties by bootstrap over stars")
-        numbers, spread = network_figures(found), uncertainties(found, seed)
-        details = _details(found) | {"uncertainty": spread}
-    print_network_figures(numbers, details)
-    print_network_details(details)
-    write_json(numbers, json)
-    if figures is not None:
-        from ..page.figures.evaluation import write_figures
-
-        write_json(details, figures / "details.json")
-        for path in write_figures(found, figures):
-            typer.echo(f"Written: {path}")
-
-
-def _details(found: Evaluation) -> dict[str, Any]:
-    """Figures beside the JSON's: other point estimates, lithium by line strength, what compression and emulator cost, bounds in z."""
-    import numpy as np
-
-    from cinn_core.evaluation.network import further_nrmse, lithium_sigma
-    from cinn_core.targets import TARGET_NAMES
-
-    def loss(snr: int, limits: dict[int, NDArray]) -> dict[str, float]:
-        least, most = (np.median(x[snr][found.rich], (0, 1)) for x in (found.limit68, limits))
-        return dict(zip(TARGET_NAMES, (most / least).tolist(), strict=True))
-
-    def points(chosen: NDArray) -> dict[str, Any]:
-        return {str(snr): further_nrmse(found, snr, chosen) for snr in found.answers}
-
-    return {
-        "points": {"snr": points(found.rich), "snr_all": points(np.ones_like(found.rich))},
-        "lithium": {str(snr): lithium_sigma(found, snr) for snr in found.answers},
-        "compression": {str(snr): loss(snr, found.compressed_limit68) for snr in found.answers},
-        "reachable": {str(snr): loss(snr, found.reachable_limit68) for snr in found.answers},
-        "van_trees_z": {str(snr): dict(zip(TARGET_NAMES, x.tolist(), strict=True)) for snr, x in found.bound.items()},
-    }
-
-
-def evaluate_calibration(
-    stars: Annotated[int, typer.Option(min=200, help="Stars drawn from the prior.")] = 4000,
-    ranked: Annotated[int, typer.Option(min=100, help="Of these, stars for the ranks and TARP.")] = 1000,
-    samples: Annotated[int, typer.Option(min=256, help="Posterior samples a star.")] = 1024,
-    network: NetworkOption = None,
-    json: JsonOption = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = "auto",
-) -> None:
-    """Is the network calibrated? Coverage, ranks and TARP on stars of its own prior, and whether upper limits hold."""
-    require_folder_of(json)
-    from cinn_core.evaluation.calibration import calibration_figures, require_sbi
-    from cinn_core.inference.model import load_model
-
-    from .tables import progress
-    from .tables_network import print_calibration
-
-    require_sbi()
-    with progress() as report:
-        report("Loading the model")
-        figures = calibration_figures(
-            load_model(device, network), stars, min(ranked, stars), samples, seed, progress=report
-        )
-    print_calibration(figures)
+    forward = forward_model(without_change(load_emulator(emulator_path())[0]))  # as the grid is
+    figures = emulator_figures(forward, stars)
+    print_emulator_figures(figures)
     write_json(figures, json)
 
 
-def evaluate_saliency(
-    grid: GridOption = None,
-    background: Annotated[
-        Path | None,
-        typer.Option("--background", metavar="OUT.npz", help="Also write the median map; assets/saliency.npz ships."),
+def _learning_curve(stars: Grid, data: Path | None) -> dict[str, object]:
+    """Print how the emulator's error on some stars falls with the number of training stars; the figures by name."""
+    from cinn_core.evaluation.emulator import halving, learning_curve
+    from cinn_core.synthesis.grid_file import calibrated_files, read_grid
+
+    folder = data_folder(data, "grids")
+    typer.echo("  stars  median |Δflux|  99th percentile     rms")
+    points = []
+    for point in learning_curve(read_grid(calibrated_files(folder)), stars):
+        points.append(point)
+        figures = f"{100 * point.median_abs:14.3f} % {100 * point.p99_abs:14.2f} % {100 * point.rms:8.3f} %"
+        typer.echo(f"{point.stars:7d}{figures}")
+    factor = halving(points)
+    typer.echo(f"Twice the stars make the median error {factor:.2f} times as large")
+    return {"learning_curve": [vars(point) for point in points], "factor_for_twice_the_stars": factor}
+
+
+evaluate.command("network")(evaluate_network)
+evaluate.command("calibration")(evaluate_calibration)
+evaluate.command("saliency")(evaluate_saliency)
+
+
+@evaluate.command("synthesis")
+def evaluate_synthesis(
+    stars: Annotated[int, typer.Option(min=1, help="Test stars to synthesise again, spread evenly.")] = 10,
+    engine: EngineOption = "turbospectrum",
+    json: JsonOption = None,
+    data: DataOption = None,
+    turbospectrum: TurbospectrumOption = None,
+) -> None:
+    """An engine against the test stars of DATA/grid: do their spectra come out the same?"""
+    require_folder_of(json)
+    from cinn_core.synthesis.agreement import agreements, worst_lines
+    from cinn_core.synthesis.grid_file import calibrated_files, read_grid
+    from cinn_core.synthesis.pysme import all_lines
+
+    folder = data_folder(data, "synthesis/")
+    with engine_opener(engine, data, turbospectrum) as open_engine:
+        shared = read_grid(calibrated_files(folder))
+        rows = []
+        typer.echo("  index  Teff  log g [Fe/H]     rms %  largest %  std % at R = 20 000      s")
+        for row in agreements(open_engine(), shared.select(shared.is_test), stars):
+            rows.append(row)
+            typer.echo(
+                f"{row.index:7d} {row.teff:5.0f} {row.logg:6.2f} {row.feh:6.2f} {100 * row.rms:9.4f} "
+                f"{100 * row.largest:10.4f} {100 * row.scatter:20.4f} {row.seconds:6.1f}"
+            )
+    summary = _summary(rows, engine)
+    typer.echo(
+        f"rms over {summary['n']} stars {100 * summary['rms']:.4f} %, median std of the difference at R = 20 000 "
+        f"{100 * summary['median_scatter']:.4f} %, {summary['median_s']:.1f} s a star"
+    )
+    worst = worst_lines(rows, shared.wavelength, all_lines(folder))
+    typer.echo("largest mean |difference| at R = 20 000" + ("" if worst else ": below 0.01 % everywhere"))
+    for line in worst:
+        typer.echo(f"{line.wavelength:9.2f} Å {100 * line.mean_difference:6.2f} %  {line.species:14s} {line.reason}")
+    plain = [{name: value for name, value in vars(row).items() if name != "difference"} for row in rows]
+    write_json({**summary, "worst_lines": [vars(line) for line in worst], "stars": plain}, json)
+
+
+def _summary(rows: Sequence[FluxAgreement], engine: str) -> Mapping[str, Any]:
+    import numpy as np
+
+    return {
+        "n": len(rows),
+        "engine": engine,
+        "rms": float(np.sqrt(np.mean([row.rms**2 for row in rows]))),
+        "largest": max(row.largest for row in rows),
+        "median_scatter": float(np.median([row.scatter for row in rows])),
+        "median_s": float(np.median([row.seconds for row in rows])),
+    }
+
+
+@evaluate.command("sun")
+def evaluate_sun(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE…]", help="Solar spectra; else those of DATA.")
     ] = None,
-    network: NetworkOption = None,
     data: DataOption = None,
     json: JsonOption = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = "auto",
 ) -> None:
-    """Which pixels decide, on synthetic stars at S/N 250: against the ideal weights and each element's own lines."""
-    for out in (json, background):
-        require_folder_of(out)
-    from cinn_core.evaluation.saliency import measure_saliency, saliency_numbers
-    from cinn_core.explanation.saliency import save_background
-    from cinn_core.inference.model import load_model
+    """The Sun resimulated at its literature parameters against observed spectra, R = 20 000, outside the mask."""
+    require_folder_of(json)
+    from cinn_core.benchmark.error_floor import check_sun, known_stars
+    from cinn_core.errors import KielError
+    from cinn_core.forward_model.model_error import shipped_model_error
+    from cinn_core.inference.model import load_forward
+    from cinn_core.instrument import ARMS
+    from cinn_core.preparation.templates import make_templates
 
-    from .tables import progress
-    from .tables_network import print_saliency
+    if not files:
+        folder = data_folder(data, "spectra/", ", or solar spectra")
+        files = [star.path for star in known_stars(folder) if star.star == "Sun"]
+    forward = load_forward()
+    templates, error, rows = make_templates(forward), shipped_model_error(), []
+    typer.echo("1.48 MAD (rms) of observed - model, " + ", ".join(arm.name for arm in ARMS))
+    for file in files:
+        try:
+            row = check_sun(file, forward, templates, error)
+        except KielError as refusal:
+            typer.echo(f"{file.name}: {refusal}")
+            continue
+        pairs = zip(row.scatter, row.rms, strict=True)
+        numbers = "  ".join(f"{100 * scatter:.2f} % ({100 * rms:.2f} %)" for scatter, rms in pairs)
+        typer.echo(f"{numbers}  {row.file}, vbroad {row.vbroad:.1f} km/s")
+        rows.append(row)
+    write_json({"spectra": [vars(row) for row in rows]}, json)
 
-    stars = held_out(grid, data)
-    with progress() as report:
-        report("Loading the model")
-        model = load_model(device, network)
-        found = measure_saliency(model, stars, seed, report)
-        numbers = saliency_numbers(found)
-    print_saliency(numbers)
-    write_json(numbers, json)
-    if background is not None:
-        sha256 = model.cards["network"]["sha256"]
-        write(lambda: save_background(found.background, background, sha256), background)
+
+evaluate.command("continuum")(evaluate_continuum)

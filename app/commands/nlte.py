@@ -10,12 +10,12 @@ import typer
 
 from cinn_core.errors import DataError
 
-from .options import DataOption, JsonOption, require_folder_of, write, write_json
+from .options import DataOption, JsonOption, data_folder, require_folder_of, write, write_json
 
 if TYPE_CHECKING:
-    from cinn_core.nlte.corrections import Published
+    from cinn_core.nlte.corrections import PublishedCorrection
     from cinn_core.nlte.equilibrium import Physics
-    from cinn_core.nlte.runs import Outcome, Star
+    from cinn_core.nlte.runs import NlteStar, Outcome
 
 nlte = typer.Typer(no_args_is_help=True, help="Departures from LTE of Li, Mg and Ca: solved, tabulated, compared.")
 
@@ -50,13 +50,13 @@ def solve(
 
     Prints b and corrections, with the published one of the nearest star where there is one.
     """
-    from cinn_core.nlte.corrections import corrections_of, ground_level_b, nearest, published_corrections
+    from cinn_core.nlte.corrections import corrections_of, ground_level_b, nearest_published, published_corrections
     from cinn_core.nlte.lines import read_line_data
-    from cinn_core.nlte.runs import Star, load_solution, solve_stars
+    from cinn_core.nlte.runs import NlteStar, load_solution, solve_stars
 
     axes = [_numbers(name, text) for name, text in (("teff", teff), ("logg", logg), ("feh", feh), ("ratio", ratio))]
-    stars = [Star(element, *values) for values in product(*axes)]
-    where, physics = _data_folder(data), _physics(blanketing, hydrogen)
+    stars = [NlteStar(element, *values) for values in product(*axes)]
+    where, physics = data_folder(data, "synthesis/ and nlte/"), _physics(blanketing, hydrogen)
     lines = read_line_data(where / "synthesis", element)
     try:
         published = published_corrections(where / "nlte")
@@ -71,7 +71,7 @@ def solve(
         b = ground_level_b(solution)
         typer.echo(f"{_described(outcome.star)}  b of the ground level at log tau500 = -1: {b:.3f}")
         for row in corrections_of(solution, lines):
-            theirs = nearest(published, outcome.star, row.wavelength, solution.vmic)
+            theirs = nearest_published(published, outcome.star, row.wavelength, solution.vmic)
             typer.echo(
                 f"  {element} I {row.wavelength:8.2f} Å  NLTE {row.nlte:7.1f} mÅ  LTE {row.lte:7.1f} mÅ  "
                 f"A(NLTE) - A(LTE) {row.correction:+.3f}{'' if theirs is None else _of_theirs(theirs)}"
@@ -87,13 +87,13 @@ def table(
     hydrogen: HydrogenOption = True,
 ) -> None:
     """The compact table of departure coefficients of all solutions in a folder."""
-    from cinn_core.nlte.runs import collect
+    from cinn_core.nlte.runs import collect_table
     from cinn_core.synthesis.departure_files import write_table
 
     require_folder_of(out)
-    made = collect(element, folder, _physics(blanketing, hydrogen))
-    write(lambda: write_table(made, out), out)
-    typer.echo(f"{len(made.nodes)} stars, {len(made.levels)} levels, {made.log_tau.size} depths")
+    departures = collect_table(element, folder, _physics(blanketing, hydrogen))
+    write(lambda: write_table(departures, out), out)
+    typer.echo(f"{len(departures.nodes)} stars, {len(departures.levels)} levels, {departures.log_tau.size} depths")
 
 
 @nlte.command()
@@ -101,9 +101,9 @@ def haze(data: DataOption = None) -> None:
     """The Sun's irradiance in the blue and ultraviolet: observed, and of the model without and with the haze of lines."""
     from cinn_core.nlte.ultraviolet import solar_ultraviolet
 
-    found = solar_ultraviolet(_data_folder(data))
+    irradiance = solar_ultraviolet(data_folder(data, "synthesis/ and nlte/"))
     typer.echo("  nm   observed   without haze   with haze   W m-2 nm-1")
-    for row in zip(found.wavelength, found.observed, found.without, found.with_haze, strict=True):
+    for row in zip(irradiance.wavelength, irradiance.observed, irradiance.without, irradiance.with_haze, strict=True):
         typer.echo("{:5.0f} {:9.3f} {:12.3f} {:12.3f}".format(*row))
 
 
@@ -128,25 +128,31 @@ def gate(
     data: DataOption = None,
 ) -> None:
     """Our NLTE - LTE abundance corrections of Mg and Ca against published ones."""
-    from cinn_core.nlte.corrections import by_line, by_temperature, compare, published_corrections, summary
+    from cinn_core.nlte.corrections import (
+        by_line,
+        by_temperature,
+        compare_corrections,
+        count_within,
+        published_corrections,
+    )
     from cinn_core.synthesis.departure_files import read_table
 
     require_folder_of(json)
-    where, physics = _data_folder(data), _physics(blanketing, hydrogen)
+    where, physics = data_folder(data, "synthesis/ and nlte/"), _physics(blanketing, hydrogen)
     rows = [row for row in published_corrections(where / "nlte", shift) if element in (None, row.star.element)]
     all_rows = len(rows)
     if not solve_missing:
         rows = [row for row in rows if row.star.file(folder, physics).is_file()]
     read = [read_table(path) for path in tables or ()]
     grids = {table.element: table.grid() for table in read}
-    compared = compare(rows, folder, where, physics, processes, _print_outcome, grids)
+    compared = compare_corrections(rows, folder, where, physics, processes, _print_outcome, grids)
     typer.echo("rows                     n  within 0.05 dex   bias     rms  rms of LTE  largest")
-    for found in (*by_line(compared), *by_temperature(compared)):
+    for figures in (*by_line(compared), *by_temperature(compared)):
         typer.echo(
-            f"{found.name:20s} {found.rows:5d} {found.within:10d}      {found.bias:+7.3f} {found.rms:7.3f} "
-            f"{found.lte:7.3f}     {found.largest:+7.3f}"
+            f"{figures.name:20s} {figures.rows:5d} {figures.within:10d}      {figures.bias:+7.3f} {figures.rms:7.3f} "
+            f"{figures.lte:7.3f}     {figures.largest:+7.3f}"
         )
-    numbers = summary(compared)
+    numbers = count_within(compared)
     typer.echo(", ".join(f"{name} {value}" for name, value in numbers.items()))
     if len(rows) < all_rows:
         typer.echo(f"{all_rows - len(rows)} of {all_rows} published rows are left out: their stars are not solved yet.")
@@ -168,22 +174,13 @@ def _physics(blanketing: str, hydrogen: bool) -> Physics:
     return Physics(hydrogen, Blanketing(blanketing))
 
 
-def _data_folder(option: Path | None) -> Path:
-    from cinn_core.files import data_directory
-
-    folder = data_directory(option)
-    if folder is None:
-        raise DataError("There is no data folder with synthesis/ and nlte/; name one with --data or KIEL_DATA.")
-    return folder
-
-
-def _described(star: Star) -> str:
+def _described(star: NlteStar) -> str:
     return (
         f"{star.element}  Teff {star.teff:.0f} K  log g {star.logg:.2f}  [Fe/H] {star.feh:+.2f}  A {star.abundance:.2f}"
     )
 
 
-def _of_theirs(published: Published) -> str:
+def _of_theirs(published: PublishedCorrection) -> str:
     star = published.star
     return (
         f"  published {published.correction:+.3f} ({published.source}: {star.teff:.0f} K, {star.logg:.2f}, "

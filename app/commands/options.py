@@ -1,4 +1,4 @@
-"""What the commands share: their common options, the checks before any work, and how results are written."""
+"""Options that several commands share, checks before any work, and how results are written."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from cinn_core.errors import DataError, SpectrumError
 
 if TYPE_CHECKING:
     from cinn_core.overrides import Overrides
+
+REFUSED = 2
+"""Exit status of a command that refuses its input."""
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -38,8 +41,23 @@ DataOption = Annotated[
 ]
 
 
+def one_line(error: Exception) -> str:
+    """The message of an error without line breaks."""
+    return " ".join(str(error).split())
+
+
+def data_folder(option: Path | None, contents: str, alternative: str = "") -> Path:
+    """The data folder of `--data` or its defaults; raises DataError, which names its contents, where there is none."""
+    from cinn_core.files import data_directory
+
+    folder = data_directory(option)
+    if folder is None:
+        raise DataError(f"There is no data folder with {contents}; name one with --data or KIEL_DATA{alternative}.")
+    return folder
+
+
 def require_file(path: Path) -> None:
-    """Refuses a spectrum that is not there, in words."""
+    """Raise SpectrumError for a spectrum that is not there."""
     if path.is_dir():
         raise SpectrumError(f"{path} is a folder; name the file of one spectrum in it.")
     if not path.is_file():
@@ -47,13 +65,13 @@ def require_file(path: Path) -> None:
 
 
 def require_folder_of(path: Path | None) -> None:
-    """Refuses an output that could not be written, before anything is computed for it."""
+    """Raise DataError for an output that could not be written, before anything is computed for it."""
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
         raise DataError(f"{path} cannot be written: name a file in a folder that exists.")
 
 
 def require_folder(path: Path | None) -> None:
-    """Makes the folder of several outputs, or refuses in words, before anything is computed for it."""
+    """Make the folder of several outputs, or raise DataError, before anything is computed for it."""
     if path is None:
         return
     try:
@@ -63,7 +81,7 @@ def require_folder(path: Path | None) -> None:
 
 
 def write_json(document: Mapping[str, Any], path: Path | None) -> None:
-    """Writes a result as JSON, whole or not at all, where a path was given."""
+    """Write a result as JSON, whole or not at all, where a path was given."""
     if path is None:
         return
     from cinn_core.output.report import dumps, plain
@@ -73,7 +91,7 @@ def write_json(document: Mapping[str, Any], path: Path | None) -> None:
 
 
 def write(writer: Callable[[], None], path: Path) -> None:
-    """Runs a writer and says where the file is, or refuses in words where the disk does."""
+    """Run a writer and print where the file is; raises DataError where the disk refuses it."""
     try:
         writer()
     except OSError as error:
@@ -96,7 +114,7 @@ def read_regions(texts: list[str]) -> tuple[tuple[float, float], ...]:
             regions.append((float(low), float(high)))
         except ValueError as problem:
             raise SpectrumError(
-                f"The region to mask {text!r} is none; write it like 5300-5340, in Angstrom."
+                f"The region to mask {text!r} is not a range; write it like 5300-5340, in Angstrom."
             ) from problem
     return tuple(regions)
 
@@ -129,7 +147,7 @@ def _overrides(
     ] = None,
     noise_seed: Annotated[int, typer.Option("--noise-seed", min=0, help="Seed of the noise added.")] = 0,
 ) -> Overrides:
-    """The options' values as one object of the core."""
+    """Values of the options as one object of the core."""
     from cinn_core.overrides import ContinuumChoice, Overrides
     from cinn_core.stages import Medium
 
@@ -146,10 +164,10 @@ def _overrides(
 
 
 def with_overrides(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command the options above in place of its parameter `overrides`."""
+    """Give a command the options of `_overrides` in place of its parameter `overrides`."""
     own, added = _signature(command), _signature(_overrides).parameters
-    kept = [p for name, p in own.parameters.items() if name != "overrides"]
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*kept, *added.values())]
+    others = [p for name, p in own.parameters.items() if name != "overrides"]
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*others, *added.values())]
 
     @functools.wraps(command)
     def run(**values: Any) -> None:
@@ -162,7 +180,7 @@ def with_overrides(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    """Of a function, its options' annotations evaluated; not those that name Overrides, whose module is a heavy one."""
-    told = {name: kind for name, kind in function.__annotations__.items() if name not in ("overrides", "return")}
-    function.__annotations__ = told
+    """The signature of a function, annotations evaluated; without that of Overrides, whose module is a heavy one."""
+    annotations = {name: kind for name, kind in function.__annotations__.items() if name not in ("overrides", "return")}
+    function.__annotations__ = annotations
     return inspect.signature(function, eval_str=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .learning import Configuration
 from .options import JsonOption, SeedOption, require_folder_of, write_json
+from .train import Configuration
 
 if TYPE_CHECKING:
     from cinn_core.training.tuning import Search
@@ -40,13 +40,13 @@ def tune(
     from cinn_core.training.tuning import TuningSettings, require_optuna
     from cinn_core.training.tuning import tune as search
 
-    from .tables_network import print_trials
+    from .tables_evaluation import print_trials
 
     require_optuna()
-    chosen = _paper(run, seed) if config is Configuration.PAPER else _default(run, shards, processes, seed)
-    found = search(chosen, run, trials, TuningSettings(seconds, pruning, seed), typer.echo)
-    print_trials(found)
-    write_json({"config": config.value, "seconds": seconds, "trials": found}, json)
+    candidates = _paper(run, seed) if config is Configuration.PAPER else _default(run, shards, processes, seed)
+    results = search(candidates, run, trials, TuningSettings(seconds, pruning, seed), typer.echo)
+    print_trials(results)
+    write_json({"config": config.value, "seconds": seconds, "trials": results}, json)
 
 
 def _default(run: Path, shards: int, processes: int, seed: int) -> Search:
@@ -71,7 +71,7 @@ def _paper(run: Path, seed: int) -> Search:
     from cinn_core.training.paper_network import PaperSettings, standards_of, training_and_validation
     from cinn_core.training.tuning import paper_search
 
-    from .learning import paper_stars
+    from .train import paper_stars
 
     settings = PaperSettings(seed=seed)
     stars, held_out = training_and_validation(paper_stars(run, settings))

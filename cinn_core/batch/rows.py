@@ -1,4 +1,4 @@
-"""A star as one row of a Parquet partition: every number of its summary, its flags and provenance, or why it was refused."""
+"""Rows of a batch: a star's numbers, flags and provenance, or why it was refused; as Parquet and as tables of astronomy's tools."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from astropy.table import Column, MaskedColumn, Table, vstack
 
 from ..errors import DataError
+from ..inference.judge import Judgement
 from ..inference.summary import derived_values
 from ..instrument import ARMS
 from ..prior import N_TARGETS
@@ -23,6 +25,10 @@ from .items import Item
 
 _NUMBERS = tuple(f.name for f in fields(TargetSummary) if f.name not in ("unit", "status"))
 _DERIVED = ("mean", "median", "lo68", "hi68", "lo95", "hi95")
+_FORMATS = {".vot": "votable", ".xml": "votable", ".fits": "fits"}
+_LEFT_OUT = ("correlations",)
+_UNITS = ("K", "km/s")
+"""Units that the standards know; another, such as dex, is told in the column's description."""
 
 
 def schema() -> pa.Schema:
@@ -56,7 +62,7 @@ def schema() -> pa.Schema:
 
 
 def refused_row(number: int, item: Item, reason: str) -> dict[str, Any]:
-    """The row of a spectrum without an answer."""
+    """Row of a spectrum without an answer."""
     return {"item": number, **_place(item), "refused": " ".join(reason.split())}
 
 
@@ -66,13 +72,12 @@ def answer_row(
     vector: FluxVector,
     posterior: PosteriorSamples,
     summary: Summary,
-    flags: Sequence[str],
-    chi2: float,
-    distance: float | None,
+    judgement: Judgement,
 ) -> dict[str, Any]:
-    """The row of a star."""
-    row: dict[str, Any] = {"item": number, **_place(item), "star": vector.star, "flags": list(flags)}
-    row |= {"rejected_fraction": posterior.rejected_fraction, "chi2": chi2, "distance": distance}
+    """Row of a star that was answered."""
+    row: dict[str, Any] = {"item": number, **_place(item), "star": vector.star, "flags": list(judgement.flags)}
+    row["rejected_fraction"] = posterior.rejected_fraction
+    row |= {"chi2": judgement.misfit, "distance": judgement.distance}
     row |= {"rv_kms": vector.rv_kms, "rv_error_kms": vector.rv_error_kms, "sha256": vector.sha256}
     row |= {f"snr_{arm.name}": snr for arm, snr in zip(ARMS, vector.snr, strict=True)}
     row |= {f"coverage_{arm.name}": share for arm, share in zip(ARMS, vector.coverage, strict=True)}
@@ -128,3 +133,60 @@ def write_table(table: pa.Table, path: Path) -> None:
             f"{path} could not be written ({problem.strerror}); what is in the folder is whole. "
             "Make room and run the same command again: it goes on where it stopped."
         ) from problem
+
+
+def require_table_name(path: Path) -> None:
+    """Raise DataError for a file name whose ending is not that of a table's format."""
+    if path.suffix not in _FORMATS:
+        raise DataError(f"{path.name} does not end like a table; name it .vot, .xml or .fits.")
+
+
+def export_rows(folder: Path, path: Path) -> None:
+    """Write all rows of the batch in `folder`, without the correlations, flags joined by spaces, as one VOTable or FITS table.
+
+    The file is written whole or not at all. Raises DataError for a name of another ending or a disk that is full.
+    """
+    require_table_name(path)
+    parts = sorted((folder / "rows").glob("part-*.parquet"))
+    table = vstack([_table(part) for part in parts], metadata_conflicts="silent")
+    table.sort("item")
+    beside = path.with_name(path.name + ".part")
+    try:
+        if _FORMATS[path.suffix] == "votable":
+            table.write(beside, format="votable", tabledata_format="binary2", overwrite=True)
+        else:
+            table.filled().write(beside, format="fits", overwrite=True)
+        os.replace(beside, path)
+    except OSError as problem:
+        beside.unlink(missing_ok=True)
+        raise DataError(f"{path} could not be written ({problem.strerror}); the partitions are whole.") from problem
+
+
+def _table(part: Path) -> Table:
+    rows = pq.read_table(part)
+    table = Table(meta={k.decode(): v.decode() for k, v in (rows.schema.metadata or {}).items() if len(k) < 9})
+    for field in rows.schema:
+        if field.name in _LEFT_OUT:
+            continue
+        values = rows[field.name].to_pylist()
+        told = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
+        if field.name == "flags":
+            values = [" ".join(v or ()) for v in values]
+        if str(field.type) in ("string", "list<element: string>", "list<item: string>"):
+            table[field.name] = Column([v or "" for v in values], dtype=str)
+        elif str(field.type).startswith("int"):
+            missing = [v is None for v in values]
+            filled = np.array([-1 if v is None else v for v in values], np.int64)
+            table[field.name] = MaskedColumn(filled, mask=missing, fill_value=-1)
+        else:
+            numbers = np.array(
+                [np.nan if v is None else v for v in values],
+                str(field.type)
+                .replace("double", "float64")
+                .replace("float", "float32")
+                .replace("float3264", "float64"),
+            )
+            unit = told.get("unit", "")
+            about = told.get("about") or unit
+            table[field.name] = Column(numbers, unit=unit if unit in _UNITS else None, description=about or None)
+    return table

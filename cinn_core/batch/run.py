@@ -1,18 +1,17 @@
-"""A batch on one machine: processes that read, prepare and, without a GPU, sample; every GPU samples what they prepared."""
+"""A batch over the processes of a machine, which sample too where it has no GPU, or over a Ray cluster."""
 
 from __future__ import annotations
 
 import fcntl
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any
 
 import torch
 
@@ -20,7 +19,7 @@ from ..errors import DataError, WeightsError
 from ..files import asset_path
 from ..inference.model import emulator_path, load_forward
 from ..preparation.templates import Templates, make_templates
-from ..processes import pool as pool_of
+from ..processes import cluster, few_ahead, in_processes, on_actors, spread
 from ..weights import file_hash
 from .plan import Plan, Settings, Shard
 from .shard import Prepared, Work, finish_shard, make_work, prepare_shard, process_shard
@@ -37,12 +36,10 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 
 
 class Meter:
-    """Turns finished shards into progress."""
+    """Progress of a batch from the spectra of each shard that is done."""
 
     def __init__(self, plan: Plan, report: Report) -> None:
         self._report, self._total, self._before = report, plan.n_items, plan.n_done()
@@ -57,7 +54,7 @@ class Meter:
 
 @contextmanager
 def sole_user(folder: Path) -> Iterator[None]:
-    """Holds the folder of a batch; DataError where another process does. A killed process lets go by itself."""
+    """Lock the folder of a batch. A killed process leaves it free. Raises DataError where another process holds it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
@@ -72,7 +69,7 @@ def sole_user(folder: Path) -> Iterator[None]:
 
 
 def weights_of(settings: Settings) -> dict[str, str]:
-    """Hashes of the weights that a batch will use, for its manifest."""
+    """Hashes of the network's and the emulator's files that a batch will use, for its manifest."""
     network = asset_path("weights", "network.safetensors") if settings.network is None else Path(settings.network)
     if not network.is_file():
         raise WeightsError(f"There are no weights {network}; check the name.")
@@ -80,89 +77,88 @@ def weights_of(settings: Settings) -> dict[str, str]:
 
 
 def run_local(plan: Plan, device: str, processes: int, report: Report) -> None:
-    """Does every open shard of a plan; raises DataError where the folder cannot be written or a process dies."""
+    """Do every open shard of a plan on this machine.
+
+    Raises DataError where the folder cannot be written or a process dies.
+    """
     gpus = torch.cuda.device_count() if device != "cpu" and torch.cuda.is_available() else 0
-    try:
-        if gpus:
-            _sample_apart(plan, [f"cuda:{i}" for i in range(gpus)], processes, report)
-        else:
-            _all_in_processes(plan, processes, report)
-    except BrokenProcessPool as problem:
-        raise DataError(
-            "A process of this batch was killed (out of memory?); what is in the folder is whole. Run the same command "
-            "again, with fewer --processes."
-        ) from problem
-
-
-def _all_in_processes(plan: Plan, processes: int, report: Report) -> None:
     meter = Meter(plan, report)
-    shards = plan.open_shards()
-    if processes == 1:
-        work = make_work(plan.settings, "cpu")
-        for shard in shards:
-            meter.add(process_shard(work, plan, shard))
+    if gpus:
+        _sample_apart(plan, [f"cuda:{i}" for i in range(gpus)], processes, meter)
         return
-    with pool_of(processes, partial(_begin_work, plan.without_items())) as pool:
-        for _, n in _few_ahead(shards, processes + 2, lambda shard: pool.submit(_do_shard, shard)):
-            meter.add(n)
+    begin = partial(_begin_work, plan.without_items(), None if processes == 1 else 1)
+    for n in spread(_do_shard, plan.open_shards(), processes, begin):
+        meter.add(n)
 
 
-def _sample_apart(plan: Plan, devices: list[str], processes: int, report: Report) -> None:
-    """Preparation in processes, sampling in one thread a device."""
-    meter = Meter(plan, report)
+def _sample_apart(plan: Plan, devices: list[str], processes: int, meter: Meter) -> None:
+    """Prepare in processes and sample in one thread for each device."""
     free: SimpleQueue[Work] = SimpleQueue()
     for device in devices:
         free.put(make_work(plan.settings, device))
 
-    def finish(shard: Shard, prepared: list[Prepared]) -> int:
+    def finish(prepared: tuple[Shard, list[Prepared]]) -> int:
         work = free.get()
         try:
-            return finish_shard(work, plan, shard, prepared)
+            return finish_shard(work, plan, *prepared)
         finally:
             free.put(work)
 
-    with pool_of(processes, _begin_templates) as pool, ThreadPoolExecutor(len(devices)) as samplers:
-        ready = _few_ahead(plan.open_shards(), processes + 2, lambda shard: pool.submit(_prepare, shard))
-        sampled = _few_ahead(ready, len(devices) + 1, lambda found: samplers.submit(finish, *found))
-        for _, n in sampled:
+    with ThreadPoolExecutor(len(devices)) as samplers:
+        prepared = in_processes(_prepare, plan.open_shards(), processes, _begin_templates)
+        for n in few_ahead(prepared, lambda one: samplers.submit(finish, one), len(devices) + 1):
             meter.add(n)
 
 
-def _few_ahead(tasks: Iterator[_T], ahead: int, submit: Callable[[_T], Future[_R]]) -> Iterator[tuple[_T, _R]]:
-    """Tasks and their results as they come, with no more than `ahead` under way: memory does not grow with the batch."""
-    running: dict[Future[_R], _T] = {}
-    for task in tasks:
-        running[submit(task)] = task
-        while len(running) >= ahead:
-            yield from _finished(running)
-    while running:
-        yield from _finished(running)
+def run_on_ray(plan: Plan, address: str, workers: int | None, report: Report) -> None:
+    """Do every open shard over the Ray cluster at an address ("local" starts one here); its folder is on a disk that all see.
+
+    Without a number of workers there is one for each GPU, or for each processor core where the cluster has no GPU. Raises
+    DataError where there is no cluster or one of its processes ends.
+    """
+    with cluster(address, workers) as ray:
+        resources = ray.cluster_resources()
+        gpus = int(resources.get("GPU", 0))
+        n = workers or gpus or int(resources.get("CPU", 1))
+        options: dict[str, Any] = {"num_cpus": 1, "num_gpus": 1 if gpus else 0}
+        actor = ray.remote(**options)(ShardActor)
+        actors = [actor.remote(plan.without_items(), "cuda" if gpus else "cpu") for _ in range(n)]
+        meter = Meter(plan, report)
+        for done in on_actors(ray, actors, plan.open_shards()):
+            meter.add(done)
 
 
-def _finished(running: dict[Future[_R], _T]) -> Iterator[tuple[_T, _R]]:
-    done, _ = wait(running, return_when=FIRST_COMPLETED)
-    for future in done:
-        yield running.pop(future), future.result()
+class ShardActor:
+    """Process of a cluster that loads the model once, then does one shard after the other."""
+
+    def __init__(self, plan: Plan, device: str) -> None:
+        torch.set_num_threads(1)
+        self.plan, self.work = plan, make_work(plan.settings, device)
+
+    def do(self, shard: Shard) -> int:
+        return process_shard(self.work, self.plan, shard)
 
 
-_WORK: list[tuple[Work, Plan]] = []
-_TEMPLATES: list[Templates] = []
+_WORK: dict[str, tuple[Work, Plan]] = {}
+_TEMPLATES: dict[str, Templates] = {}
+"""Model and plan, or templates alone, of a worker process; loaded when it begins."""
 
 
-def _begin_work(plan: Plan) -> None:
-    torch.set_num_threads(1)
-    _WORK.append((make_work(plan.settings, "cpu"), plan))
+def _begin_work(plan: Plan, threads: int | None) -> None:
+    if threads is not None:
+        torch.set_num_threads(threads)
+    _WORK["worker"] = make_work(plan.settings, "cpu"), plan
 
 
 def _begin_templates() -> None:
     torch.set_num_threads(1)
-    _TEMPLATES.append(make_templates(load_forward()))
+    _TEMPLATES["worker"] = make_templates(load_forward())
 
 
 def _do_shard(shard: Shard) -> int:
-    work, plan = _WORK[0]
+    work, plan = _WORK["worker"]
     return process_shard(work, plan, shard)
 
 
-def _prepare(shard: Shard) -> list[Prepared]:
-    return prepare_shard(shard, _TEMPLATES[0])
+def _prepare(shard: Shard) -> tuple[Shard, list[Prepared]]:
+    return shard, prepare_shard(shard, _TEMPLATES["worker"])

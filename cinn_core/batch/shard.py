@@ -1,4 +1,4 @@
-"""One shard of a batch from its spectra to its partition: the function that every way of running a batch calls."""
+"""One shard of a batch from its spectra to its partition, many stars at a time: what every way of running a batch calls."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
 from torch import Tensor
 
 from .. import __version__
 from ..errors import KielError
-from ..inference.infer import infer_many, random_latents
-from ..inference.judge import answer_flags
+from ..inference.infer import infer_many, log_snr_input, random_latents
+from ..inference.judge import judge_many
 from ..inference.model import Model, load_model
 from ..inference.network import Observation
 from ..inference.point_estimates import sobol_latents
-from ..inference.predictive import match_continuum, variance, with_nuisances_of_z
+from ..inference.projection import RIDGE_SIGMA, Projection
 from ..inference.sampler import Sampler
 from ..inference.subnets import Precision
 from ..inference.summary import summarise
+from ..instrument import N_PIXELS, told_coverage
+from ..preparation.fourmost import prepare_many
 from ..preparation.templates import Templates
-from ..stages import FluxVector, PosteriorSamples
-from .compress import observe_many
+from ..stages import FluxVector
 from .items import load
 from .plan import Plan, Settings, Shard
-from .prepare_many import prepare_many
 from .rows import answer_row, refused_row, rows_table, samples_table, write_table
 
 _AT_ONCE = 64  # stars whose samples are in memory together
@@ -37,7 +39,7 @@ Prepared = FluxVector | str
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What a process holds while it works: the model on its device, sampler and latents."""
+    """Equipment of a process for its shards: settings, the model on its device, sampler and latents (n, 13)."""
 
     settings: Settings
     model: Model
@@ -46,7 +48,7 @@ class Work:
 
 
 def make_work(settings: Settings, device: str) -> Work:
-    """Loads the model and draws the latents, the same for every star and process."""
+    """Load the model and draw the latents, the same for every star and process."""
     model = load_model(device, None if settings.network is None else Path(settings.network))
     sampler = Sampler(model.network, Precision.REDUCED) if settings.reduced else model.sampler
     draw = sobol_latents if settings.sobol else random_latents
@@ -54,19 +56,22 @@ def make_work(settings: Settings, device: str) -> Work:
 
 
 def process_shard(work: Work, plan: Plan, shard: Shard) -> int:
-    """Reads, prepares, samples and writes one shard; the number of its spectra. The same shard again is the same file again."""
+    """Read, prepare, sample and write one shard, and return the number of its spectra; done again, it gives the same file."""
     return finish_shard(work, plan, shard, prepare_shard(shard, work.model.templates))
 
 
 def prepare_shard(shard: Shard, templates: Templates) -> list[Prepared]:
-    """Every spectrum of a shard as the instrument would have seen it, or why not."""
+    """Prepare every spectrum of a shard; the reason stands for one that cannot be used."""
     return [
         str(found) if isinstance(found, KielError) else found for found in prepare_many(load(shard.items), templates)
     ]
 
 
 def finish_shard(work: Work, plan: Plan, shard: Shard, prepared: Sequence[Prepared]) -> int:
-    """Samples the posteriors of a prepared shard and writes its partition: the samples first, the rows last."""
+    """Sample the posteriors of a prepared shard and write its partition, the samples first and the rows last.
+
+    Returns the number of its spectra. Raises DataError where the folder cannot be written.
+    """
     rows = [
         refused_row(shard.first + i, shard.items[i], found)
         for i, found in enumerate(prepared)
@@ -77,15 +82,13 @@ def finish_shard(work: Work, plan: Plan, shard: Shard, prepared: Sequence[Prepar
     for start in range(0, len(ready), _AT_ONCE):
         some = ready[start : start + _AT_ONCE]
         vectors = [vector for _, vector in some]
-        seen = observe_many(vectors, work.model, work.settings.realism)
-        posteriors = infer_many(seen, work.model, work.sampler, work.latent, work.settings.seed)
-        misfits, distances = _misfits(vectors, posteriors, work.model), _distances(seen, work.model)
-        for (i, vector), posterior, chi2, distance in zip(some, posteriors, misfits, distances, strict=True):
-            flags = answer_flags(vector, posterior, chi2, _is_far(distance, work.model))
-            row = answer_row(
-                shard.first + i, shard.items[i], vector, posterior, summarise(posterior), flags, chi2, distance
-            )
-            rows.append(row)
+        observation = observe_many(vectors, work.model, work.settings.realism)
+        posteriors = infer_many(observation, work.model, work.sampler, work.latent, work.settings.seed)
+        judgements = judge_many(vectors, observation, posteriors, work.model)
+        rows += [
+            answer_row(shard.first + i, shard.items[i], vector, posterior, summarise(posterior), judgement)
+            for (i, vector), posterior, judgement in zip(some, posteriors, judgements, strict=True)
+        ]
         if work.settings.keep_samples:
             samples.append(samples_table([shard.first + i for i, _ in some], posteriors))
     if samples:
@@ -97,29 +100,45 @@ def finish_shard(work: Work, plan: Plan, shard: Shard, prepared: Sequence[Prepar
     return len(shard.items)
 
 
-def _misfits(vectors: Sequence[FluxVector], posteriors: Sequence[PosteriorSamples], model: Model) -> list[float]:
-    """Mean squared residual of each star's mode in units of noise and model error."""
-    models = model.forward.flux(with_nuisances_of_z(np.stack([posterior.map_z for posterior in posteriors])))
-    out = []
-    for one, vector in zip(models, vectors, strict=True):
-        flux = match_continuum(one[None], vector, model.projection)[0]
-        out.append(float(np.mean(((vector.flux - flux) ** 2 / variance(flux, vector))[vector.good])))
-    return out
-
-
-def _distances(seen: Observation, model: Model) -> list[float | None]:
-    if model.distance is None:
-        return [None] * len(seen.realism)
-    with torch.no_grad():
-        return [float(d) for d in model.distance.distance(model.network.embedding(seen))]
-
-
-def _is_far(distance: float | None, model: Model) -> bool:
-    return distance is not None and model.distance is not None and distance > model.distance.threshold
-
-
 def _common(work: Work) -> dict[str, str]:
-    """What all rows of a partition have in common."""
+    """Metadata that all rows of a partition share."""
     weights = {f"weights_sha256_{kind}": str(card["sha256"]) for kind, card in work.model.cards.items()}
     settings = {key: str(value) for key, value in vars(work.settings).items()}
     return {"kiel": __version__, "precision": work.sampler.precision.value, **weights, **settings}
+
+
+def observe_many(vectors: Sequence[FluxVector], model: Model, realism: float = 1.0) -> Observation:
+    """Observation of all flux vectors together, the same as `infer.observe` gives for each."""
+    flux = np.stack([np.nan_to_num(v.flux) for v in vectors])
+    good = np.stack([v.good for v in vectors])
+    numbers = (
+        masked_coefficients(model.projection, flux, good),
+        log_snr_input(np.array([v.snr for v in vectors])),
+        told_coverage(good),
+        np.full(len(vectors), realism),
+    )
+    return Observation(*(torch.as_tensor(x, dtype=torch.float32, device=model.device) for x in numbers))
+
+
+def masked_coefficients(projection: Projection, flux: NDArray, good: NDArray) -> NDArray:
+    """Coefficients (n, k) of spectra (n, N_PIXELS) with their own good pixels, those of `projection.mask_projection`.
+
+    No star's projection matrix is formed. The products of components and modes over the good pixels are those over all,
+    less those over the missing ones, which are few; one Cholesky decomposition for each star does the rest.
+    """
+    columns = np.concatenate([projection.modes, projection.components], 1)
+    every = columns.T @ columns
+    light = np.where(good, flux - projection.mean, 0.0).astype(np.float32) @ columns
+    m = projection.modes.shape[1]
+    ridge = np.diag(RIDGE_SIGMA**2 / projection.variance.astype(np.float64))
+    out = np.empty((len(flux), projection.n_components))
+    for i, (mask, y) in enumerate(zip(good, light.astype(np.float64), strict=True)):
+        few_missing = mask.sum() > N_PIXELS / 2
+        some = columns[~mask] if few_missing else columns[mask]
+        products = (every - some.T @ some if few_missing else some.T @ some).astype(np.float64)
+        inner = products[:m, :m] + 1e-6 * np.eye(m)
+        solved = np.linalg.solve(inner, np.column_stack([products[:m, m:], y[:m]]))
+        gram = products[m:, m:] - products[m:, :m] @ solved[:, :-1]
+        right = y[m:] - products[m:, :m] @ solved[:, -1]
+        out[i] = cho_solve(cho_factor(gram + ridge, check_finite=False), right, check_finite=False)
+    return out

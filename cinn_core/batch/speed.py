@@ -27,12 +27,11 @@ from ..inference.network import Architecture, Network, Observation
 from ..inference.point_estimates import posterior_z, sobol_latents
 from ..inference.sampler import Sampler
 from ..inference.subnets import Precision, product_with
+from ..preparation.fourmost import prepare_many
 from ..stages import FluxVector
-from .compress import observe_many
 from .items import Item, load
 from .plan import Settings, make_plan
-from .prepare_many import prepare_many
-from .shard import Work, finish_shard
+from .shard import Work, finish_shard, observe_many
 
 BATCH = 16
 _MATRIX = 2048

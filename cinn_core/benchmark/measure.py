@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, KielError
 from ..explanation.line_fits import LineFits, fit_lines
-from ..explanation.resimulate import misfit, resimulate
 from ..forward_model.model_error import shipped_model_error
 from ..inference.bias import BiasCorrection, KnownAnswer
 from ..inference.infer import infer, observe
-from ..inference.judge import answer_flags, reliability
+from ..inference.judge import judge
 from ..inference.label_fit import fit_labels, pixel_noise
 from ..inference.model import Model
 from ..inference.predictive import QUANTILES, modelled, noise_of, with_nuisances
@@ -178,11 +177,9 @@ def posterior_of(vector: FluxVector, model: Model, n_samples: int, seed: int) ->
 
 def judged(vector: FluxVector, model: Model, n_samples: int, seed: int) -> tuple[PosteriorSamples, tuple[str, ...]]:
     """Posterior and flags of a prepared spectrum, those that `analyse` gives, without what only the page shows."""
-    seen = observe(vector, model, masked=mask_projection(model.projection, vector.good))
-    posterior = infer(seen, model, n_samples, seed)
-    at_mode = resimulate(vector, posterior, model, n_band=1)
-    is_far = reliability(vector, seen, posterior, model).is_far
-    return posterior, answer_flags(vector, posterior, misfit(vector, at_mode), is_far)
+    observation = observe(vector, model, masked=mask_projection(model.projection, vector.good))
+    posterior = infer(observation, model, n_samples, seed)
+    return posterior, judge(vector, observation, posterior, model).flags
 
 
 def answer_of(

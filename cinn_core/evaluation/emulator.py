@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..forward_model.broadening import broaden
 from ..forward_model.forward import ForwardModel, forward_model
-from ..forward_model.jacobian import jacobian, label_slopes
+from ..forward_model.jacobian import jacobian, label_jacobian
 from ..instrument import N_PIXELS, RESOLVING_POWER, WAVELENGTH, pixel_sigma
 from ..lines import diagnostic_lines
 from ..prior import N_LABELS, to_z
@@ -96,7 +96,7 @@ def label_steps(forward: ForwardModel, labels: NDArray, missing: NDArray) -> NDA
         slopes = jacobian(forward, z).astype(float)
         normal = weight * slopes.transpose(0, 2, 1) @ slopes + np.eye(N_LABELS)
         pull = weight * slopes.transpose(0, 2, 1) @ missing[part, :, None]
-        steps[part] = (label_slopes(z) @ np.linalg.solve(normal, pull))[..., 0]
+        steps[part] = (label_jacobian(z) @ np.linalg.solve(normal, pull))[..., 0]
     return steps
 
 

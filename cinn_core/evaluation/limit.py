@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..forward_model.emulator_error import error_spectra
 from ..forward_model.forward import ForwardModel
 from ..forward_model.jacobian import jacobian
+from ..forward_model.realism import error_spectra
 from ..inference.projection import Projection
 from ..instrument import pixel_sigma
 from ..prior import N_LABELS, N_TARGETS, from_z, to_z

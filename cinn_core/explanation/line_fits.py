@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..forward_model.forward import ForwardModel
-from ..forward_model.jacobian import jacobian, label_slopes
+from ..forward_model.jacobian import jacobian, label_jacobian
 from ..forward_model.model_error import ModelError
 from ..inference.predictive import noise_of
 from ..instrument import LSF_SIGMA_PIXELS, SPEED_OF_LIGHT_KMS, WAVELENGTH
@@ -157,7 +157,7 @@ def _varied(at: NDArray, target: str, values: NDArray) -> NDArray:
 def _label_slopes(forward: ForwardModel, z: NDArray) -> NDArray:
     """d flux / d label (N_PIXELS, 26) at prior coordinates z (26,), a little inside the prior's edges where they lie there."""
     inner = np.clip(z, -_LARGEST_Z, _LARGEST_Z)[None]
-    return jacobian(forward, inner)[0].astype(float) @ np.linalg.inv(label_slopes(inner)[0])
+    return jacobian(forward, inner)[0].astype(float) @ np.linalg.inv(label_jacobian(inner)[0])
 
 
 def _fit_line(

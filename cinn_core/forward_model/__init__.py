@@ -1,1 +1,1 @@
-"""From labels to spectrum: emulator, broadening, derivatives, and what it cannot do."""
+"""From labels to spectrum: emulator, broadening, pixels, Jacobian, and the errors of the model."""

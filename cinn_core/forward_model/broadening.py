@@ -1,8 +1,8 @@
-"""Rotation, line spread function, velocity and pixels in torch: from the emulator's grid to the instrument's.
+"""Rotation, line spread function, velocity and pixels in torch: from the grid of the emulator to that of the instrument.
 
-Everything acts as one transfer function per arm on the emulator's constant-velocity grid, so one Fourier
-transform there and back does all of it; 1 - flux is padded with zeros, and the grid's 7 Angstrom beyond the
-windows keep the edges out of them. Constant steps in velocity make a shift and a kernel the same at every wavelength.
+The emulator's grid has constant steps in velocity, on which shift and kernels do not depend on wavelength: together they
+are one transfer function per arm, applied in Fourier space. 1 - flux is padded with zeros, and the grid's 7 Angstrom
+beyond the windows keep effects of its edges out of them.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ LIMB_DARKENING = 0.6
 MODEL_STEP_KMS = 2.0
 _FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 _MAX_SHIFT_KMS = 900.0
-"""Zero padding at least this wide keeps kernels and shifts of one end of an arm out of the other."""
+"""Least width of the zero padding: kernels and shifts at one end of an arm do not reach the other end."""
+_TABLE_STEP = 3.0
+"""Step of FWHM² [(km/s)²] between which spectra of a changing resolving power are interpolated; 3e-5 in flux."""
 
 
 class _AiryFactor(torch.autograd.Function):
-    """2 J1(s) / s with its derivative -2 J2(s) / s: torch has no gradient of its Bessel functions."""
+    """2 J1(s) / s with its gradient -2 J2(s) / s: torch has no gradients of its Bessel functions."""
 
     @staticmethod
     def forward(ctx: Any, s: Tensor) -> Tensor:
@@ -71,9 +73,9 @@ def transfer_function(
 ) -> Tensor:
     """Transfer function (n, m) of rotation, line spread, shift and macroturbulence at `frequency` (m,) [cycles per km/s].
 
-    It starts from spectra at R = 60 000: a Gaussian of FWHM² = (c / resolving_power)² - (5 km/s)² leads to the
-    resolving power (n,) wanted. vbroad (n,) [km/s]; velocity (n,) [km/s], positive to the red; macroturbulence (n,)
-    [km/s] isotropic and Gaussian, exp(-(v / macroturbulence)²). Real where there is no velocity.
+    It applies to spectra at R = 60 000: a Gaussian of FWHM² = (c / resolving_power)² - (5 km/s)² degrades them to the
+    resolving power (n,). vbroad (n,) [km/s]; velocity (n,) [km/s], positive to the red; macroturbulence (n,)
+    [km/s] isotropic and Gaussian, exp(-(v / macroturbulence)²). Real without velocity, else complex.
     """
     variance = (torch.as_tensor(fwhm_kms(1.0)) / resolving_power) ** 2 - MODEL_FWHM_KMS**2
     variance = variance.clamp_min(0)
@@ -86,13 +88,13 @@ def transfer_function(
 
 
 def model_arm_slices(wavelength: NDArray) -> tuple[slice, ...]:
-    """The part of the emulator's wavelength grid (m,) that belongs to each arm."""
+    """Slices of the emulator's wavelength grid (m,) [Angstrom] that belong to the arms."""
     cuts = [0, *(np.flatnonzero(np.diff(wavelength) > 1.0) + 1).tolist(), wavelength.size]
     return tuple(slice(a, b) for a, b in pairwise(cuts))
 
 
 def transform_length(arms: tuple[slice, ...]) -> int:
-    """Length of the Fourier transform that serves every arm: the longest with its zero padding."""
+    """Length of the Fourier transform of all arms: that of the longest arm with its zero padding."""
     longest = max(arm.stop - arm.start for arm in arms)
     return int(scipy.fft.next_fast_len(longest + int(_MAX_SHIFT_KMS / MODEL_STEP_KMS), real=True))
 
@@ -110,9 +112,9 @@ def broaden(
     velocity: Tensor | None = None,
     macroturbulence: Tensor | None = None,
 ) -> Tensor:
-    """Rotate, degrade and shift emulator spectra.
+    """Rotate, degrade and shift spectra of the emulator.
 
-    flux (n, m) at R = 60 000 on the emulator's grid; the others (n,) as in `transfer_function`. Returns (n, m) on the
+    flux (n, m) at R = 60 000 on the emulator's grid; other arguments (n,) as in `transfer_function`. Returns (n, m) on the
     same grid; differentiable in every argument.
     """
     size = transform_length(arms)
@@ -127,7 +129,10 @@ def broaden(
 
 @dataclass(frozen=True, eq=False)
 class ResolvingPowerTable:
-    """A resolving power that changes along the spectrum: values (k,) at air wavelengths (k,) [Angstrom], linear between."""
+    """A resolving power that changes along the spectrum: values (k,) at air wavelengths (k,) [Angstrom], linear between.
+
+    Raises ValueError for fewer than two values, wavelengths that do not increase and values that are not positive.
+    """
 
     wavelength: NDArray
     value: NDArray
@@ -139,16 +144,13 @@ class ResolvingPowerTable:
             raise ValueError("A table of resolving power needs increasing wavelengths and positive values.")
 
 
-_TABLE_STEP = 3.0
-"""Steps of FWHM² [(km/s)²] between which spectra of a changing resolving power are interpolated; 3e-5 in flux."""
-
-
 def broaden_by_table(
     flux: Tensor, wavelength: NDArray, arms: tuple[slice, ...], vbroad: Tensor, table: ResolvingPowerTable
 ) -> Tensor:
-    """`broaden` for a line spread function that changes with wavelength: at each wavelength the Gaussian of R(wavelength).
+    """Rotate and degrade spectra as `broaden` does, with a resolving power that changes with wavelength.
 
-    flux (n, m) on `wavelength` (m,). Linear in FWHM² between spectra of constant resolving power.
+    flux (n, m) on `wavelength` (m,) [Angstrom], vbroad (n,) [km/s]; returns (n, m). Linear in FWHM² between spectra of
+    constant resolving power.
     """
     squared = fwhm_kms(np.interp(wavelength, table.wavelength, table.value)) ** 2
     low, high = float(squared.min()), float(squared.max())
@@ -163,7 +165,7 @@ def broaden_by_table(
 
 
 def pixel_operator(wavelength: NDArray) -> Tensor:
-    """Sparse (N_PIXELS, m) matrix that averages a piecewise linear spectrum on `wavelength` (m,) over each pixel."""
+    """Sparse matrix (N_PIXELS, m) that averages a piecewise linear spectrum on `wavelength` (m,) [Angstrom] over each pixel."""
     rows, columns, values = [], [], []
     row0 = 0
     for arm, part in zip(ARMS, model_arm_slices(wavelength), strict=True):
@@ -178,16 +180,16 @@ def pixel_operator(wavelength: NDArray) -> Tensor:
         row0 += arm.n_pixels
     index = torch.tensor(np.array([np.concatenate(rows), np.concatenate(columns)]))
     value = torch.tensor(np.concatenate(values), dtype=torch.float32)
-    keep = value > 0
+    positive = value > 0
     shape = (N_PIXELS, wavelength.size)
-    sparse = torch.sparse_coo_tensor(index[:, keep], value[keep], shape, check_invariants=True).coalesce()
+    sparse = torch.sparse_coo_tensor(index[:, positive], value[positive], shape, check_invariants=True).coalesce()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return sparse.to_sparse_csr()  # by rows: a single spectrum is averaged seven times as fast
+        return sparse.to_sparse_csr()  # by rows: seven times as fast for a single spectrum
 
 
 def _hat_integral(nodes: NDArray, j: NDArray, x: NDArray) -> NDArray:
-    """Integral up to x of the linear interpolation basis function of node j."""
+    """Integral up to x of the basis function of node j in linear interpolation."""
     left, right = nodes[j] - nodes[j - 1], nodes[j + 1] - nodes[j]
     a = np.clip(x - nodes[j - 1], 0, left)
     b = np.clip(x - nodes[j], 0, right)

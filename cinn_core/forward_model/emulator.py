@@ -1,11 +1,11 @@
 """The emulator: Gaussian-process regression from 25 labels to normalised flux at R = 60 000, in torch.
 
-Spectra of the synthetic grid are written in principal components of 1 - flux; blocks of components share a sum of
-three kernels, learned by marginal likelihood. Two are Matern-5/2 with a length scale per label (Rasmussen & Williams
-2006, eq. 4.17 and section 2.2): one joins all stars, the other only those of the line list that is emulated, so that
-stars computed with another list may teach how spectra change with their labels and no more. The third knows that what
-one element does hardly depends on the others: a cubic in each abundance (their section 4.2.2), whose coefficients
-change with the atmosphere. The prediction is the posterior mean, linear in stored weights: deterministic and
+Spectra of the synthetic grid are expanded in principal components of 1 - flux; blocks of components share a sum of three
+kernels, learned by marginal likelihood. Two are Matern-5/2 with a length scale per label (Rasmussen & Williams 2006,
+eq. 4.17 and section 2.2): one correlates all stars, the other only those of the emulated line list, so that from stars
+computed with another list only the change of spectra with labels is learned. The third expresses that the effect of one
+element hardly depends on the other elements: a cubic in each abundance (their section 4.2.2), whose coefficients change
+with the atmosphere. The prediction is the posterior mean, linear in stored coefficients: deterministic and
 differentiable.
 """
 
@@ -23,15 +23,15 @@ from torch import Tensor
 from ..errors import WeightsError
 from ..weights import as_described, load_weights, save_weights, tensors_of
 from .kernels import N_ATMOSPHERE, emulator_inputs, matern52, matern_gradient, powers, series_gradient, weighted_powers
-from .nlte_change import NlteChange, change_of, change_tensors
+from .nlte_change import NlteChange, change_from_tensors, change_tensors
 
 _FEW = 16
-"""Up to so many stars, all blocks' kernels at once are faster; with more they leave the processor's cache."""
+"""Number of stars up to which the kernels of all blocks together are faster; with more they exceed the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class EmulatorBlock:
-    """Components that share their kernels.
+    """Principal components that share their kernels.
 
     shared_scales and own_scales (26,) inverse length scales; weights (n, k), the emulated list's stars first;
     own_amplitude, of the kernel of the emulated list's own stars, relative to the shared one; of the cubics,
@@ -49,12 +49,12 @@ class EmulatorBlock:
 
 @dataclass(frozen=True, eq=False)
 class Emulator:
-    """Flux at R = 60 000 on `wavelength` (m,), air Angstrom, constant 2 km/s steps within each arm.
+    """An emulator of normalised flux at R = 60 000 on `wavelength` (m,), air Angstrom, constant 2 km/s steps in each arm.
 
     mean (m,) and basis (k, m) of 1 - flux, the blocks' weights in the basis' order; anchors (n, 26) scaled inputs of
-    the training stars, the first `n_own` of them from the emulated line list; residuals (n_own, k) half floats: by how
-    much the emulator misses the coefficients of each of these when it is not taught by it (leave one out).
-    With `change` the spectra are in NLTE: its components are the last of the basis, and no error of them is known.
+    the training stars, the first `n_own` of them from the emulated line list; residuals (n_own, k) half floats:
+    leave-one-out errors of the coefficients of these stars. With `change` the spectra are in NLTE: its components are the
+    last of the basis, and their errors are not known.
     """
 
     wavelength: NDArray
@@ -72,11 +72,11 @@ class Emulator:
 
     @cached_property
     def _stacked(self) -> EmulatorBlock:
-        return stacked(self.blocks)
+        return stack_blocks(self.blocks)
 
     @property
     def n_lte(self) -> int:
-        """How many of the basis' components are those in LTE; those of the change by NLTE come after them."""
+        """Number of components of the basis in LTE; components of the change by NLTE follow them."""
         return sum(block.weights.shape[1] for block in self.blocks)
 
     def flux(self, labels: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class Emulator:
     def coefficients(self, labels: Tensor) -> Tensor:
         """Coefficients (n, k) of the basis for labels (n, 25).
 
-        Large weights of both signs nearly cancel, so this much is done in double precision.
+        In double precision, because large terms of both signs nearly cancel.
         """
         x = emulator_inputs(labels.double())
         if len(x) <= _FEW:
@@ -99,7 +99,7 @@ class Emulator:
         return torch.cat(columns, 1).to(self.basis.dtype)
 
     def coefficient_gradients(self, labels: Tensor) -> Tensor:
-        """Derivatives (n, 26, k), double, of the coefficients with respect to the scaled inputs of labels (n, 25)."""
+        """Gradients (n, 26, k), double, of the coefficients with respect to the scaled inputs of labels (n, 25)."""
         x = emulator_inputs(labels.double())
         columns = [_block_gradient(x, self.anchors, self.n_own, b) for b in self.blocks]
         if self.change is not None:
@@ -108,22 +108,22 @@ class Emulator:
 
 
 def _block_gradient(x: Tensor, anchors: Tensor, n_own: int, block: EmulatorBlock) -> Tensor:
-    """Derivatives (n, 26, k) of a block's coefficients by its inputs x (n, 26)."""
-    slope = matern_gradient(x, anchors, block.shared_scales)
-    slope[:, :, :n_own] += block.own_amplitude * matern_gradient(x, anchors[:n_own], block.own_scales)
-    slope += series_gradient(x, anchors, block.series_scales, block.series_constant, block.series_weights)
-    return slope @ block.weights
+    """Gradients (n, 26, k) of a block's coefficients with respect to its inputs x (n, 26)."""
+    gradient = matern_gradient(x, anchors, block.shared_scales)
+    gradient[:, :, :n_own] += block.own_amplitude * matern_gradient(x, anchors[:n_own], block.own_scales)
+    gradient += series_gradient(x, anchors, block.series_scales, block.series_constant, block.series_weights)
+    return gradient @ block.weights
 
 
-def stacked(blocks: tuple[EmulatorBlock, ...]) -> EmulatorBlock:
-    """The first block with the kernels of all, along one more axis in front: few large products outrun many small ones."""
+def stack_blocks(blocks: tuple[EmulatorBlock, ...]) -> EmulatorBlock:
+    """The first block with the kernels of all blocks along a new first axis: few large products are faster than many small ones."""
     kernels = (f.name for f in fields(EmulatorBlock) if f.name != "weights")
     return replace(blocks[0], **{name: torch.stack([getattr(block, name) for block in blocks]) for name in kernels})
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingStars:
-    """Inputs (m, 26) of the stars that teach, the first `n_own` of the emulated list, and `powers` (m, 63) of their abundances."""
+    """Inputs (m, 26) of the training stars, the first `n_own` from the emulated line list, and `powers` (m, 63) of abundances."""
 
     inputs: Tensor
     n_own: int
@@ -131,9 +131,9 @@ class TrainingStars:
 
 
 def covariance(x: Tensor, stars: TrainingStars, block: EmulatorBlock) -> Tensor:
-    """Covariance (..., n, m) of the emulated list's stars x (n, 26) with the training stars.
+    """Covariance (..., n, m) of stars x (n, 26) of the emulated line list with the training stars.
 
-    For one block, or with the axis in front for several of them, `stacked`.
+    For one block, or with a first axis for several blocks of `stack_blocks`.
     """
     total = shared_covariance(x, stars, block)
     own = matern52(x, stars.inputs[: stars.n_own], block.own_scales)
@@ -142,7 +142,7 @@ def covariance(x: Tensor, stars: TrainingStars, block: EmulatorBlock) -> Tensor:
 
 
 def shared_covariance(x: Tensor, stars: TrainingStars, block: EmulatorBlock) -> Tensor:
-    """What joins the stars x (n, 26) with the training stars whatever their line lists: (..., n, m)."""
+    """Covariance (..., n, m) of stars x (n, 26) with the training stars that does not depend on their line lists."""
     cubics = weighted_powers(x, block.series_weights) @ stars.powers.T
     cubics += block.series_constant[..., None, None]
     series = matern52(x[:, :N_ATMOSPHERE], stars.inputs[:, :N_ATMOSPHERE], block.series_scales) * cubics
@@ -150,7 +150,7 @@ def shared_covariance(x: Tensor, stars: TrainingStars, block: EmulatorBlock) -> 
 
 
 def save_emulator(emulator: Emulator, path: Path, card: dict[str, Any]) -> None:
-    """Writes the emulator's weights and card; the basis goes as half floats, as it was when trained."""
+    """Write the emulator's tensors and card; the basis in half floats, as it was when trained."""
     n = emulator.n_lte
     tensors = {
         "wavelength": torch.from_numpy(emulator.wavelength),
@@ -169,26 +169,26 @@ def save_emulator(emulator: Emulator, path: Path, card: dict[str, Any]) -> None:
 
 
 def with_change(emulator: Emulator, change: NlteChange) -> Emulator:
-    """The emulator in NLTE. Raises WeightsError where the change was learned on other wavelengths, or there is one already."""
+    """The emulator with a change by NLTE. Raises WeightsError where it was learned on other wavelengths or there is one already."""
     if emulator.change is not None or change.n_pixels != len(emulator.wavelength):
         raise WeightsError(
             f"The change by NLTE belongs to an LTE emulator of {change.n_pixels} wavelengths; this one is in "
             f"{'LTE' if emulator.change is None else 'NLTE'} and has {len(emulator.wavelength)}."
         )
     basis = -change.basis.to(emulator.basis.dtype)  # the emulator's components are of 1 - flux
-    none = emulator.residuals.new_zeros(len(emulator.residuals), len(basis))
-    basis, residuals = torch.cat([emulator.basis, basis]), torch.cat([emulator.residuals, none], 1)
+    no_residuals = emulator.residuals.new_zeros(len(emulator.residuals), len(basis))
+    basis, residuals = torch.cat([emulator.basis, basis]), torch.cat([emulator.residuals, no_residuals], 1)
     return replace(emulator, basis=basis, residuals=residuals, change=change)
 
 
-def in_lte(emulator: Emulator) -> Emulator:
-    """The emulator without its change by NLTE, if it has one."""
+def without_change(emulator: Emulator) -> Emulator:
+    """The emulator in LTE: without its change by NLTE, if it has one."""
     n = emulator.n_lte
     return replace(emulator, basis=emulator.basis[:n], residuals=emulator.residuals[:, :n], change=None)
 
 
 def load_emulator(path: Path) -> tuple[Emulator, dict[str, Any]]:
-    """Emulator and card; raises WeightsError when they cannot be used."""
+    """Read an emulator and its card. Raises WeightsError where they cannot be used."""
     tensors, card = load_weights(path, "emulator")
     with as_described(path, "emulator"):
         blocks = tuple(EmulatorBlock(**tensors_of(f"block{i}", tensors)) for i in range(card["blocks"]))
@@ -202,6 +202,6 @@ def load_emulator(path: Path) -> tuple[Emulator, dict[str, Any]]:
             tensors["residuals"],
         )
         if "change" in card:
-            change = change_of(tensors_of("change", tensors), card["change"], len(emulator.wavelength))
+            change = change_from_tensors(tensors_of("change", tensors), card["change"], len(emulator.wavelength))
             emulator = with_change(emulator, change)
     return emulator, card

@@ -1,4 +1,9 @@
-"""The forward model: labels in, the spectrum that the instrument would see out."""
+"""The forward model: from labels to the spectrum on the pixels of the instrument, through Fourier space.
+
+Rotation, line spread and velocity multiply Fourier coefficients, and above the band limit the line spread function of the
+instrument leaves nothing. The emulator's mean and basis are transformed once, when the forward model is built, and kept up
+to there: a spectrum at R = 20 000 costs one matrix product and one inverse transform.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +27,15 @@ from .broadening import (
 from .emulator import Emulator
 
 SYNTHESIS_COLUMNS = [COLUMN[name] for name in SYNTHESIS_NAMES]
+BAND_LIMIT = 0.15
+"""Highest frequency of the Fourier basis [cycles per km/s]."""
+MAX_RESOLVING_POWER = 25_000.0
+"""Largest resolving power for which the flux above the band limit is below 1e-5 of the continuum."""
 
 
 @dataclass(frozen=True, eq=False)
 class ForwardModel:
-    """Emulator, broadening and the instrument's pixels as one function of the 26 labels.
+    """A forward model: emulator, broadening and the instrument's pixels as one function of the 26 labels.
 
     pixels: sparse (N_PIXELS, m), averages the model's grid over the instrument's pixels.
     """
@@ -38,15 +47,15 @@ class ForwardModel:
 
     @property
     def model_wavelength(self) -> NDArray:
-        """Air wavelengths [Angstrom] of `native_flux`, (m,), constant 2 km/s steps within each arm."""
+        """Air wavelengths (m,) [Angstrom] of `native_flux`, constant 2 km/s steps in each arm."""
         return self.emulator.wavelength
 
     def torch_flux(
         self, labels: Tensor, resolving_power: Tensor | None = None, velocity: Tensor | None = None
     ) -> Tensor:
-        """Flux (n, N_PIXELS) for labels (n, 26), differentiable; resolving_power and velocity [km/s] (n,) optional.
+        """Flux (n, N_PIXELS) with continuum 1 for labels (n, 26), differentiable; R = 20 000 and velocity 0 by default.
 
-        Raises ValueError for a resolving power above 25 000, which the pixels would not sample.
+        resolving_power (n,), velocity (n,) [km/s]. Raises ValueError for a resolving power above 25 000, which the pixels would not sample.
         """
         coefficients = self.emulator.coefficients(labels[:, SYNTHESIS_COLUMNS])
         return self.torch_flux_of(coefficients, labels[:, COLUMN["vbroad"]], resolving_power, velocity)
@@ -58,7 +67,10 @@ class ForwardModel:
         resolving_power: Tensor | None = None,
         velocity: Tensor | None = None,
     ) -> Tensor:
-        """The same for coefficients (n, k) of the emulator's basis and vbroad (n,) [km/s]."""
+        """Flux (n, N_PIXELS) for coefficients (n, k) of the emulator's basis and vbroad (n,) [km/s], differentiable.
+
+        resolving_power (n,), velocity (n,) [km/s]. Raises ValueError for a resolving power above 25 000.
+        """
         if resolving_power is None:
             resolving_power = vbroad.new_full((len(vbroad),), RESOLVING_POWER)
         elif bool((resolving_power > MAX_RESOLVING_POWER).any()):
@@ -73,7 +85,10 @@ class ForwardModel:
         velocity: Tensor | None = None,
         macroturbulence: Tensor | None = None,
     ) -> Tensor:
-        """Flux (n, m) on the model's own grid, rotated and degraded to any resolving power up to 60 000."""
+        """Flux (n, m) on `model_wavelength` for labels (n, 26), rotated and degraded to any resolving power (n,) up to 60 000.
+
+        R = 20 000 by default; velocity (n,) and macroturbulence (n,) [km/s]; differentiable.
+        """
         flux = self.emulator.flux(labels[:, SYNTHESIS_COLUMNS])
         if resolving_power is None:
             resolving_power = flux.new_full((len(labels),), RESOLVING_POWER)
@@ -81,7 +96,7 @@ class ForwardModel:
         return broaden(flux, self.arms, vbroad, resolving_power, velocity, macroturbulence)
 
     def to_pixels(self, native_flux: Tensor) -> Tensor:
-        """Averages spectra (n, m) over the instrument's pixels, (n, N_PIXELS)."""
+        """Average spectra (n, m) on `model_wavelength` over the instrument's pixels, (n, N_PIXELS)."""
         return torch.sparse.mm(self.pixels, native_flux.T).T
 
     @torch.no_grad()
@@ -91,7 +106,7 @@ class ForwardModel:
 
     @torch.no_grad()
     def flux_in_lte(self, labels: NDArray) -> NDArray:
-        """The same without what NLTE changes."""
+        """Flux (n, N_PIXELS) float32 in LTE at R = 20 000, rest frame, continuum 1, for labels (n, 26)."""
         given = torch.as_tensor(labels, dtype=torch.float32)
         coefficients = self.emulator.coefficients(given[:, SYNTHESIS_COLUMNS])
         coefficients[:, self.emulator.n_lte :] = 0
@@ -104,22 +119,17 @@ class ForwardModel:
 
 
 def forward_model(emulator: Emulator) -> ForwardModel:
-    """Forward model around an emulator."""
+    """Forward model with an emulator."""
     arms = model_arm_slices(emulator.wavelength)
     return ForwardModel(emulator, arms, pixel_operator(emulator.wavelength), fourier_basis(emulator, arms))
 
 
-BAND_LIMIT = 0.15
-"""Highest frequency kept [cycles per km/s]."""
-MAX_RESOLVING_POWER = 25_000.0
-"""Up to here what is beyond the band limit is below 1e-5 of the continuum."""
-
-
 @dataclass(frozen=True, eq=False)
 class FourierBasis:
-    """size: steps of the transform; frequency (f,); of each arm the length, mean (f,) complex and basis (k, 2 f) real.
+    """Fourier coefficients of the emulator's mean and basis, up to the band limit.
 
-    The basis holds real and imaginary parts side by side, as `torch.view_as_real` does, for a product of real matrices.
+    size: steps of the transform; frequency (f,) [cycles per km/s]; for each arm its length, mean (f,) complex and basis
+    (k, 2 f) real: real and imaginary parts side by side, as `torch.view_as_real` has them, for a product of real matrices.
     """
 
     size: int
@@ -129,21 +139,20 @@ class FourierBasis:
     bases: tuple[Tensor, ...]
 
     def depth(self, coefficients: Tensor, transfer: Tensor) -> Tensor:
-        """Sum of basis spectra, each row through its transfer function, on the model's grid (n, m), without the mean.
-
-        coefficients (n, k), transfer (n, f).
-        """
-        return self._back([self._spectrum(coefficients, basis) * transfer for basis in self.bases])
+        """Depth (n, m) on the model's grid without the mean, from coefficients (n, k) through transfer functions (n, f)."""
+        return self._transform_back([self._spectrum(coefficients, basis) * transfer for basis in self.bases])
 
     def flux(self, coefficients: Tensor, transfer: Tensor) -> Tensor:
-        """Flux (n, m) on the model's grid of coefficients (n, k) through transfer functions (n, f)."""
+        """Flux (n, m) on the model's grid from coefficients (n, k) through transfer functions (n, f)."""
         pairs = zip(self.means, self.bases, strict=True)
-        return 1 - self._back([(mean + self._spectrum(coefficients, basis)) * transfer for mean, basis in pairs])
+        return 1 - self._transform_back(
+            [(mean + self._spectrum(coefficients, basis)) * transfer for mean, basis in pairs]
+        )
 
     def _spectrum(self, coefficients: Tensor, basis: Tensor) -> Tensor:
         return torch.view_as_complex((coefficients @ basis).reshape(len(coefficients), -1, 2))
 
-    def _back(self, spectra: list[Tensor]) -> Tensor:
+    def _transform_back(self, spectra: list[Tensor]) -> Tensor:
         parts = [
             torch.fft.irfft(spectrum, n=self.size)[:, :length]
             for spectrum, length in zip(spectra, self.lengths, strict=True)
@@ -152,7 +161,7 @@ class FourierBasis:
 
 
 def fourier_basis(emulator: Emulator, arms: tuple[slice, ...]) -> FourierBasis:
-    """The Fourier basis of an emulator whose wavelength grid has these arms."""
+    """Fourier basis of an emulator; `arms` are the slices of its wavelength grid."""
     size = transform_length(arms)
     frequency = transform_frequency(size, emulator.mean)
     frequency = frequency[frequency <= BAND_LIMIT]

@@ -1,4 +1,4 @@
-"""How the spectrum answers to its labels: derivatives of the forward model in prior coordinates, for every pixel."""
+"""Jacobian of the forward model: derivatives of the flux in every pixel with respect to prior coordinates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BATCH = 16
 
 
 def jacobian(forward: ForwardModel, z: NDArray) -> NDArray:
-    """d flux / d z (n, N_PIXELS, 26) float32 at R = 20 000 for prior coordinates z (n, 26).
+    """Jacobian d flux / d z (n, N_PIXELS, 26) float32 at R = 20 000 for prior coordinates z (n, 26).
 
     Exact derivatives of the emulator's coefficients in double precision, carried through the same rotation, line
     spread and pixels as the flux; the map from z to the emulator's inputs and the rotation's transfer function are
@@ -34,28 +34,28 @@ def jacobian(forward: ForwardModel, z: NDArray) -> NDArray:
     return out
 
 
-def label_slopes(z: NDArray) -> NDArray:
-    """d label / d z (n, 26, 26), rows labels and columns coordinates, by central differences, for z (n, 26)."""
+def label_jacobian(z: NDArray) -> NDArray:
+    """Jacobian d label / d z (n, 26, 26), rows labels and columns coordinates, by central differences, for z (n, 26)."""
     up, down = (_shifted(np.asarray(z, float), step) for step in (_INPUT_STEP, -_INPUT_STEP))
     return ((up - down) / (2 * _INPUT_STEP)).reshape(len(z), N_LABELS, N_LABELS).transpose(1, 2).numpy()
 
 
 @torch.no_grad()
 def _batch(forward: ForwardModel, z: NDArray) -> Tensor:
-    """(n, 26, N_PIXELS)"""
+    """Jacobian d flux / d z, transposed (n, 26, N_PIXELS)."""
     n, emulator, fourier = len(z), forward.emulator, forward.fourier
     labels = torch.as_tensor(from_z(z))
-    slopes = _input_slopes(z) @ emulator.coefficient_gradients(labels[:, _SYNTHESIS_COLUMNS])
+    gradients = _input_jacobian(z) @ emulator.coefficient_gradients(labels[:, _SYNTHESIS_COLUMNS])
     column = COLUMN["vbroad"]
-    vbroad, speed = labels[:, column], torch.as_tensor(label_slopes(z)[:, column, column])
+    vbroad, dvbroad_dz = labels[:, column], torch.as_tensor(label_jacobian(z)[:, column, column])
     frequency = fourier.frequency.double()
     transfer = _transfer(frequency, vbroad)
     step = _VBROAD_STEP * vbroad
-    bent = (_transfer(frequency, vbroad + step) - _transfer(frequency, vbroad - step)) / (2 * step)[:, None]
-    bent = (bent * speed[:, None]).float()
-    rows = fourier.depth(slopes.flatten(0, 1).float(), transfer.float().repeat_interleave(N_LABELS, 0))
+    change = (_transfer(frequency, vbroad + step) - _transfer(frequency, vbroad - step)) / (2 * step)[:, None]
+    change = (change * dvbroad_dz[:, None]).float()
+    rows = fourier.depth(gradients.flatten(0, 1).float(), transfer.float().repeat_interleave(N_LABELS, 0))
     rows = rows.reshape(n, N_LABELS, -1)
-    rows[:, column] = 1 - fourier.flux(emulator.coefficients(labels[:, _SYNTHESIS_COLUMNS]), bent)
+    rows[:, column] = 1 - fourier.flux(emulator.coefficients(labels[:, _SYNTHESIS_COLUMNS]), change)
     return -forward.to_pixels(rows.flatten(0, 1)).reshape(n, N_LABELS, N_PIXELS)
 
 
@@ -64,12 +64,12 @@ def _transfer(frequency: Tensor, vbroad: Tensor) -> Tensor:
 
 
 def _shifted(z: NDArray, step: float) -> Tensor:
-    """Labels (n * 26, 26) with one coordinate after the other moved by `step`."""
-    moved = z[:, None] + step * np.eye(N_LABELS)
-    return torch.as_tensor(from_z(moved.reshape(-1, N_LABELS)))
+    """Labels (n * 26, 26) with each coordinate of z (n, 26) in turn shifted by `step`."""
+    shifted = z[:, None] + step * np.eye(N_LABELS)
+    return torch.as_tensor(from_z(shifted.reshape(-1, N_LABELS)))
 
 
-def _input_slopes(z: NDArray) -> Tensor:
-    """Derivatives (n, 26, 26) of the emulator's inputs (last axis) by z."""
+def _input_jacobian(z: NDArray) -> Tensor:
+    """Jacobian (n, 26, 26) of the emulator's inputs (last axis) with respect to z."""
     up, down = (emulator_inputs(_shifted(z, s)[:, _SYNTHESIS_COLUMNS]) for s in (_INPUT_STEP, -_INPUT_STEP))
     return ((up - down) / (2 * _INPUT_STEP)).reshape(len(z), N_LABELS, -1)

@@ -1,4 +1,4 @@
-"""Inputs and covariances of the emulator's Gaussian processes."""
+"""Inputs of the emulator's Gaussian processes, and their kernels with gradients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..targets import SOLAR_A_LI, SYNTHESIS_NAMES
 _COLUMN = {name: i for i, name in enumerate(SYNTHESIS_NAMES)}
 N_INPUTS = len(SYNTHESIS_NAMES) + 1
 N_ATMOSPHERE = 5
-"""The first inputs, those of the model atmosphere; the others are abundances."""
+"""Number of inputs of the model atmosphere, which come first; the others are abundances."""
 
 
 def emulator_inputs(labels: Tensor) -> Tensor:
@@ -33,20 +33,23 @@ def emulator_inputs(labels: Tensor) -> Tensor:
 
 
 def matern52(x: Tensor, anchors: Tensor, scales: Tensor) -> Tensor:
-    """Matern-5/2 covariance (..., n, m) of x (n, d) with anchors (m, d) for inverse lengths `scales` (..., d)."""
+    """Matern-5/2 covariance (..., n, m) of x (n, d) with anchors (m, d) for inverse lengths `scales` (..., d).
+
+    Rasmussen & Williams (2006), eq. 4.17.
+    """
     r = matern_distance(x, anchors, scales)
     return torch.addcmul(1 + r, r, r, value=1 / 3) * torch.exp(-r)
 
 
 def matern_gradient(x: Tensor, anchors: Tensor, scales: Tensor) -> Tensor:
-    """Derivatives (n, d, m) by x (n, d) of the Matern-5/2 covariance with anchors (m, d), inverse lengths `scales` (d,)."""
+    """Gradients (n, d, m), with respect to x (n, d), of the Matern-5/2 covariance with anchors (m, d) for `scales` (d,)."""
     r = matern_distance(x, anchors, scales)
-    slope = (5 / 3) * (1 + r) * torch.exp(-r)
-    return slope[:, None] * ((anchors.T - x[:, :, None]) * (scales**2)[:, None])
+    factor = (5 / 3) * (1 + r) * torch.exp(-r)
+    return factor[:, None] * ((anchors.T - x[:, :, None]) * (scales**2)[:, None])
 
 
 def matern_distance(x: Tensor, anchors: Tensor, scales: Tensor) -> Tensor:
-    """sqrt(5) times the distance (..., n, m) of x (n, d) from anchors (m, d) in inverse lengths `scales` (..., d)."""
+    """Distance (..., n, m) of x (n, d) from anchors (m, d), times sqrt(5), for inverse lengths `scales` (..., d)."""
     squares = scales**2
     weighted = x * squares[..., None, :]
     squared = (weighted @ anchors.T).mul_(-10)
@@ -56,26 +59,30 @@ def matern_distance(x: Tensor, anchors: Tensor, scales: Tensor) -> Tensor:
 
 
 def powers(x: Tensor) -> Tensor:
-    """Abundances of inputs x (n, 26), their squares and cubes: (n, 63)."""
+    """Abundances of inputs x (n, 26) with their squares and cubes (n, 63)."""
     abundances = x[:, N_ATMOSPHERE:]
     return torch.cat([abundances, abundances * abundances, abundances * abundances * abundances], 1)
 
 
 def weighted_powers(x: Tensor, weights: Tensor) -> Tensor:
-    """`powers` (..., n, 63) times weights (..., 3, 21); with those of other stars a covariance of cubics in each abundance."""
+    """Powers (..., n, 63) of x (n, 26) times weights (..., 3, 21).
+
+    Their product with `powers` of other stars is the covariance of cubics in each abundance (Rasmussen & Williams 2006,
+    section 4.2.2).
+    """
     return powers(x) * weights.flatten(-2)[..., None, :]
 
 
 def series_gradient(x: Tensor, anchors: Tensor, scales: Tensor, constant: Tensor, weights: Tensor) -> Tensor:
-    """Derivatives (n, 26, m) by x (n, 26) of Matern-5/2 in the atmosphere times (`constant` + cubics in each abundance).
+    """Gradients (n, 26, m), with respect to x (n, 26), of Matern-5/2 in the atmosphere times (`constant` + cubics in abundances).
 
     anchors (m, 26) inputs; scales (5,) inverse lengths of the atmosphere; weights (3, 21) of the powers.
     """
     near, far = x[:, :N_ATMOSPHERE], anchors[:, :N_ATMOSPHERE]
     cubics = constant + weighted_powers(x, weights) @ powers(anchors).T
     smooth = matern52(near, far, scales)
-    abundances, theirs = x[:, N_ATMOSPHERE:, None], anchors[:, N_ATMOSPHERE:].T
-    slope = torch.zeros_like(abundances * theirs)
+    abundances, of_anchors = x[:, N_ATMOSPHERE:, None], anchors[:, N_ATMOSPHERE:].T
+    gradient = torch.zeros_like(abundances * of_anchors)
     for power in range(len(weights), 0, -1):  # Horner's rule in x times its anchor
-        slope = slope * abundances * theirs + power * weights[power - 1][:, None] * theirs
-    return torch.cat([matern_gradient(near, far, scales) * cubics[:, None], slope * smooth[:, None]], 1)
+        gradient = gradient * abundances * of_anchors + power * weights[power - 1][:, None] * of_anchors
+    return torch.cat([matern_gradient(near, far, scales) * cubics[:, None], gradient * smooth[:, None]], 1)

@@ -1,4 +1,4 @@
-"""What the forward model cannot do, measured on real stars: an error for every pixel, and pixels that are not to be used."""
+"""Error of the forward model, measured on real stars: a standard error for every pixel, and pixels to be masked."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ HALPHA_ANGSTROM = 6562.8
 HALPHA_CORE_ANGSTROM, HALPHA_WINGS_ANGSTROM = 1.5, 30.0
 """Half widths of Halpha's core, which is never used, and of its wings, which share one error."""
 HALPHA_BUMP_SHARE, HALPHA_BUMP_ANGSTROM = 0.25, (8.0, 16.0, 32.0)
-"""Whoever normalised an echelle order may have taken part of Halpha's wings for its blaze. The continuum is then wrong by
-a share of the wings smoothed over Gaussians of these widths: zero mean, this standard deviation for each width. Spectra of
-Procyon, beta Hyi and HD 140283 show shares around a half, those of the Sun and tau Cet none."""
+"""Errors of the continuum at Halpha: the blaze of a normalised echelle order may contain part of Halpha's wings.
+
+The continuum is then wrong by a share of the wings, smoothed with Gaussians of these widths: zero mean, this standard
+deviation for each width. Spectra of Procyon, beta Hyi and HD 140283 show shares around a half, those of the Sun and tau Cet
+none."""
 _BUMP_REACH_ANGSTROM, _BUMP_BIN_PIXELS = 96.0, 30
 
 
 @dataclass(frozen=True, eq=False)
 class ModelError:
-    """The error of a model spectrum with line depth d = 1 - flux.
+    """Error of a model spectrum with line depth d = 1 - flux.
 
-    epsilon (N_PIXELS,): standard error as a fraction of d, correlated over the line spread function; wings: that of
-    Halpha's wings as a whole; continuum: an error in units of the continuum, everywhere; masked (N_PIXELS,) bool: wrong or
-    missing lines and Halpha's core; provenance: what it was measured on.
+    epsilon (N_PIXELS,): standard error as a fraction of d, correlated over the line spread function; wings: error common to
+    all of Halpha's wings, as a fraction of d; continuum: an error in units of the continuum, everywhere; masked (N_PIXELS,)
+    bool: wrong or missing lines and Halpha's core; provenance: stars and settings that it was measured with.
     """
 
     epsilon: NDArray
@@ -50,9 +52,9 @@ class ModelError:
         return np.hypot(relative * (1 - flux), self.continuum)
 
     def draw(self, flux: NDArray, rng: np.random.Generator) -> NDArray:
-        """Errors (n, N_PIXELS) float32 of model spectra (n, N_PIXELS) with unit continuum: lines and Halpha's wings.
+        """Draw errors (n, N_PIXELS) float32 of model spectra (n, N_PIXELS) with unit continuum: lines and Halpha's wings.
 
-        The continuum's share of `sigma`, and its bumps at Halpha, are left to whoever draws the errors of continua.
+        Errors of the continuum, also at Halpha, are not included: `realism.normalisation_errors` draws those.
         """
         white = rng.standard_normal(flux.shape, dtype=np.float32)
         smooth = gaussian_filter1d(white, LSF_SIGMA_PIXELS, axis=1, truncate=3) * lsf_gain()
@@ -61,7 +63,7 @@ class ModelError:
 
 
 def lsf_gain() -> float:
-    """Factor that gives unit variance back to white noise smoothed over the line spread function."""
+    """Factor that restores unit variance to white noise smoothed with the line spread function."""
     impulse = np.zeros(41)
     impulse[20] = 1
     return float(1 / np.sqrt((gaussian_filter1d(impulse, LSF_SIGMA_PIXELS, truncate=3) ** 2).sum()))
@@ -80,10 +82,10 @@ def halpha_wings() -> NDArray:
 
 
 def halpha_bumps(flux: NDArray) -> NDArray:
-    """What a continuum drawn through Halpha's wings lacks, (3, n, N_PIXELS) float32, for model spectra (n, N_PIXELS).
+    """Errors of a continuum that contains part of Halpha's wings (3, n, N_PIXELS) float32, for model spectra (n, N_PIXELS).
 
-    The wings, lines of metals left out by the smallest depth of each bin of 3 Angstrom, smoothed by a Gaussian of each
-    width of HALPHA_BUMP_ANGSTROM; the observed flux is the model's times 1 + share * bump.
+    The depth of the wings, without lines of metals (smallest depth in each bin of 3 Angstrom), smoothed with a Gaussian of
+    each width of HALPHA_BUMP_ANGSTROM; the observed flux is that of the model times 1 + share * bump.
     """
     inside, kernels = _bump_kernels()
     depth = 1 - flux[:, inside]
@@ -95,7 +97,7 @@ def halpha_bumps(flux: NDArray) -> NDArray:
 
 @cache
 def _bump_kernels() -> tuple[slice, NDArray]:
-    """The pixels around Halpha that bumps reach, and smoothing kernels (3, bins, pixels) of unit sum over bins."""
+    """Slice of the pixels around Halpha with bumps, and smoothing kernels (3, bins, pixels) of unit sum over bins."""
     centre = int(np.abs(WAVELENGTH - HALPHA_ANGSTROM).argmin())
     half = round(_BUMP_REACH_ANGSTROM / (WAVELENGTH[centre + 1] - WAVELENGTH[centre])) // _BUMP_BIN_PIXELS
     inside = slice(centre - half * _BUMP_BIN_PIXELS, centre + half * _BUMP_BIN_PIXELS)
@@ -109,18 +111,18 @@ def _bump_kernels() -> tuple[slice, NDArray]:
 
 
 def uniform_model_error(epsilon: float, continuum: float = 0.005) -> ModelError:
-    """A model error that is the same fraction of the depth of every line, and nothing masked but Halpha's core."""
+    """A model error that is the same fraction `epsilon` of the depth of all lines; only Halpha's core is masked."""
     return ModelError(np.full(N_PIXELS, epsilon), halpha_core(), 0.0, continuum, {})
 
 
 @cache
 def shipped_model_error() -> ModelError:
-    """The model error that ships; raises KielError where it is missing or damaged."""
+    """The model error that ships with Kiel. Raises KielError where it is missing or damaged."""
     return load_model_error(asset_path("model_error.npz"))
 
 
 def save_model_error(error: ModelError, path: Path) -> None:
-    """Writes a model error whole or not at all, some 20 kB."""
+    """Write a model error, whole or not at all, some 20 kB."""
     part = path.with_name(path.name + ".part.npz")
     np.savez_compressed(
         part,
@@ -134,7 +136,7 @@ def save_model_error(error: ModelError, path: Path) -> None:
 
 
 def load_model_error(path: Path) -> ModelError:
-    """A model error from its file; raises WeightsError when it is none that this version can use."""
+    """Read a model error. Raises WeightsError for a file that this version cannot use."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             provenance = json.loads(str(arrays["provenance"]))

@@ -1,8 +1,8 @@
-"""What NLTE changes in the emulator's spectra: a small Gaussian process beside it, linear in stored weights like it.
+"""Change of the emulator's spectra by NLTE: a small Gaussian process per element, with components of its own in the basis.
 
-The change of flux over continuum at R = 60 000 is written, element by element, in components that are 0 outside the
-element's windows; their coefficients are smooth functions of the few labels that matter to the element's lines. As
-further components of the emulator's basis it goes through rotation, line spread and pixels with the rest.
+The change of flux over continuum at R = 60 000 is expanded, element by element, in components that are 0 outside the
+windows of the element; their coefficients are smooth functions of the few labels that affect the element's lines. As
+further components of the emulator's basis they are rotated, degraded and averaged over pixels together with the others.
 """
 
 from __future__ import annotations
@@ -19,25 +19,26 @@ from ..weights import as_described, load_weights, save_weights, tensors_of
 from .kernels import N_INPUTS, emulator_inputs, matern52, matern_gradient
 
 KIND = "nlte-change"
+"""Kind of the weights on their card."""
 
 
-def in_nlte(physics: str) -> tuple[str, ...]:
-    """Symbols of the elements in NLTE of a card's physics, "nlte-li-mg-ca"; none for "lte"."""
+def elements_in_nlte(physics: str) -> tuple[str, ...]:
+    """Symbols of the elements in NLTE from the name of a physics on a card, "nlte-li-mg-ca"; none for "lte"."""
     return tuple(symbol.capitalize() for symbol in physics.split("-")[1:])
 
 
-def described(physics: str) -> str:
-    """A card's physics in words, for people."""
-    elements = in_nlte(physics)
+def describe_physics(physics: str) -> str:
+    """The physics of a card in words."""
+    elements = elements_in_nlte(physics)
     return f"{', '.join(elements)} in NLTE (own model atoms), all else in LTE" if elements else "LTE"
 
 
 @dataclass(frozen=True, eq=False)
 class ChangeBlock:
-    """One element: `inputs` (d,) columns of the emulator's inputs, `scales` (d,) inverse lengths of its Matern-5/2 kernel.
+    """Change by NLTE of one element: a Gaussian process with Matern-5/2 kernel.
 
-    anchors (n, d) inputs of the training stars, weights (n, k), basis (k, p) of the change at `pixels` (p,) of the
-    emulator's grid.
+    `inputs` (d,) columns of the emulator's inputs, `scales` (d,) inverse lengths of the kernel, anchors (n, d) inputs of the
+    training stars, weights (n, k), basis (k, p) of the change at `pixels` (p,) of the emulator's grid.
     """
 
     inputs: Tensor
@@ -52,7 +53,7 @@ class ChangeBlock:
         return matern52(x[:, self.inputs], self.anchors, self.scales) @ self.weights
 
     def gradients(self, x: Tensor) -> Tensor:
-        """Their derivatives (n, 26, k) with respect to the inputs."""
+        """Gradients (n, 26, k) of the coefficients with respect to the emulator's inputs (n, 26)."""
         out = x.new_zeros(len(x), N_INPUTS, self.weights.shape[1])
         out[:, self.inputs] = matern_gradient(x[:, self.inputs], self.anchors, self.scales) @ self.weights
         return out
@@ -60,7 +61,7 @@ class ChangeBlock:
 
 @dataclass(frozen=True, eq=False)
 class NlteChange:
-    """The change of all elements, `blocks` by symbol, on the emulator's grid of `n_pixels` wavelengths."""
+    """Change by NLTE of all elements, `blocks` by symbol, on the emulator's grid of `n_pixels` wavelengths."""
 
     blocks: Mapping[str, ChangeBlock]
     n_pixels: int
@@ -72,7 +73,7 @@ class NlteChange:
 
     @property
     def basis(self) -> Tensor:
-        """All components (k, n_pixels)."""
+        """Components of all elements (k, n_pixels)."""
         rows = []
         for block in self.blocks.values():
             row = block.basis.new_zeros(len(block.basis), self.n_pixels)
@@ -85,7 +86,7 @@ class NlteChange:
         return torch.cat([block.coefficients(x) for block in self.blocks.values()], 1)
 
     def gradients(self, x: Tensor) -> Tensor:
-        """Their derivatives (n, 26, k) with respect to the inputs."""
+        """Gradients (n, 26, k) of the coefficients with respect to the emulator's inputs (n, 26)."""
         return torch.cat([block.gradients(x) for block in self.blocks.values()], 2)
 
     def flux(self, labels: Tensor) -> Tensor:
@@ -95,7 +96,7 @@ class NlteChange:
 
 
 def change_tensors(change: NlteChange) -> dict[str, Tensor]:
-    """The change's tensors by name, the basis as half floats."""
+    """Tensors of a change by name, the basis in half floats."""
     tensors = {}
     for symbol, block in change.blocks.items():
         stored = replace(block, basis=block.basis.half())
@@ -103,20 +104,20 @@ def change_tensors(change: NlteChange) -> dict[str, Tensor]:
     return tensors
 
 
-def change_of(tensors: dict[str, Tensor], elements: Sequence[str], n_pixels: int) -> NlteChange:
-    """The change that was stored as these tensors."""
+def change_from_tensors(tensors: dict[str, Tensor], elements: Sequence[str], n_pixels: int) -> NlteChange:
+    """Change by NLTE of some elements from its tensors by name."""
     blocks = {symbol: ChangeBlock(**tensors_of(symbol, tensors)) for symbol in elements}
     return NlteChange({symbol: replace(x, basis=x.basis.float()) for symbol, x in blocks.items()}, n_pixels)
 
 
 def save_change(change: NlteChange, path: Path, card: dict[str, Any]) -> None:
-    """Writes the weights of a change and its card, each whole or not at all."""
+    """Write the tensors of a change and its card, each whole or not at all."""
     basics = {"kind": KIND, "physics": change.physics, "elements": list(change.blocks), "n_pixels": change.n_pixels}
     save_weights(path, change_tensors(change), basics | card)
 
 
 def load_change(path: Path) -> tuple[NlteChange, dict[str, Any]]:
-    """A change and its card; raises WeightsError when they cannot be used."""
+    """Read a change and its card. Raises WeightsError where they cannot be used."""
     tensors, card = load_weights(path, KIND)
     with as_described(path, KIND):
-        return change_of(tensors, card["elements"], int(card["n_pixels"])), card
+        return change_from_tensors(tensors, card["elements"], int(card["n_pixels"])), card

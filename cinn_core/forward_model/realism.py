@@ -1,13 +1,19 @@
-"""What a real spectrum adds to a simulated one: errors of velocity, resolution, continuum and model, and missing pixels."""
+"""Differences of real spectra from simulated ones: errors of velocity, resolution, continuum, model and emulator; missing pixels."""
 
 from __future__ import annotations
 
 from functools import cache
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..instrument import ARMS, LITHIUM_ANGSTROM, N_PIXELS, SPEED_OF_LIGHT_KMS, TELLURIC_OXYGEN, WAVELENGTH, arm_slices
+from ..targets import COLUMN
+from .emulator import Emulator
+from .forward import SYNTHESIS_COLUMNS, ForwardModel
+from .kernels import emulator_inputs
 from .model_error import HALPHA_BUMP_ANGSTROM, HALPHA_BUMP_SHARE, halpha_bumps, shipped_model_error
 
 VELOCITY_ERROR_KMS = 1.0
@@ -15,22 +21,24 @@ RESOLVING_POWER_RANGE = (18_500.0, 21_500.0)
 CONTINUUM_ERROR = 0.01
 CONTINUUM_ORDER = 9
 RIPPLE_ERROR, RIPPLE_ANGSTROM = 0.003, 8.0
-"""Error of the continuum that echelle orders and hand-drawn normalisations leave at the scale of a few Angstrom: typical
-rms, as fits of real spectra show it in pixels without lines, and correlation length (sigma of a Gaussian)."""
+"""Error of the continuum at the scale of a few Angstrom, from echelle orders and normalisation by hand: typical rms, as in
+fits of real spectra in pixels without lines, and correlation length (sigma of a Gaussian)."""
 RIPPLE_RANGE = (0.5, 2.0)
-"""Size of a star's ripples in units of that, log-uniform."""
+"""Range of the size of a star's ripples in units of RIPPLE_ERROR, log-uniform."""
 MODEL_ERROR_RANGE = (0.7, 2.0)
-"""Size of a star's model error in units of the one measured on real stars, log-uniform: others may be fitted worse."""
+"""Range of the size of a star's model error in units of that measured on real stars, log-uniform: other stars may be worse."""
 DILUTION, SATURATION = 0.01, 0.04
-"""Errors common to all lines of a star, standard deviations: scattered light as a share of every line's depth, and what
-cores formed high up (NLTE, three-dimensional motions) add to deep lines and take from shallow ones."""
+"""Standard deviations of errors common to all lines of a star: scattered light as a share of the depth of lines, and cores
+formed high up (NLTE, three-dimensional motions), which are deeper in deep lines and shallower in shallow ones."""
 LITHIUM_GAP_SHARE = 0.1
-"""Share of incomplete patterns with a narrow gap right at the lithium line, so that the network learns to say so."""
+"""Share of incomplete patterns with a narrow gap at the lithium line, so that the network learns its effect."""
 _MAX_VELOCITY_KMS = 300.0
+_N_NEIGHBOUR_INPUTS = 4  # Teff, log g, [Fe/H], vmic, on which the size of the error depends
+_N_NEIGHBOURS = 12
 
 
 def continuum_errors(n: int, rng: np.random.Generator) -> NDArray:
-    """Smooth factors (n, N_PIXELS) around 1 with an rms of 1 %: Legendre series of order 9 in each arm."""
+    """Draw smooth factors (n, N_PIXELS) around 1 with an rms of 1 %: Legendre series of order 9 in each arm."""
     out = np.empty((n, N_PIXELS), np.float32)
     for part in arm_slices():
         x = np.linspace(-1, 1, part.stop - part.start)
@@ -43,7 +51,10 @@ def continuum_errors(n: int, rng: np.random.Generator) -> NDArray:
 
 @cache
 def ripple_shapes() -> NDArray:
-    """Shapes (m, N_PIXELS) float32, Gaussians a correlation length apart in each arm; unit normal amplitudes give unit variance."""
+    """Shapes of ripples (m, N_PIXELS) float32: Gaussians one correlation length apart in each arm.
+
+    Standard normal amplitudes give unit variance.
+    """
     rows = []
     for part, arm in zip(arm_slices(), ARMS, strict=True):
         centres = np.arange(arm.low - 2 * RIPPLE_ANGSTROM, arm.high + 2 * RIPPLE_ANGSTROM, RIPPLE_ANGSTROM)
@@ -55,7 +66,7 @@ def ripple_shapes() -> NDArray:
 
 
 def normalisation_errors(flux: NDArray, rng: np.random.Generator) -> NDArray:
-    """Factors (n, N_PIXELS) that normalising leaves in spectra (n, N_PIXELS): smooth ones, ripples, bumps at Halpha."""
+    """Draw errors of the continuum, as factors (n, N_PIXELS), for spectra (n, N_PIXELS): smooth, ripples, bumps at Halpha."""
     n = len(flux)
     ripple = RIPPLE_ERROR * np.exp(rng.uniform(*np.log(RIPPLE_RANGE), (n, 1)))
     amplitudes = (ripple * rng.standard_normal((n, len(ripple_shapes())))).astype(np.float32)
@@ -64,10 +75,10 @@ def normalisation_errors(flux: NDArray, rng: np.random.Generator) -> NDArray:
 
 
 def model_errors(flux: NDArray, rng: np.random.Generator) -> NDArray:
-    """Error (n, N_PIXELS) of the forward model for spectra (n, N_PIXELS).
+    """Draw errors (n, N_PIXELS) of the forward model for spectra (n, N_PIXELS).
 
-    What was measured on real stars, in each star of another size, and what all lines of a star share: dilution and
-    saturation.
+    The model error measured on real stars, with another size in each star, and errors common to all lines of a star:
+    dilution and saturation.
     """
     n = len(flux)
     size = np.exp(rng.uniform(*np.log(MODEL_ERROR_RANGE), (n, 1))).astype(np.float32)
@@ -76,15 +87,47 @@ def model_errors(flux: NDArray, rng: np.random.Generator) -> NDArray:
 
 
 def shared_line_errors(flux: NDArray) -> NDArray:
-    """One standard deviation (2, n, N_PIXELS) of dilution and of saturation in spectra (n, N_PIXELS)."""
+    """Standard deviations (2, n, N_PIXELS) of dilution and of saturation in spectra (n, N_PIXELS)."""
     depth = 1 - flux
     return np.stack([DILUTION * depth, SATURATION * (depth - 0.3) * depth])
 
 
-def draw_good_pixels(rng: np.random.Generator) -> NDArray:
-    """A pattern of good pixels (N_PIXELS,): a quarter complete, the others such as real files leave.
+def draw_emulator_errors(emulator: Emulator, labels: Tensor, rng: np.random.Generator) -> Tensor:
+    """Draw errors (n, k) of the emulator's coefficients for labels (n, 25) in the order of `SYNTHESIS_NAMES`.
 
-    These lack the pixels that the model error masks, have gaps and cut ends.
+    Each is the leave-one-out residual of one of the nearest training stars times a standard normal number: the
+    covariance is that of the residuals of these stars.
+    """
+    near = _neighbours(emulator, labels)
+    nearest = near[torch.arange(len(near)), torch.from_numpy(rng.integers(_N_NEIGHBOURS, size=len(near)))]
+    factor = torch.from_numpy(rng.standard_normal((len(near), 1)).astype(np.float32))
+    return emulator.residuals[nearest].float() * factor
+
+
+@torch.no_grad()
+def error_spectra(forward: ForwardModel, labels: NDArray) -> NDArray:
+    """Spectra (n, 12, N_PIXELS) whose outer products sum to the covariance of the emulator's error, for labels (n, 26)."""
+    given = torch.as_tensor(labels, dtype=torch.float32)
+    synthesis_labels, vbroad = given[:, SYNTHESIS_COLUMNS], given[:, COLUMN["vbroad"]]
+    centre = forward.emulator.coefficients(synthesis_labels)[:, None]
+    errors = forward.emulator.residuals[_neighbours(forward.emulator, synthesis_labels)].float()
+    both = torch.cat([centre, centre + errors], 1)
+    flux = forward.torch_flux_of(both.flatten(0, 1), vbroad.repeat_interleave(both.shape[1])).numpy()
+    flux = flux.reshape(*both.shape[:2], -1)
+    return (flux[:, 1:] - flux[:, :1]) / np.sqrt(_N_NEIGHBOURS)
+
+
+def _neighbours(emulator: Emulator, labels: Tensor) -> Tensor:
+    """Indices (n, 12) of the training stars nearest in Teff, log g, [Fe/H] and vmic."""
+    here = emulator_inputs(labels.double())[:, :_N_NEIGHBOUR_INPUTS]
+    there = emulator.anchors[: emulator.n_own, :_N_NEIGHBOUR_INPUTS]
+    return torch.cdist(here, there).topk(_N_NEIGHBOURS, largest=False).indices
+
+
+def draw_good_pixels(rng: np.random.Generator) -> NDArray:
+    """Draw a pattern of good pixels (N_PIXELS,) bool: a quarter complete, the others as in real files.
+
+    These lack the pixels that the model error masks, and have gaps and cut ends.
     """
     good = np.ones(N_PIXELS, bool)
     if rng.random() < 0.25:

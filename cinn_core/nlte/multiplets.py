@@ -1,7 +1,7 @@
-"""Lines between terms as what they are, multiplets: one line of the model atom with a profile of several components.
+"""Multiplets, the lines between terms: one line of a model atom with a profile of several components.
 
-A term is one level of the model atoms: its sublevels share their population by weight. Were a multiplet one line, its
-whole opacity would stand at one wavelength: too thick, it would keep photons that the separate lines lose.
+A term is one level of the model atoms: its population is shared among the sublevels by weight. With a multiplet as one
+single line its whole opacity would be at one wavelength, too optically thick to lose the photons that separate lines lose.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from numpy.typing import NDArray
 from scipy.special import wofz
 
 from ..errors import DataError
-from .lightweaver_import import load_lightweaver
+from . import load_lightweaver
 
 _LIGHT = 2.99792458e8
 _TYPICAL_SPEED = 3e3  # m/s, Lightweaver's unit of wavelengths about a line
-_WIDEST = 10.0  # gap of the terms over the shifts below which a line stays single: far infrared
-_RESOLVED = 0.3  # of that speed: components closer than this stay one
+_WIDEST = 10.0  # ratio of the gap of two terms to their splitting below which a line is not split: far infrared
+_RESOLVED = 0.3  # in units of that speed: a line with components closer than this is not split
 LETTERS = "SPDFGHIKL"
+"""Letters of the orbital quantum numbers L from 0."""
 
 
 @dataclass(frozen=True)
-class Term:
-    """A term: 2S + 1, L, and the energy [1/cm] of each of its sublevels by J."""
+class SplitTerm:
+    """A term with its sublevels: multiplicity 2S + 1, orbital L, and energies [1/cm] of the sublevels by J."""
 
     multiplicity: int
     orbital: int
@@ -37,14 +38,17 @@ class Term:
 
     @property
     def mean(self) -> float:
-        """Energy [1/cm], the sublevels weighted by 2J + 1."""
+        """Mean energy [1/cm] of the sublevels, weighted by 2J + 1."""
         total = sum((2 * j + 1) * energy for j, energy in self.energies.items())
         return total / sum(2 * j + 1 for j in self.energies)
 
 
-def read_terms(path: Path) -> dict[str, Term]:
-    """Terms with more than one sublevel of a list of NIST's levels, named as 3s3p-3P*; DataError."""
-    found: dict[str, dict[float, float]] = {}
+def read_terms(path: Path) -> dict[str, SplitTerm]:
+    """Read the terms with more than one sublevel, by names as 3s3p-3P*, from a list of NIST's levels.
+
+    Raises DataError for a file that is missing or not such a list.
+    """
+    sublevels: dict[str, dict[float, float]] = {}
     try:
         with path.open() as file:
             for row in csv.DictReader(file, delimiter="\t"):
@@ -53,14 +57,14 @@ def read_terms(path: Path) -> dict[str, Term]:
                         shell for shell in row["Configuration"].split(".") if not shell.startswith(("2p6", "3p6"))
                     ]
                     name = f"{''.join(shells)}-{row['Term']}"
-                    found.setdefault(name, {})[_number(row["J"])] = float(row["Level (cm-1)"].strip(" []()?"))
+                    sublevels.setdefault(name, {})[_number(row["J"])] = float(row["Level (cm-1)"].strip(" []()?"))
     except (OSError, KeyError, ValueError) as error:
         raise DataError(f"{path} is no list of NIST's levels: {error}.") from error
     terms = {}
-    for name, energies in found.items():
+    for name, energies in sublevels.items():
         term = name.rsplit("-", 1)[1]
         if len(energies) > 1 and len(term) > 1 and term[1] in LETTERS:
-            terms[name] = Term(int(term[0]), LETTERS.index(term[1]), energies)
+            terms[name] = SplitTerm(int(term[0]), LETTERS.index(term[1]), energies)
     return terms
 
 
@@ -69,16 +73,16 @@ def _number(text: str) -> float:
     return float(top) / float(bottom or 1)
 
 
-def split_lines(atom: Any, terms: Mapping[int, Term], singles: Mapping[int, tuple[int, int]]) -> None:
-    """Puts multiplets in place of the lines of an AtomicModel whose levels are split.
+def split_lines(atom: Any, terms: Mapping[int, SplitTerm], singles: Mapping[int, tuple[int, int]]) -> None:
+    """Replace the lines of Lightweaver's AtomicModel between split levels by multiplets.
 
     terms: level -> its term; singles: level -> (2S + 1, L) of terms that are not split by a measurable amount.
-    Lines between different multiplicities stay as they are.
+    Lines between different multiplicities do not change.
     """
     atom.lines = [_split(atom, line, terms, singles) for line in atom.lines]
 
 
-def _split(atom: Any, line: Any, terms: Mapping[int, Term], singles: Mapping[int, tuple[int, int]]) -> Any:
+def _split(atom: Any, line: Any, terms: Mapping[int, SplitTerm], singles: Mapping[int, tuple[int, int]]) -> Any:
     lower, upper = (_term(k, terms, singles) for k in (line.i, line.j))
     if lower is None or upper is None or lower.multiplicity != upper.multiplicity or lower.multiplicity == 1:
         return line
@@ -97,17 +101,19 @@ def _split(atom: Any, line: Any, terms: Mapping[int, Term], singles: Mapping[int
     )  # fmt: skip
 
 
-def _term(level: int, terms: Mapping[int, Term], singles: Mapping[int, tuple[int, int]]) -> Term | None:
+def _term(level: int, terms: Mapping[int, SplitTerm], singles: Mapping[int, tuple[int, int]]) -> SplitTerm | None:
     if level in terms:
         return terms[level]
     if level not in singles:
         return None
     multiplicity, orbital = singles[level]
     spin = (multiplicity - 1) / 2
-    return Term(multiplicity, orbital, {j: 0.0 for j in np.arange(abs(orbital - spin), orbital + spin + 1).tolist()})
+    return SplitTerm(
+        multiplicity, orbital, {j: 0.0 for j in np.arange(abs(orbital - spin), orbital + spin + 1).tolist()}
+    )
 
 
-def components(lower: Term, upper: Term) -> tuple[NDArray, NDArray]:
+def components(lower: SplitTerm, upper: SplitTerm) -> tuple[NDArray, NDArray]:
     """Shifts (k,) [1/cm] from the multiplet's mean wavenumber and shares (k,) of its strength, in LS coupling.
 
     S(J, J') goes as (2J + 1)(2J' + 1) {L J S; J' L' 1}^2 (Condon & Shortley 1935).
@@ -144,7 +150,7 @@ def _triangle(a: float, b: float, c: float) -> float:
 
 
 def _wavelengths(quadrature: Any, ratio: NDArray, centre_nm: float) -> Any:
-    """Points about every component, as many as the single line had about its own; offsets from the mean wavelength."""
+    """Wavelengths around every component, as many as the single line had; offsets from the mean wavelength."""
     from lightweaver.atomic_model import TabulatedQuadrature
 
     quadrature.setup(None)
@@ -154,7 +160,7 @@ def _wavelengths(quadrature: Any, ratio: NDArray, centre_nm: float) -> Any:
 
 
 def _multiplet_class() -> Any:
-    """A Lightweaver line whose profile is the sum of its components'; made late, for Lightweaver is an extra."""
+    """Class of a Lightweaver line whose profile is the sum of its components; defined when needed, as Lightweaver is optional."""
     load_lightweaver()
     from lightweaver.atomic_model import LineProfileResult, VoigtLine
 

@@ -1,7 +1,24 @@
-"""Continuous opacity of colliding hydrogen in the ultraviolet, of which Lightweaver's has too little.
+"""Ultraviolet opacity that Lightweaver lacks: colliding hydrogen, and the haze of lines as factors on the continuum.
 
-H + H (quasi-molecular): Doyle (1968, ApJ 153, 987). H2+: the fit of Kurucz (1970, SAO Special Report 309) to Bates
-(1952); Lightweaver's, from RH, stops at 384.6 nm and falls linearly to zero at 0. Both matter where metals are few.
+Colliding hydrogen matters where metals are few. H + H (quasi-molecular): Doyle (1968, ApJ 153, 987). H2+: the fit of
+Kurucz (1970, SAO Special Report 309) to Bates (1952); Lightweaver's, from RH, stops at 384.6 nm and falls linearly to
+zero at 0.
+
+The haze of the Sun: from 210 nm on, f multiplies the opacity of H- and all else but the metals' bound-free opacity, and
+gives the model of the Sun the observed irradiance (`ultraviolet.py`, means over 10 nm): photoionisation follows the mean
+intensity, lines and gaps together. f stands for all that Lightweaver's continuum lacks there, the bound-free opacity of
+iron too. Below 210 nm it is that of J. Bruls (1992, thesis Utrecht, pp. 104-106; Bruls, Rutten & Shchukina 1992, A&A 265,
+237), on the metals.
+
+For other stars (Kiel's own rule, an assumption): the haze is of neutral iron-group atoms, whose number over that of H-
+goes as 10^([Fe/H] + 4.6 (5040/Teff - 5040/5777)): both are minor stages, so the electron density cancels in Saha's
+equations, and 4.6 eV = 7.9 (ionisation of Fe) - 0.75 (affinity of H-) - 2.5 (typical lower level). The lines are
+saturated: their blocking grows with a power of the number of atoms, 0.47 for the pixels of synthetic green spectra that
+are darker than 0.5 in the Sun, 0.44 for those darker than 0.3; the lines of the ultraviolet are stronger still. So
+
+    f = f_Sun x 10^(0.42 ([Fe/H] + 4.6 (5040/Teff - 5040/5777))),  at most 5 f_Sun.
+
+The spread of a result between `Blanketing.OFF`, `SOLAR` and `SCALED` is its uncertainty from the haze.
 """
 
 from __future__ import annotations
@@ -30,43 +47,6 @@ _DOYLE = np.array([
     (1.06e8, 1.43e7, 2.92e6, 5.01e5, 3.98e4, 3.38e3, 2.46e2, 3.51),
 ])  # fmt: skip
 """Coefficient [1e-50 cm5] at (theta = 5040 K / T, wavelength), times the square of the density of H."""
-
-
-def missing_opacity(wavelength_nm: NDArray, temperature: NDArray, hydrogen: NDArray, protons: NDArray) -> NDArray:
-    """Opacity (m, n) [1/m] at wavelengths (m,) [nm] and depths (n,): T [K], densities of H in n = 1 and of H+ [1/m3]."""
-    pairs = quasi_molecular(wavelength_nm, temperature) * hydrogen**2
-    ion = np.zeros((wavelength_nm.size, temperature.size))
-    lacking = (wavelength_nm > _FIT_BEGINS_NM) & (wavelength_nm < _RH_ENDS_NM)
-    theirs = hydrogen_molecule_ion(np.array([_RH_ENDS_NM]), temperature) * (wavelength_nm[lacking, None] / _RH_ENDS_NM)
-    ion[lacking] = np.maximum(hydrogen_molecule_ion(wavelength_nm[lacking], temperature) - theirs, 0)
-    return pairs + ion * hydrogen * protons
-
-
-def quasi_molecular(wavelength_nm: NDArray, temperature: NDArray) -> NDArray:
-    """Coefficient (m, n) [m5] of H + H, interpolated in its logarithm; zero outside 175 to 667 nm."""
-    theta = np.clip(5040 / temperature, _DOYLE_THETA[0], _DOYLE_THETA[-1])
-    by_theta = np.stack([np.interp(theta, _DOYLE_THETA, np.log(column)) for column in _DOYLE.T])
-    out = np.stack([np.interp(wavelength_nm, _DOYLE_NM, column) for column in by_theta.T], axis=1)
-    inside = (wavelength_nm >= _DOYLE_NM[0]) & (wavelength_nm <= _DOYLE_NM[-1])
-    return np.where(inside[:, None], np.exp(out) * _DOYLE_UNIT * _CM5, 0.0)
-
-
-def hydrogen_molecule_ion(wavelength_nm: NDArray, temperature: NDArray) -> NDArray:
-    """Coefficient (m, n) [m5] of H + H+, stimulated emission in it; for wavelengths above 100 nm."""
-    frequency = _LIGHT / (wavelength_nm * 1e-9)
-    x, log = frequency / 1e15, np.log(frequency)
-    strength = np.polyval([-3.1672e-3, 3.9207e-1, -1.82496e1, 3.7797e2, -3.0233e3], log)
-    energy = np.polyval([-1.351e-2, 1.224e-1, -4.230e-1, 1.028, -2.409, -7.342e-3], x)  # eV
-    boltzmann = np.exp(strength[:, None] - energy[:, None] / (_BOLTZMANN_EV * temperature))
-    return boltzmann * _CM5 * -np.expm1(-_PLANCK * frequency[:, None] / (_BOLTZMANN * temperature))
-
-
-def planck(wavelength_nm: NDArray, temperature: NDArray) -> NDArray:
-    """The Planck function (m, n) [J s-1 m-2 Hz-1 sr-1]."""
-    frequency = _LIGHT / (wavelength_nm[:, None] * 1e-9)
-    return 2 * _PLANCK * frequency**3 / _LIGHT**2 / np.expm1(_PLANCK * frequency / (_BOLTZMANN * temperature))
-
-
 _BRULS = np.array(
     [
         (100.0, 0, 0), (152.499, 0, 0), (152.5, 0, 1), (168.2, 0, 1), (168.201, 0, 20), (185.0, 0, 10),
@@ -81,13 +61,57 @@ _SUN = np.array(
         (415.0, 0.85), (425.0, 0.91), (435.0, 1.03), (480.0, 0.0), (2000.0, 0.0),
     ]
 )  # fmt: skip
-_WAVELENGTH, _REST, _METALS = np.concatenate([_BRULS, np.c_[_SUN, np.zeros(len(_SUN))]]).T
+_HAZE_NM, _HAZE_REST, _HAZE_METALS = np.concatenate([_BRULS, np.c_[_SUN, np.zeros(len(_SUN))]]).T
 """nm; f of H-, scattering and the rest; f of the metals' bound-free opacity."""
-_SOLAR_TEFF, _EV, _SATURATED, _MOST = 5777.0, 4.6, 0.42, 5.0
+_SOLAR_TEFF, _HAZE_EV, _HAZE_POWER, _LARGEST_SCALE = 5777.0, 4.6, 0.42, 5.0
+
+
+def missing_opacity(wavelength_nm: NDArray, temperature: NDArray, hydrogen: NDArray, protons: NDArray) -> NDArray:
+    """Opacity (m, n) [1/m] of colliding hydrogen that Lightweaver lacks, at wavelengths (m,) [nm] and depths (n,).
+
+    Of the depths: temperature [K], densities of hydrogen in n = 1 and of protons [1/m3].
+    """
+    pairs = quasi_molecular(wavelength_nm, temperature) * hydrogen**2
+    ion = np.zeros((wavelength_nm.size, temperature.size))
+    lacking = (wavelength_nm > _FIT_BEGINS_NM) & (wavelength_nm < _RH_ENDS_NM)
+    of_rh = hydrogen_molecule_ion(np.array([_RH_ENDS_NM]), temperature) * (wavelength_nm[lacking, None] / _RH_ENDS_NM)
+    ion[lacking] = np.maximum(hydrogen_molecule_ion(wavelength_nm[lacking], temperature) - of_rh, 0)
+    return pairs + ion * hydrogen * protons
+
+
+def quasi_molecular(wavelength_nm: NDArray, temperature: NDArray) -> NDArray:
+    """Absorption coefficient (m, n) [m5] of H + H at wavelengths (m,) [nm] and T (n,) [K]; zero outside 175 to 667 nm.
+
+    Doyle (1968), interpolated in its logarithm; times the square of the density of H it is an opacity.
+    """
+    theta = np.clip(5040 / temperature, _DOYLE_THETA[0], _DOYLE_THETA[-1])
+    by_theta = np.stack([np.interp(theta, _DOYLE_THETA, np.log(column)) for column in _DOYLE.T])
+    out = np.stack([np.interp(wavelength_nm, _DOYLE_NM, column) for column in by_theta.T], axis=1)
+    inside = (wavelength_nm >= _DOYLE_NM[0]) & (wavelength_nm <= _DOYLE_NM[-1])
+    return np.where(inside[:, None], np.exp(out) * _DOYLE_UNIT * _CM5, 0.0)
+
+
+def hydrogen_molecule_ion(wavelength_nm: NDArray, temperature: NDArray) -> NDArray:
+    """Absorption coefficient (m, n) [m5] of H + H+ at wavelengths (m,) above 100 nm and T (n,) [K], with stimulated emission.
+
+    Kurucz (1970); times the densities of H and H+ it is an opacity.
+    """
+    frequency = _LIGHT / (wavelength_nm * 1e-9)
+    x, log = frequency / 1e15, np.log(frequency)
+    strength = np.polyval([-3.1672e-3, 3.9207e-1, -1.82496e1, 3.7797e2, -3.0233e3], log)
+    energy = np.polyval([-1.351e-2, 1.224e-1, -4.230e-1, 1.028, -2.409, -7.342e-3], x)  # eV
+    boltzmann = np.exp(strength[:, None] - energy[:, None] / (_BOLTZMANN_EV * temperature))
+    return boltzmann * _CM5 * -np.expm1(-_PLANCK * frequency[:, None] / (_BOLTZMANN * temperature))
+
+
+def planck(wavelength_nm: NDArray, temperature: NDArray) -> NDArray:
+    """Planck function (m, n) [J s-1 m-2 Hz-1 sr-1] at wavelengths (m,) [nm] and T (n,) [K]."""
+    frequency = _LIGHT / (wavelength_nm[:, None] * 1e-9)
+    return 2 * _PLANCK * frequency**3 / _LIGHT**2 / np.expm1(_PLANCK * frequency / (_BOLTZMANN * temperature))
 
 
 class Blanketing(Enum):
-    """Which haze: none, the Sun's, or the Sun's scaled to the star."""
+    """Kind of the line haze: none, that of the Sun, or that of the Sun scaled to the star."""
 
     OFF = "off"
     SOLAR = "solar"
@@ -95,16 +119,24 @@ class Blanketing(Enum):
 
 
 def haze_scale(blanketing: Blanketing, teff: float, feh: float) -> float:
-    """Factor on the Sun's f for a star of this Teff [K] and [Fe/H]."""
+    """Factor on the haze f of the Sun for a star of this Teff [K] and [Fe/H]."""
     if blanketing is Blanketing.OFF:
         return 0.0
     if blanketing is Blanketing.SOLAR:
         return 1.0
-    return float(min(10.0 ** (_SATURATED * (feh + _EV * (5040.0 / teff - 5040.0 / _SOLAR_TEFF))), _MOST))
+    minor_stages = feh + _HAZE_EV * (5040.0 / teff - 5040.0 / _SOLAR_TEFF)
+    return float(min(10.0 ** (_HAZE_POWER * minor_stages), _LARGEST_SCALE))
 
 
 def haze(wavelength_nm: NDArray, scale: float) -> tuple[NDArray, NDArray]:
-    """Factors (n,) on H-, scattering and the rest, and on the metals' bound-free opacity, at wavelengths (n,) [nm]."""
-    return 1 + scale * np.interp(wavelength_nm, _WAVELENGTH, _REST), 1 + scale * np.interp(
-        wavelength_nm, _WAVELENGTH, _METALS
-    )
+    """Factors (n,) of the haze at wavelengths (n,) [nm]: on H-, scattering and the rest, and on the metals' bound-free opacity."""
+    rest, metals = (np.interp(wavelength_nm, _HAZE_NM, f) for f in (_HAZE_REST, _HAZE_METALS))
+    return 1 + scale * rest, 1 + scale * metals
+
+
+def layer_means(opacity: NDArray) -> NDArray:
+    """Mean opacity (..., n - 1) between neighbouring depths for opacity (..., n), exponential in height between them."""
+    above, below = opacity[..., :-1], opacity[..., 1:]
+    ratio = np.log(below / above)
+    varies = np.abs(ratio) > 1e-6
+    return np.where(varies, (below - above) / np.where(varies, ratio, 1.0), below)

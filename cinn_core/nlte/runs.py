@@ -1,4 +1,4 @@
-"""Many solutions: one file a star in a folder, over processes; what is there already is not computed again."""
+"""Runs of the statistical equilibrium for many stars: one file per star in a folder, in processes, resumable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..errors import DataError, SynthesisError
 from ..processes import spread
 from ..synthesis.abundances import ATOMIC_NUMBER, abundances
 from ..synthesis.atmosphere import load_atmospheres
-from ..synthesis.departure_files import Table
+from ..synthesis.departure_files import DepartureTable
 from ..synthesis.departures import Departures, Level
 from ..synthesis.engine import labels_from
 from .equilibrium import Physics, Solution, solve
@@ -24,13 +24,13 @@ from .equilibrium import Physics, Solution, solve
 _ALPHA = ("o_fe", "mg_fe", "si_fe", "ca_fe", "ti_fe")
 _ALPHA_OF_POOR_STARS, _POOR = 0.4, -1.0
 TABLE_LOG_TAU = np.arange(-5.0, 1.51, 0.25)
-"""Depths of the compact tables: log optical depth at 5000 Angstrom."""
+"""Depths of the compact tables: log10 optical depth at 5000 Angstrom."""
 _ARRAYS = ("height", "temperature", "electrons", "hydrogen", "lte", "wavelength", "opacity")
 
 
 @dataclass(frozen=True)
-class Star:
-    """What a solution is of: element, Teff [K], log g, [Fe/H], [X/Fe] of the element beyond the other alpha elements'."""
+class NlteStar:
+    """An element in a star: Teff [K], log g [cgs], [Fe/H], and [X/Fe] of the element beyond that of the alpha elements."""
 
     element: str
     teff: float
@@ -47,31 +47,31 @@ class Star:
 
     @property
     def abundance(self) -> float:
-        """A(X)."""
+        """A(X) of the element."""
         return abundances(self.labels())[ATOMIC_NUMBER[self.element.lower()]]
 
     def file(self, folder: Path, physics: Physics) -> Path:
-        """Where its solution lies."""
+        """File of its solution in a folder."""
         name = f"{self.element}-{self.teff:.0f}-{self.logg:.2f}-{self.feh:+.2f}-{self.ratio:+.2f}-{physics.name}.npz"
         return folder / name
 
 
-def star_of_abundance(element: str, teff: float, logg: float, feh: float, abundance: float) -> Star:
-    """The star in which the element has this A(X)."""
-    ordinary = Star(element, teff, logg, feh, 0.0)
-    return Star(element, teff, logg, feh, round(abundance - ordinary.abundance, 3))
+def star_of_abundance(element: str, teff: float, logg: float, feh: float, abundance: float) -> NlteStar:
+    """Star of this Teff [K], log g [cgs] and [Fe/H] in which the element has this A(X)."""
+    ordinary = NlteStar(element, teff, logg, feh, 0.0)
+    return NlteStar(element, teff, logg, feh, round(abundance - ordinary.abundance, 3))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A star that was tried: whether its solution is on disk, else why not."""
+    """Outcome for one star: solved where `reason` is empty, else the reason of the failure."""
 
-    star: Star
+    star: NlteStar
     reason: str = ""
 
 
 def save_solution(solution: Solution, path: Path) -> None:
-    """Writes a solution, whole or not at all."""
+    """Write a solution, whole or not at all."""
     departures = solution.departures
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     with part.open("wb") as file:
@@ -89,7 +89,7 @@ def save_solution(solution: Solution, path: Path) -> None:
 
 
 def load_solution(path: Path) -> Solution:
-    """The solution of a file; DataError where it is missing or damaged."""
+    """Read a solution. Raises DataError where the file is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
             rows = zip(file["labels"].tolist(), file["levels"].tolist(), strict=True)
@@ -103,22 +103,22 @@ def load_solution(path: Path) -> Solution:
 
 
 def solve_stars(
-    stars: Iterable[Star],
+    stars: Iterable[NlteStar],
     folder: Path,
     data: Path,
     physics: Physics,
     processes: int = 1,
     report: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
-    """Solves every star that `folder` does not hold yet; `data` is the data folder with synthesis/ and nlte/.
+    """Solve all stars that `folder` does not hold yet; `data` is the data folder with synthesis/ and nlte/.
 
-    A run that is killed loses the stars in hand; the next one goes on. Stars without a model atmosphere or without
+    A run that is killed loses the stars in progress; the next one goes on. Stars without a model atmosphere or without
     convergence are returned with the reason. Raises DataError for missing files.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = list(dict.fromkeys(stars))
-    outcomes = [Outcome(star) for star in wanted if star.file(folder, physics).is_file()]
-    missing = [star for star in wanted if not star.file(folder, physics).is_file()]
+    unique = list(dict.fromkeys(stars))
+    outcomes = [Outcome(star) for star in unique if star.file(folder, physics).is_file()]
+    missing = [star for star in unique if not star.file(folder, physics).is_file()]
     done = spread(partial(_solve_one, folder=folder, data=data, physics=physics), missing, processes)
     for outcome in done:
         outcomes.append(outcome)
@@ -126,8 +126,8 @@ def solve_stars(
     return outcomes
 
 
-def collect(element: str, folder: Path, physics: Physics) -> Table:
-    """The compact table of all solutions of an element with this physics; DataError where there are none."""
+def collect_table(element: str, folder: Path, physics: Physics) -> DepartureTable:
+    """Collect all solutions of an element with this physics in a compact table. Raises DataError where there are none."""
     files = sorted(folder.glob(f"{element}-*-{physics.name}.npz"))
     if not files:
         raise DataError(f"{folder} holds no solution of {element} with the physics {physics.name}.")
@@ -137,21 +137,21 @@ def collect(element: str, folder: Path, physics: Physics) -> Table:
         nodes.append([*_parameters(file), solution.abundance])
         b.append(solution.departures.on(TABLE_LOG_TAU))
     card: dict[str, object] = {"physics": physics.name, "solutions": len(files), "code": "Lightweaver, ATLAS9"}
-    return Table(element, solution.departures.levels, np.array(nodes), TABLE_LOG_TAU, np.stack(b), card)
+    return DepartureTable(element, solution.departures.levels, np.array(nodes), TABLE_LOG_TAU, np.stack(b), card)
 
 
 def _parameters(file: Path) -> list[float]:
-    """Teff, log g and [Fe/H] of a solution from the name that Star.file gave it."""
-    found = re.match(r"[A-Z][a-z]?-(\d+)-([\d.]+)-([+-][\d.]+)-", file.name)
-    if found is None:
+    """Teff, log g and [Fe/H] of a solution from its file name, as `NlteStar.file` gives it."""
+    match = re.match(r"[A-Z][a-z]?-(\d+)-([\d.]+)-([+-][\d.]+)-", file.name)
+    if match is None:
         raise DataError(f"{file} is not named as solutions are.")
-    return [float(number) for number in found.groups()]
+    return [float(number) for number in match.groups()]
 
 
 _atmospheres = cache(load_atmospheres)
 
 
-def _solve_one(star: Star, folder: Path, data: Path, physics: Physics) -> Outcome:
+def _solve_one(star: NlteStar, folder: Path, data: Path, physics: Physics) -> Outcome:
     try:
         solution = solve(star.element, star.labels(), _atmospheres(data / "synthesis"), data / "nlte", physics)
     except SynthesisError as error:

@@ -1,4 +1,4 @@
-"""The Sun's blue and ultraviolet: what the model with its haze sends out, against what is observed."""
+"""Blue and ultraviolet irradiance of the Sun: model with and without the line haze, and observation."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ OBSERVED = {
 }  # fmt: skip
 """Mean solar irradiance [W m-2 nm-1] at 1 au over 10 nm about wavelengths [nm], extraterrestrial.
 
-Below 280 nm ASTM E490-00a, whose values are 1 to 3 % lower where both exist, beyond it ASTM G173-03.
+Below 280 nm ASTM E490-00a, whose values are 1 to 3 % lower where both exist, above it ASTM G173-03.
 """
 _SUN = {"teff": 5777.0, "logg": 4.44}
-_DILUTION = (6.957e8 / 1.495979e11) ** 2  # of the surface flux at 1 au
+_DILUTION = (6.957e8 / 1.495979e11) ** 2  # flux at 1 au over flux at the surface
 _C1, _C2 = 1.1910429e-16, 1.438777e-2  # of the Planck function per wavelength, SI
 
 
 @dataclass(frozen=True, eq=False)
 class SolarUltraviolet:
-    """Wavelengths (n,) [nm]; irradiance (n,) [W m-2 nm-1] observed, of the model without and with the Sun's haze."""
+    """Irradiance (n,) of the Sun [W m-2 nm-1] at wavelengths (n,) [nm]: observed, of the model without and with the haze."""
 
     wavelength: NDArray
     observed: NDArray
@@ -40,7 +40,10 @@ class SolarUltraviolet:
 
 
 def solar_ultraviolet(data: Path) -> SolarUltraviolet:
-    """The comparison; `data` is the data folder with synthesis/ and nlte/. The model's emission is thermal."""
+    """Compute the irradiance of the Sun without and with the haze; `data` is the data folder with synthesis/ and nlte/.
+
+    The emission of the model is thermal. Raises DataError for missing files, KielError without Lightweaver.
+    """
     wavelength = np.array(list(OBSERVED))
     model = [_irradiance(wavelength, data, haze) for haze in (Blanketing.OFF, Blanketing.SOLAR)]
     return SolarUltraviolet(wavelength, np.array(list(OBSERVED.values())), *model)

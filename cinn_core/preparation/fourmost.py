@@ -1,54 +1,86 @@
-"""From a file's spectrum to what the 4MOST high-resolution spectrograph would have seen: the whole chain, each step in the ledger."""
+"""Preparation of a spectrum as the 4MOST high-resolution spectrograph would have taken it: the order of all steps.
+
+`begin` -> `measure_frame` -> `to_rest` -> `fit` -> `finish`; `prepare` composes them for one spectrum, `prepare_many` for
+many, whose velocities and continua are measured together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import KielError, SpectrumError
 from ..forward_model.model_error import ModelError, shipped_model_error
-from ..instrument import WAVELENGTH, arm_slices
+from ..instrument import ARMS, PIXEL_ANGSTROM, WAVELENGTH, arm_coverage, arm_slices
 from ..overrides import NOTHING_GIVEN, ContinuumChoice, Overrides
-from ..stages import FluxVector, Medium, Snapshot, Spectrum
+from ..stages import FluxVector, Medium, Snapshot, Spectrum, Step
 from .companion import find_companion
 from .continuum import fit_continuum
-from .coverage import coverage_flags, require_overlap, require_pixels
+from .correlation import OnLog, to_log_many
 from .defects import without_noise, without_spikes
-from .ledger import Ledger, as_in_the_file, once_divided
 from .line_width import settle_power
-from .medium import joined, settle_medium
-from .native import Window, native_power, windows_of
+from .medium import Frame, joined, settle_medium
+from .native import Window, native_power, snapshot_divided, snapshot_of_file, windows_of
 from .normalise import normalise
 from .resample import degrade_step, remainder_fwhm, to_instrument
 from .snr import degraded, measure_snr, settle_snr
-from .telluric import find_telluric, without_masked
+from .telluric import find_telluric, oxygen_pixels, without_masked
 from .templates import Templates
-from .velocity import settle_velocity, shift_to_rest
+from .velocity import settle_velocity, shift_to_rest, velocities_on_log
+
+PARTIAL_COVERAGE, MISSING_ARM = 0.9, 0.05
+_FEWEST_NATIVE, _FEWEST_PIXELS = 200, 500
+_AT_ONCE = 64
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Steps in their order, flags, and snapshots of the spectrum on its way."""
+
+    steps: tuple[Step, ...]
+    flags: frozenset[str] = frozenset()
+    snapshots: tuple[Snapshot, ...] = ()
+
+    def noting(self, steps: Iterable[Step], flags: Iterable[str] = (), snapshots: Iterable[Snapshot] = ()) -> Ledger:
+        """This ledger with the entries, warnings and snapshots of one more step."""
+        return Ledger((*self.steps, *steps), self.flags | set(flags), (*self.snapshots, *snapshots))
 
 
 @dataclass(frozen=True, eq=False)
-class WantedVelocity:
-    """What `preparation` needs to know first: medium and velocity of these windows, answered as `settle_medium` does."""
+class Native:
+    """Native pixels near the arms over their coarse continuum, as observed; resolving power as far as the file tells."""
 
     spectrum: Spectrum
-    windows: list[Window]
+    overrides: Overrides
+    windows: tuple[Window, ...]
     power: float
-    medium: Medium | None
+    ledger: Ledger
 
 
 @dataclass(frozen=True, eq=False)
-class WantedContinuum:
-    """What it needs to know then: the continuum of this flux (N_PIXELS,), answered as `fit_continuum` does."""
+class AtRest:
+    """Flux (N_PIXELS,) at rest in the instrument's pixels, before the continuum is fitted, and good (N_PIXELS,) bool.
 
+    kms, kms_error: velocity taken out [km/s] and its error; template: index of the one that fitted it best; power: native
+    resolving power; snr: per Angstrom of each arm.
+    """
+
+    spectrum: Spectrum
+    overrides: Overrides
     flux: NDArray
     good: NDArray
-
-
-Wanted = WantedVelocity | WantedContinuum
-Preparation = Generator[Wanted, Any, FluxVector]
+    kms: float
+    kms_error: float
+    template: int
+    power: float
+    snr: tuple[float, ...]
+    ledger: Ledger
 
 
 def prepare(
@@ -62,104 +94,189 @@ def prepare(
     `model_error` masks what no model can do; without it, the shipped one. Raises SpectrumError where windows,
     resolution or S/N do not suffice.
     """
-    course = preparation(spectrum, templates, overrides, model_error)
-    return follow(course, lambda wanted: computed(wanted, templates))
+    native = begin(spectrum, overrides)
+    at_rest = to_rest(native, measure_frame(native, templates), templates, model_error)
+    return finish(at_rest, fit(at_rest, templates), templates)
 
 
-def follow(course: Preparation, answer_to: Callable[[Wanted], Any]) -> FluxVector:
-    """The flux vector at the end of a preparation, each of whose wants `answer_to` answers."""
-    answer: Any = None
-    while True:
-        try:
-            wanted = course.send(answer)
-        except StopIteration as done:
-            vector: FluxVector = done.value
-            return vector
-        answer = answer_to(wanted)
+def begin(spectrum: Spectrum, overrides: Overrides = NOTHING_GIVEN) -> Native:
+    """Cut the native pixels near the arms out, divide them by a coarse continuum, and mark noise and cosmic rays as missing.
 
-
-def computed(wanted: Wanted, templates: Templates) -> Any:
-    """The answer to what one preparation wants."""
-    if isinstance(wanted, WantedVelocity):
-        return settle_medium(wanted.spectrum, wanted.windows, wanted.power, templates, wanted.medium)
-    return fit_continuum(wanted.flux[None].astype(np.float32), wanted.good[None], templates.flux)[0]
-
-
-def preparation(
-    spectrum: Spectrum, templates: Templates, overrides: Overrides, model_error: ModelError | None
-) -> Preparation:
-    """The course of `prepare`: yields what is wanted, is sent the answer, and returns the flux vector.
-
-    So that whoever prepares hundreds can answer them all at once.
+    Raises SpectrumError where the spectrum covers no arm, has no continuum, or its resolution is too low.
     """
-    ledger = Ledger(list(spectrum.steps))
-    require_overlap(spectrum)
-    power = _power_to_begin_with(spectrum, overrides, ledger)
-    windows = _starlight(spectrum, overrides, ledger)
+    _require_overlap(spectrum)
+    power, step = native_power(spectrum, overrides.resolving_power)
+    remainder_fwhm(power)
+    ledger = Ledger(spectrum.steps).noting([step])
+    windows, steps = windows_of(spectrum, overrides.continuum)
+    snapshots = snapshot_of_file(spectrum, windows), snapshot_divided(windows, steps[-1].name)
+    ledger = ledger.noting(steps, snapshots=snapshots)
+    for without in (without_noise, without_spikes):
+        windows, steps = without(windows)
+        ledger = ledger.noting(steps)
+    return Native(spectrum, overrides, tuple(windows), power, ledger)
 
-    medium, velocity, steps = yield WantedVelocity(spectrum, windows, power, overrides.medium)
+
+def measure_frame(native: Native, templates: Templates) -> Frame:
+    """Medium and velocity of one spectrum: what `to_rest` needs, and costs most before the continuum."""
+    return settle_medium(native.spectrum, native.windows, native.power, templates, native.overrides.medium)
+
+
+def to_rest(native: Native, frame: Frame, templates: Templates, model_error: ModelError | None = None) -> AtRest:
+    """Bring native pixels to rest, air, R = 20 000 and the instrument's pixels, with S/N, second star and masks on the way.
+
+    Raises SpectrumError where S/N or the pixels left do not suffice.
+    """
+    spectrum, overrides, power, velocity = native.spectrum, native.overrides, native.power, frame.velocity
     guessed = spectrum.medium is Medium.UNKNOWN and overrides.medium is None
-    ledger.note(steps, {"medium_guessed"} if guessed else ())
+    ledger = native.ledger.noting(frame.steps, {"medium_guessed"} if guessed else ())
     kms, kms_error, steps, flags = settle_velocity(velocity, overrides.velocity)
-    ledger.note(steps, flags)
+    ledger = ledger.noting(steps, flags)
 
-    wavelength, flux, error, good = joined(windows, medium)
-    at_rest = shift_to_rest(wavelength, kms)
+    wavelength, flux, error, good = joined(native.windows, frame.medium)
+    rest_wavelength = shift_to_rest(wavelength, kms)
     telluric = find_telluric(wavelength, flux, good)
     if overrides.resolving_power is None:
         power, steps = settle_power(spectrum, power, telluric, velocity, (wavelength, flux, good), templates)
-        ledger.note(steps)
-    ledger.note(*find_companion(wavelength, flux, good, power, velocity, templates).settled())
-    snr, steps, flags = settle_snr(measure_snr(at_rest, flux, error, good, power), overrides.snr, spectrum)
-    ledger.note(steps, flags)
+        ledger = ledger.noting(steps)
+    ledger = ledger.noting(*find_companion(wavelength, flux, good, power, velocity, templates).settled())
+    measured = measure_snr(rest_wavelength, flux, error, good, power)
+    snr, steps, flags = settle_snr(measured, overrides.snr, spectrum)
+    ledger = ledger.noting(steps, flags)
 
-    flux, good = to_instrument(at_rest, flux, good, power)
-    ledger.note([degrade_step(power, good)])
+    flux, good = to_instrument(rest_wavelength, flux, good, power)
+    ledger = ledger.noting([degrade_step(power, good)])
     wrong = (model_error or shipped_model_error()).masked
     good, steps = without_masked(good, wrong, kms, telluric, overrides.masked)
-    require_pixels(good, spectrum)
-    ledger.note(steps, coverage_flags(good))
+    _require_pixels(good, spectrum)
+    ledger = ledger.noting(steps, _coverage_flags(good))
+    return AtRest(spectrum, overrides, flux, good, kms, kms_error, velocity.template, power, snr, ledger)
 
-    fitted = (yield WantedContinuum(flux, good)) if overrides.continuum is ContinuumChoice.FIT else None
-    continuum, steps, flags = normalise(flux, good, templates, velocity.template, fitted)
-    ledger.note(steps, flags)
-    ledger.snapshots.append(Snapshot("degrade and rebin", "air, at rest", WAVELENGTH, flux, good, continuum))
+
+def fit(at_rest: AtRest, templates: Templates) -> NDArray | None:
+    """Continuum (N_PIXELS,) float32 of one spectrum at rest; None where the flux is to be left as it is."""
+    if at_rest.overrides.continuum is not ContinuumChoice.FIT:
+        return None
+    return fit_continuum(at_rest.flux[None].astype(np.float32), at_rest.good[None], templates.flux)[0]
+
+
+def finish(at_rest: AtRest, fitted: NDArray | None, templates: Templates) -> FluxVector:
+    """Divide a spectrum at rest by its fitted continuum (N_PIXELS,), or leave it as it is; add noise where that is given."""
+    flux, good, snr, overrides = at_rest.flux, at_rest.good, at_rest.snr, at_rest.overrides
+    continuum, steps, flags = normalise(flux, good, templates, at_rest.template, fitted)
+    snapshot = Snapshot("degrade and rebin", "air, at rest", WAVELENGTH, flux, good, continuum)
+    ledger = at_rest.ledger.noting(steps, flags, [snapshot])
     flux = flux / continuum
+    noise_fwhm = remainder_fwhm(at_rest.power)
     if overrides.degrade_to_snr is not None:
-        flux, snr, step = degraded(flux, snr, remainder_fwhm(power), overrides.degrade_to_snr, overrides.noise_seed)
-        ledger.note([step])
+        flux, snr, step = degraded(flux, snr, noise_fwhm, overrides.degrade_to_snr, overrides.noise_seed)
+        ledger = ledger.noting([step])
     return FluxVector(
         flux=flux,
         good=good,
         continuum=continuum,
         snr=tuple(s if good[p].any() else float("nan") for s, p in zip(snr, arm_slices(), strict=True)),
-        rv_kms=kms,
-        rv_error_kms=kms_error,
-        native_resolving_power=power,
-        noise_fwhm_kms=remainder_fwhm(power),
-        star=spectrum.star,
-        file=spectrum.file,
-        sha256=spectrum.sha256,
-        steps=tuple(ledger.steps),
+        rv_kms=at_rest.kms,
+        rv_error_kms=at_rest.kms_error,
+        native_resolving_power=at_rest.power,
+        noise_fwhm_kms=noise_fwhm,
+        star=at_rest.spectrum.star,
+        file=at_rest.spectrum.file,
+        sha256=at_rest.spectrum.sha256,
+        steps=ledger.steps,
         flags=tuple(sorted(ledger.flags)),
-        snapshots=tuple(ledger.snapshots),
+        snapshots=ledger.snapshots,
     )
 
 
-def _power_to_begin_with(spectrum: Spectrum, overrides: Overrides, ledger: Ledger) -> float:
-    """Native resolving power as far as the file or its sampling tells; one that is too low is refused."""
-    power, step = native_power(spectrum, overrides.resolving_power)
-    remainder_fwhm(power)
-    ledger.note([step])
-    return power
+def prepare_many(
+    loaded: Sequence[Spectrum | FluxVector | KielError], templates: Templates
+) -> list[FluxVector | KielError]:
+    """Bring each spectrum to a flux vector, or tell why it cannot be one; prepared ones and errors pass as they are.
+
+    Velocities of spectra that tell their medium (4MOST level 1 does) and all continua are measured for 64 at once.
+    """
+    out: list[FluxVector | KielError] = []
+    for start in range(0, len(loaded), _AT_ONCE):
+        out += _prepare_batch(loaded[start : start + _AT_ONCE], templates)
+    return out
 
 
-def _starlight(spectrum: Spectrum, overrides: Overrides, ledger: Ledger) -> list[Window]:
-    """The native pixels near the arms over their coarse continuum, noise alone and cosmic rays marked as missing."""
-    windows, steps = windows_of(spectrum, overrides.continuum)
-    ledger.note(steps)
-    ledger.snapshots += [as_in_the_file(spectrum, windows), once_divided(windows, steps[-1].name)]
-    for without in (without_noise, without_spikes):
-        windows, steps = without(windows)
-        ledger.note(steps)
-    return windows
+def _prepare_batch(
+    loaded: Sequence[Spectrum | FluxVector | KielError], templates: Templates
+) -> list[FluxVector | KielError]:
+    results: dict[int, FluxVector | KielError] = {i: s for i, s in enumerate(loaded) if not isinstance(s, Spectrum)}
+    spectra = {i: one for i, one in enumerate(loaded) if isinstance(one, Spectrum)}
+
+    def each(stage: Callable[[int], _R], stars: Iterable[int]) -> dict[int, _R]:
+        """Results of one stage by star; a star that it refuses ends with the reason and goes no further."""
+        done = {}
+        for i in stars:
+            try:
+                done[i] = stage(i)
+            except SpectrumError as problem:
+                results[i] = problem
+        return done
+
+    native = each(lambda i: begin(spectra[i]), spectra)
+    unknown = [i for i, one in native.items() if one.spectrum.medium is Medium.UNKNOWN]
+    frames = each(lambda i: measure_frame(native[i], templates), unknown)
+    frames |= _measure_frames({i: one for i, one in native.items() if i not in unknown}, templates)
+    at_rest = each(lambda i: to_rest(native[i], frames[i], templates), sorted(frames))
+    continua = _fit_many(at_rest, templates)
+    results |= each(lambda i: finish(at_rest[i], continua[i], templates), at_rest)
+    return [results[i] for i in range(len(loaded))]
+
+
+def _measure_frames(natives: Mapping[int, Native], templates: Templates) -> dict[int, Frame]:
+    """Frames of spectra in a known medium by star, all at once; spectra on the same wavelengths are rebinned together."""
+    pixels = {i: joined(one.windows, one.spectrum.medium) for i, one in natives.items()}
+    grids: defaultdict[tuple[bytes, float], list[int]] = defaultdict(list)
+    for i, (wavelength, *_) in pixels.items():
+        grids[wavelength.tobytes(), natives[i].power].append(i)
+    on_log: dict[int, OnLog] = {}
+    for (_, power), same in grids.items():
+        flux, good = np.stack([pixels[i][1] for i in same]), np.stack([pixels[i][3] for i in same])
+        on_log |= zip(same, to_log_many(pixels[same[0]][0], flux, good, power, templates), strict=True)
+    velocities = velocities_on_log(list(on_log.values()), templates) if on_log else []
+    return {i: Frame(natives[i].spectrum.medium, v) for i, v in zip(on_log, velocities, strict=True)}
+
+
+def _fit_many(stars: Mapping[int, AtRest], templates: Templates) -> dict[int, NDArray]:
+    """Continua (N_PIXELS,) float32 of spectra at rest by star, all at once."""
+    if not stars:
+        return {}
+    flux = np.stack([one.flux for one in stars.values()]).astype(np.float32)
+    good = np.stack([one.good for one in stars.values()])
+    return dict(zip(stars, fit_continuum(flux, good, templates.flux), strict=True))
+
+
+def _require_overlap(spectrum: Spectrum) -> None:
+    """Raise SpectrumError where no window holds more than 200 good native pixels."""
+    wave = spectrum.wavelength[spectrum.good]
+    if not any(((wave > arm.low) & (wave < arm.high)).sum() > _FEWEST_NATIVE for arm in ARMS):
+        raise SpectrumError(
+            f"This spectrum covers {wave[0]:.0f}-{wave[-1]:.0f} Angstrom; the model needs {_windows()}. "
+            "Load a spectrum with at least one of them."
+        )
+
+
+def _require_pixels(good: NDArray, spectrum: Spectrum) -> None:
+    """Raise SpectrumError where fewer than 500 of the pixels (N_PIXELS,) are good once the star is at rest."""
+    if good.sum() < _FEWEST_PIXELS:
+        wave = spectrum.wavelength[spectrum.good]
+        raise SpectrumError(
+            f"At rest only {good.sum() * PIXEL_ANGSTROM:.0f} Angstrom of this spectrum ({wave[0]:.0f}-{wave[-1]:.0f} Angstrom) fall on "
+            f"the model's windows ({_windows()}); at least {_FEWEST_PIXELS * PIXEL_ANGSTROM:.0f} are needed."
+        )
+
+
+def _coverage_flags(good: NDArray) -> set[str]:
+    """Flags of coverage: partial_coverage where an arm lacks a tenth beyond telluric oxygen, missing_arm where it is all but empty."""
+    share = arm_coverage(good) / arm_coverage(~oxygen_pixels(0.0))
+    flags = {"partial_coverage"} if (share < PARTIAL_COVERAGE).any() else set[str]()
+    return flags | ({"missing_arm"} if (share < MISSING_ARM).any() else set())
+
+
+def _windows() -> str:
+    return " and ".join(f"{arm.low:.0f}-{arm.high:.0f}" for arm in ARMS) + " Angstrom"

@@ -1,6 +1,9 @@
-"""Air and vacuum: conversion, and the decision where a file does not say which it is in."""
+"""Air or vacuum, and the velocity in it; the decision between them where a file does not say which it is in."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +21,17 @@ _TYPICAL_KMS = 60.0
 _EARTH_KMS = 30.0
 
 
-def joined(windows: list[Window], medium: Medium) -> tuple[NDArray, NDArray, NDArray | None, NDArray]:
-    """All windows as one array each: wavelength in air, flux, error, good."""
+@dataclass(frozen=True)
+class Frame:
+    """What a file's wavelengths are measured in: air or vacuum, the star's velocity there, and the ledger's entries on it."""
+
+    medium: Medium
+    velocity: Velocity
+    steps: tuple[Step, ...] = ()
+
+
+def joined(windows: Sequence[Window], medium: Medium) -> tuple[NDArray, NDArray, NDArray | None, NDArray]:
+    """All windows as one array (n,) each: wavelength in air [Angstrom], flux, error or None, good."""
     errors = [w.error for w in windows]
     error = None if any(e is None for e in errors) else np.concatenate([e for e in errors if e is not None])
     wavelength = air(np.concatenate([w.wavelength for w in windows]), medium)
@@ -28,9 +40,9 @@ def joined(windows: list[Window], medium: Medium) -> tuple[NDArray, NDArray, NDA
 
 
 def settle_medium(
-    spectrum: Spectrum, windows: list[Window], power: float, templates: Templates, given: Medium | None = None
-) -> tuple[Medium, Velocity, list[Step]]:
-    """Air or vacuum, and the velocity in it; where the file does not say, the medium in which all agree better.
+    spectrum: Spectrum, windows: Sequence[Window], power: float, templates: Templates, given: Medium | None = None
+) -> Frame:
+    """Frame of a file's wavelengths: the medium given or told by the file, else the one in which all velocities agree better.
 
     A vacuum spectrum taken for air recedes by 83 km/s, 0.45 km/s more in the green than in the red; the odds weigh this
     difference, the size of the velocity (Cauchy, 60 km/s), that of the telluric lines (30 km/s, the Earth's own) where
@@ -46,25 +58,25 @@ def settle_medium(
         return find_telluric(wavelength, flux, good)
 
     if given is not None:
-        told = {"medium": given.value, "file": spectrum.medium.value}
-        return given, velocity_in(given), [Step("medium", "given by the user", dict(told))]
+        entries: dict[str, float | str] = {"medium": given.value, "file": spectrum.medium.value}
+        return Frame(given, velocity_in(given), (Step("medium", "given by the user", entries),))
     if spectrum.medium is not Medium.UNKNOWN:
-        return spectrum.medium, velocity_in(spectrum.medium), []
-    tried = {medium: velocity_in(medium) for medium in (Medium.AIR, Medium.VACUUM)}
-    air_lines = {medium: telluric_in(medium) for medium in tried}
-    odds = {medium: _log_odds(v, air_lines[medium]) for medium, v in tried.items()}
+        return Frame(spectrum.medium, velocity_in(spectrum.medium))
+    velocities = {medium: velocity_in(medium) for medium in (Medium.AIR, Medium.VACUUM)}
+    tellurics = {medium: telluric_in(medium) for medium in velocities}
+    odds = {medium: _log_odds(v, tellurics[medium]) for medium, v in velocities.items()}
     log_ratio = odds[Medium.AIR] - odds[Medium.VACUUM] + np.log(_AIR_ODDS)
-    chosen = Medium.AIR if log_ratio > 0 or not all(v.credible for v in tried.values()) else Medium.VACUUM
-    numbers: dict[str, float | str] = {"chosen": chosen.value, "log_odds_air": float(log_ratio)}
-    for medium, v in tried.items():
+    likelier = Medium.AIR if log_ratio > 0 or not all(v.credible for v in velocities.values()) else Medium.VACUUM
+    numbers: dict[str, float | str] = {"chosen": likelier.value, "log_odds_air": float(log_ratio)}
+    for medium, v in velocities.items():
         numbers |= {
             f"rv_{medium.value}": v.kms,
             f"arms_difference_{medium.value}": v.arms_difference[0],
             f"peak_{medium.value}": v.peak,
-            f"telluric_{medium.value}": air_lines[medium].kms,
+            f"telluric_{medium.value}": tellurics[medium].kms,
         }
-    reason = f"the file does not say; {chosen.value} is likelier from the arms' agreement and from star's and telluric velocity"
-    return chosen, tried[chosen], [Step("medium", reason, numbers)]
+    reason = f"the file does not say; {likelier.value} is likelier from the arms' agreement and from star's and telluric velocity"
+    return Frame(likelier, velocities[likelier], (Step("medium", reason, numbers),))
 
 
 def _log_odds(velocity: Velocity, telluric: Telluric) -> float:
@@ -72,5 +84,5 @@ def _log_odds(velocity: Velocity, telluric: Telluric) -> float:
     difference, error = velocity.arms_difference
     width = float(np.hypot(error, _ARMS_SYSTEMATIC_KMS))
     agreement = float(np.log1p((difference / width) ** 2)) if np.isfinite(width) else 0.0
-    moved = float(np.log1p((telluric.kms / _EARTH_KMS) ** 2)) if telluric.clear else 0.0
-    return -agreement - moved - float(np.log1p((velocity.kms / _TYPICAL_KMS) ** 2))
+    earth = float(np.log1p((telluric.kms / _EARTH_KMS) ** 2)) if telluric.clear else 0.0
+    return -agreement - earth - float(np.log1p((velocity.kms / _TYPICAL_KMS) ** 2))

@@ -1,7 +1,8 @@
-"""The native pixels near the arms: their resolving power and their coarse continuum."""
+"""Native pixels near the arms: their resolving power and their coarse continuum."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from ..instrument import ARMS, SPEED_OF_LIGHT_KMS, Arm
 from ..overrides import ContinuumChoice
-from ..stages import Spectrum, Step
+from ..stages import Snapshot, Spectrum, Step
 from .continuum import coarse_continuum
 from .correlation import MAX_KMS
 from .resample import AS_IT_IS, LOWEST_RESOLVING_POWER
@@ -133,6 +134,21 @@ def windows_of(spectrum: Spectrum, choice: ContinuumChoice) -> tuple[list[Window
             "The flux in the model's windows is zero or negative throughout; there is no continuum to measure lines against."
         )
     return windows, steps
+
+
+def snapshot_of_file(spectrum: Spectrum, windows: Sequence[Window]) -> Snapshot:
+    """Snapshot of the file's own pixels near the arms, with the coarse continuum that divides them."""
+    ends = [np.searchsorted(spectrum.wavelength, w.wavelength[[0, -1]]) for w in windows]
+    near = np.concatenate([np.arange(first, last + 1) for first, last in ends])
+    level = np.concatenate([w.continuum for w in windows])
+    frame = f"{spectrum.medium.value}, as in the file"
+    return Snapshot("format", frame, spectrum.wavelength[near], spectrum.flux[near], spectrum.good[near], level)
+
+
+def snapshot_divided(windows: Sequence[Window], after: str) -> Snapshot:
+    """Snapshot of the native pixels over their coarse continuum, as they stood after the step of that name."""
+    wavelength, flux, good = (np.concatenate([getattr(w, n) for w in windows]) for n in ("wavelength", "flux", "good"))
+    return Snapshot(after, "as in the file", wavelength, flux, good)
 
 
 def _require_normalised(flux: NDArray, arm: Arm) -> None:

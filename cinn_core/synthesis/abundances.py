@@ -1,4 +1,4 @@
-"""From labels to abundances: the solar table, what [X/Fe] makes of it, and the metallicity of the atmosphere."""
+"""Abundances A(X) of all elements from labels, on the solar scale, and the metallicity of the model atmosphere."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ _ALPHA = ("o_fe", "mg_fe", "si_fe")
 _RAISED_WITH_ALPHA = (10, 16)  # Ne, S
 _HYDROGEN_HELIUM = (1, 2)
 LOWEST_ABUNDANCE = -9.0
+"""Lowest A(X) that is passed to a synthesis code."""
 
 
 def abundances(labels: NDArray) -> dict[int, float]:
-    """A(X) by atomic number from labels (25,): solar + [Fe/H] + [X/Fe], at least -9; H and He as in the Sun.
+    """A(X) by atomic number from labels (25,) in the order of SYNTHESIS_NAMES: solar + [Fe/H] + [X/Fe], at least -9.
 
-    Elements without a label follow iron, but Ne and S the mean of [O/Fe], [Mg/Fe] and [Si/Fe].
+    H and He are solar. Elements without a label follow iron; Ne and S follow the mean of [O/Fe], [Mg/Fe] and [Si/Fe].
     """
     value = dict(zip(SYNTHESIS_NAMES, labels.tolist(), strict=True))
     ratios = {number: value[f"{symbol}_fe"] for symbol, number in ATOMIC_NUMBER.items()}

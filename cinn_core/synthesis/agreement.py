@@ -1,4 +1,4 @@
-"""How far this installation's spectra are from those of a grid file: the check that a build, or another code, is to be trusted."""
+"""Comparison of a synthesis code with a grid file: differences in flux, star by star, and the lines where they are largest."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ _MOLECULE_DENSITY = {"MgH": 3.5, "C2": 2.5, "CN": 3.0}  # as A(X), about those o
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """One star: index and main labels; rms and largest |difference| of the flux as fractions of the continuum; seconds.
+class FluxAgreement:
+    """Flux of one star, synthesised again, minus that of a grid file, as a fraction of the continuum.
 
-    `scatter` is the standard deviation of the difference at R = 20 000, `difference` (m,) that difference.
+    index and labels of the star; rms and largest |difference| at R = 60 000; `scatter`, the standard deviation of
+    `difference` (m,), which is at R = 20 000; seconds of the synthesis.
     """
 
     index: int
@@ -45,7 +46,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class WorstLine:
-    """Where two codes differ most: wavelength [Angstrom], mean |difference| over stars, the strongest line there, why."""
+    """A wavelength [Angstrom] where two codes differ: mean |difference| over stars, the strongest line there, likely reason."""
 
     wavelength: float
     mean_difference: float
@@ -53,14 +54,14 @@ class WorstLine:
     reason: str
 
 
-def agreements(engine: Engine, grid: Grid, n_stars: int) -> Iterator[Agreement]:
-    """Synthesises `n_stars` stars spread evenly over a grid again and compares.
+def agreements(engine: Engine, grid: Grid, n_stars: int) -> Iterator[FluxAgreement]:
+    """Synthesise again `n_stars` stars, spread evenly over a grid, and compare each with the grid.
 
     Fluxes of a grid file are multiples of 1/50 000, so that a perfect match has an rms of 0.0006 %.
     """
-    chosen = np.unique(np.linspace(0, len(grid) - 1, min(n_stars, len(grid))).round().astype(int))
-    labels, flux = synthesis_labels(grid.labels), grid.normalised()[chosen].astype(float)
-    for i, expected in zip(chosen, flux, strict=True):
+    rows = np.unique(np.linspace(0, len(grid) - 1, min(n_stars, len(grid))).round().astype(int))
+    labels, flux = synthesis_labels(grid.labels), grid.normalised()[rows].astype(float)
+    for i, expected in zip(rows, flux, strict=True):
         started = time.perf_counter()
         difference = to_grid(*engine.synthesise(labels[i])) - expected
         seconds = time.perf_counter() - started
@@ -68,21 +69,21 @@ def agreements(engine: Engine, grid: Grid, n_stars: int) -> Iterator[Agreement]:
         teff, logg, feh = (float(value) for value in labels[i, :3])
         smooth = at_instrument_resolution(difference, grid.wavelength)
         scatter = float(smooth.std())
-        yield Agreement(int(grid.index[i]), teff, logg, feh, rms, largest, scatter, seconds, smooth)
+        yield FluxAgreement(int(grid.index[i]), teff, logg, feh, rms, largest, scatter, seconds, smooth)
 
 
 def at_instrument_resolution(flux: NDArray, wavelength: NDArray) -> NDArray:
-    """Spectrum (m,) of a grid, R = 60 000, at R = 20 000; window by window."""
+    """Spectrum (m,) of a grid on `wavelength` (m,) [Angstrom], degraded from R = 60 000 to 20 000, window by window."""
     fwhm = float(np.sqrt(fwhm_kms(RESOLVING_POWER) ** 2 - MODEL_FWHM_KMS**2))
     cuts = [0, *(np.flatnonzero(np.diff(wavelength) > 1.0) + 1), wavelength.size]
     sigma = fwhm / _FWHM_PER_SIGMA / GRID_STEP_KMS
     return np.concatenate([gaussian_filter1d(flux[a:b], sigma, mode="nearest") for a, b in pairwise(cuts)])
 
 
-def worst_lines(rows: Sequence[Agreement], wavelength: NDArray, lines: LineTable, n: int = 12) -> list[WorstLine]:
-    """The `n` places, 1 Angstrom apart, where the mean |difference| over stars is largest, each with its strongest line.
+def worst_lines(rows: Sequence[FluxAgreement], wavelength: NDArray, lines: LineTable, n: int = 12) -> list[WorstLine]:
+    """The `n` wavelengths, 1 Angstrom apart, of the largest mean |difference| over stars, each with its strongest line.
 
-    Fewer where it stays below 0.01 %: there the codes agree, and no reason is to be sought.
+    Fewer where the difference is below 0.01 % elsewhere: there the codes agree.
     """
     mean = np.mean([np.abs(row.difference) for row in rows], 0)
     out: list[WorstLine] = []
@@ -90,13 +91,13 @@ def worst_lines(rows: Sequence[Agreement], wavelength: NDArray, lines: LineTable
         if len(out) == n or mean[i] < _AGREES:
             break
         if all(abs(wavelength[i] - worst.wavelength) > _APART_ANGSTROM for worst in out):
-            species, reason = _attributed(float(wavelength[i]), lines)
+            species, reason = _strongest_line(float(wavelength[i]), lines)
             out.append(WorstLine(float(wavelength[i]), float(mean[i]), species, reason))
     return out
 
 
-def _attributed(at: float, lines: LineTable) -> tuple[str, str]:
-    """The line with the largest opacity at a wavelength, core or wing, and what is known to differ between codes there."""
+def _strongest_line(at: float, lines: LineTable) -> tuple[str, str]:
+    """The line with the largest opacity at a wavelength, and what is known to differ between codes in its core or wing."""
     if abs(at - _HALPHA) < _HALPHA_REACH:
         return "H I", "hydrogen: tables of Stark and self-broadening of its own in each code"
     near = lines.between(at - _REACH_ANGSTROM, at + _REACH_ANGSTROM)

@@ -1,4 +1,7 @@
-"""Model atmospheres between those of the ATLAS9 grids (Castelli & Kurucz ODFNEW; Kurucz 1993 for the metal-poor end)."""
+"""Model atmospheres: interpolated in the ATLAS9 grids, or a single MARCS model from its file.
+
+ATLAS9: Castelli & Kurucz (ODFNEW); Kurucz (1993) for the metal-poor end.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,42 @@ MAIN_FILE = "atlas9_odfnew.npz"
 METAL_POOR_FILE = "atlas9_kurucz1993_metalpoor.npz"
 _TOP, _BOTTOM = -5.6, 1.95
 """Layers with log tau_Ross between these are used."""
-_TEMPERATURE = 1  # column that the main file holds linear
+_ATLAS_TEMPERATURE = 1  # column of the ATLAS9 tables; the main file holds T, the other one log10 T
+_TEFF_WITHIN, _LOGG_WITHIN, _METALLICITY_WITHIN = 1.0, 0.006, 0.25
+"""Largest difference of a star from its MARCS model: the rounding of its file; in [M/H] what hardly changes the structure."""
+_ONE_CM = 1.0  # the radius that marks a plane-parallel MARCS model
+_LOG_TAU, _DEPTH, _TEMPERATURE, _ELECTRON_PRESSURE, _GAS_PRESSURE = 1, 3, 4, 5, 6  # columns of the first MARCS table
+_OPACITY, _COLUMN_MASS = 2, 7  # columns of the second
+_ALPHA_SHARE = 0.638  # of the metals by number, as in targets.effective_metallicity
+_BOLTZMANN = 1.380649e-16  # erg/K
 
 
 @dataclass(frozen=True, eq=False)
-class Tables:
-    """log10 of five columns on a grid of models.
+class Sphere:
+    """Geometry of a spherical model: its radius [cm] at Rosseland optical depth 1, and the heights (n,) [cm] above it."""
+
+    radius: float
+    height: NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Atmosphere:
+    """A model atmosphere: log_tau (n,) and columns (n, 5): RHOX [g/cm2], T [K], Pgas [dyn/cm2], Ne [1/cm3], kappa [cm2/g].
+
+    Columns are linear, not log10. Plane-parallel where `sphere` is None.
+    """
+
+    teff: float
+    logg: float
+    metallicity: float
+    log_tau: NDArray
+    columns: NDArray
+    sphere: Sphere | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class AtlasGrid:
+    """An ATLAS9 grid: log10 of five columns of each model.
 
     values (n_feh, n_teff, n_logg, n_layers, 5): column mass RHOX [g/cm2], T [K], gas pressure [dyn/cm2], electron
     density [1/cm3], Rosseland opacity [cm2/g]; NaN where there is no model. log_tau (n_layers,) Rosseland.
@@ -34,64 +67,41 @@ class Tables:
 
 
 @dataclass(frozen=True, eq=False)
-class Sphere:
-    """What makes a model spherical: its radius [cm] at Rosseland optical depth 1, and the heights (n,) [cm] above it."""
-
-    radius: float
-    height: NDArray
-
-
-@dataclass(frozen=True, eq=False)
-class Atmosphere:
-    """One model: log_tau (n,) and columns (n, 5) linear: RHOX [g/cm2], T [K], Pgas [dyn/cm2], Ne [1/cm3], kappa [cm2/g].
-
-    Plane-parallel where there is no sphere.
-    """
-
-    teff: float
-    logg: float
-    metallicity: float
-    log_tau: NDArray
-    columns: NDArray
-    sphere: Sphere | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class Atmospheres:
-    """The main grid down to [M/H] = -2.5, and the grid whose differences from there lead on to -5."""
+    """The ATLAS9 grids: the main one down to [M/H] = -2.5, and one whose differences from there lead on to -5."""
 
-    main: Tables
-    metal_poor: Tables
+    main: AtlasGrid
+    metal_poor: AtlasGrid
 
     def at(self, teff: float, logg: float, metallicity: float) -> Atmosphere:
-        """The model at Teff [K], log g [cgs] and [M/H], which is held inside the tables (-5 to 0.5).
+        """The model at Teff [K], log g [cgs] and [M/H]; [M/H] is clipped to the range of the tables (-5 to 0.5).
 
         Each column is linear in log10 between the eight models around, at fixed log tau. Raises SynthesisError
         outside the tables in Teff and log g, and where one of the models around does not exist.
         """
-        held = float(np.clip(metallicity, self.metal_poor.feh[0], self.main.feh[-1]))
+        clipped = float(np.clip(metallicity, self.metal_poor.feh[0], self.main.feh[-1]))
         lowest = float(self.main.feh[0])
-        columns = interpolate(self.main, teff, logg, max(held, lowest))
-        if held < lowest:
-            there = interpolate(self.metal_poor, teff, logg, held)
+        columns = interpolate(self.main, teff, logg, max(clipped, lowest))
+        if clipped < lowest:
+            there = interpolate(self.metal_poor, teff, logg, clipped)
             difference = there - interpolate(self.metal_poor, teff, logg, lowest)
             log_tau = self.metal_poor.log_tau
             columns = columns + np.stack([np.interp(self.main.log_tau, log_tau, d) for d in difference.T], -1)
         used = (self.main.log_tau > _TOP) & (self.main.log_tau < _BOTTOM)
-        return Atmosphere(teff, logg, held, self.main.log_tau[used], 10.0 ** columns[used])
+        return Atmosphere(teff, logg, clipped, self.main.log_tau[used], 10.0 ** columns[used])
 
 
 def load_atmospheres(directory: Path) -> Atmospheres:
-    """The tables of the two files in `directory`.
+    """The ATLAS9 grids from the two files in `directory`.
 
-    Raises DataError when one is missing or is not what it should be.
+    Raises DataError where one is missing or is not a grid of model atmospheres.
     """
-    main, metal_poor = _load(directory / MAIN_FILE), _load(directory / METAL_POOR_FILE)
-    main.values[..., _TEMPERATURE] = np.log10(main.values[..., _TEMPERATURE])
+    main, metal_poor = _read_atlas(directory / MAIN_FILE), _read_atlas(directory / METAL_POOR_FILE)
+    main.values[..., _ATLAS_TEMPERATURE] = np.log10(main.values[..., _ATLAS_TEMPERATURE])
     return Atmospheres(main, metal_poor)
 
 
-def _load(path: Path) -> Tables:
+def _read_atlas(path: Path) -> AtlasGrid:
     if not path.is_file():
         raise DataError(f"The model atmospheres {path} are missing; name the folder that holds synthesis/ with --data.")
     with np.load(path, allow_pickle=False) as arrays:
@@ -102,16 +112,16 @@ def _load(path: Path) -> Tables:
         feh, teff, logg, log_tau, values = (arrays[name].astype(float) for name in needed)
     if values.shape != (feh.size, teff.size, logg.size, log_tau.size, 5):
         raise DataError(f"{path}: q has the shape {values.shape}, which is not that of its axes.")
-    return Tables(feh, teff, logg, log_tau, values)
+    return AtlasGrid(feh, teff, logg, log_tau, values)
 
 
-def interpolate(tables: Tables, teff: float, logg: float, metallicity: float) -> NDArray:
-    """Columns (n_layers, 5) in log10, linear in Teff, log g and [M/H] between the models around.
+def interpolate(tables: AtlasGrid, teff: float, logg: float, metallicity: float) -> NDArray:
+    """Columns (n_layers, 5) in log10, linear in Teff [K], log g [cgs] and [M/H] between the models around.
 
-    Raises SynthesisError outside the tables and where a model that counts does not exist.
+    Raises SynthesisError outside the tables and where a model with weight does not exist.
     """
-    wanted = (("[M/H]", tables.feh, metallicity), ("Teff", tables.teff, teff), ("log g", tables.logg, logg))
-    corners = [_corners(*axis) for axis in wanted]
+    axes = (("[M/H]", tables.feh, metallicity), ("Teff", tables.teff, teff), ("log g", tables.logg, logg))
+    corners = [_corners(*axis) for axis in axes]
     total = np.zeros(tables.values.shape[-2:])
     for (i, a), (j, b), (k, c) in product(*corners):
         model = tables.values[i, j, k]
@@ -125,7 +135,7 @@ def interpolate(tables: Tables, teff: float, logg: float, metallicity: float) ->
 
 
 def _corners(name: str, axis: NDArray, value: float) -> list[tuple[int, float]]:
-    """The points of an axis on both sides of a value with their weights; those without weight are left out."""
+    """Indices of the points of an axis on both sides of a value, with weights; points without weight are left out."""
     if not axis[0] <= value <= axis[-1]:
         raise SynthesisError(
             f"{name} {value:g} is outside the model atmospheres, which cover {axis[0]:g} to {axis[-1]:g}."
@@ -135,48 +145,37 @@ def _corners(name: str, axis: NDArray, value: float) -> list[tuple[int, float]]:
     return [(n, float(w)) for n, w in ((i, 1 - t), (i + 1, t)) if w > 0]
 
 
-_TEFF_WITHIN, _LOGG_WITHIN, _METALLICITY_WITHIN = 1.0, 0.006, 0.25
-"""How far the labels may be from the model: its own rounding; in [M/H] what hardly changes the structure."""
-_ONE_CM = 1.0  # the radius that stands for a plane-parallel model
-_MARCS_DEPTH, _MARCS_TEMPERATURE, _MARCS_ELECTRON_PRESSURE, _MARCS_GAS_PRESSURE = (
-    3,
-    4,
-    5,
-    6,
-)  # columns of the first table
-_OPACITY, _COLUMN_MASS = 2, 7  # columns of the second
-_ALPHA_SHARE = 0.638  # of the metals by number, as in targets.effective_metallicity
-_BOLTZMANN = 1.380649e-16  # erg/K
-
-
 @dataclass(frozen=True, eq=False)
 class MarcsModel:
-    """One model and the text of its file, which Turbospectrum reads itself; stands in for a whole grid of atmospheres."""
+    """A MARCS model (Gustafsson et al. 2008, A&A 486, 951) and the text of its file, which Turbospectrum reads itself.
+
+    It takes the place of a grid of atmospheres.
+    """
 
     atmosphere: Atmosphere
     text: str
 
     def at(self, teff: float, logg: float, metallicity: float) -> Atmosphere:
-        """The model, whose Teff [K], log g [cgs] and [M/H] these must be. Raises SynthesisError where they are not."""
-        has = self.atmosphere
+        """The model itself. Raises SynthesisError where Teff [K], log g [cgs] and [M/H] are not those of the model."""
+        own = self.atmosphere
         near = (
-            abs(teff - has.teff) <= _TEFF_WITHIN
-            and abs(logg - has.logg) <= _LOGG_WITHIN
-            and abs(metallicity - has.metallicity) <= _METALLICITY_WITHIN
+            abs(teff - own.teff) <= _TEFF_WITHIN
+            and abs(logg - own.logg) <= _LOGG_WITHIN
+            and abs(metallicity - own.metallicity) <= _METALLICITY_WITHIN
         )
         if not near:
             raise SynthesisError(
-                f"The model atmosphere is one of Teff {has.teff:.0f} K, log g {has.logg:.2f}, [M/H] {has.metallicity:+.2f}, "
+                f"The model atmosphere is one of Teff {own.teff:.0f} K, log g {own.logg:.2f}, [M/H] {own.metallicity:+.2f}, "
                 f"the star has {teff:.0f} K, {logg:.2f}, {metallicity:+.2f}; give it a model of its own."
             )
-        return has
+        return own
 
 
 def read_marcs(path: Path) -> MarcsModel:
-    """The model of a .mod file as marcs.astro.uu.se gives it. Raises DataError for what is none."""
+    """The MARCS model of a .mod file as marcs.astro.uu.se gives it. Raises DataError for a missing or another file."""
     try:
         text = path.read_text(encoding="latin-1")
-        return MarcsModel(_atmosphere(text), text)
+        return MarcsModel(_marcs_atmosphere(text), text)
     except OSError as error:
         raise DataError(f"The model atmosphere {path} cannot be read: {error.strerror}.") from error
     except (ValueError, IndexError) as error:
@@ -184,38 +183,40 @@ def read_marcs(path: Path) -> MarcsModel:
 
 
 def parameters_of(model: MarcsModel) -> dict[str, float]:
-    """Teff [K], log g [cgs] and [Fe/H] of a model by the names of labels; [alpha/Fe] goes into O, Mg, Si, Ca and Ti."""
-    feh, alpha = _value(model.text, "Metallicity")
+    """Labels of a MARCS model by name: Teff [K], log g [cgs], [Fe/H]; its [alpha/Fe] as [X/Fe] of O, Mg, Si, Ca and Ti."""
+    feh, alpha = _marcs_numbers(model.text, "Metallicity")
     alphas = dict.fromkeys(("o_fe", "mg_fe", "si_fe", "ca_fe", "ti_fe"), alpha)
     return {"teff": model.atmosphere.teff, "logg": model.atmosphere.logg, "feh": feh, **alphas}
 
 
-def _atmosphere(text: str) -> Atmosphere:
-    teff, gravity = (_value(text, name)[0] for name in ("Teff [K]", "Surface gravity"))
-    radius = _value(text, "Radius [cm]", "1 cm radius")[0]
-    feh, alpha = _value(text, "Metallicity")
-    n = int(_value(text, "Number of depth points")[0])
-    first, second = (_table(text, heading, n) for heading in ("lgTau5", "KappaRoss"))
-    temperature = first[:, _MARCS_TEMPERATURE]
-    electrons = first[:, _MARCS_ELECTRON_PRESSURE] / (_BOLTZMANN * temperature)
-    columns = (second[:, _COLUMN_MASS], temperature, first[:, _MARCS_GAS_PRESSURE], electrons, second[:, _OPACITY])
+def _marcs_atmosphere(text: str) -> Atmosphere:
+    teff, gravity = (_marcs_numbers(text, name)[0] for name in ("Teff [K]", "Surface gravity"))
+    radius = _marcs_numbers(text, "Radius [cm]", "1 cm radius")[0]
+    feh, alpha = _marcs_numbers(text, "Metallicity")
+    n = int(_marcs_numbers(text, "Number of depth points")[0])
+    first, second = (_marcs_table(text, heading, n) for heading in ("lgTau5", "KappaRoss"))
+    temperature = first[:, _TEMPERATURE]
+    electrons = first[:, _ELECTRON_PRESSURE] / (_BOLTZMANN * temperature)
+    columns = (second[:, _COLUMN_MASS], temperature, first[:, _GAS_PRESSURE], electrons, second[:, _OPACITY])
     metallicity = feh + np.log10(_ALPHA_SHARE * 10**alpha + 1 - _ALPHA_SHARE)
-    sphere = Sphere(radius, -first[:, _MARCS_DEPTH]) if radius > _ONE_CM else None
-    return Atmosphere(teff, float(np.log10(gravity)), float(metallicity), first[:, 1], np.stack(columns, 1), sphere)
+    sphere = Sphere(radius, -first[:, _DEPTH]) if radius > _ONE_CM else None
+    return Atmosphere(
+        teff, float(np.log10(gravity)), float(metallicity), first[:, _LOG_TAU], np.stack(columns, 1), sphere
+    )
 
 
-def _value(text: str, *names: str) -> list[float]:
-    """The numbers before one of some names in the head of the file."""
+def _marcs_numbers(text: str, *names: str) -> list[float]:
+    """Numbers that precede one of some names in the head of a MARCS file."""
     for line in text.splitlines():
         for name in names:
-            before, found, _ = line.partition(name)
-            if found:
+            before, match, _ = line.partition(name)
+            if match:
                 return [float(word) for word in before.split()]
     raise ValueError(f"it does not say its {names[0]}")
 
 
-def _table(text: str, heading: str, n: int) -> NDArray:
-    """The n rows (n, columns) below the line that holds a heading."""
+def _marcs_table(text: str, heading: str, n: int) -> NDArray:
+    """Rows (n, columns) below the line of a MARCS file that holds a heading."""
     rows = text[text.index(heading) :].splitlines()[1 : n + 1]
     if len(rows) < n:
         raise ValueError(f"its table of {heading} has {len(rows)} rows, not {n}")

@@ -1,4 +1,7 @@
-"""Departure coefficients behind one interface: labels of a star -> b(level, depth), whoever computed them."""
+"""Departure coefficients b(level, depth): interpolated in grids of any origin; and the levels that spectral lines join.
+
+Codes and line lists name levels each in their own way: lines find theirs by term or by energy.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,19 @@ from .line_lists import LineTable
 NODE_COLUMNS = ("teff", "logg", "feh", "abundance")
 """Columns of a grid's nodes: Teff [K], log g [cgs], [Fe/H], A(X)."""
 _LOWEST_B = 1e-30  # keeps the logarithm finite where a grid holds zeros
-_SAME = 1e-3  # nodes closer than this in a label are the same
+_SAME_NODE = 1e-3  # nodes closer than this in a label are the same
+PER_CM_IN_EV = 1.239841984e-4
+NEAR_PER_CM = 40.0
+"""Largest difference in energy [1/cm] of a matched level: line lists give three decimals of eV (8 / cm), terms are split by tens."""
+_CLOSED_SHELLS = ("1s2", "2p6", "3p6")
+_SHELL = re.compile(r"(\d{1,2}[spdfghik])(\d?(?![a-z]))", re.IGNORECASE)
+_TERM = re.compile(r"(\d[SPDFGHIKL])(\*|O|E)?", re.IGNORECASE)
+_NAMED_TERM = re.compile(r"LS:([^ ]+) +([^ ]+)")
 
 
 @dataclass(frozen=True)
 class Level:
-    """A level of an atom: label, energy above the neutral ground state [1/cm], statistical weight, ion (0 neutral).
+    """An energy level of an atom: label, energy above the neutral ground state [1/cm], statistical weight, ion (0 neutral).
 
     Published files that only number their levels leave energy and weight NaN.
     """
@@ -36,10 +46,12 @@ class Level:
 
 @dataclass(frozen=True, eq=False)
 class Departures:
-    """b (n_levels, n_depths) = n_NLTE / n_LTE of one element in one model, on log_tau (n_depths,) at 5000 Angstrom.
+    """Departure coefficients b (n_levels, n_depths) = n_NLTE / n_LTE of one element in one model atmosphere.
+
+    log_tau (n_depths,) is the log10 optical depth at 5000 Angstrom.
 
     n_LTE is the population at the same temperature and electron density (Wijbenga & Zwaan 1972). Raises DataError
-    for shapes that do not agree, depths that do not increase and numbers that no ratio of populations can be.
+    for shapes that do not agree, depths that do not increase and b that is negative or not finite.
     """
 
     element: str
@@ -59,23 +71,23 @@ class Departures:
             raise DataError(f"Departure coefficients of {self.element} must be finite and not negative.")
 
     def on(self, log_tau: NDArray) -> NDArray:
-        """b (n_levels, m) at depths (m,): log b linear in log tau, constant beyond the ends."""
+        """Departure coefficients (n_levels, m) at log_tau (m,): log b linear in log tau, constant beyond the ends."""
         log_b = np.log(np.maximum(self.b, _LOWEST_B))
         return np.exp(np.stack([np.interp(log_tau, self.log_tau, row) for row in log_b]))
 
     def of(self, label: str) -> NDArray:
-        """b (n_depths,) of the level with this label; DataError where there is none."""
-        found = [i for i, level in enumerate(self.levels) if level.label == label]
-        if not found:
+        """Departure coefficients (n_depths,) of the level with this label. Raises DataError where there is none."""
+        matching = [i for i, level in enumerate(self.levels) if level.label == label]
+        if not matching:
             raise DataError(
                 f"{self.element} has no level {label}; there are {', '.join(x.label for x in self.levels)}."
             )
-        return self.b[found[0]]
+        return self.b[matching[0]]
 
 
 @dataclass(frozen=True, eq=False)
 class DepartureGrid:
-    """Models of one element: nodes (n, 4) as NODE_COLUMNS say, and `load`, which gives the departures of node i."""
+    """A grid of departure coefficients of one element: nodes (n, 4) as NODE_COLUMNS; `load` reads the departures of node i."""
 
     element: str
     levels: tuple[Level, ...]
@@ -83,17 +95,16 @@ class DepartureGrid:
     load: Callable[[int], Departures]
 
     def at(self, teff: float, logg: float, feh: float, abundance: float, held: bool = False) -> Departures:
-        """Departures at Teff [K], log g [cgs], [Fe/H] and A(X).
+        """Departure coefficients at Teff [K], log g [cgs], [Fe/H] and A(X).
 
         log b is linear in the labels between the models around. Abundances are compared as A(X) - [Fe/H], because
-        grids cover a range of [X/Fe] at every metallicity. Raises DataError outside the grid; `held` gives the
-        departures at its edge instead, and where some of the models around do not exist those of the others.
+        grids cover a range of [X/Fe] at every metallicity. Raises DataError outside the grid and in its holes; with
+        `held` the labels are clipped to the grid, and models around that do not exist are left out.
         """
-        wanted = (teff, logg, feh)
-        axes = [_around(NODE_COLUMNS[k], self.nodes[:, k], value, held) for k, value in enumerate(wanted)]
+        axes = [_around(NODE_COLUMNS[k], self.nodes[:, k], value, held) for k, value in enumerate((teff, logg, feh))]
         parts = []
         for (t, a), (g, b), (f, c) in product(*axes):
-            here = np.flatnonzero((np.abs(self.nodes[:, :3] - (t, g, f)) < _SAME).all(1))
+            here = np.flatnonzero((np.abs(self.nodes[:, :3] - (t, g, f)) < _SAME_NODE).all(1))
             if not here.size and held:
                 continue
             if not here.size:
@@ -114,61 +125,55 @@ class DepartureGrid:
         return Departures(self.element, self.levels, log_tau, np.exp(log_b))
 
 
-def _around(name: str, values: NDArray, wanted: float, held: bool) -> list[tuple[float, float]]:
-    """The values of an axis on both sides of the wanted one with their weights; those without weight are left out.
+def _around(name: str, values: NDArray, value: float, held: bool) -> list[tuple[float, float]]:
+    """Points of an axis on both sides of a value, with weights; points without weight are left out.
 
-    Beyond its ends the end where it is held, else DataError.
+    Beyond the ends of the axis: the end where it is held, else DataError.
     """
     axis = np.unique(np.round(values, 6))
-    wanted = float(np.clip(wanted, axis[0], axis[-1])) if held else wanted
-    if not axis[0] - _SAME <= wanted <= axis[-1] + _SAME:
+    value = float(np.clip(value, axis[0], axis[-1])) if held else value
+    if not axis[0] - _SAME_NODE <= value <= axis[-1] + _SAME_NODE:
         raise DataError(
-            f"{name} {wanted:g} is outside the departure coefficients, which cover {axis[0]:g} to {axis[-1]:g}."
+            f"{name} {value:g} is outside the departure coefficients, which cover {axis[0]:g} to {axis[-1]:g}."
         )
     if axis.size == 1:
         return [(float(axis[0]), 1.0)]
-    i = int(np.clip(np.searchsorted(axis, wanted, side="right") - 1, 0, axis.size - 2))
-    t = float(np.clip((wanted - axis[i]) / (axis[i + 1] - axis[i]), 0, 1))
+    i = int(np.clip(np.searchsorted(axis, value, side="right") - 1, 0, axis.size - 2))
+    t = float(np.clip((value - axis[i]) / (axis[i + 1] - axis[i]), 0, 1))
     return [(float(x), w) for x, w in ((axis[i], 1 - t), (axis[i + 1], t)) if w > 0]
 
 
-_CLOSED = ("1s2", "2p6", "3p6")
-_SHELL = re.compile(r"(\d{1,2}[spdfghik])(\d?(?![a-z]))", re.IGNORECASE)
-_TERM = re.compile(r"(\d[SPDFGHIKL])(\*|O|E)?", re.IGNORECASE)
-_NAMED = re.compile(r"LS:([^ ]+) +([^ ]+)")
-
-
 class Term(NamedTuple):
-    """Shells outside the closed ones, and the term with a star where it is odd: ("3s", "3p"), "1P*"."""
+    """A term in LS coupling: the shells outside the closed ones, and its name with a star where it is odd: ("3s", "3p"), "1P*"."""
 
     shells: tuple[str, ...]
     name: str
 
 
 def term_of(configuration: str, name: str) -> Term | None:
-    """The term of a configuration (3p6.4s2, 3d4p, 2P6 3S 4D) and its name (1S, 3D*, 1PO, 1DE); None where neither is one."""
-    found = _TERM.match(name)
+    """Term from a configuration (3p6.4s2, 3d4p, 2P6 3S 4D) and a name (1S, 3D*, 1PO, 1DE); None where they name none."""
+    match = _TERM.match(name)
     shells: list[str] = []
     for text in re.split(r"[. ]+", configuration):
-        if text.lower() not in _CLOSED:
+        if text.lower() not in _CLOSED_SHELLS:
             for shell, number in _SHELL.findall(text):
                 shells += [shell.lower()] * int(number or 1)
-    if found is None or not shells:
+    if match is None or not shells:
         return None
-    return Term(tuple(shells), found[1].upper() + ("*" if found[2] in ("*", "O", "o") else ""))
+    return Term(tuple(shells), match[1].upper() + ("*" if match[2] in ("*", "O", "o") else ""))
 
 
 def term_of_level(level: Level) -> Term | None:
-    """The term of a level as its label says it: `MG I 2P6 3S 3P 1PO`, `3d4p-1F*`, `3s.3p 1P*`; None for other labels."""
+    """Term of a level from its label: `MG I 2P6 3S 3P 1PO`, `3d4p-1F*`, `3s.3p 1P*`; None for other labels."""
     label = re.sub(r"^[A-Z][A-Za-z]? I+ ", "", level.label)
     configuration, _, name = label.replace("-", " ").rpartition(" ")
     return term_of(configuration, name)
 
 
 def terms_in(text: str) -> tuple[Term | None, Term | None]:
-    """The terms of the lower and upper level that a line's comment names, `Mg I LS:3s.3p 1P* LS:3s.4d 1D`."""
-    found = [term_of(configuration, name) for configuration, name in _NAMED.findall(text)]
-    return (found[0], found[1]) if len(found) == 2 else (None, None)
+    """Terms of the lower and upper level that a line's comment names, `Mg I LS:3s.3p 1P* LS:3s.4d 1D`."""
+    terms = [term_of(configuration, name) for configuration, name in _NAMED_TERM.findall(text)]
+    return (terms[0], terms[1]) if len(terms) == 2 else (None, None)
 
 
 def find_term(term: Term | None, energy: float, ion: int, levels: Sequence[Level], farthest: float) -> int:
@@ -184,25 +189,21 @@ def find_term(term: Term | None, energy: float, ion: int, levels: Sequence[Level
     return best if best >= 0 and abs(levels[best].energy - ground - energy) <= farthest else -1
 
 
-PER_CM_IN_EV = 1.239841984e-4
-NEAR_PER_CM = 40.0
-"""Farthest a level may be [1/cm]: line lists give three decimals of eV (8 / cm), terms are split by tens."""
-
-
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """Indices of levels (n,) below and above each line, -1 where there is none; `in_lte` (m,) lines without both."""
+    """Levels that lines join: indices (n,) of the lower and the upper level of each line, -1 where there is none."""
 
     lower: NDArray
     upper: NDArray
 
     @property
     def in_lte(self) -> NDArray:
+        """Indices (m,) of the lines that lack one of their levels."""
         return np.flatnonzero((self.lower < 0) | (self.upper < 0))
 
 
 def match_lines(lines: LineTable, levels: Sequence[Level], near: float = NEAR_PER_CM) -> Matches:
-    """The nearest levels in energy, of the lines' ion, within `near` [1/cm]; levels without an energy match nothing.
+    """Match lines to the levels of their ion nearest in energy, within `near` [1/cm]; levels without energy are left out.
 
     A level may stand for a whole term: then `near` must be as wide as the term is split.
     """
@@ -212,7 +213,7 @@ def match_lines(lines: LineTable, levels: Sequence[Level], near: float = NEAR_PE
 def match_energies(
     wavelength: NDArray, excitation: NDArray, ion: NDArray, levels: Sequence[Level], near: float = NEAR_PER_CM
 ) -> Matches:
-    """The same for lines (n,) by their air wavelength [Angstrom], excitation [eV] and ion from 1."""
+    """Match lines (n,), given by air wavelength [Angstrom], excitation [eV] and ion from 1, to levels as `match_lines` does."""
     low = excitation / PER_CM_IN_EV
     high = low + 1e7 / air_to_vacuum_nm(wavelength)
     return Matches(_nearest(low, ion, levels, near), _nearest(high, ion, levels, near))

@@ -1,9 +1,12 @@
-"""What a synthesis code looks like to the rest of Kiel, and how its spectrum gets on to the wavelengths of the grids."""
+"""The interface of a synthesis code: labels and inputs of a star, and its spectrum on the wavelengths of the grids."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -12,12 +15,13 @@ from numpy.typing import NDArray
 from ..errors import DataError, SynthesisError
 from ..instrument import MODEL_FWHM_KMS, SPEED_OF_LIGHT_KMS
 from ..targets import SYNTHESIS_NAMES
+from .atmosphere import Atmospheres, MarcsModel
 
 GRID_WINDOWS = ((5153.0, 5737.0), (6093.0, 6797.0))
 """Air wavelengths [Angstrom] of the grid files: the instrument's arms and 4-7 Angstrom more on each side."""
 GRID_STEP_KMS = 2.0
 MARGIN_ANGSTROM = 3.0
-"""What a synthesis covers beyond each window, for the wings of the convolution."""
+"""Margin [Angstrom] that a synthesis covers beyond each window, for the wings of the convolution."""
 FINE_STEP_KMS = 0.5
 _FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 _KERNEL_SIGMAS = 6.0
@@ -28,7 +32,7 @@ _NEEDED = ("teff", "logg")
 
 
 class Engine(Protocol):
-    """A synthesis code. `linelist` names the atomic line list, `provenance` says what the spectra are made of."""
+    """A synthesis code: `linelist` names its atomic line list; `provenance` describes code, physics and inputs, for files."""
 
     @property
     def linelist(self) -> str: ...
@@ -37,15 +41,48 @@ class Engine(Protocol):
     def provenance(self) -> Mapping[str, str]: ...
 
     def synthesise(self, labels: NDArray) -> tuple[NDArray, NDArray]:
-        """Air wavelengths [Angstrom] (m,) of all windows with their margins, and flux over continuum (m,).
+        """Air wavelengths (m,) [Angstrom] of all windows with their margins, and flux over continuum (m,).
 
-        labels (25,) in the order of SYNTHESIS_NAMES. Raises SynthesisError when the code gives no spectrum.
+        labels (25,) in the order of SYNTHESIS_NAMES. Raises SynthesisError where the code gives no spectrum.
         """
         ...
 
 
+@dataclass(frozen=True)
+class OwnInputs:
+    """Inputs of the user in place of the data folder's: line lists for all but hydrogen, a MARCS model (.mod); both optional.
+
+    Line lists are in Turbospectrum's format or VALD's.
+    """
+
+    lines: tuple[Path, ...] = ()
+    atmosphere: Path | None = None
+
+    @property
+    def line_names(self) -> str:
+        """Names of the line lists, joined by +, for grid files."""
+        return "+".join(path.name for path in self.lines)
+
+    def digest(self) -> str:
+        """SHA-256 of the line lists, one after the other."""
+        digest = hashlib.sha256()
+        for path in self.lines:
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    def describe_atmospheres(self, atmospheres: Atmospheres | MarcsModel) -> str:
+        """Geometry and origin of the atmospheres in words, for the provenance."""
+        if not isinstance(atmospheres, MarcsModel):
+            return "plane-parallel, ATLAS9"
+        geometry = "plane-parallel" if atmospheres.atmosphere.sphere is None else "spherical"
+        return f"{geometry}, MARCS" + (f" ({self.atmosphere.name})" if self.atmosphere else "")
+
+
+NO_INPUTS = OwnInputs()
+
+
 def grid_wavelength() -> NDArray:
-    """Air wavelengths [Angstrom] of the grid files, steps of 2 km/s in each window, shape (32483,)."""
+    """Air wavelengths (32483,) [Angstrom] of the grid files, in steps of 2 km/s in each window."""
     return np.concatenate([_steps(low, high, GRID_STEP_KMS) for low, high in GRID_WINDOWS])
 
 
@@ -56,10 +93,10 @@ def _steps(low: float, high: float, step_kms: float) -> NDArray:
 
 
 def to_grid(wavelength: NDArray, flux: NDArray) -> NDArray:
-    """A synthesised spectrum (m,) on the wavelengths of the grid (32483,), at R = 60 000.
+    """Flux (32483,) on the wavelengths of the grid at R = 60 000 from a synthesised spectrum (m,), air [Angstrom].
 
     In each window: linear on to steps of 0.5 km/s, a Gaussian of FWHM 5 km/s, linear on to the grid.
-    Raises SynthesisError when a window is not covered or the flux is not finite.
+    Raises SynthesisError where a window is not covered or the flux is not finite.
     """
     if not np.isfinite(flux).all():
         raise SynthesisError("The synthesised spectrum holds numbers that are not finite.")
@@ -77,14 +114,14 @@ def to_grid(wavelength: NDArray, flux: NDArray) -> NDArray:
     return np.concatenate(on_grid)
 
 
-def at_resolution(wavelength: NDArray, flux: NDArray, wanted: NDArray) -> NDArray:
-    """A synthesised stretch (m,) without gaps at wavelengths `wanted` (k,) within it, at R = 60 000."""
+def at_resolution(wavelength: NDArray, flux: NDArray, out_wavelength: NDArray) -> NDArray:
+    """Flux (k,) at R = 60 000 at `out_wavelength` (k,) from a synthesised stretch (m,) without gaps around it [Angstrom]."""
     fine = _steps(wavelength[0], wavelength[-1], FINE_STEP_KMS)
-    return np.interp(wanted, fine, _smooth(np.interp(fine, wavelength, flux)))
+    return np.interp(out_wavelength, fine, _smooth(np.interp(fine, wavelength, flux)))
 
 
 def _smooth(flux: NDArray) -> NDArray:
-    """Convolves flux (m,) on steps of 0.5 km/s with a Gaussian of FWHM 5 km/s; beyond its ends it stays as there."""
+    """Convolve flux (m,) on steps of 0.5 km/s with a Gaussian of FWHM 5 km/s; beyond its ends flux is constant."""
     sigma = MODEL_FWHM_KMS / _FWHM_PER_SIGMA / FINE_STEP_KMS
     reach = int(np.ceil(_KERNEL_SIGMAS * sigma))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
@@ -92,7 +129,9 @@ def _smooth(flux: NDArray) -> NDArray:
 
 
 def labels_from(values: Mapping[str, float]) -> NDArray:
-    """Labels (25,) from some of them by name: Teff and log g are needed, vmic is 1 km/s and all else 0 where missing.
+    """Labels (25,) in the order of SYNTHESIS_NAMES from values by name; missing ones are 0, vmic 1 km/s.
+
+    Teff [K] and log g [cgs] are required.
 
     Raises DataError for an unknown name, a missing one or a number that is not finite.
     """
@@ -109,6 +148,6 @@ def labels_from(values: Mapping[str, float]) -> NDArray:
 
 
 def describe(labels: NDArray) -> str:
-    """The star of labels (25,) in words, for messages."""
+    """A star of labels (25,) in words, for messages."""
     teff, logg, feh, vmic = labels[:4]
     return f"Teff {teff:.0f} K, log g {logg:.2f}, [Fe/H] {feh:+.2f}, vmic {vmic:.2f} km/s"

@@ -1,4 +1,4 @@
-"""Files of synthesised stars: chunks of a few, and the grid file (.h5) they are merged into, each written whole or not at all."""
+"""Grid files (.h5) of synthesised stars: written in chunks that are merged, whole or not at all; read for training."""
 
 from __future__ import annotations
 
@@ -18,12 +18,17 @@ from ..prior import MAX_LOG_C_O, MAX_METALLICITY
 from ..targets import COLUMN, LABEL_NAMES, SYNTHESIS_NAMES, effective_metallicity, log_c_over_o
 from .engine import Engine, grid_wavelength
 
+FLUX_SCALE = 50_000
+CALIBRATED = "calibrated"
+"""Name, in a file's attribute `linelist`, of the line list calibrated on the Sun, which is what ships."""
+TEST, VALIDATION = 7, 3
+"""Remainder of index / 10 that marks test stars (only reported on) and validation stars (early stopping, tuning)."""
 _ROWS_COMPRESSED_TOGETHER = 16
 
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """labels (n, 25) float32, flux (n, 32483) uint16 x 50 000, index (n,) int64 of some stars of a grid."""
+    """A few stars of a grid: labels (n, 25) float32, flux (n, 32483) uint16 x 50 000, index (n,) int64."""
 
     labels: NDArray
     flux: NDArray
@@ -33,7 +38,7 @@ class Chunk:
 def encode_flux(flux: NDArray) -> NDArray:
     """Flux over continuum (m,) as uint16 x 50 000.
 
-    Raises SynthesisError when it does not fit, which no spectrum over its true continuum fails to.
+    Raises SynthesisError where it is negative, above 1.31 or not finite, which no spectrum over its true continuum is.
     """
     scaled = np.rint(flux * FLUX_SCALE)
     if not (np.isfinite(scaled).all() and scaled.min() >= 0 and scaled.max() <= np.iinfo(np.uint16).max):
@@ -43,10 +48,10 @@ def encode_flux(flux: NDArray) -> NDArray:
     return scaled.astype(np.uint16)
 
 
-def open_grid(out: Path, engine: Engine) -> None:
-    """Makes the grid file without stars where there is none, so that it says from the start what it is made of.
+def open_grid_file(out: Path, engine: Engine) -> None:
+    """Create the grid file without stars where there is none; its attributes say from the start how its stars are made.
 
-    Raises DataError when `out` exists and holds something else than this engine makes.
+    Raises DataError where `out` exists and its stars were made in another way than this engine makes them.
     """
     attributes = {"linelist": engine.linelist, **engine.provenance}
     if out.exists():
@@ -66,29 +71,36 @@ def open_grid(out: Path, engine: Engine) -> None:
 
 
 def _require_same(out: Path, attributes: Mapping[str, str]) -> None:
+    """Check that an existing grid file has these attributes and the columns and wavelengths of this version."""
     try:
         with h5py.File(out) as f:
-            found = {name: str(f.attrs.get(name, "missing")) for name in attributes}
-            fits = np.array_equal(f["wavelength"][:], grid_wavelength()) and "labels" in f and "index" in f
+            present = {name: str(f.attrs.get(name, "missing")) for name in attributes}
+            same_columns = same_wavelengths(f["wavelength"][:], grid_wavelength()) and "labels" in f and "index" in f
     except (OSError, KeyError) as error:
         raise DataError(f"{out} exists and is no grid file; name another file.") from error
-    differing = [name for name in attributes if found[name] != attributes[name]]
-    if differing or not fits:
-        what = (
-            f"{differing[0]} {found[differing[0]]}, not {attributes[differing[0]]}"
+    differing = [name for name in attributes if present[name] != attributes[name]]
+    if differing or not same_columns:
+        difference = (
+            f"{differing[0]} {present[differing[0]]}, not {attributes[differing[0]]}"
             if differing
             else "other wavelengths"
         )
-        raise DataError(f"{out} holds stars made another way ({what}); name another file.")
+        raise DataError(f"{out} holds stars made another way ({difference}); name another file.")
+
+
+def same_wavelengths(one: NDArray, other: NDArray) -> bool:
+    """Whether two grids have the same wavelengths, up to the last bits, which depend on the kind of processor."""
+    return one.shape == other.shape and np.allclose(one, other, rtol=1e-12, atol=0)
 
 
 def indices_in(out: Path) -> set[int]:
-    """The index of every star of a grid file."""
+    """Indices of all stars of a grid file."""
     with h5py.File(out) as f:
         return set(f["index"][:].tolist())
 
 
 def save_chunk(chunk: Chunk, path: Path) -> None:
+    """Write a chunk as .npz, whole or not at all."""
     part = _beside(path)
     with part.open("wb") as f:
         np.savez(f, **vars(chunk))
@@ -96,14 +108,15 @@ def save_chunk(chunk: Chunk, path: Path) -> None:
 
 
 def load_chunk(path: Path) -> Chunk:
+    """Read a chunk that `save_chunk` wrote."""
     with np.load(path, allow_pickle=False) as arrays:
         return Chunk(**arrays)
 
 
-def merge(chunks: list[Path], out: Path) -> None:
-    """Appends chunks to the grid file and removes them; a star that the file already holds is left out.
+def merge_chunks(chunks: list[Path], out: Path) -> None:
+    """Append chunks to the grid file and remove them; stars that the file already holds are left out.
 
-    Killed at any moment, it loses nothing: the chunks go only when the file that holds them has its name.
+    A run killed at any moment loses nothing: chunks are removed only when the new file is in place.
     """
     if not chunks:
         return
@@ -126,16 +139,12 @@ def _beside(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
-FLUX_SCALE = 50_000
-CALIBRATED = "calibrated"
-"""Name, in a file's attribute `linelist`, of the line list calibrated on the Sun, which is what ships."""
-TEST, VALIDATION = 7, 3
-"""Remainder of index / 10 that marks test stars (only reported on) and validation stars (early stopping, tuning)."""
-
-
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """labels (n, 26) with vbroad NaN (the grid has none), flux (n, m) uint16 x 50 000, index (n,), wavelength (m,)."""
+    """The stars of grid files: labels (n, 26), flux (n, m) uint16 x 50 000, index (n,), wavelength (m,) [air Angstrom].
+
+    vbroad is NaN: the spectra are not rotated. `digest` is the SHA-256 of indices and labels.
+    """
 
     labels: NDArray
     flux: NDArray
@@ -147,25 +156,28 @@ class Grid:
         return len(self.index)
 
     def normalised(self) -> NDArray:
-        """Flux over the true continuum, float32 (n, m)."""
+        """Flux over the true continuum (n, m) float32."""
         return self.flux.astype(np.float32) / FLUX_SCALE
 
     def select(self, keep: NDArray) -> Grid:
+        """The stars of a mask (n,) bool."""
         return Grid(self.labels[keep], self.flux[keep], self.index[keep], self.wavelength, self.digest)
 
     @property
     def is_test(self) -> NDArray:
+        """Which stars (n,) are test stars, only reported on."""
         return self.index % 10 == TEST
 
     @property
     def is_validation(self) -> NDArray:
+        """Which stars (n,) are validation stars, for early stopping and tuning."""
         return self.index % 10 == VALIDATION
 
 
 def calibrated_files(data: Path) -> list[Path]:
-    """All grid files under DATA/grid whose line list is the calibrated one.
+    """Grid files under DATA/grid that were computed with the calibrated line list.
 
-    Raises DataError when there is none.
+    Raises DataError where there is none.
     """
     files = [path for path in _grid_files(data) if _line_list(path) == CALIBRATED]
     if not files:
@@ -176,7 +188,7 @@ def calibrated_files(data: Path) -> list[Path]:
 
 
 def other_files(data: Path) -> list[Path]:
-    """The grid files under DATA/grid that were computed with another line list; there may be none."""
+    """Grid files under DATA/grid that were computed with another line list; there may be none."""
     return [path for path in _grid_files(data) if _line_list(path) != CALIBRATED]
 
 
@@ -190,9 +202,9 @@ def _line_list(path: Path) -> str:
 
 
 def read_grid(files: list[Path]) -> Grid:
-    """The stars of several grid files as one, without those outside the prior: effective [M/H] above 0.5, or C/O near 1.
+    """Read the stars of several grid files, without stars outside the prior: effective [M/H] above 0.5, or C/O near 1.
 
-    Raises DataError when a file's columns or wavelengths are not the expected ones.
+    Raises DataError where a file's columns or wavelengths are not the expected ones.
     """
     labels, fluxes, indices = [], [], []
     wavelength: NDArray = np.empty(0)
@@ -205,7 +217,7 @@ def read_grid(files: list[Path]) -> Grid:
                     f"{path.name} has the labels {', '.join(names)}; needed are {', '.join(SYNTHESIS_NAMES)}."
                 )
             grid_wavelength = f["wavelength"][:]
-            if wavelength.size and not np.array_equal(wavelength, grid_wavelength):
+            if wavelength.size and not same_wavelengths(wavelength, grid_wavelength):
                 raise DataError(f"{path.name} has another wavelength grid than the files before it.")
             wavelength = grid_wavelength
             labels.append(all_labels(f["labels"][:]))
@@ -219,7 +231,7 @@ def read_grid(files: list[Path]) -> Grid:
 
 
 def all_labels(synthesis_labels: NDArray) -> NDArray:
-    """The 26 labels (n, 26), vbroad NaN, from the 25 of a synthesis (n, 25)."""
+    """All labels (n, 26), vbroad NaN, from the labels (n, 25) of a synthesis."""
     out = np.full((len(synthesis_labels), len(LABEL_NAMES)), np.nan)
     for i, name in enumerate(SYNTHESIS_NAMES):
         out[:, COLUMN[name]] = synthesis_labels[:, i]
@@ -227,5 +239,5 @@ def all_labels(synthesis_labels: NDArray) -> NDArray:
 
 
 def synthesis_labels(labels: NDArray) -> NDArray:
-    """The 25 labels a synthesis takes (n, 25) from all 26 (n, 26)."""
+    """Labels (n, 25) of a synthesis, in the order of SYNTHESIS_NAMES, from all labels (n, 26)."""
     return labels[:, [COLUMN[name] for name in SYNTHESIS_NAMES]]

@@ -1,4 +1,4 @@
-"""Line lists as tables, from Turbospectrum's format or VALD's, for engines that take them as arrays."""
+"""Line lists in Turbospectrum's format or VALD's, as tables, and from VALD's format to Turbospectrum's."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _SHARES: dict[str, float] = {
 
 
 _UNSOELD_FACTOR, _RADIATIVE, _WEIGHT = 2.5, 1e5, 1.0
-"""What Turbospectrum's lists say where a constant is unknown; the upper level's weight serves its broadening alone."""
+"""Values of Turbospectrum's lists where a constant is unknown; the upper level's weight matters to its broadening alone."""
 
 
 @dataclass(frozen=True, eq=False)
 class LineTable:
-    """Lines by wavelength: species (n,) as "Fe 1", number (n,) atomic number, 1 for molecules, ion (n,) from 1.
+    """A line list in order of wavelength: species (n,) as "Fe 1", number (n,) atomic number, 1 for molecules, ion (n,) from 1.
 
     wavelength (n,) air Angstrom, excitation (n,) eV, log_gf (n,) with the isotope's share in it, log radiative and Stark
     damping (n,), 0 where unknown, and van der Waals (n,): log gamma_6 at 10 000 K, or sigma.alpha of Barklem et al. (2000)
@@ -59,7 +59,7 @@ class LineTable:
         return len(self.species)
 
     def between(self, low: float, high: float) -> LineTable:
-        """The lines from low to high [Angstrom]."""
+        """The lines between two air wavelengths [Angstrom]."""
         return self._select((self.wavelength >= low) & (self.wavelength <= high))
 
     def of(self, numbers: Collection[int]) -> LineTable:
@@ -74,15 +74,15 @@ _Row = tuple[str, int, int, float, float, float, float, float, float]
 
 
 def joined(tables: list[LineTable]) -> LineTable:
-    """Several tables as one, by wavelength."""
+    """Several line lists as one, in order of wavelength."""
     whole = LineTable(*(np.concatenate(columns) for columns in zip(*(vars(t).values() for t in tables), strict=True)))
     return whole._select(np.argsort(whole.wavelength, kind="stable"))
 
 
 def read_lines(path: Path) -> LineTable:
-    """A line list in Turbospectrum's format or VALD's (short or long), gzipped or not; the first lines decide.
+    """Read a line list in Turbospectrum's format or VALD's (short or long), gzipped or not; its first lines decide.
 
-    Hydrogen is left out: engines have profiles of their own for it. Raises DataError for what is neither.
+    Hydrogen is left out: engines have profiles of their own for it. Raises DataError for other files.
     """
     text = _text(path)
     header = _vald_header(text)
@@ -97,10 +97,7 @@ def read_lines(path: Path) -> LineTable:
 
 
 def turbospectrum_list(path: Path) -> str:
-    """The text of a line list as Turbospectrum reads it: as it is, or made from VALD's.
-
-    Raises DataError for what is neither.
-    """
+    """Text of a line list in Turbospectrum's format: as it is, or converted from VALD's. Raises DataError for other files."""
     lines = read_lines(path)
     text = _text(path)
     if _vald_header(text) is None:

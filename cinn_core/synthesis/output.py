@@ -1,4 +1,4 @@
-"""One synthesised spectrum as a file: a FITS table that Kiel and other programs read, or CSV."""
+"""Files of one synthesised spectrum: a FITS table that Kiel and other programs read, or CSV."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUFFIXES = (".fits", ".csv")
 
 
 def require_suffix(path: Path) -> None:
-    """Refuses a name that is neither FITS nor CSV, before anything is computed."""
+    """Check that a file name ends in .fits or .csv, before anything is computed. Raises DataError where it does not."""
     if path.suffix.lower() not in SUFFIXES:
         raise DataError(f"{path.name} does not say its format; name a file that ends in {' or '.join(SUFFIXES)}.")
 
@@ -27,9 +27,10 @@ def require_suffix(path: Path) -> None:
 def write_synthesis(
     path: Path, labels: NDArray, wavelength: NDArray, flux: NDArray, provenance: Mapping[str, str]
 ) -> None:
-    """Writes wavelength (m,) [air Angstrom] and flux over continuum (m,), whole or not at all; the suffix says how.
+    """Write wavelength (m,) [air Angstrom] and flux over continuum (m,), whole or not at all, as FITS or CSV by its suffix.
 
-    labels (25,) go into the header of FITS; resolving power 60 000, no rotation, at rest.
+    labels (25,) go into the header of FITS; the spectrum is at R = 60 000, without rotation, at rest. Raises DataError
+    for another suffix.
     """
     require_suffix(path)
     part = path.with_name(path.name + ".part")

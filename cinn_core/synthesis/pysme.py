@@ -1,7 +1,7 @@
-"""PySME as an engine: the SME library that `pip install pysme-astro` brings, in this process, on the same atmospheres and lines.
+"""PySME as a synthesis code: the SME library of the package `pysme-astro`, with Turbospectrum's atmospheres and lines.
 
-Valenti & Piskunov (1996), Wehrhahn et al. (2023). LTE. Its equation of state finds the electron density
-for the abundances given. Hydrogen has SME's own Stark profiles.
+Valenti & Piskunov (1996), Wehrhahn et al. (2023). LTE. SME's equation of state computes the electron density for the
+abundances of the star. Hydrogen has SME's own Stark profiles.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from ..errors import DataError, SynthesisError
 from .abundances import SOLAR_ABUNDANCES, abundances, metallicity
 from .atmosphere import Atmosphere, Atmospheres, MarcsModel, load_atmospheres, read_marcs
-from .engine import GRID_WINDOWS, MARGIN_ANGSTROM, describe
+from .engine import GRID_WINDOWS, MARGIN_ANGSTROM, NO_INPUTS, OwnInputs, describe
 from .grid_file import CALIBRATED
-from .inputs import NO_INPUTS, OwnInputs
 from .line_lists import LineTable, joined, read_lines
 
 LINE_LISTS = ("atoms.list", "C2.list", "MgH.list", "CN.list")
@@ -39,7 +38,7 @@ _HALPHA = ("H 1", 1, 1, 6562.797, 10.1988, 0.710, 8.766, 2.0, 3.0)  # damping co
 
 @dataclass(frozen=True, eq=False)
 class PySME:
-    """The engine: the library's handle, atmospheres, and lines with Halpha."""
+    """PySME as an `Engine`: handle of the library, atmospheres, and lines with Halpha."""
 
     library: Any
     atmospheres: Atmospheres | MarcsModel
@@ -50,7 +49,7 @@ class PySME:
     def synthesise(self, labels: NDArray) -> tuple[NDArray, NDArray]:
         """Air wavelengths [Angstrom] (m,) of all windows with their margins, and flux over continuum (m,).
 
-        labels (25,) in the order of SYNTHESIS_NAMES. Raises SynthesisError when the library gives no spectrum.
+        labels (25,) in the order of SYNTHESIS_NAMES. Raises SynthesisError where the library gives no spectrum.
         """
         teff, logg, vmic = (float(labels[i]) for i in (0, 1, 3))
         model = self.atmospheres.at(teff, logg, metallicity(labels))
@@ -80,7 +79,7 @@ class PySME:
 
 
 def atmosphere_for_sme(model: Atmosphere) -> dict[str, Any]:
-    """A model atmosphere by the names that SME gives its columns: particle densities [1/cm3], density [g/cm3]."""
+    """Columns of a model atmosphere by SME's names: particle densities [1/cm3], density [g/cm3]."""
     rhox, temperature, pressure, electrons, _ = model.columns.T
     nuclei = pressure / (_BOLTZMANN * temperature) - electrons
     sphere = model.sphere
@@ -99,7 +98,7 @@ def atmosphere_for_sme(model: Atmosphere) -> dict[str, Any]:
 
 
 def abundances_for_sme(labels: NDArray) -> NDArray:
-    """Shares (99,) of all nuclei by atomic number: hydrogen linear, the others log10, -99 where absent."""
+    """Number fractions (99,) of all nuclei by atomic number for labels (25,): hydrogen linear, others log10, -99 where absent."""
     share = np.zeros(99)
     for number, value in abundances(labels).items():
         share[number - 1] = 10.0 ** (value - 12.0)
@@ -111,7 +110,7 @@ def abundances_for_sme(labels: NDArray) -> NDArray:
 
 
 class _SmeLines(dict[str, Any]):
-    """Columns by name with as many entries as lines: what SME's wrapper asks of a line list."""
+    """Columns of a line list by name; its length is the number of lines, as SME's wrapper requires."""
 
     def __len__(self) -> int:
         return len(self["species"])
@@ -125,17 +124,19 @@ def _as_sme(lines: LineTable) -> _SmeLines:
 
 @contextmanager
 def _scratch_folder() -> Iterator[None]:
-    """A working directory of its own, where SME lists the lines it leaves out; its warnings that the equation of state
-    finds another electron density than the model's, which is what it is asked to do, are not passed on."""
+    """A temporary working directory, where SME lists the lines that it leaves out; without SME's warnings.
+
+    They say that the electron density of its equation of state differs from that of the model, which is intended.
+    """
     with tempfile.TemporaryDirectory(prefix="kiel-pysme-") as name, chdir(name), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def open_pysme(data: Path, inputs: OwnInputs = NO_INPUTS) -> PySME:
-    """The engine with the atmospheres and line lists of DATA/synthesis, or those of `inputs`.
+    """Open PySME with the atmospheres and line lists of DATA/synthesis, or those of `inputs`.
 
-    Raises DataError where they or the package are missing.
+    Raises DataError where a file or the package is missing.
     """
     try:
         from pysme.sme_synth import SME_DLL
@@ -147,7 +148,7 @@ def open_pysme(data: Path, inputs: OwnInputs = NO_INPUTS) -> PySME:
     library = SME_DLL()
     atmospheres = read_marcs(inputs.atmosphere) if inputs.atmosphere else load_atmospheres(data / "synthesis")
     lines = joined([read_lines(path) for path in inputs.lines]) if inputs.lines else all_lines(data)
-    provenance = {"engine": f"{library.SMELibraryVersion()}, LTE, {inputs.described(atmospheres)}"}
+    provenance = {"engine": f"{library.SMELibraryVersion()}, LTE, {inputs.describe_atmospheres(atmospheres)}"}
     if inputs.lines:
         provenance["lines_sha256"] = inputs.digest()
     return PySME(
@@ -160,7 +161,7 @@ def open_pysme(data: Path, inputs: OwnInputs = NO_INPUTS) -> PySME:
 
 
 def all_lines(data: Path) -> LineTable:
-    """The lines of atoms and molecules of DATA/synthesis; DataError where a list is missing."""
+    """Lines of atoms and molecules of DATA/synthesis. Raises DataError where a list is missing."""
     return joined([read_lines(_present(data / "synthesis", name)) for name in LINE_LISTS])
 
 

@@ -1,4 +1,7 @@
-"""Turbospectrum 2020 as an engine: writes its input, runs its two programs for both windows and reads the spectrum."""
+"""Turbospectrum 2020 as a synthesis code: its input files, a run of its two programs per window, and the spectrum.
+
+Plez (2012); NLTE: Gerber et al. (2023, A&A 669, A43).
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,13 @@ from numpy.typing import NDArray
 from ..errors import DataError, SynthesisError
 from .abundances import abundances, metallicity
 from .atmosphere import Atmosphere, Atmospheres, MarcsModel, load_atmospheres, read_marcs
-from .engine import GRID_WINDOWS, MARGIN_ANGSTROM, describe
+from .engine import GRID_WINDOWS, MARGIN_ANGSTROM, NO_INPUTS, OwnInputs, describe
 from .grid_file import CALIBRATED
-from .inputs import NO_INPUTS, OwnInputs, write_text
 from .line_lists import turbospectrum_list
 from .turbospectrum_nlte import INFO_FILE, NlteElement, optical_depths, with_level_numbers, write_nlte_inputs
 
 VARIABLE = "KIEL_TURBOSPECTRUM"
+"""Environment variable that names the folder of the programs."""
 PROGRAMS = ("babsma_lu", "bsyn_lu")
 ATOMS = "atoms.list"
 HYDROGEN = "Hlinedata"
@@ -40,10 +43,11 @@ _BESIDE_SOURCES = Path(__file__).resolve().parents[2] / "build" / "turbospectrum
 
 @dataclass(frozen=True, eq=False)
 class Turbospectrum:
-    """The engine: its programs and DATA, the atmospheres, and a folder that holds the unpacked line lists.
+    """Turbospectrum as an `Engine`: folder of its programs and DATA, atmospheres, and folder of the unpacked line lists.
 
-    `segments` are what is computed of a single window, in one run, at R = 500 000; all of it where there are none.
-    Elements of `nlte` are in NLTE, in lines that the line lists give the levels of; `in_lte` names their other lines.
+    `windows` and `segments` are air wavelengths [Angstrom]: segments are the parts of a single window that are computed,
+    in one run at R = 500 000; without them the whole window is. Elements of `nlte` are in NLTE, in lines for which the
+    line lists number the levels; `in_lte` names their other lines.
     """
 
     programs: Path
@@ -61,7 +65,8 @@ class Turbospectrum:
     def synthesise(self, labels: NDArray) -> tuple[NDArray, NDArray]:
         """Air wavelengths [Angstrom] (m,) of all windows with their margins, and flux over continuum (m,).
 
-        labels (25,) in the order of SYNTHESIS_NAMES; 7 s on one core. Raises SynthesisError in words.
+        labels (25,) in the order of SYNTHESIS_NAMES; 7 s on one core. Raises SynthesisError where a program fails or takes
+        too long, DataError where it cannot be run.
         """
         teff, logg = (float(value) for value in labels[:2])
         model = self.atmospheres.at(teff, logg, metallicity(labels))
@@ -91,7 +96,7 @@ class Turbospectrum:
     def _window(
         self, opacity: str, spectrum: str, window: tuple[float, float], folder: Path, labels: NDArray
     ) -> NDArray:
-        """Wavelength and flux (2, m) of one window from the inputs of the two programs."""
+        """Wavelength [Angstrom] and flux (2, m) of one window from the inputs of the two programs."""
         low, high = window
         result = folder / "o.spec"
         result.unlink(missing_ok=True)
@@ -99,17 +104,19 @@ class Turbospectrum:
         if self.nlte:
             depths = optical_depths((folder / OPACITY).read_text(encoding="latin-1"))
             write_nlte_inputs(self.nlte, labels, depths, folder)
-        said = self._run(PROGRAMS[1], spectrum, folder, labels)
+        last_words = self._run(PROGRAMS[1], spectrum, folder, labels)
         try:
             table = np.loadtxt(result, usecols=(0, 1)).T
         except (OSError, ValueError, IndexError) as error:
-            raise SynthesisError(f"bsyn_lu gave no spectrum for {describe(labels)}; its last words: {said}.") from error
+            raise SynthesisError(
+                f"bsyn_lu gave no spectrum for {describe(labels)}; its last words: {last_words}."
+            ) from error
         if table.size == 0 or table[0, 0] > low + 1 or table[0, -1] < high - 1:
             raise SynthesisError(f"bsyn_lu gave only part of {low:.0f}-{high:.0f} Å for {describe(labels)}.")
         return table
 
     def _run(self, program: str, text: str, folder: Path, labels: NDArray) -> str:
-        """Runs a program on its input; its last line."""
+        """Run a program on its input; returns the last line that it printed."""
         try:
             done = subprocess.run(
                 [self.programs / program], input=text.encode(), cwd=folder, capture_output=True, timeout=self.timeout_s
@@ -118,15 +125,15 @@ class Turbospectrum:
             raise SynthesisError(f"{program} took more than {self.timeout_s:g} s for {describe(labels)}.") from error
         except OSError as error:
             raise DataError(f"{self.programs / program} cannot be run: {error.strerror}.") from error
-        said = (done.stdout + b"\n" + done.stderr).decode("latin-1").split("\n")
-        last = next((" ".join(line.split()) for line in reversed(said) if line.strip()), "none")
+        printed = (done.stdout + b"\n" + done.stderr).decode("latin-1").split("\n")
+        last = next((" ".join(line.split()) for line in reversed(printed) if line.strip()), "none")
         if done.returncode != 0:
             raise SynthesisError(f"{program} failed for {describe(labels)}; its last words: {last}.")
         return last
 
 
 def model_text(model: Atmosphere) -> str:
-    """A model atmosphere in the form that babsma_lu reads: RHOX T P Ne kappa, radiative acceleration, microturbulence."""
+    """Text of a model atmosphere as babsma_lu reads it: RHOX T P Ne kappa, radiative acceleration, microturbulence."""
     rows = (
         f"{rhox:.8E} {t:9.1f} {p:.4E} {ne:.4E} {kappa:.4E} 0.000E+00 2.000E+05"
         for rhox, t, p, ne, kappa in model.columns
@@ -137,7 +144,7 @@ def model_text(model: Atmosphere) -> str:
 def babsma_input(labels: NDArray, low: float, high: float, marcs: bool = False) -> str:
     """Standard input of babsma_lu, which computes the continuous opacity 1 Angstrom beyond low..high [Angstrom].
 
-    marcs: the model is a file of MARCS as it is.
+    labels (25,); `marcs` says that the model is a file of MARCS, unchanged.
     """
     lines = [
         *_range(low - _OPACITY_MARGIN_ANGSTROM, high + _OPACITY_MARGIN_ANGSTROM),
@@ -159,7 +166,10 @@ def bsyn_input(
     spherical: bool = False,
     further: Sequence[str] = (),
 ) -> str:
-    """Standard input of bsyn_lu, which computes the spectrum from low to high [Angstrom]; further keywords go in as they are."""
+    """Standard input of bsyn_lu, which computes the spectrum from low to high [Angstrom], for labels (25,).
+
+    `further` are lines of keywords, added unchanged.
+    """
     lines = [
         *_range(low, high),
         *further,
@@ -185,7 +195,7 @@ def _range(low: float, high: float) -> list[str]:
 
 
 def _composition(labels: NDArray) -> list[str]:
-    """[Fe/H] for what is not listed, then every A(X)."""
+    """[Fe/H] of elements that are not listed, then A(X) of those that are."""
     listed = abundances(labels)
     return [
         f"'METALLICITY:' '{labels[2]:.3f}'",
@@ -196,9 +206,9 @@ def _composition(labels: NDArray) -> list[str]:
 
 
 def find_programs(option: Path | None = None) -> Path:
-    """The folder that holds babsma_lu, bsyn_lu and DATA: `option`, else $KIEL_TURBOSPECTRUM, else build/turbospectrum.
+    """Folder of babsma_lu, bsyn_lu and DATA: `option`, else $KIEL_TURBOSPECTRUM, else build/turbospectrum.
 
-    Raises DataError where they are not.
+    Raises DataError where one of them is missing there.
     """
     named = option or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else _BESIDE_SOURCES)
     absent = [name for name in (*PROGRAMS, "DATA") if not (named / name).exists()]
@@ -218,10 +228,10 @@ def open_turbospectrum(
     nlte: Sequence[NlteElement] = (),
     log_gf_shift: Mapping[tuple[str, float], float] | None = None,
 ) -> Turbospectrum:
-    """The engine, with the line lists of DATA/synthesis, or those of `inputs`, in the folder `scratch`.
+    """Open Turbospectrum with the line lists of DATA/synthesis, or those of `inputs`, unpacked in the folder `scratch`.
 
-    Elements of `nlte` are in NLTE, the log gf of their lines shifted [dex] as `with_level_numbers` says. Raises
-    DataError when a line list or the atmospheres are missing, or no line of an element finds its levels.
+    Elements of `nlte` are in NLTE; `log_gf_shift` [dex] as in `with_level_numbers`. Raises DataError where a line list or
+    the atmospheres are missing, or where no line joins two levels of the departure coefficients.
     """
     engine = _open_lte(programs, data, scratch, inputs)
     return _in_nlte(engine, tuple(nlte), log_gf_shift) if nlte else engine
@@ -230,7 +240,7 @@ def open_turbospectrum(
 def _in_nlte(
     engine: Turbospectrum, nlte: tuple[NlteElement, ...], log_gf_shift: Mapping[tuple[str, float], float] | None
 ) -> Turbospectrum:
-    """The engine with line lists that carry level numbers, under names of their own in the same folder."""
+    """The engine with line lists that carry level numbers, in further files of the same folder."""
     names, in_lte, n = [], [], 0
     for name in engine.line_files:
         if name == HYDROGEN:
@@ -250,7 +260,7 @@ def _in_nlte(
 def _open_lte(programs: Path, data: Path, scratch: Path, inputs: OwnInputs) -> Turbospectrum:
     folder = data / "synthesis"
     atmospheres = read_marcs(inputs.atmosphere) if inputs.atmosphere else load_atmospheres(folder)
-    code = f"Turbospectrum 2020 (1.0.2), LTE, {inputs.described(atmospheres)}"
+    code = f"Turbospectrum 2020 (1.0.2), LTE, {inputs.describe_atmospheres(atmospheres)}"
     if not inputs.lines:
         for name in LINE_LISTS:
             _unpack(folder, name, scratch)
@@ -267,7 +277,7 @@ def _open_lte(programs: Path, data: Path, scratch: Path, inputs: OwnInputs) -> T
 
 
 def _unpack(folder: Path, name: str, scratch: Path) -> None:
-    """Copies a line list, gzipped or not, into `scratch`, whole or not at all."""
+    """Copy a line list, unpacked, into `scratch`, whole or not at all."""
     plain, packed, target = folder / name, folder / f"{name}.gz", scratch / name
     part = scratch / f"{name}.{os.getpid()}.part"
     if plain.is_file():
@@ -278,3 +288,10 @@ def _unpack(folder: Path, name: str, scratch: Path) -> None:
     else:
         raise DataError(f"The line list {packed} is missing; name the folder that holds synthesis/ with --data.")
     os.replace(part, target)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text whole or not at all; processes that write the same file at once do not meet."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="latin-1")
+    os.replace(part, path)

@@ -1,8 +1,8 @@
-"""Turbospectrum's own NLTE input: departures on its depths, model atoms, and line lists that carry level numbers.
+"""NLTE input of Turbospectrum: departure coefficients on its depths, model atoms, and line lists with level numbers.
 
-bsyn_lu takes three files an element (Gerber et al. 2023, A&A 669, A43): one that names the others (NLTEINFOFILE), the
-model atom, of which it uses how many levels there are, and b of every level at exactly the depths of its own model. The
-line list names the levels by their numbers, 0 for b = 1.
+bsyn_lu reads three files per element (Gerber et al. 2023, A&A 669, A43): one that names the others (NLTEINFOFILE), the
+model atom, of which it uses the number of levels, and b of every level at exactly the depths of its own model. The line
+list names the levels by their numbers, 0 for b = 1.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from .line_lists import SYMBOLS
 
 INFO_FILE = "nlte.info"
 _SPLIT_PER_CM = 400.0
-"""Farthest a line's level may lie from the mean energy of its term [1/cm]."""
+"""Largest distance [1/cm] of a line's level from the mean energy of its term."""
 _HEAD = re.compile(r"'\s*(\d+)\.\d+\s*'\s+(\d+)\s+(\d+)")
 _ROW = re.compile(r"(\s*(\S+)\s+(\S+)\s+)(\S+)(.*?'[^']*'\s*'[^']*'\s+\S+\s+\S+)(?:\s+'([^']*)')?(.*)")
-"""Of a line: wavelength and excitation, log gf, the rest up to the equivalent width's error, comment, level numbers."""
+"""Parts of a line: wavelength and excitation, log gf, columns up to the equivalent width's error, comment, level numbers."""
 _POWERS = ("tau500", "tauross", "T", "logpe", "logpg", "xit", "rr", "logkapref")
 
 
@@ -44,9 +44,10 @@ class NlteElement:
 
 
 def write_nlte_inputs(elements: Sequence[NlteElement], labels: NDArray, log_tau: NDArray, folder: Path) -> None:
-    """Writes the three kinds of files for a star of labels (25,) into `folder`, where bsyn_lu runs.
+    """Write the three kinds of files for a star of labels (25,) into `folder`, where bsyn_lu runs.
 
-    log_tau (n,) are babsma_lu's depths. Beyond a grid its edge is taken. SynthesisError where there is no model near.
+    log_tau (n,) are babsma_lu's depths. Beyond a grid of departures its edge is used. Raises SynthesisError where the
+    grid holds no model near.
     """
     listed = abundances(labels)
     for element in elements:
@@ -62,14 +63,14 @@ def write_nlte_inputs(elements: Sequence[NlteElement], labels: NDArray, log_tau:
 
 
 def info_text(symbols: Sequence[str]) -> str:
-    """The file that names model atom and departures of each element in NLTE; quoted, for a slash ends what Fortran reads."""
+    """Text that names model atom and departures of each element in NLTE; in quotes, because Fortran stops reading at a slash."""
     rows = [f"{SYMBOLS.index(x) + 1} '{x}' 'nlte' '{x}.atom' '{x}.b' 'ascii'" for x in symbols]
     first = "# the heading must not be the first line: bsyn_lu would take it for the path"
     return "\n".join([first, "# path for model atom files", "./", "# path for departure files", "./", *rows, ""])
 
 
 def atom_text(symbol: str, levels: Sequence[Level]) -> str:
-    """A model atom in MULTI's form, levels only: energy [1/cm], weight, label, stage from 1; unknown energies are 0."""
+    """Text of a model atom in MULTI's format, levels only: energy [1/cm], weight, label, stage from 1; unknown energies are 0."""
     rows = [
         f"{np.nan_to_num(level.energy):.3f} {np.nan_to_num(level.weight, nan=1.0):.1f} '{level.label[:38]}' {level.ion + 1}"
         for level in levels
@@ -78,7 +79,7 @@ def atom_text(symbol: str, levels: Sequence[Level]) -> str:
 
 
 def departures_text(departures: Departures, abundance: float, log_tau: NDArray) -> str:
-    """b at depths log_tau (n,): eight lines of powers (Turbospectrum skips them), A(X), numbers, depths, a row of b per depth."""
+    """Text of b at depths log_tau (n,): eight lines that Turbospectrum skips, A(X), counts, depths, a row of b per depth."""
     rows = departures.on(log_tau).T
     head = [f"# {name:<15s} {1:10.6f} {1:10.6f} {1:10.6f}" for name in _POWERS]
     numbers = [f"{abundance:.3f}", str(len(log_tau)), str(len(departures.levels))]
@@ -87,7 +88,10 @@ def departures_text(departures: Departures, abundance: float, log_tau: NDArray) 
 
 
 def optical_depths(opacities: str) -> NDArray:
-    """log10 of the optical depths (n,) at 5000 Angstrom in babsma_lu's file of continuous opacities."""
+    """log10 optical depths (n,) at 5000 Angstrom from the text of babsma_lu's file of continuous opacities.
+
+    Raises SynthesisError where it holds none.
+    """
     _, _, rest = opacities.partition("'")
     words = iter(rest.partition("'")[2].split())
     try:
@@ -100,8 +104,8 @@ def optical_depths(opacities: str) -> NDArray:
 
 
 @dataclass(frozen=True)
-class Numbered:
-    """A line list whose lines name levels, how many do, and those that stay in LTE ("Mg I 5167.322")."""
+class NumberedLineList:
+    """Text of a line list with level numbers, the number of lines in NLTE, and the lines that stay in LTE ("Mg I 5167.322")."""
 
     text: str
     in_nlte: int
@@ -110,12 +114,12 @@ class Numbered:
 
 def with_level_numbers(
     text: str, elements: Sequence[NlteElement], log_gf_shift: Mapping[tuple[str, float], float] | None = None
-) -> Numbered:
-    """A line list in Turbospectrum's format with the level numbers of these elements' grids.
+) -> NumberedLineList:
+    """Add the level numbers of the grids of some elements to a line list in Turbospectrum's format.
 
-    Levels are found by the terms that the list names, where it names none by energy. Grids whose levels are numbered
-    only are Turbospectrum's own: the numbers that the list holds stay. log_gf_shift [dex] by species ("Mg I") and
-    wavelength as listed is added to log gf.
+    Levels are found by the terms that the list names; where it names none, by energy. Grids whose levels are known by
+    number alone are Turbospectrum's own: the numbers that the list holds remain. log_gf_shift [dex] by species ("Mg I")
+    and wavelength as listed is added to log gf.
     """
     by_number = {element.number: element for element in elements}
     out, in_lte, n = [], [], 0
@@ -137,15 +141,15 @@ def with_level_numbers(
                 gf = f"{float(row[4]) + shift:.4f}" if shift else row[4]
                 line = f"{row[1]}{gf}{row[5]} '{row[6] or 'x'}' {lower} {upper} 'x' 'x' 'x' 'x'"
         out.append(line)
-    return Numbered("\n".join(out) + "\n", n, tuple(in_lte))
+    return NumberedLineList("\n".join(out) + "\n", n, tuple(in_lte))
 
 
 def _levels(row: re.Match[str], ion: int, levels: Sequence[Level]) -> tuple[int, int]:
-    """Numbers from 1 of the lower and upper level of a row; 0, 0 where one of them is missing."""
+    """Numbers, from 1, of the lower and upper level of a row; 0, 0 where one of them is missing."""
     if not any(np.isfinite(level.energy) for level in levels):
         numbers = re.match(r"\s+(\d+)\s+(\d+)", row[7])
-        found = (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
-        return found if all(0 < x <= len(levels) for x in found) else (0, 0)
+        listed = (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
+        return listed if all(0 < x <= len(levels) for x in listed) else (0, 0)
     wavelength, excitation = np.array([float(row[2])]), np.array([float(row[3])])
     lower, upper = terms_in(row[6] or "")
     if lower is None or upper is None:

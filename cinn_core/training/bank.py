@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..forward_model.emulator_error import draw_emulator_errors
 from ..forward_model.forward import SYNTHESIS_COLUMNS, ForwardModel
 from ..forward_model.realism import (
     RESOLVING_POWER_RANGE,
     VELOCITY_ERROR_KMS,
+    draw_emulator_errors,
     draw_good_pixels,
     model_errors,
     normalisation_errors,
@@ -31,7 +31,7 @@ from ..instrument import LSF_SIGMA_PIXELS, told_coverage
 from ..preparation.continuum import fit_continuum
 from ..preparation.templates import Templates, make_templates
 from ..prior import N_TARGETS, draw, to_z
-from ..processes import pool
+from ..processes import in_processes
 from ..targets import COLUMN
 
 SHARD_STARS = 512
@@ -158,9 +158,8 @@ def fill_bank(
             os.replace(part, projection_file)
         missing = [i for i in range(n_shards) if not shard_path(directory, i).exists()]
         if missing:
-            with pool(processes) as workers:
-                jobs = [(directory, model_path, settings.seed, missing[k::processes]) for k in range(processes)]
-                list(workers.map(_fill, jobs))
+            jobs = [(directory, model_path, settings.seed, missing[k::processes]) for k in range(processes)]
+            list(in_processes(_fill, jobs, processes))
     return load_projection(directory)
 
 

@@ -19,10 +19,10 @@ from torch import Tensor
 from ..errors import DataError, SynthesisError
 from ..forward_model.kernels import emulator_inputs, matern52
 from ..forward_model.nlte_change import ChangeBlock, NlteChange
-from ..nlte.flux_change import Shifts, calibrated_lines, flux_change, in_windows, of_windows, solar_shifts
+from ..nlte.flux_change import Shifts, calibrated_lines, flux_change, in_windows, restrict_to_windows, solar_shifts
 from ..nlte.lines import LINES
 from ..processes import spread
-from ..synthesis.departure_files import Table, read_table
+from ..synthesis.departure_files import DepartureTable, read_table
 from ..synthesis.engine import grid_wavelength
 from ..synthesis.grid import STARS_OF_SEED, star_labels
 from ..synthesis.grid_file import TEST, VALIDATION
@@ -169,7 +169,7 @@ class Sources:
 
     def elements(self) -> tuple[NlteElement, ...]:
         """The elements of the tables; DataError where two tables are of one element."""
-        tables: list[Table] = [read_table(path) for path in self.tables]
+        tables: list[DepartureTable] = [read_table(path) for path in self.tables]
         symbols = [table.element for table in tables]
         if len(set(symbols)) < len(symbols):
             raise DataError(f"Two tables are of the same element among {', '.join(symbols)}; name one of each.")
@@ -198,8 +198,8 @@ def engines(sources: Sources, shifts: Shifts, lines: Path) -> tuple[Turbospectru
     scratch = lines / str(os.getpid())
     scratch.mkdir(exist_ok=True)
     symbols = tuple(element.symbol for element in elements)
-    lte = of_windows(open_turbospectrum(sources.programs, sources.data, scratch), symbols)
-    return lte, of_windows(_in_nlte(sources, scratch, elements, shifts), symbols)
+    lte = restrict_to_windows(open_turbospectrum(sources.programs, sources.data, scratch), symbols)
+    return lte, restrict_to_windows(_in_nlte(sources, scratch, elements, shifts), symbols)
 
 
 def _in_nlte(sources: Sources, scratch: Path, elements: tuple[NlteElement, ...], shifts: Shifts) -> Turbospectrum:
@@ -220,7 +220,7 @@ def shifts_of_run(sources: Sources) -> dict[tuple[str, float], float]:
         elements, symbols = nlte.nlte, tuple(element.symbol for element in nlte.nlte)
         lines = calibrated_lines(sources.data / "synthesis", tuple(x for x in symbols if x != "Li"))
         shifts = solar_shifts(
-            lines, lte, lambda found: of_windows(_in_nlte(sources, lte.lines, elements, found), symbols)
+            lines, lte, lambda found: restrict_to_windows(_in_nlte(sources, lte.lines, elements, found), symbols)
         )
     rows = [[*key, shift] for key, shift in shifts.items()]
     write_text(path, json.dumps({"tables_sha256": digest, "shifts": rows}, indent=1))

@@ -9,7 +9,6 @@ import signal
 import time
 import warnings
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -21,20 +20,17 @@ from astropy.io import fits
 from astropy.table import Table
 
 from cinn_core.batch import run
-from cinn_core.batch.compress import masked_coefficients, observe_many
-from cinn_core.batch.export import export_rows
 from cinn_core.batch.items import find_items, load
 from cinn_core.batch.plan import Plan, Settings, make_plan
-from cinn_core.batch.prepare_many import prepare_many
-from cinn_core.batch.rows import write_table
-from cinn_core.batch.shard import Work, finish_shard, prepare_shard, process_shard
+from cinn_core.batch.rows import export_rows, write_table
+from cinn_core.batch.shard import Work, finish_shard, masked_coefficients, observe_many, prepare_shard, process_shard
 from cinn_core.batch.stacks import write_prepared_stack
 from cinn_core.errors import DataError, KielError
 from cinn_core.inference.infer import infer, observe
 from cinn_core.inference.projection import mask_projection
 from cinn_core.inference.summary import summarise
 from cinn_core.instrument import N_PIXELS, pixel_sigma
-from cinn_core.preparation.fourmost import prepare
+from cinn_core.preparation.fourmost import prepare, prepare_many
 from cinn_core.prior import draw, from_z
 from cinn_core.readers import read
 from cinn_core.stages import FluxVector
@@ -115,28 +111,6 @@ def test_batch_gives_the_numbers_of_a_single_analysis(work, model, examples, tmp
             assert abs(row[f"{name}_median"] - single[name].median) < 0.01 * spread[i] + 1e-3
         assert row["rv_kms"] == pytest.approx(vector.rv_kms, abs=1e-3)
         assert row["sha256"] == vector.sha256
-
-
-def test_batched_preparation_equals_the_single_one_within_a_thousandth(model, examples) -> None:
-    """Spectra on one grid and on another, whole, with gaps, with a spike, and with one arm."""
-    spectra = [read(path) for path in examples.values()]
-    for i, one in enumerate(list(spectra)):
-        missing = (one.wavelength > 5300 + 20 * i) & (one.wavelength < 5303 + 35 * i)
-        spiky = one.flux * np.where(np.arange(one.flux.size) == 4000 + 31 * i, 3.0, 1.0)
-        spectra += [
-            replace(one, good=one.good & ~missing),
-            replace(one, flux=spiky),
-            replace(one, wavelength=one.wavelength * (1 + 1e-5 * (i % 2))),
-        ]
-    spectra.append(replace(spectra[0], good=spectra[0].good & (spectra[0].wavelength > 6000)))
-    for spectrum, vector in zip(spectra, prepare_many(spectra, model.templates), strict=True):
-        assert isinstance(vector, FluxVector)
-        alone = prepare(spectrum, model.templates)
-        np.testing.assert_array_equal(vector.good, alone.good)
-        assert np.nanmax(np.abs(vector.flux - alone.flux)) < 1e-3
-        assert vector.flags == alone.flags
-        assert vector.rv_kms == pytest.approx(alone.rv_kms, abs=1e-6)  # km/s; rounding alone
-        np.testing.assert_allclose(vector.snr, alone.snr, rtol=1e-9)
 
 
 def test_masked_coefficients_are_those_of_the_projection_matrix(model) -> None:
@@ -315,7 +289,7 @@ def test_samples_kept_in_half_precision_are_the_samples(work, model, stack: Path
 def test_export_is_one_table_of_all_rows(work, stack: Path, tmp_path: Path, ending: str) -> None:
     plan = plan_of([stack], tmp_path / "out")
     rows = do(work, plan)
-    export_rows(plan, tmp_path / f"stars{ending}")
+    export_rows(plan.folder, tmp_path / f"stars{ending}")
     table = Table.read(tmp_path / f"stars{ending}")
     assert len(table) == 12
     np.testing.assert_allclose(np.array(table["teff_median"], float), [r["teff_median"] for r in rows])
@@ -325,12 +299,10 @@ def test_export_is_one_table_of_all_rows(work, stack: Path, tmp_path: Path, endi
 @pytest.mark.slow
 def test_two_ray_workers_write_the_rows_of_the_plain_run(work, stack: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")
-    from cinn_core.batch.cluster import run_on_ray
-
     plain, cluster = plan_of([stack], tmp_path / "plain"), plan_of([stack], tmp_path / "cluster")
     expected = do(work, plain)
     seen: list[int] = []
-    run_on_ray(cluster, "local", 2, lambda progress: seen.append(progress.done))
+    run.run_on_ray(cluster, "local", 2, lambda progress: seen.append(progress.done))
     assert rows_of(cluster.folder) == expected
     assert seen[-1] == 12
 

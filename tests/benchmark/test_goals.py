@@ -8,7 +8,7 @@ import pytest
 from fake_benchmark import answer, entry, row
 from rich.console import Console
 
-from app.commands import tables_benchmark as terminal
+from app.commands import tables_benchmark as tables
 from app.commands.benchmark_page import page
 from app.page.figures.benchmark import points, save_figure
 from cinn_core.benchmark.document import to_json
@@ -78,7 +78,7 @@ def test_json_holds_the_goals_and_is_read_by_everybody():
 
 def test_goals_are_printed_with_yes_and_no():
     console = Console(record=True, width=150, file=io.StringIO())
-    terminal.print_goals(goals(stars(lambda teff: 100.0)), console)
+    tables.print_goals(goals(stars(lambda teff: 100.0)), console)
     text = console.export_text()
     assert "NO" in text
     assert "yes" in text

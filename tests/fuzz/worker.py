@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from cinn_core.analyse import analyse_spectrum, load_model
+from cinn_core.analyse import analyse, load_model
 from cinn_core.errors import KielError
 from cinn_core.instrument import MAX_SNR, MIN_SNR
 from cinn_core.output.report import dumps, to_json
@@ -51,7 +51,7 @@ def judge(asked: dict[str, Any], model: Any) -> dict[str, Any]:
         answer["pixels"] = int(spectrum.wavelength.size)
         answer["finding"] = nonsense_of_reading(spectrum)
         if asked["depth"] == "analyse":
-            analysis = analyse_spectrum(spectrum, model, n_samples=SAMPLES)
+            analysis = analyse(spectrum, model, n_samples=SAMPLES)
             dumps(to_json(analysis))
             answer["finding"] = nonsense_of_answer(analysis, spectrum)
             answer["rv_kms"], answer["flags"] = analysis.flux_vector.rv_kms, list(analysis.flags)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cinn_core.analyse import Model, analyse, analyse_spectrum
+from cinn_core.analyse import Model, analyse
 from cinn_core.evaluation.simulate import STARS, SimulatedStar, star_labels
 from cinn_core.explanation.saliency import (
     coordinate_gradients,
@@ -209,7 +209,7 @@ def test_metal_poor_star_carries_a_warning(model: Model, shared: Path, file: str
 def test_analysis_of_a_spectrum_read_before_equals_that_of_its_file(model: Model, examples: dict[str, Path]) -> None:
     path = examples["solar-twin"]
     direct = analyse(path, model, n_samples=256, seed=3)
-    staged = analyse_spectrum(read(path.read_bytes(), path.name), model, n_samples=256, seed=3)
+    staged = analyse(read(path.read_bytes(), path.name), model, n_samples=256, seed=3)
     np.testing.assert_array_equal(direct.posterior.labels, staged.posterior.labels)
 
 

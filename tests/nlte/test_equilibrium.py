@@ -7,27 +7,27 @@ import pytest
 from typer.testing import CliRunner
 
 from cinn_core.errors import DataError, KielError
-from cinn_core.nlte import lightweaver_import, runs
+from cinn_core.nlte import load_lightweaver, runs
 from cinn_core.nlte.corrections import (
-    Compared,
-    Published,
+    ComparedCorrection,
+    PublishedCorrection,
     by_line,
     by_temperature,
     correction,
     corrections_of,
+    count_within,
     ground_level_b,
-    nearest,
+    nearest_published,
     published_corrections,
-    summary,
 )
 from cinn_core.nlte.equilibrium import Physics
 from cinn_core.nlte.lines import read_line_data
 from cinn_core.nlte.opacity import Blanketing
-from cinn_core.nlte.runs import Star, collect, load_solution, solve_stars, star_of_abundance
+from cinn_core.nlte.runs import NlteStar, collect_table, load_solution, solve_stars, star_of_abundance
 from cinn_core.nlte.ultraviolet import solar_ultraviolet
 from cinn_core.synthesis.departure_files import read_table, write_table
 
-SUN = Star("Li", 5777.0, 4.44, 0.0, 0.0)
+SUN = NlteStar("Li", 5777.0, 4.44, 0.0, 0.0)
 FULL, BARE = Physics(), Physics(hydrogen=False, blanketing=Blanketing.OFF)
 
 
@@ -87,12 +87,12 @@ def test_a_second_run_computes_nothing_again(folder, shared, monkeypatch):
 
 
 def test_a_star_without_a_model_atmosphere_is_listed_with_the_reason(folder, shared):
-    (outcome,) = solve_stars([Star("Li", 9000.0, 4.0, 0.0, 0.0)], folder, shared, FULL)
+    (outcome,) = solve_stars([NlteStar("Li", 9000.0, 4.0, 0.0, 0.0)], folder, shared, FULL)
     assert "Teff 9000 is outside the model atmospheres" in outcome.reason
 
 
 def test_the_table_of_a_folder_gives_back_the_departures(folder, tmp_path):
-    write_table(collect("Li", folder, FULL), tmp_path / "Li.npz")
+    write_table(collect_table("Li", folder, FULL), tmp_path / "Li.npz")
     table = read_table(tmp_path / "Li.npz")
     solution = load_solution(SUN.file(folder, FULL))
     np.testing.assert_allclose(table.nodes, [[5777, 4.44, 0.0, 1.05]])
@@ -102,13 +102,13 @@ def test_the_table_of_a_folder_gives_back_the_departures(folder, tmp_path):
 
 def test_a_folder_without_solutions_is_refused(tmp_path):
     with pytest.raises(DataError, match="no solution of Mg"):
-        collect("Mg", tmp_path, FULL)
+        collect_table("Mg", tmp_path, FULL)
 
 
 def test_alpha_elements_are_enhanced_in_metal_poor_stars():
-    assert Star("Mg", 5000, 4, -2.0, 0.0).abundance == pytest.approx(7.55 - 2.0 + 0.4)
-    assert Star("Ca", 5000, 4, -0.5, 0.1).abundance == pytest.approx(6.37 - 0.5 + 0.2 + 0.1)
-    assert Star("Li", 5000, 4, -2.0, 0.5).abundance == pytest.approx(1.05 - 2.0 + 0.5)
+    assert NlteStar("Mg", 5000, 4, -2.0, 0.0).abundance == pytest.approx(7.55 - 2.0 + 0.4)
+    assert NlteStar("Ca", 5000, 4, -0.5, 0.1).abundance == pytest.approx(6.37 - 0.5 + 0.2 + 0.1)
+    assert NlteStar("Li", 5000, 4, -2.0, 0.5).abundance == pytest.approx(1.05 - 2.0 + 0.5)
     assert star_of_abundance("Mg", 5000, 4, -3.0, 5.0).abundance == pytest.approx(5.0, abs=1e-3)
 
 
@@ -123,16 +123,18 @@ def test_every_published_row_of_the_diagnostic_lines_is_compared(shared):
 
 
 def test_a_star_is_shown_beside_the_nearest_published_one_and_none_that_is_far():
-    near, far = (Published("MPIA", Star("Mg", teff, 4.5, 0, 0), 5711.07, 1.0, -0.02) for teff in (5750, 6000))
-    assert nearest([far, near], Star("Mg", 5777, 4.44, 0.0, 0.0), 5711.09, 1.2) is near
-    assert nearest([far, near], Star("Mg", 4642, 1.3, -2.6, 0.0), 5711.09, 1.0) is None
-    assert nearest([far, near], Star("Mg", 5777, 4.44, 0.0, 0.0), 5528.4, 1.0) is None
+    near, far = (
+        PublishedCorrection("MPIA", NlteStar("Mg", teff, 4.5, 0, 0), 5711.07, 1.0, -0.02) for teff in (5750, 6000)
+    )
+    assert nearest_published([far, near], NlteStar("Mg", 5777, 4.44, 0.0, 0.0), 5711.09, 1.2) is near
+    assert nearest_published([far, near], NlteStar("Mg", 4642, 1.3, -2.6, 0.0), 5711.09, 1.0) is None
+    assert nearest_published([far, near], NlteStar("Mg", 5777, 4.44, 0.0, 0.0), 5528.4, 1.0) is None
 
 
 def test_rows_without_our_correction_count_against_the_gate():
-    row = Published("MPIA", Star("Mg", 5000, 4.5, 0, 0), 5711.07, 1.0, -0.02)
-    compared = [Compared(row, -0.06), Compared(row, 0.04), Compared(row, None, "why")]
-    assert summary(compared) == {"mg_n": 3, "mg_within_005": 1, "ca_n": 0, "ca_within_005": 0}
+    row = PublishedCorrection("MPIA", NlteStar("Mg", 5000, 4.5, 0, 0), 5711.07, 1.0, -0.02)
+    compared = [ComparedCorrection(row, -0.06), ComparedCorrection(row, 0.04), ComparedCorrection(row, None, "why")]
+    assert count_within(compared) == {"mg_n": 3, "mg_within_005": 1, "ca_n": 0, "ca_within_005": 0}
     (line,) = by_line(compared)
     assert (line.rows, line.within) == (2, 1)
     assert line.largest == pytest.approx(0.06)
@@ -153,7 +155,7 @@ def test_without_lightweaver_the_refusal_names_the_extra(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(KielError, match=r"\.\[nlte\]"):
-        lightweaver_import.load_lightweaver()
+        load_lightweaver()
 
 
 def test_the_command_prints_departures_and_corrections(folder, shared):

@@ -16,9 +16,9 @@ from cinn_core.nlte.corrections import corrections_of
 from cinn_core.nlte.equilibrium import Physics, solve
 from cinn_core.nlte.lines import read_line_data
 from cinn_core.nlte.model_atoms import MG_LEVELS, model_atom
-from cinn_core.nlte.multiplets import Term, components, read_terms, six_j
+from cinn_core.nlte.multiplets import SplitTerm, components, read_terms, six_j
 from cinn_core.nlte.opacity import Blanketing, haze_scale, hydrogen_molecule_ion, missing_opacity, quasi_molecular
-from cinn_core.nlte.runs import Star
+from cinn_core.nlte.runs import NlteStar
 from cinn_core.refraction import air_to_vacuum_nm
 from cinn_core.synthesis.atmosphere import Atmosphere, load_atmospheres
 
@@ -41,7 +41,7 @@ def test_six_j_symbols_are_those_of_tables():
 
 
 def test_the_mg_b_lines_are_one_multiplet_of_strengths_1_3_5(terms):
-    upper = Term(3, 0, {1.0: 41197.403})
+    upper = SplitTerm(3, 0, {1.0: 41197.403})
     shift, share = components(terms["Mg"]["3s3p-3P*"], upper)
     found = 1e7 / (upper.mean - terms["Mg"]["3s3p-3P*"].mean + shift)
     np.testing.assert_allclose(found, air_to_vacuum_nm(np.array([5167.322, 5172.684, 5183.604])), atol=1e-3)
@@ -171,7 +171,9 @@ class _Finer:
         return Atmosphere(**{**vars(model), "columns": columns})
 
 
-@pytest.mark.parametrize("star", [Star("Li", 5777, 4.44, 0, 0), Star("Li", 5750, 3.7, -2.5, 3.6)], ids=["Sun", "poor"])
+@pytest.mark.parametrize(
+    "star", [NlteStar("Li", 5777, 4.44, 0, 0), NlteStar("Li", 5750, 3.7, -2.5, 3.6)], ids=["Sun", "poor"]
+)
 def test_lithium_has_converged_in_levels_and_depths(star, shared, monkeypatch):
     pytest.importorskip("lightweaver", reason="the extra nlte is not installed")
     atmospheres = load_atmospheres(shared / "synthesis")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,11 +15,11 @@ from cinn_core.errors import SpectrumError
 from cinn_core.forward_model.model_error import HALPHA_ANGSTROM, HALPHA_CORE_ANGSTROM, shipped_model_error
 from cinn_core.instrument import TELLURIC_OXYGEN, WAVELENGTH
 from cinn_core.overrides import Overrides
-from cinn_core.preparation.fourmost import prepare
+from cinn_core.preparation.fourmost import prepare, prepare_many
 from cinn_core.preparation.snr import measure_snr
 from cinn_core.readers import read
 from cinn_core.refraction import air, vacuum
-from cinn_core.stages import Medium, Spectrum
+from cinn_core.stages import FluxVector, Medium, Spectrum
 
 WAVE = pixels()
 SUN = labels_of()
@@ -238,3 +239,25 @@ def test_benchmark_sun_agrees_with_the_model_of_the_sun(shared):
     vector = prepare(read(shared / "spectra" / "HARPS.Archive_Sun-4_norm.fits"), templates())
     difference = (vector.flux - truth())[vector.good]
     assert np.median(np.abs(difference)) < 0.01
+
+
+def test_batched_preparation_equals_the_single_one_within_a_thousandth(model, examples) -> None:
+    """Spectra on one grid and on another, whole, with gaps, with a spike, and with one arm."""
+    spectra = [read(path) for path in examples.values()]
+    for i, one in enumerate(list(spectra)):
+        missing = (one.wavelength > 5300 + 20 * i) & (one.wavelength < 5303 + 35 * i)
+        spiky = one.flux * np.where(np.arange(one.flux.size) == 4000 + 31 * i, 3.0, 1.0)
+        spectra += [
+            replace(one, good=one.good & ~missing),
+            replace(one, flux=spiky),
+            replace(one, wavelength=one.wavelength * (1 + 1e-5 * (i % 2))),
+        ]
+    spectra.append(replace(spectra[0], good=spectra[0].good & (spectra[0].wavelength > 6000)))
+    for spectrum, vector in zip(spectra, prepare_many(spectra, model.templates), strict=True):
+        assert isinstance(vector, FluxVector)
+        alone = prepare(spectrum, model.templates)
+        np.testing.assert_array_equal(vector.good, alone.good)
+        assert np.nanmax(np.abs(vector.flux - alone.flux)) < 1e-3
+        assert vector.flags == alone.flags
+        assert vector.rv_kms == pytest.approx(alone.rv_kms, abs=1e-6)  # km/s; rounding alone
+        np.testing.assert_allclose(vector.snr, alone.snr, rtol=1e-9)

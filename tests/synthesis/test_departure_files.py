@@ -1,4 +1,4 @@
-"""Departure coefficients: published formats are read as they stand, grids are interpolated, Kiel's own table keeps them."""
+"""Files of departure coefficients: published formats are read as they are, and the compact table keeps them."""
 
 from __future__ import annotations
 
@@ -6,37 +6,16 @@ import struct
 
 import numpy as np
 import pytest
+from made_up_departures import LEVELS, LOG_TAU, made_up_b, made_up_nodes, made_up_table
 
 from cinn_core.errors import DataError
 from cinn_core.synthesis.departure_files import (
-    Table,
-    open_binary_grid,
     open_departures,
+    open_turbospectrum_grid,
     read_table,
-    read_text,
+    read_turbospectrum_text,
     write_table,
 )
-from cinn_core.synthesis.departures import DepartureGrid, Departures, Level
-
-LEVELS = (Level("3s2 1S", 0.0, 1.0), Level("3s3p 3P", 21890.0, 9.0))
-LOG_TAU = np.linspace(-4, 1, 6)
-
-
-def made_up_b(teff: float, logg: float, feh: float, abundance: float) -> np.ndarray:
-    """b (2, 6) whose logarithm is linear in the labels, so that interpolation must be exact."""
-    slope = 1e-4 * (teff - 5000) - 0.1 * (logg - 4) + 0.2 * feh + 0.05 * (abundance - 7.5 - feh)
-    return np.exp(np.outer([1.0, 0.5], -LOG_TAU) * 0.1 * slope)
-
-
-def made_up_nodes() -> np.ndarray:
-    axes = np.meshgrid([5000.0, 6000.0], [4.0, 5.0], [-1.0, 0.0], [-0.2, 0.4], indexing="ij")
-    teff, logg, feh, x_fe = (axis.ravel() for axis in axes)
-    return np.stack([teff, logg, feh, 7.5 + feh + x_fe], 1)
-
-
-def made_up_table() -> Table:
-    nodes = made_up_nodes()
-    return Table("Mg", LEVELS, nodes, LOG_TAU, np.stack([made_up_b(*node) for node in nodes]), {"made": "up"})
 
 
 @pytest.fixture
@@ -86,7 +65,7 @@ def grd(tmp_path):
 
 
 def test_turbospectrums_binary_gives_back_every_model(binary):
-    grid = open_binary_grid(*binary, "Mg")
+    grid = open_turbospectrum_grid(*binary, "Mg")
     assert len(grid.nodes) == 16
     for i, node in enumerate(grid.nodes):
         model = grid.load(i)
@@ -122,7 +101,7 @@ def test_the_published_iron_models_are_read_exactly(shared):
     # the second file has a line with A(Fe) = 5.5 more
     for name, head, top, at_minus_one in (("0.00", 66, -4.2001, 0.934), ("-2.00", 67, -3.7100, 0.788)):
         path = folder / f"4500g+2.50z{name}_coef.dat"
-        model = read_text(path, "Fe")
+        model = read_turbospectrum_text(path, "Fe")
         assert model.b.shape == (607, 56)
         assert model.log_tau[0] == top
         rows = np.loadtxt(path, skiprows=head)  # the same numbers by another way
@@ -136,7 +115,7 @@ def test_text_files_of_both_ages_are_read(tmp_path, with_abundance):
     head = [*["# comment"] * 8, *(["7.5000"] if with_abundance else []), "6", "2"]
     rows = [*(f"{x:.4f}" for x in LOG_TAU), *(" ".join(repr(float(x)) for x in row) for row in b.T)]
     (tmp_path / "coef.dat").write_text("\n".join([*head, *rows]))
-    model = read_text(tmp_path / "coef.dat", "Mg")
+    model = read_turbospectrum_text(tmp_path / "coef.dat", "Mg")
     np.testing.assert_array_equal(model.b, b)
     np.testing.assert_allclose(model.log_tau, LOG_TAU)
 
@@ -152,21 +131,6 @@ def test_the_own_table_keeps_levels_nodes_and_card(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["Mg.npz"]
 
 
-def test_a_star_outside_the_grid_is_refused_in_words():
-    grid = made_up_table().grid()
-    with pytest.raises(DataError, match=r"teff 7000 is outside .* 5000 to 6000"):
-        grid.at(7000, 4.5, 0, 7.5)
-    with pytest.raises(DataError, match=r"A\(X\) - \[Fe/H\]"):
-        grid.at(5500, 4.5, 0, 9.5)
-
-
-def test_a_hole_in_the_grid_is_named():
-    table = made_up_table()
-    grid = DepartureGrid("Mg", LEVELS, table.nodes[2:], lambda i: table.departures(i + 2))
-    with pytest.raises(DataError, match=r"no model at Teff 5000 K, log g 4\.0"):
-        grid.at(5100, 4.2, -0.9, 6.7)
-
-
 def test_files_that_are_no_departures_are_refused_in_words(tmp_path, binary):
     path = tmp_path / "x"
     path.write_bytes(b"DirectAccess file Version 1.10".ljust(300, b"\0"))
@@ -174,18 +138,13 @@ def test_files_that_are_no_departures_are_refused_in_words(tmp_path, binary):
         open_departures(path, "Mg")
     path.write_text("nonsense")
     with pytest.raises(DataError, match="Turbospectrum's format"):
-        read_text(path, "Mg")
+        read_turbospectrum_text(path, "Mg")
     with pytest.raises(DataError, match="auxData"):
         open_departures(binary[0], "Mg")
     short = tmp_path / "short.bin"
     short.write_bytes(binary[0].read_bytes()[:1600])
     with pytest.raises(DataError, match=r"short\.bin"):
-        open_binary_grid(short, binary[1], "Mg").load(15)
+        open_turbospectrum_grid(short, binary[1], "Mg").load(15)
     write_table(made_up_table(), tmp_path / "Mg.npz")
     with pytest.raises(DataError, match="of Mg; Ca was asked for"):
         open_departures(tmp_path / "Mg.npz", "Ca")
-
-
-def test_negative_departures_are_refused():
-    with pytest.raises(DataError, match="not negative"):
-        Departures("Mg", LEVELS, LOG_TAU, -made_up_b(5000, 4, 0, 7.5))

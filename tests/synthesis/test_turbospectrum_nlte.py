@@ -1,4 +1,4 @@
-"""Turbospectrum's NLTE input: level numbers by terms, files as bsyn_lu reads them; and the code itself where it is built."""
+"""Turbospectrum's NLTE input: level numbers, files as bsyn_lu reads them; and the code itself where it is built."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from made_up_departures import CA_LEVELS, FINE_LOG_TAU, MG_LEVELS
 
-from app.cli import app
 from cinn_core.errors import DataError, SynthesisError
 from cinn_core.synthesis.abundances import SOLAR_ABUNDANCES
-from cinn_core.synthesis.departure_files import numbered, read_text
-from cinn_core.synthesis.departures import DepartureGrid, Departures, Level, Term, find_term, term_of_level, terms_in
-from cinn_core.synthesis.engine import labels_from
-from cinn_core.synthesis.inputs import OwnInputs
+from cinn_core.synthesis.departure_files import numbered_levels, read_turbospectrum_text
+from cinn_core.synthesis.departures import DepartureGrid, Departures, Level
+from cinn_core.synthesis.engine import OwnInputs, labels_from
 from cinn_core.synthesis.turbospectrum import bsyn_input, find_programs, open_turbospectrum
 from cinn_core.synthesis.turbospectrum_nlte import (
     INFO_FILE,
@@ -25,20 +23,6 @@ from cinn_core.synthesis.turbospectrum_nlte import (
 )
 
 SUN = {"teff": 5777.0, "logg": 4.44}
-MG_LEVELS = (
-    Level("MG I 2P6 3S 3S 1SE", 0.0, 1.0),
-    Level("MG I 2P6 3S 3P 3PO", 21890.854, 9.0),
-    Level("MG I 2P6 3S 3P 1PO", 35051.266, 3.0),
-    Level("MG I 2P6 3S 4S 3SE", 41197.402, 3.0),
-    Level("MG I 2P6 3S 4D 1DE", 53134.637, 5.0),
-    Level("MG II 2P6 3S 2SE 1/2", 61671.094, 2.0, 1),
-)
-CA_LEVELS = (
-    Level("4s4s-1S", 0.0, 1.0),
-    Level("3d4s-3D", 20356.6, 15.0),
-    Level("3d4p-3F*", 35831.2, 21.0),
-    Level("3d4p-1D*", 35835.4, 5.0),
-)
 LIST = """\
 '  12.000            '    1        3
 'Mg I   NLTE'
@@ -53,35 +37,22 @@ LIST = """\
 'Fe I    NLTE'
   5145.094  2.198 -2.876  351.272    5.0  1.70E+08  0.000  'X' 'X'   0.0    1.0 'Fe I' 3 4
 """
-LOG_TAU = np.linspace(-5.0, 1.5, 27)
 
 
 def element(symbol: str, levels: tuple[Level, ...], b: np.ndarray | float = 1.0) -> NlteElement:
     """An element with the same b in all stars."""
     number = {"Mg": 12, "Ca": 20}[symbol]
-    departures = Departures(symbol, levels, LOG_TAU, np.broadcast_to(b, (len(levels), LOG_TAU.size)).copy())
+    departures = Departures(symbol, levels, FINE_LOG_TAU, np.broadcast_to(b, (len(levels), FINE_LOG_TAU.size)).copy())
     nodes = np.array([[5777.0, 4.44, 0.0, SOLAR_ABUNDANCES[number]]])
     return NlteElement(symbol, DepartureGrid(symbol, levels, nodes, lambda i: departures))
 
 
-# Level numbers
-
-
-@pytest.mark.parametrize("label", ["MG I 2P6 3S 3P 1PO", "3s.3p 1P*", "2p6.3s.3p 1P*", "3s3p-1P*"])
-def test_codes_name_one_term_in_their_own_ways(label):
-    assert term_of_level(Level(label)) == Term(("3s", "3p"), "1P*")
-
-
-def test_a_closed_pair_of_electrons_counts_twice_and_a_number_is_no_shell():
-    assert term_of_level(Level("4p2 3P")) == Term(("4p", "4p"), "3P")
-    assert term_of_level(Level("17")) is None
-    assert terms_in("a line of unknown levels") == (None, None)
-
-
-def test_levels_closer_than_a_term_is_split_are_told_apart_by_name():
-    lower, upper = terms_in("Ca I LS:3p6.3d.4s 3D LS:3p6.3d.4p 1D*")
-    assert CA_LEVELS[find_term(lower, 20335.0, 0, CA_LEVELS, 400.0)].label == "3d4s-3D"
-    assert CA_LEVELS[find_term(upper, 35819.0, 0, CA_LEVELS, 400.0)].label == "3d4p-1D*"  # 3F* lies nearer
+@pytest.fixture
+def programs():
+    try:
+        return find_programs()
+    except DataError:
+        pytest.skip("no Turbospectrum: make turbospectrum, or set KIEL_TURBOSPECTRUM")
 
 
 def test_line_list_gets_level_numbers_for_its_elements_and_shifted_log_gf_for_the_lines_asked():
@@ -95,20 +66,17 @@ def test_line_list_gets_level_numbers_for_its_elements_and_shifted_log_gf_for_th
 
 
 def test_numbered_levels_are_turbospectrums_own_and_its_lists_numbers_stay():
-    made = with_level_numbers(LIST, [element("Mg", numbered(13))])
+    made = with_level_numbers(LIST, [element("Mg", numbered_levels(13))])
     rows = [line for line in made.text.splitlines() if line.startswith("  5")]
     assert "'x'" in rows[0]
     assert rows[0].split("3S'")[1].split()[:2] == ["4", "5"]
     assert made.in_lte == ("Mg I 5528.405",)  # 5 14, where the atom has 13 levels
 
 
-# Files
-
-
 def test_written_departures_are_read_again_at_the_models_depths(tmp_path):
     b = np.linspace(0.5, 1.0, len(MG_LEVELS))[:, None]
     write_nlte_inputs([element("Mg", MG_LEVELS, b)], labels_from(SUN), np.array([-4.0, -1.25, 0.5]), tmp_path)
-    read = read_text(tmp_path / "Mg.b", "Mg")
+    read = read_turbospectrum_text(tmp_path / "Mg.b", "Mg")
     np.testing.assert_allclose(read.b, np.broadcast_to(b, (6, 3)), rtol=1e-6)
     np.testing.assert_allclose(read.log_tau, [-4.0, -1.25, 0.5], atol=1e-9)
     assert float((tmp_path / "Mg.b").read_text().splitlines()[8]) == pytest.approx(7.55)
@@ -121,21 +89,8 @@ def test_written_departures_are_read_again_at_the_models_depths(tmp_path):
 
 
 def test_stars_beyond_a_grid_have_the_departures_of_its_edge(tmp_path):
-    write_nlte_inputs([element("Mg", MG_LEVELS, 0.7)], labels_from({**SUN, "feh": -2.0}), LOG_TAU, tmp_path)
-    assert (read_text(tmp_path / "Mg.b", "Mg").b == 0.7).all()
-
-
-def test_held_grid_leaves_out_models_that_do_not_exist():
-    b = {4.0: 0.5, 5.0: 0.9}
-    nodes = np.array([[5000.0, 4.0, 0.0, 7.5], [5000.0, 5.0, 0.0, 7.5], [6000.0, 5.0, 0.0, 7.5]])
-    grid = DepartureGrid(
-        "Mg", MG_LEVELS[:1], nodes, lambda i: Departures("Mg", MG_LEVELS[:1], LOG_TAU, np.full((1, 27), b[nodes[i, 1]]))
-    )
-    assert grid.at(5500.0, 4.0, 0.0, 7.5, held=True).b[0, 0] == pytest.approx(0.5)
-    with pytest.raises(DataError, match="hold no model at Teff 6000"):
-        grid.at(5500.0, 4.0, 0.0, 7.5)
-    with pytest.raises(DataError, match="outside the departure coefficients"):
-        grid.at(5000.0, 4.0, 0.5, 7.5)
+    write_nlte_inputs([element("Mg", MG_LEVELS, 0.7)], labels_from({**SUN, "feh": -2.0}), FINE_LOG_TAU, tmp_path)
+    assert (read_turbospectrum_text(tmp_path / "Mg.b", "Mg").b == 0.7).all()
 
 
 def test_optical_depths_come_from_babsmas_opacities():
@@ -150,34 +105,13 @@ def test_lte_input_of_bsyn_has_no_word_of_nlte():
     assert "NLTE" not in bsyn_input(labels_from(SUN), 5150.0, 5740.0)
 
 
-@pytest.mark.parametrize(
-    ("option", "said"), [("Mg", "takes an element and its file"), ("Mg=none.npz", "There is no file")]
-)
-def test_wrong_departures_are_refused_before_anything_is_synthesised(option, said, tmp_path):
-    arguments = ["--labels", "teff=5777,logg=4.44", "--nlte", option, "--out", str(tmp_path / "o.csv")]
-    result = CliRunner().invoke(app, ["synthesise", *arguments])
-    assert result.exit_code == 2
-    assert said in " ".join(result.stderr.split())
-
-
-# The code itself
-
-
-@pytest.fixture
-def programs():
-    try:
-        return find_programs()
-    except DataError:
-        pytest.skip("no Turbospectrum: make turbospectrum, or set KIEL_TURBOSPECTRUM")
-
-
 def test_departures_of_one_give_the_lte_spectrum_and_a_weak_source_function_deepens_the_line(
     programs, shared, tmp_path
 ):
     """b = 1 within 1e-4 of the continuum (the spectrum is written to 1e-5); then b_u / b_l < 1, S below B."""
     own = tmp_path / "few.list"
     own.write_text(LIST)
-    b = np.ones((len(MG_LEVELS), LOG_TAU.size))
+    b = np.ones((len(MG_LEVELS), FINE_LOG_TAU.size))
     b[3] = 0.5  # the upper level of the triplet
     flux = {}
     for name, nlte in {

@@ -11,11 +11,11 @@ import torch
 
 from cinn_core.errors import DataError, WeightsError
 from cinn_core.forward_model.broadening import broaden
-from cinn_core.forward_model.emulator import in_lte, load_emulator, save_emulator, with_change
+from cinn_core.forward_model.emulator import load_emulator, save_emulator, with_change, without_change
 from cinn_core.forward_model.forward import SYNTHESIS_COLUMNS, forward_model
 from cinn_core.forward_model.jacobian import jacobian
 from cinn_core.forward_model.kernels import emulator_inputs
-from cinn_core.forward_model.nlte_change import NlteChange, in_nlte, load_change, save_change
+from cinn_core.forward_model.nlte_change import NlteChange, elements_in_nlte, load_change, save_change
 from cinn_core.inference.model import emulator_path, load_forward
 from cinn_core.instrument import RESOLVING_POWER
 from cinn_core.nlte.flux_change import (
@@ -24,11 +24,11 @@ from cinn_core.nlte.flux_change import (
     calibrated_lines,
     flux_change,
     in_windows,
-    of_windows,
+    restrict_to_windows,
     solar_shifts,
 )
 from cinn_core.prior import draw, from_z, to_z
-from cinn_core.synthesis.departure_files import Table, write_table
+from cinn_core.synthesis.departure_files import DepartureTable, write_table
 from cinn_core.synthesis.departures import Level
 from cinn_core.synthesis.engine import grid_wavelength, labels_from
 from cinn_core.synthesis.grid import star_labels
@@ -75,7 +75,7 @@ def change(stars) -> NlteChange:
 
 @pytest.fixture(scope="module")
 def lte():
-    return in_lte(load_emulator(emulator_path())[0])
+    return without_change(load_emulator(emulator_path())[0])
 
 
 # Learned
@@ -128,12 +128,12 @@ def test_shipped_emulator_is_in_nlte_for_lithium_magnesium_and_calcium():
     emulator, card = load_emulator(emulator_path())
     assert emulator.change is not None
     assert card["physics"] == emulator.change.physics == "nlte-li-mg-ca"
-    assert in_nlte(card["physics"]) == ("Li", "Mg", "Ca")
+    assert elements_in_nlte(card["physics"]) == ("Li", "Mg", "Ca")
 
 
 def test_without_its_change_the_emulator_is_in_lte_bit_for_bit(lte, change):
     labels = torch.from_numpy(synthesis_labels(draw(2, np.random.default_rng(6)))).float()
-    assert torch.equal(in_lte(with_change(lte, change)).flux(labels), lte.flux(labels))
+    assert torch.equal(without_change(with_change(lte, change)).flux(labels), lte.flux(labels))
 
 
 def test_model_in_lte_beside_the_model_in_nlte(lte, change):
@@ -253,7 +253,7 @@ def test_segments_of_the_windows_do_not_overlap():
         windows: tuple = ()
         segments: tuple = ()
 
-    made = of_windows(Engine(), ("Li", "Mg", "Ca"))  # type: ignore[arg-type]
+    made = restrict_to_windows(Engine(), ("Li", "Mg", "Ca"))  # type: ignore[arg-type]
     edges = np.array(made.segments).ravel()
     assert (np.diff(edges) > 0).all()
     assert made.windows == ((edges[0], edges[-1]),)
@@ -262,7 +262,7 @@ def test_segments_of_the_windows_do_not_overlap():
 def test_stars_that_the_folder_holds_are_kept_and_tables_are_not_mixed(tmp_path, monkeypatch):
     levels = (Level("MG I 2P6 3S 3S 1SE", 0.0, 1.0),)
     node = np.array([[5777.0, 4.44, 0.0, 7.55]])
-    write_table(Table("Mg", levels, node, np.array([-1.0, 0.0]), np.ones((1, 1, 2)), {}), tmp_path / "Mg.npz")
+    write_table(DepartureTable("Mg", levels, node, np.array([-1.0, 0.0]), np.ones((1, 1, 2)), {}), tmp_path / "Mg.npz")
     sources = Sources((tmp_path / "Mg.npz",), tmp_path, tmp_path, tmp_path / "run")
     (tmp_path / "run").mkdir()
     kept = {"tables_sha256": sources.digest(), "shifts": [["Mg I", LINE, -0.1]]}

@@ -10,7 +10,7 @@ import panel_material_ui as pmui
 from markupsafe import Markup
 
 from cinn_core.explanation.line_by_line import LineByLine, LineVerdict, drives
-from cinn_core.forward_model.nlte_change import described, in_nlte
+from cinn_core.forward_model.nlte_change import describe_physics, elements_in_nlte
 from cinn_core.inference.predictive import Bands
 from cinn_core.inference.quantities import label_of, value_text
 from cinn_core.lines import LineWindow, line_windows
@@ -94,9 +94,9 @@ def lte_switch(visit: Visit) -> pn.FlexBox:
 
     def refresh(*_events: object) -> None:
         if state.analysis is not None:
-            row.visible = bool(in_nlte(state.analysis.physics))
+            row.visible = bool(elements_in_nlte(state.analysis.physics))
             mark = fill('<span style="color:{}">the mode in LTE</span>', theme.css("in-lte"))
-            said.object = str(fill('<div class="sub">{}; {}</div>', described(state.analysis.physics), mark))
+            said.object = str(fill('<div class="sub">{}; {}</div>', describe_physics(state.analysis.physics), mark))
 
     state.param.watch(refresh, "analysis")
     refresh()

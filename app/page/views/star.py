@@ -9,7 +9,7 @@ from typing import Any
 import panel as pn
 from markupsafe import Markup
 
-from cinn_core.forward_model.nlte_change import in_nlte
+from cinn_core.forward_model.nlte_change import elements_in_nlte
 from cinn_core.inference.quantities import MINUS
 from cinn_core.inference.selection import Selection
 from cinn_core.inference.weighted import effective_samples
@@ -100,7 +100,7 @@ def star_header(analysis: Analysis, selection: Selection) -> Markup:
 
 def short_physics(physics: str) -> str:
     """Which elements are in NLTE, in a few letters."""
-    elements = in_nlte(physics)
+    elements = elements_in_nlte(physics)
     return f"LTE; NLTE {', '.join(elements)}" if elements else "LTE"
 
 

@@ -1,0 +1,28 @@
+"""The command `kiel serve`: the dashboard in a browser, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the dashboard.")] = 5006,
+    address: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    origin: Annotated[
+        list[str] | None, typer.Option(metavar="HOST[:PORT]", help="Further name under which browsers reach the page.")
+    ] = None,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open a browser on the page.")] = False,
+) -> None:
+    """The dashboard: serves it until Ctrl-C."""
+    from ..server.serve import page_address, require_free_port, require_passwords, server_command
+
+    require_passwords(os.environ)
+    require_free_port(address, port)
+    command = server_command(port, address, tuple(origin or ()), open_browser)
+    typer.echo(f"Kiel is at {page_address(address, port)} (Ctrl-C stops it)")
+    sys.stdout.flush()
+    os.execv(command[0], command)

@@ -1,0 +1,231 @@
+"""The commands `kiel train emulator`, `network`, `distance` and `nlte`: everything that Kiel learns, resumable."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import asdict
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .engines import TurbospectrumOption
+from .options import DataOption, DeviceOption, NetworkOption, SeedOption, data_folder, require_folder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cinn_core.forward_model.nlte_change import NlteChange
+    from cinn_core.nlte.flux_change import CalibratedLine
+    from cinn_core.training.nlte_change import ChangeError
+    from cinn_core.training.paper_network import PaperSettings
+
+train = typer.Typer(no_args_is_help=True, help="Learning, resumable.")
+
+
+class Configuration(Enum):
+    """Which network `kiel train network` trains."""
+
+    DEFAULT = "default"
+    PAPER = "paper"
+
+
+@train.command("emulator")
+def train_emulator(
+    out: Annotated[Path, typer.Argument(metavar="OUT.safetensors", help="File to write; the card goes beside it.")],
+    data: DataOption = None,
+) -> None:
+    """Learn the emulator from the synthetic grids of the data folder."""
+    require_folder_of(out)
+    from cinn_core.forward_model.emulator import save_emulator
+    from cinn_core.synthesis.grid_file import calibrated_files, other_files, read_grid
+    from cinn_core.training.emulator import EmulatorSettings
+    from cinn_core.training.emulator import train_emulator as learn
+
+    folder = data_folder(data, "grids")
+    own, other, settings = read_grid(calibrated_files(folder)), other_files(folder), EmulatorSettings()
+    emulator = learn(own, read_grid(other) if other else None, settings, typer.echo)
+    training = {"stars": emulator.n_own, "other_list_stars": len(emulator.anchors) - emulator.n_own}
+    card = {"physics": "lte", "training": {**training, "grid_digest": own.digest, "settings": asdict(settings)}}
+    save_emulator(emulator, out, card)
+    typer.echo(f"Written: {out}")
+
+
+@train.command("network")
+def train_network(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of this training; an earlier one is resumed.")],
+    config: Annotated[
+        Configuration,
+        typer.Option(
+            help="The network that ships, or the published one of Ksoll et al. (its stars and rates are fixed)."
+        ),
+    ] = Configuration.DEFAULT,
+    shards: Annotated[int, typer.Option(min=20, help="Training stars, in shards of 512.")] = 430,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimiser (default network).")] = 10_000,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of the published network; the paper's 123.")] = 123,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that simulate stars.")] = os.cpu_count() or 1,
+    start: Annotated[
+        Path | None, typer.Option(metavar="WEIGHTS", help="Begin with what this network holds; its projection is kept.")
+    ] = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+) -> None:
+    """Simulate stars with the shipped emulator and train the network on them; needs nothing else."""
+    if config is Configuration.PAPER:
+        train_paper(run, epochs, seed, device)
+        return
+    from cinn_core.inference.model import Device, emulator_path, load_network
+    from cinn_core.inference.network import Architecture
+    from cinn_core.training.bank import BankSettings, fill_bank
+    from cinn_core.training.network import NetworkSettings
+    from cinn_core.training.network import train_network as learn
+    from cinn_core.weights import file_hash
+
+    where = Device(device).resolve()
+    bank, settings = BankSettings(seed=seed), NetworkSettings(steps=steps, seed=seed)
+    typer.echo(f"Simulating {shards} shards in {run / 'bank'}; those that exist are kept")
+    given, earlier, earlier_card = load_network(start) if start else (None, None, None)
+    projection = fill_bank(run / "bank", emulator_path(), shards, bank, processes, given)
+    card: dict[str, object] = {
+        "emulator_sha256": file_hash(emulator_path()),
+        "bank": {**asdict(bank), "shards": shards},
+        "start_sha256": earlier_card["sha256"] if earlier_card else None,
+    }
+    architecture = Architecture(n_components=projection.n_components)
+    path = learn(run / "bank", projection, architecture, settings, run, card, typer.echo, earlier, where)
+    _plot_curve(run / "curve.csv")
+    typer.echo(f"Written: {path} (kiel analyse --network {path} uses it)")
+
+
+def train_paper(run: Path, epochs: int, seed: int, device: str) -> None:
+    """The published network, on as many stars as the paper had; hours on a processor."""
+    from cinn_core.inference.model import Device, emulator_path
+    from cinn_core.inference.paper import PaperArchitecture
+    from cinn_core.training.paper_network import PaperSettings, train_paper_network
+    from cinn_core.weights import file_hash
+
+    settings, where = PaperSettings(epochs=epochs, seed=seed), Device(device).resolve()
+    card: dict[str, object] = {"emulator_sha256": file_hash(emulator_path())}
+    paths = paper_stars(run, settings)
+    path = train_paper_network(paths, PaperArchitecture(), settings, run, card, typer.echo, where)
+    _plot_curve(run / "paper-curve.csv")
+    typer.echo(f"Written: {path} (kiel evaluate network --paper {path} gives its table)")
+
+
+def paper_stars(run: Path, settings: PaperSettings) -> list[Path]:
+    """The shards of clean spectra that the published network learns from, in a run's folder."""
+    from cinn_core.inference.model import load_forward
+    from cinn_core.preparation.templates import make_templates
+    from cinn_core.training.paper_network import fill_pixel_bank
+
+    typer.echo(f"Simulating {settings.stars} stars in {run / 'pixels'}; those that exist are kept")
+    forward = load_forward()
+    return fill_pixel_bank(run / "pixels", forward, make_templates(forward), settings, typer.echo)
+
+
+def _plot_curve(curve: Path) -> None:
+    from ..page.figures.evaluation import plot_curve
+
+    typer.echo(f"Written: {plot_curve(curve)}")
+
+
+@train.command("distance")
+def train_distance(network: NetworkOption = None, seed: SeedOption = 0) -> None:
+    """Statistics of the embeddings of training stars, to recognise a star unlike all of them; written beside the network."""
+    from cinn_core.inference.distance import save_distance
+    from cinn_core.inference.model import load_model, shipped_network_path
+    from cinn_core.training.distance import measure_distances
+
+    model = load_model("auto", network)
+    statistics = measure_distances(model, seed, progress=typer.echo)
+    path = save_distance(statistics, network or shipped_network_path(), model.cards["network"]["sha256"])
+    typer.echo(f"Written: {path} (1 % of simulated stars lie beyond {statistics.threshold:.2f})")
+
+
+@train.command("nlte")
+def train_nlte(
+    tables: Annotated[
+        list[Path], typer.Argument(metavar="TABLE.npz…", help="Tables of departures of Li, Mg, Ca (`kiel nlte table`).")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of this training; stars that it holds are kept.")],
+    stars: Annotated[int, typer.Option(min=20, help="Stars drawn from the prior; a fifth is only reported on.")] = 300,
+    processes: Annotated[int, typer.Option(min=1, help="Stars synthesised at the same time.")] = 1,
+    data: DataOption = None,
+    turbospectrum: TurbospectrumOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Learn what NLTE changes in the emulator's spectra; writes the change and the shipped emulator with it."""
+    from cinn_core.forward_model.nlte_change import save_change
+    from cinn_core.nlte.flux_change import calibrated_lines
+    from cinn_core.synthesis.turbospectrum import find_programs
+    from cinn_core.training.nlte_change import (
+        ChangeSettings,
+        Sources,
+        change_errors,
+        described,
+        held_out,
+        learn_change,
+        make_stars,
+        shifts_of_run,
+    )
+
+    sources = Sources(tuple(tables), find_programs(turbospectrum), data_folder(data, "synthesis/"), out)
+    elements = tuple(element.symbol for element in sources.elements())
+    shifts = shifts_of_run(sources)
+    _print_shifts(calibrated_lines(sources.data / "synthesis"), shifts)
+    training_set = make_stars(sources, seed, stars, processes, typer.echo)
+    settings = ChangeSettings()
+    change = learn_change(training_set, elements, settings)
+    errors = change_errors(change, training_set)
+    n_test = int(held_out(training_set).sum())
+    n_training = len(training_set.index) - n_test
+    typer.echo(f"{n_training} stars learned from, {n_test} held out: rms of the change and of its error")
+    _print_errors(errors)
+    training = {"stars": n_training, "held_out": n_test, "seed": seed, "settings": asdict(settings)}
+    card = {
+        "physics": change.physics,
+        "tables_sha256": sources.digest(),
+        "log_gf_shifts": [[*key, shift] for key, shift in shifts.items()],
+        "training": training,
+        "held_out_errors": described(errors),
+    }
+    save_change(change, out / "change.safetensors", card)
+    _save_emulator_with(change, card, out)
+    typer.echo(f"Written: {out / 'change.safetensors'}, {out / 'emulator.safetensors'} ({change.physics})")
+
+
+def _print_shifts(lines: Sequence[CalibratedLine], shifts: Mapping[tuple[str, float], float]) -> None:
+    typer.echo("line calibrated on the Sun   log gf  laboratory  in NLTE")
+    for line in lines:
+        shift = shifts.get((line.species, line.wavelength))
+        if shift is not None:
+            numbers = f"{line.log_gf:11.3f} {line.laboratory:11.3f} {line.log_gf + shift:8.3f}"
+            typer.echo(f"{line.species} {line.wavelength:9.3f} Å {numbers}")
+
+
+def _print_errors(errors: Sequence[ChangeError]) -> None:
+    for e in errors:
+        if math.isnan(e.wavelength):
+            name, numbers = f"{e.element}  flux      ", f"{100 * e.change:7.3f} %   {100 * e.error:7.3f} % "
+        else:
+            name, numbers = f"{e.element} I {e.wavelength:8.2f} Å", f"{e.change:7.2f} mÅ  {e.error:7.2f} mÅ"
+        typer.echo(f"{name} {numbers} {e.error / e.change:6.1%}")
+
+
+def _save_emulator_with(change: NlteChange, card: Mapping[str, Any], out: Path) -> None:
+    """Write the shipped emulator with a change that `out` holds; its card takes over what that of the change says."""
+    from cinn_core.forward_model.emulator import load_emulator, save_emulator, with_change, without_change
+    from cinn_core.inference.model import emulator_path
+    from cinn_core.weights import file_hash
+
+    shipped, shipped_card = load_emulator(emulator_path())
+    both = {
+        "physics": change.physics,
+        "training": shipped_card["training"],
+        "lte_sha256": shipped_card.get("lte_sha256", shipped_card["sha256"]),
+        **{key: card[key] for key in ("tables_sha256", "log_gf_shifts", "held_out_errors")},
+        "nlte_change_sha256": file_hash(out / "change.safetensors"),
+    }
+    save_emulator(with_change(without_change(shipped), change), out / "emulator.safetensors", both)
