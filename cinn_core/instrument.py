@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SPEED_OF_LIGHT_KMS = 299_792.458
+FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
+"""Full width at half maximum of a Gaussian over its standard deviation."""
 MIN_SNR, MAX_SNR = 5.0, 1000.0
 """S/N per Angstrom that the network knows; below it nothing is answered, above it the answer is that of the limit."""
 RESOLVING_POWER = 20_000.0

@@ -49,7 +49,7 @@ class Overrides:
         for low, high in self.masked:
             if not (0 < low < high < MAX_ANGSTROM):
                 raise SpectrumError(
-                    f"The region to mask {low:g}-{high:g} Angstrom is none; give its lower end, then its upper end."
+                    f"The region to mask {low:g}-{high:g} Angstrom is not a range; give its lower end, then its upper end."
                 )
         if self.medium is Medium.UNKNOWN:
             raise SpectrumError("The medium can be given as air or vacuum; leave it out where it is not known.")

@@ -89,8 +89,8 @@ def _o_low(c_fe: NDArray) -> NDArray:
 def _vbroad_cdf(x: NDArray) -> tuple[NDArray, NDArray]:
     flat, flat_density = _uniform_cdf(x, _VB_LOW, _VB_HIGH)
     with np.errstate(invalid="ignore", divide="ignore"):
-        log_cdf, log_density = _uniform_cdf(np.log(x), np.log(_VB_LOW), np.log(_VB_LOG_HIGH))
-        density = 0.5 * flat_density + 0.5 * np.where(x > 0, log_density / x, 0.0)
+        log_cdf, log_prob = _uniform_cdf(np.log(x), np.log(_VB_LOW), np.log(_VB_LOG_HIGH))
+        density = 0.5 * flat_density + 0.5 * np.where(x > 0, log_prob / x, 0.0)
     return 0.5 * flat + 0.5 * log_cdf, density
 
 
@@ -186,10 +186,10 @@ def _padded(labels: NDArray) -> tuple[NDArray, int]:
 
 def inside(labels: NDArray) -> NDArray:
     """Which labels (n, k) have positive prior density, shape (n,) bool."""
-    return np.isfinite(log_density(labels))
+    return np.isfinite(log_prob(labels))
 
 
-def log_density(labels: NDArray) -> NDArray:
+def log_prob(labels: NDArray) -> NDArray:
     """Log prior density of labels (n, k), k = 13 or 26, per natural unit of each label; -inf outside, shape (n,)."""
     padded, k = _padded(labels)
     with np.errstate(divide="ignore"):

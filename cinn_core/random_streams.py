@@ -1,6 +1,7 @@
 """Random streams by name: one number for each purpose, so that two purposes never share random numbers of one seed.
 
-The stars of a synthetic grid are streams of their own, (seed, number of the star), as the index of a star says.
+A seed without a purpose gives the latents of posterior samples and the first parameters of a network; (seed, number)
+gives that star of a synthetic grid.
 """
 
 from __future__ import annotations
@@ -38,23 +39,17 @@ class Stream(IntEnum):
     """Noise of a simulated star that Markov chains are run for."""
     CHAIN_START = 12
     """First positions of the walkers of Markov chains."""
-    CONTINUUM_STARS = 13
-    """Stars, continua and noise of the errors of the continuum."""
-    CALIBRATION_NOISE = 14
-    """Noise of the stars that calibration is tested on; the S/N follows."""
-    COVERAGE_REFERENCES = 15
-    """Reference points of the test of coverage."""
-    COVERAGE_POWER = 16
-    """Truths made for the power of the test of coverage."""
-    PAPER_NOISE = 17
-    """Noise of the spectra that the published network answers; the S/N follows."""
+    PAPER_NOISE = 13
+    """Noise of the spectra that the published network is evaluated on; the S/N follows."""
+    PAPER_TRAINING = 14
+    """Order and noise of the stars in the training of the published network; the epoch follows."""
 
 
-def generator(stream: Stream, seed: int, *index: int) -> np.random.Generator:
-    """The generator of a stream; further numbers, such as the index of a shard, make streams within the stream."""
-    return np.random.default_rng([seed, stream, *index])
+def stream(purpose: Stream, seed: int, *index: int) -> np.random.Generator:
+    """The generator of random numbers for a purpose; further numbers, such as the index of a shard, make streams within the stream."""
+    return np.random.default_rng([seed, purpose, *index])
 
 
-def torch_seed(stream: Stream, seed: int, *index: int) -> int:
-    """A seed of torch's generators for a stream, 32 bits that hash all its numbers."""
-    return int(np.random.SeedSequence([seed, stream, *index]).generate_state(1)[0])
+def torch_seed(purpose: Stream, seed: int, *index: int) -> int:
+    """A seed of torch's generators for a purpose: a hash of all its numbers, 32 bits."""
+    return int(np.random.SeedSequence([seed, purpose, *index]).generate_state(1)[0])

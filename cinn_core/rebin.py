@@ -23,7 +23,7 @@ def _running(wavelength: NDArray, values: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def rebin(wavelength: NDArray, flux: NDArray, edges: NDArray) -> NDArray:
-    """Mean of the flux (..., n) between successive `edges` (m + 1,): differences of its integral, a cubic through its running sum.
+    """Mean (..., m) of the flux (..., n) between successive `edges` (m + 1,): differences of its integral, a cubic through its running sum.
 
     Conserves flux exactly over whole input pixels; beyond the input the end values are continued.
     """
@@ -56,14 +56,14 @@ def cubic_at(x: NDArray, y: NDArray, at: NDArray) -> NDArray:
     rise = f * f * (3 - 2 * f)
     start, end = f * (1 - f) ** 2 * width, f * f * (f - 1) * width
     out = np.empty((*y.shape[:-1], at.size))
-    for values, found in zip(y.reshape(-1, x.size), out.reshape(-1, at.size), strict=True):  # a row stays in the cache
+    for values, result in zip(y.reshape(-1, x.size), out.reshape(-1, at.size), strict=True):  # a row stays in the cache
         slopes, below = knots.slopes(values), values[left]
-        found[:] = below + rise * (values[right] - below) + start * slopes[left] + end * slopes[right]
+        result[:] = below + rise * (values[right] - below) + start * slopes[left] + end * slopes[right]
     return out
 
 
 class Knots:
-    """The knots x (n,) of splines, n at least 4, ready for any values there."""
+    """Knots x (n,) of splines, n at least 4, ready for any values there. Raises ValueError where they do not ascend."""
 
     def __init__(self, x: NDArray) -> None:
         self.step = np.diff(x)

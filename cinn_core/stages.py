@@ -72,7 +72,7 @@ class Spectrum:
     star: str
     file: str
     sha256: str
-    flavour: str
+    format: str
     resolving_power: float | None = None
     snr_header: float | None = None
     steps: tuple[Step, ...] = ()
@@ -178,25 +178,25 @@ class FluxVector:
 class PosteriorSamples:
     """Samples of p(targets | spectrum) from the flow.
 
-    labels (n, 13) in the targets' units and order; z (n, 13) prior coordinates; log_density (n,) of z under the flow;
+    labels (n, 13) in the targets' units and order; z (n, 13) prior coordinates; log_prob (n,) of z under the flow;
     `map_z` (13,) the refined mode in z; `rejected_fraction` the share of raw samples outside the prior, already left out.
     """
 
     labels: NDArray
     z: NDArray
-    log_density: NDArray
+    log_prob: NDArray
     map_z: NDArray
     rejected_fraction: float
     seed: int
 
     def __post_init__(self) -> None:
-        for name in ("labels", "z", "log_density", "map_z"):
+        for name in ("labels", "z", "log_prob", "map_z"):
             object.__setattr__(self, name, _frozen(getattr(self, name)))
         n = self.labels.shape[0]
         if (
             self.labels.shape != (n, len(TARGETS))
             or self.z.shape != self.labels.shape
-            or self.log_density.shape != (n,)
+            or self.log_prob.shape != (n,)
         ):
             raise ValueError("Samples, coordinates and densities of a posterior differ in shape.")
 
@@ -319,7 +319,7 @@ class Reliability:
 class Importance:
     """The posterior weighed against the likelihood itself.
 
-    labels and z (n, 13) of the samples, log_density (n,) of the proposal in z, log_weights (n,) of prior x likelihood
+    labels and z (n, 13) of the samples, log_prob (n,) of the proposal in z, log_weights (n,) of prior x likelihood
     over proposal; effective_samples (Kish)
     of them and their share, `efficiency`; pareto_k of the weights' tail; rounds of adaptation (0: the flow's own
     samples); `failed` where the weights cannot be trusted; summary of the weighted samples.
@@ -327,7 +327,7 @@ class Importance:
 
     labels: NDArray
     z: NDArray
-    log_density: NDArray
+    log_prob: NDArray
     log_weights: NDArray
     effective_samples: float
     efficiency: float
@@ -337,7 +337,7 @@ class Importance:
     summary: Summary
 
     def __post_init__(self) -> None:
-        for name in ("labels", "z", "log_density", "log_weights"):
+        for name in ("labels", "z", "log_prob", "log_weights"):
             object.__setattr__(self, name, _frozen(getattr(self, name)))
 
 

@@ -30,6 +30,15 @@ def save_weights(path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -
     write_text(card_path(path), json.dumps(full_card, indent=1) + "\n")
 
 
+_COMMANDS = {"paper network": "network --config paper", "nlte-change": "nlte", "embedding distance": "distance"}
+"""What `kiel train` calls a kind of weights where it calls it by another name."""
+
+
+def _command(kind: str) -> str:
+    """The command that trains weights of a kind."""
+    return f"`kiel train {_COMMANDS.get(kind, kind)}`"
+
+
 def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and card of `path`.
 
@@ -37,8 +46,8 @@ def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     """
     if not path.is_file() or not card_path(path).is_file():
         raise WeightsError(
-            f"No {kind} weights at {path} (needed: the .safetensors file and its .json card); "
-            f"reinstall Kiel or train them with `kiel train {kind}`."
+            f"There is no {kind} at {path} (needed: the .safetensors file and its .json card); "
+            f"reinstall Kiel or train it with {_command(kind)}."
         )
     try:
         card = json.loads(card_path(path).read_text(encoding="utf-8"))
@@ -51,7 +60,7 @@ def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     if card.get("schema") != CARD_SCHEMA or card.get("kind") != kind:
         raise WeightsError(
             f"{path.name} is described as {card.get('kind')!r}, schema {card.get('schema')!r}; this version of Kiel "
-            f"needs {kind!r}, schema {CARD_SCHEMA}. Train again with `kiel train {kind}` or install the matching version."
+            f"needs {kind!r}, schema {CARD_SCHEMA}. Train again with {_command(kind)} or install the matching version."
         )
     if file_hash(path) != card.get("sha256"):
         raise WeightsError(
@@ -72,7 +81,7 @@ def as_described(path: Path, kind: str) -> Iterator[None]:
         said = " ".join(str(problem).split())[:160]
         raise WeightsError(
             f"The tensors of {path.name} are not those that its card describes ({said}); reinstall Kiel or train again "
-            f"with `kiel train {kind}`."
+            f"with {_command(kind)}."
         ) from problem
 
 

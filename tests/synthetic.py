@@ -78,7 +78,7 @@ def pixels(low: float = 5140.0, high: float = 6810.0, step: float = 0.03) -> np.
 def spectrum_of(wavelength: np.ndarray, flux: np.ndarray, **more) -> Spectrum:
     """A Spectrum in air at R = 60 000 with nothing missing, unless told otherwise."""
     parts = {"error": None, "good": np.ones(flux.size, bool), "medium": Medium.AIR, "resolving_power": POWER} | more
-    return Spectrum(wavelength, flux, star="star", file="star.fits", sha256="0" * 64, flavour="made up", **parts)
+    return Spectrum(wavelength, flux, star="star", file="star.fits", sha256="0" * 64, format="made up", **parts)
 
 
 def fits_bytes(*hdus) -> bytes:

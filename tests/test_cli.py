@@ -182,12 +182,41 @@ def test_benchmark_refuses_an_index_that_is_not_there(kiel, tmp_path):
     assert is_refused(kiel("benchmark", tmp_path / "INDEX.csv", tmp_path))
 
 
+def test_benchmark_refuses_wrong_outputs_and_folders_before_the_work(kiel, tmp_path):
+    index = tmp_path / "INDEX.csv"
+    index.write_text("file,star,category,teff,logg,feh\n")
+    missing = kiel("benchmark", index, tmp_path / "nothing")
+    assert is_refused(missing)
+    assert "is not a folder" in missing.stderr
+    figure = kiel("benchmark", index, tmp_path, "--figure", tmp_path / "out.gif")
+    assert is_refused(figure)
+    assert ".png, .pdf, .svg" in figure.stderr
+
+
 @pytest.mark.parametrize("what", ["emulator", "network"])
 def test_evaluation_refuses_grids_that_are_not_there(kiel, tmp_path, monkeypatch, what):
     monkeypatch.setattr("cinn_core.files._BESIDE_CHECKOUT", tmp_path / "nothing")
     monkeypatch.delenv("KIEL_DATA", raising=False)
     for options in ((), ("--data", tmp_path), ("--data", tmp_path / "nothing"), ("--grid", tmp_path / "grid.h5")):
         assert is_refused(kiel("evaluate", what, *options)), options
+
+
+def test_evaluation_refuses_files_that_are_not_what_they_should_be(kiel, tmp_path):
+    (tmp_path / "grid.h5").write_bytes(b"not a grid")
+    result = kiel("evaluate", "emulator", "--grid", tmp_path / "grid.h5")
+    assert is_refused(result)
+    assert "is not a grid file" in result.stderr
+    assert is_refused(kiel("evaluate", "sun", tmp_path / "sun.fits"))
+
+
+def test_training_refuses_a_file_as_its_folder_and_names_its_command(kiel, tmp_path):
+    (tmp_path / "run").touch()
+    folder = kiel("train", "network", tmp_path / "run", "--device", "cpu")
+    assert is_refused(folder)
+    assert "cannot be the folder" in folder.stderr
+    paper = kiel("evaluate", "network", "--paper", tmp_path / "paper.safetensors")
+    assert is_refused(paper)
+    assert "`kiel train network --config paper`" in paper.stderr
 
 
 def test_emulator_figures_show_the_poorest_lines_first():

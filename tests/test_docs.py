@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
 import re
 import shutil
@@ -9,12 +11,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from astropy.table import Table
 from synthetic import labels_of, observed, pixels
 
+from cinn_core.stages import FLAGS
+from cinn_core.targets import SYNTHESIS_NAMES, TARGET_NAMES
+
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def diffs(page: str) -> list[str]:
@@ -63,14 +69,14 @@ def test_the_reader_of_the_page_reads_a_votable(tmp_path: Path) -> None:
         "from cinn_core.errors import SpectrumError\n"
         "from cinn_core.readers import read\n"
         "found = read(Path('star.vot'))\n"
-        "print(found.flavour, len(found.flux), round(found.wavelength[0], 2))\n"
+        "print(found.format, len(found.flux), round(found.wavelength[0], 2))\n"
         "try:\n"
         "    read(Path('none.vot'))\n"
         "except SpectrumError as error:\n"
         "    print(error)\n"
     )
-    flavour, refused = run(tmp_path, code).splitlines()
-    assert flavour == f"VOTable {len(wave)} {wave[0]:.1f}"
+    file_format, refused = run(tmp_path, code).splitlines()
+    assert file_format == f"VOTable {len(wave)} {wave[0]:.1f}"
     assert "needs one of wavelength and one of flux" in refused
 
 
@@ -131,13 +137,60 @@ def test_every_command_and_make_target_of_a_page_exists(page: Path) -> None:
     for name, sub in re.findall(r"(?:^|`|bin/|\|)\s*kiel ([a-z]+)(?: ([a-z]+)\b)?", text, re.M):
         assert name in known or name in groups, f"kiel {name}"
         assert name not in groups or sub in groups[name], f"kiel {name} {sub}"
-    for target in re.findall(r"(?:^|`)make ([a-z]+)", text, re.M):
+    for target in re.findall(r"(?:^ *|`)make ([a-z]+)", text, re.M):
         assert target in targets, f"make {target}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
-    named = re.findall(
-        r"`((?:cinn_core|app|tests|assets|deploy|benchmarks)/[\w/.-]+)`", page.read_text(encoding="utf-8")
-    )
-    assert not [name for name in named if not (ROOT / name).exists()]
+    text = re.sub(r"```diff\n.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+    named = re.findall(r"(?<![\w/])(?:cinn_core|app|tests|assets|deploy|benchmarks|docs)/[\w/.-]*[\w/]", text)
+    named += re.findall(r"(?<![\w/])`(\w+\.py)`", text)  # a bare name is a file of the core
+    core = {path.name for path in (ROOT / "cinn_core").rglob("*.py")}
+    assert not [name for name in named if name not in core and not (ROOT / name).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_dotted_name_that_a_page_gives_can_be_imported(page: Path) -> None:
+    text = re.sub(r"```(?:diff|text)\n.*?```", "", page.read_text(encoding="utf-8"), flags=re.S)
+    for name in set(re.findall(r"`(cinn_core(?:\.\w+)+)", text)):
+        module, _, attribute = name.rpartition(".")
+        if importlib.util.find_spec(name if module == "cinn_core" else module) is None:
+            pytest.fail(f"{name} is not a module of the core")
+        if module != "cinn_core":
+            parent = importlib.import_module(module)
+            assert hasattr(parent, attribute) or importlib.util.find_spec(name) is not None, name
+
+
+def test_a_line_of_every_element_grows_with_its_abundance(model, monkeypatch):
+    spec = importlib.util.spec_from_file_location("element_lines", ROOT / "docs" / "element_lines.py")
+    element_lines = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, element_lines)
+    spec.loader.exec_module(element_lines)
+    grown = element_lines.grown_lines(model.forward)
+    assert {one.line.label for one in grown} == {
+        name for name in SYNTHESIS_NAMES if name == "feh" or name.endswith("_fe")
+    }
+    for one in grown:
+        assert (np.diff(one.depth) > 0).all(), one.line.species
+
+
+def test_the_readme_is_short_and_names_the_two_commands():
+    text = (ROOT / "README.md").read_bytes()
+    assert len(text) < 7000
+    assert b"    make serve " in text
+    assert b"    make test " in text
+    assert b"docs/overview.png" in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert not [link for link in links if not link.startswith("made/") and not (page.parent / link).exists()]
+
+
+def test_the_page_of_the_json_lists_every_flag_and_every_target() -> None:
+    text = (ROOT / "docs" / "output.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?`) \|", text, re.M)
+    assert {flag for row in rows for flag in re.findall(r"`(\w+)`", row)} == set(FLAGS)
+    assert all(f"`{name}`" in text for name in TARGET_NAMES)

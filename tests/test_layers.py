@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from import_graph import imported, modules
+from import_graph import ROOT, imported, modules
 
 LAYERS: tuple[str, ...] = (
     "app",
@@ -11,6 +13,7 @@ LAYERS: tuple[str, ...] = (
     "cinn_core.errors",
     "cinn_core.targets",
     "cinn_core.instrument",
+    "cinn_core.random_streams",
     "cinn_core.stages",
     "cinn_core.prior",
     "cinn_core.files",
@@ -54,3 +57,13 @@ def test_no_import_points_up(name):
     own = LAYERS.index(layer_of(name))
     up = {other for other in imported(name) & modules().keys() if LAYERS.index(layer_of(other)) > own}
     assert not up
+
+
+def test_the_architecture_page_lists_these_layers_in_this_order():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^((?:app|cinn_core)(?:\.\w+)*) {2,}\S", text, re.M)
+    assert tuple(listed) == LAYERS
+
+
+def test_every_layer_has_a_module():
+    assert {layer_of(name) for name in modules()} == set(LAYERS)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-NOT_PINNED = {"kiel", "kiel-spectra", "pip", "setuptools", "wheel"}
+NOT_PINNED = {"kiel-spectra", "pip", "setuptools", "wheel"}
 """Kiel itself, and what `python -m venv` brings."""
 SOURCES_ONLY = {"freia", "nflows"}
 """Published without a wheel; pure Python, so that they build anywhere."""

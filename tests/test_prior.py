@@ -109,7 +109,7 @@ def test_a_star_beyond_a_teff_edge_has_no_density(beyond):
     star = prior.from_z(np.zeros((1, prior.N_LABELS)))
     cool, hot = prior.teff_bounds(column(star, "logg"))
     star[:, COLUMN["teff"]] = cool - 1 if beyond < 0 else hot + 1
-    assert prior.log_density(star) == -np.inf
+    assert prior.log_prob(star) == -np.inf
     assert not prior.inside(star)[0]
 
 
@@ -147,8 +147,8 @@ def test_no_star_exceeds_the_metallicity_of_the_atmospheres(stars, uncut):
     assert effective_metallicity(stars).max() <= 0.5
     rejected = effective_metallicity(uncut) > 0.5
     assert 0.02 < rejected.mean() < 0.12
-    assert np.all(prior.log_density(uncut[rejected]) == -np.inf)
-    assert np.all(np.isfinite(prior.log_density(uncut[~rejected])))
+    assert np.all(prior.log_prob(uncut[rejected]) == -np.inf)
+    assert np.all(np.isfinite(prior.log_prob(uncut[~rejected])))
 
 
 def test_accepted_share_is_what_draws_show(uncut):
@@ -171,7 +171,7 @@ def test_density_integrates_to_one(n_labels):
         else:
             labels[:, i] = rng.uniform(low, high, n)
             log_volume += np.log(high - low)
-    weights = np.exp(prior.log_density(labels) + log_volume)
+    weights = np.exp(prior.log_prob(labels) + log_volume)
     error = weights.std() / np.sqrt(n)
     assert error < 0.02
     assert weights.mean() == pytest.approx(1.0, abs=4 * error)
@@ -200,7 +200,7 @@ def test_density_in_labels_is_the_normal_density_in_coordinates(stars):
     labels = stars[:2000]
     normal = stats.norm.logpdf(prior.to_z(labels)).sum(1)
     np.testing.assert_allclose(
-        prior.log_density(labels), normal + prior.log_dz_dlabel(labels) - prior.LOG_ACCEPTED, atol=1e-6
+        prior.log_prob(labels), normal + prior.log_dz_dlabel(labels) - prior.LOG_ACCEPTED, atol=1e-6
     )
 
 

@@ -39,7 +39,7 @@ def wheel(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     options = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "-q")
     run(sys.executable, "-m", "pip", "wheel", *options, "-w", folder, ROOT, cwd=folder)
-    (built,) = folder.glob("kiel-*.whl")
+    (built,) = folder.glob("kiel_spectra-*.whl")
     return built
 
 
@@ -64,6 +64,16 @@ def test_wheel_holds_the_assets_and_no_tests(wheel):
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"app", "cinn_core"}
 
 
+def test_installed_kiel_prints_the_version_of_its_wheel_and_of_the_citation(wheel, installed, tmp_path):
+    version = wheel.name.split("-")[1]
+    assert run(installed / "kiel", "--version", cwd=tmp_path) == f"kiel {version}\n"
+    metadata = "import importlib.metadata as m, cinn_core; print(m.version('kiel-spectra'), cinn_core.__file__)"
+    own, path = run(installed / "python", "-c", metadata, cwd=tmp_path).split()
+    assert own == version
+    assert Path(path).is_relative_to(installed.parent)
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
 def test_installed_kiel_analyses_a_bundled_example_from_anywhere(installed, model, examples, tmp_path):
     example = run(installed / "python", "-c", EXAMPLE, cwd=tmp_path).strip()
     assert Path(example).is_relative_to(installed.parent)
@@ -74,7 +84,7 @@ def test_installed_kiel_analyses_a_bundled_example_from_anywhere(installed, mode
 
 
 def test_installed_kiel_can_serve_its_page(installed, tmp_path):
-    code = "import app.server as s; print(s.MAIN.is_file(), s.MAIN)"
+    code = "import app.server.serve as s; print(s.MAIN.is_file(), s.MAIN)"
     found, path = run(installed / "python", "-c", code, cwd=tmp_path).split()
     assert found == "True"
     assert Path(path).is_relative_to(installed.parent)

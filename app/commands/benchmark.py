@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cinn_core.errors import KielError
+from cinn_core.errors import DataError, KielError
 
 from .options import (
     DeviceOption,
@@ -16,6 +16,7 @@ from .options import (
     NetworkOption,
     SamplesOption,
     SeedOption,
+    one_line,
     require_folder_of,
     write,
     write_json,
@@ -69,8 +70,7 @@ def benchmark(
     device: DeviceOption = "auto",
 ) -> None:
     """Real stars against the literature and against line fits: what Kiel finds beside what INDEX.csv says."""
-    for out in (json, figure, html, fit_bias):
-        require_folder_of(out)
+    _require(directory, figure, json, html, fit_bias)
     from cinn_core.benchmark.document import to_json
     from cinn_core.benchmark.measure import measure
 
@@ -95,6 +95,18 @@ def benchmark(
     if fit_bias is not None:
         _write_bias(rows, model, fit_bias)
     _write_figures(rows, robust, effects, figure, html)
+
+
+def _require(directory: Path, figure: Path | None, *outputs: Path | None) -> None:
+    """Refuse a folder of spectra that is not there, and outputs that could not be written."""
+    if not directory.is_dir():
+        raise DataError(f"{directory} is not a folder; name the folder that holds the files of the index.")
+    for out in (figure, *outputs):
+        require_folder_of(out)
+    if figure is not None:
+        from ..page.figures.benchmark import require_suffix
+
+        require_suffix(figure)
 
 
 def _entries(index: Path, every: bool, stars: Sequence[str] | None) -> list[IndexEntry]:
@@ -189,7 +201,7 @@ def _robust(rows: list[BenchmarkRow], directory: Path, model: Model, samples: in
             try:
                 shifts[row.entry.file] = dict(robustness(directory / row.entry.file, model, samples, seed))
             except KielError as error:
-                typer.echo(f"{row.entry.file}: {error}", err=True)
+                typer.echo(f"{row.entry.file}: {one_line(error)}", err=True)
     return shifts
 
 

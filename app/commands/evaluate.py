@@ -17,7 +17,7 @@ from .evaluate_network import (
     evaluate_saliency,
     held_out_grid,
 )
-from .options import DataOption, JsonOption, data_folder, require_folder_of, write_json
+from .options import DataOption, JsonOption, data_folder, one_line, require_file, require_folder_of, write_json
 
 if TYPE_CHECKING:
     from cinn_core.synthesis.agreement import FluxAgreement
@@ -147,6 +147,8 @@ def evaluate_sun(
     from cinn_core.instrument import ARMS
     from cinn_core.preparation.templates import make_templates
 
+    for file in files or ():
+        require_file(file)
     if not files:
         folder = data_folder(data, "spectra/", ", or solar spectra")
         files = [star.path for star in known_stars(folder) if star.star == "Sun"]
@@ -157,7 +159,7 @@ def evaluate_sun(
         try:
             row = check_sun(file, forward, templates, error)
         except KielError as refusal:
-            typer.echo(f"{file.name}: {refusal}")
+            typer.echo(f"{file.name}: {one_line(refusal)}", err=True)
             continue
         pairs = zip(row.scatter, row.rms, strict=True)
         numbers = "  ".join(f"{100 * scatter:.2f} % ({100 * rms:.2f} %)" for scatter, rms in pairs)

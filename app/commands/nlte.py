@@ -10,7 +10,7 @@ import typer
 
 from cinn_core.errors import DataError
 
-from .options import DataOption, JsonOption, data_folder, require_folder_of, write, write_json
+from .options import DataOption, JsonOption, data_folder, require_folder, require_folder_of, write, write_json
 
 if TYPE_CHECKING:
     from cinn_core.nlte.corrections import PublishedCorrection
@@ -63,6 +63,7 @@ def solve(
     except DataError as missing:  # they are for comparison; departures are solved without
         typer.echo(str(missing))
         published = []
+    require_folder(folder)
     outcomes = solve_stars(stars, folder, where, physics, processes, _print_outcome)
     for outcome in outcomes:
         if outcome.reason:
@@ -145,6 +146,7 @@ def gate(
         rows = [row for row in rows if row.star.file(folder, physics).is_file()]
     read = [read_table(path) for path in tables or ()]
     grids = {table.element: table.grid() for table in read}
+    require_folder(folder)
     compared = compare_corrections(rows, folder, where, physics, processes, _print_outcome, grids)
     typer.echo("rows                     n  within 0.05 dex   bias     rms  rms of LTE  largest")
     for figures in (*by_line(compared), *by_temperature(compared)):

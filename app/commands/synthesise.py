@@ -130,7 +130,9 @@ def parse_labels(text: str) -> dict[str, float]:
         try:
             number = float(value)
         except ValueError as error:
-            raise DataError(f"--labels takes teff=5777,logg=4.44,…; {pair.strip()!r} is not a pair name=number.") from error
+            raise DataError(
+                f"--labels takes teff=5777,logg=4.44,…; {pair.strip()!r} is not a pair name=number."
+            ) from error
         if name in values:
             raise DataError(f"--labels names {name} twice.")
         values[name] = number

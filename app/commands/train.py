@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .engines import TurbospectrumOption
-from .options import DataOption, DeviceOption, NetworkOption, SeedOption, data_folder, require_folder_of
+from .options import DataOption, DeviceOption, NetworkOption, SeedOption, data_folder, require_folder, require_folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,8 +85,9 @@ def train_network(
 
     where = Device(device).resolve()
     bank, settings = BankSettings(seed=seed), NetworkSettings(steps=steps, seed=seed)
-    typer.echo(f"Simulating {shards} shards in {run / 'bank'}; those that exist are kept")
     given, earlier, earlier_card = load_network(start) if start else (None, None, None)
+    require_folder(run)
+    typer.echo(f"Simulating {shards} shards in {run / 'bank'}; those that exist are kept")
     projection = fill_bank(run / "bank", emulator_path(), shards, bank, processes, given)
     card: dict[str, object] = {
         "emulator_sha256": file_hash(emulator_path()),
@@ -120,6 +121,7 @@ def paper_stars(run: Path, settings: PaperSettings) -> list[Path]:
     from cinn_core.preparation.templates import make_templates
     from cinn_core.training.paper_network import fill_pixel_bank
 
+    require_folder(run)
     typer.echo(f"Simulating {settings.stars} stars in {run / 'pixels'}; those that exist are kept")
     forward = load_forward()
     return fill_pixel_bank(run / "pixels", forward, make_templates(forward), settings, typer.echo)
@@ -172,6 +174,7 @@ def train_nlte(
     )
 
     sources = Sources(tuple(tables), find_programs(turbospectrum), data_folder(data, "synthesis/"), out)
+    require_folder(out)
     elements = tuple(element.symbol for element in sources.elements())
     shifts = shifts_of_run(sources)
     _print_shifts(calibrated_lines(sources.data / "synthesis"), shifts)

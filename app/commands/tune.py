@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import JsonOption, SeedOption, require_folder_of, write_json
+from .options import JsonOption, SeedOption, require_folder, require_folder_of, write_json
 from .train import Configuration
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def _default(run: Path, shards: int, processes: int, seed: int) -> Search:
     from cinn_core.training.tuning import default_search
 
     bank = run / "bank"
+    require_folder(run)
     typer.echo(f"Simulating {shards} shards in {bank}; those that exist are kept")
     projection = fill_bank(bank, emulator_path(), shards, BankSettings(seed=seed), processes)
     spread = np.sqrt(projection.variance)

@@ -1,4 +1,4 @@
-"""What a batch is made of: every spectrum among the inputs by file and row, found without reading any flux."""
+"""Items of a batch: every spectrum among the inputs by file and row, listed without reading any flux, and read when needed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Item:
 
 
 def find_items(inputs: Iterable[str]) -> Iterator[Item]:
-    """Every spectrum of the inputs, in a fixed order: files, folders (all below them), globs, URLs, lists of these.
+    """List every spectrum of the inputs in a fixed order: files, folders (all below them), globs, URLs, lists of these.
 
     A list is a text file ending in .lst or .list, or any named with an @ before it, one path or URL a line. Raises
     DataError for an input that names nothing. A file that cannot be opened is an item: its row will say why.
@@ -60,9 +60,9 @@ def _of_input(name: str) -> Iterator[Item]:
     elif path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
         stores = sorted(p for p in path.rglob("*.zarr") if p.is_dir())
-        for found in sorted([*stores, *(f for f in files if not any(s in f.parents for s in stores))]):
-            if not found.name.endswith(_IGNORED_ENDINGS):
-                yield from _of_file(found)
+        for one in sorted([*stores, *(f for f in files if not any(s in f.parents for s in stores))]):
+            if not one.name.endswith(_IGNORED_ENDINGS):
+                yield from _of_file(one)
     elif path.exists():
         yield from _of_file(path)
     else:
@@ -74,6 +74,7 @@ def _of_input(name: str) -> Iterator[Item]:
 
 
 def is_url(name: str) -> bool:
+    """Whether an input is a web address."""
     return name.startswith(("http://", "https://"))
 
 
@@ -96,7 +97,7 @@ def _of_list(path: Path) -> Iterator[Item]:
 
 
 def _of_file(path: Path) -> Iterator[Item]:
-    """The items of one file; the file itself where it holds one spectrum, or cannot be looked into."""
+    """Items of one file; the file itself where it holds one spectrum, or cannot be looked into."""
     file = str(path.absolute())
     try:
         length = stack_length(path)
@@ -123,7 +124,7 @@ def _may_hold_several(path: Path) -> bool:
 
 
 def _table_of_rows(path: Path) -> tuple[int, int] | None:
-    """Extension and number of rows of a FITS table with a spectrum in each row, told from the header alone."""
+    """Extension and number of rows of a FITS table with a spectrum in each row, from the header alone."""
     with path.open("rb") as file:
         if file.read(6) != b"SIMPLE":
             return None
@@ -146,7 +147,7 @@ _TRIES, _TIMEOUT_S = 3, 30.0
 
 
 def load(items: Sequence[Item]) -> list[Loaded]:
-    """Each item's spectrum, a prepared one as its flux vector, or its error; successive rows of a file are read together."""
+    """Read each item: a spectrum, a flux vector if prepared already, or an error; successive rows of a file are read together."""
     out: list[Loaded] = []
     for file, group in groupby(items, key=lambda item: item.file):
         some = list(group)
@@ -207,7 +208,7 @@ def _table_rows(path: Path, items: list[Item]) -> list[Loaded]:
 
 
 def _plain(header: fits.Header) -> fits.Header:
-    """A primary header without what describes data of its own."""
+    """Primary header without the keywords on data of its own."""
     plain = header.copy(strip=True)
     for key in ("CHECKSUM", "DATASUM"):
         plain.remove(key, ignore_missing=True)
@@ -215,7 +216,7 @@ def _plain(header: fits.Header) -> fits.Header:
 
 
 def _fetch(url: str) -> bytes:
-    """The bytes behind a URL, tried three times; SpectrumError where there are none or too many."""
+    """Bytes behind a URL, tried three times. Raises SpectrumError where there are none or too many."""
     for attempt in range(_TRIES):
         try:
             with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:

@@ -1,4 +1,4 @@
-"""The plan of a batch, kept in its folder: settings, the spectra of every partition, and which partitions are done."""
+"""Plan of a batch in its folder: settings, the spectra of every partition, and which partitions are done."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ _SCHEMA = 1
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the numbers of a batch.
+    """Settings that decide the numbers of a batch.
 
     samples a star; seed of the latents; reduced: bfloat16 where the hardware has it; sobol: scrambled Sobol latents;
-    keep_samples: write the samples too; network: weights of one's own (path) or None; realism told to the network.
+    keep_samples: write the samples too; network: path of the network's file, None for the shipped one; realism: as the
+    network is told it.
     """
 
     samples: int = 4096
@@ -38,7 +39,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Shard:
-    """A partition to be: its number, the number of its first spectrum in the batch, and its spectra."""
+    """Spectra of one partition: its number, the number of its first spectrum in the batch, and its spectra."""
 
     number: int
     first: int
@@ -58,7 +59,7 @@ class Plan:
         return self.items.num_rows
 
     def without_items(self) -> Plan:
-        """What a worker needs, who is told its spectra shard by shard."""
+        """Plan without its spectra, for a worker that gets them shard by shard."""
         return Plan(self.folder, self.settings, _no_items())
 
     def rows_path(self, shard: int) -> Path:
@@ -68,7 +69,7 @@ class Plan:
         return self.folder / "samples" / f"part-{shard:06d}.parquet"
 
     def open_shards(self) -> Iterator[Shard]:
-        """The shards whose partition is not there yet, in order."""
+        """Shards whose partition is not there yet, in order."""
         numbers = self.items["shard"].to_numpy()
         first = 0
         while first < len(numbers):
@@ -94,9 +95,9 @@ class Plan:
 
 
 def make_plan(
-    folder: Path, found: Sequence[Item], settings: Settings, weights: dict[str, str], shard_size: int
+    folder: Path, items: Sequence[Item], settings: Settings, weights: dict[str, str], shard_size: int
 ) -> Plan:
-    """The plan in a folder, begun or taken up again; spectra that were not there the last time get partitions of their own.
+    """Make the plan in a folder, or take it up again; spectra that were not there the last time get partitions of their own.
 
     Raises DataError where the folder holds a batch of other settings or weights, or cannot be written.
     """
@@ -112,16 +113,16 @@ def make_plan(
         before = json.loads(path.read_text())
         other = sorted(k for k in manifest if before.get(k) != manifest[k])
         if other:
-            told = "; ".join(f"{k} was {before.get(k)!r}, now {manifest[k]!r}" for k in other)
+            differences = "; ".join(f"{k} was {before.get(k)!r}, now {manifest[k]!r}" for k in other)
             raise DataError(
-                f"{folder} holds a batch made otherwise ({told}); name another folder, or the same settings."
+                f"{folder} holds a batch made otherwise ({differences}); name another folder, or the same settings."
             )
         if items_path.is_file():
             known = pq.read_table(items_path)
     for stale in folder.glob("*/.part-*.part"):
         stale.unlink(missing_ok=True)
     old = set(zip(*(known[c].to_pylist() for c in ("file", "hdu", "row")), strict=True))
-    new = [i for i in dict.fromkeys(found) if (i.file, i.hdu, i.row) not in old]
+    new = [i for i in dict.fromkeys(items) if (i.file, i.hdu, i.row) not in old]
     if new:
         start = known["shard"][-1].as_py() + 1 if known.num_rows else 0
         added = {

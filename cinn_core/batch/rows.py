@@ -28,7 +28,7 @@ _DERIVED = ("mean", "median", "lo68", "hi68", "lo95", "hi95")
 _FORMATS = {".vot": "votable", ".xml": "votable", ".fits": "fits"}
 _LEFT_OUT = ("correlations",)
 _UNITS = ("K", "km/s")
-"""Units that the standards know; another, such as dex, is told in the column's description."""
+"""Units that the standards know; another, such as dex, stands in the column's description."""
 
 
 def schema() -> pa.Schema:
@@ -96,25 +96,25 @@ def _place(item: Item) -> dict[str, Any]:
 
 
 def samples_table(numbers: Sequence[int], posteriors: Sequence[PosteriorSamples]) -> pa.Table:
-    """Samples as half-precision offsets from each star's mode in prior coordinates: labels are `prior.from_z(map_z + offset)`."""
+    """Samples as half-precision offsets from each star's MAP in prior coordinates: labels are `prior.from_z(map_z + offset)`."""
     offsets = [(p.z - p.map_z).astype(np.float16).ravel() for p in posteriors]
     return pa.table(
         {
             "item": pa.array(numbers, pa.int64()),
             "map_z": pa.array([p.map_z.astype(np.float32) for p in posteriors], pa.list_(pa.float32())),
             "z_offset": pa.array(offsets, pa.list_(pa.float16())),
-            "log_density": pa.array([p.log_density.astype(np.float32) for p in posteriors], pa.list_(pa.float32())),
+            "log_density": pa.array([p.log_prob.astype(np.float32) for p in posteriors], pa.list_(pa.float32())),
         }
     )
 
 
 def rows_table(rows: Sequence[dict[str, Any]], metadata: dict[str, str]) -> pa.Table:
-    """The rows of a partition, what they have in common in the metadata."""
+    """Table of a partition's rows, with what they share in its metadata."""
     return pa.Table.from_pylist(list(rows), schema=schema().with_metadata(metadata))
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """Writes Parquet whole or not at all: to a file of its own beside, on the disk, then renamed.
+    """Write Parquet whole or not at all: to a file of its own beside, on the disk, then renamed.
 
     Raises DataError where the disk is full or not writable, and leaves nothing behind.
     """
@@ -169,7 +169,7 @@ def _table(part: Path) -> Table:
         if field.name in _LEFT_OUT:
             continue
         values = rows[field.name].to_pylist()
-        told = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
+        metadata = {k.decode(): v.decode() for k, v in (field.metadata or {}).items()}
         if field.name == "flags":
             values = [" ".join(v or ()) for v in values]
         if str(field.type) in ("string", "list<element: string>", "list<item: string>"):
@@ -186,7 +186,7 @@ def _table(part: Path) -> Table:
                 .replace("float", "float32")
                 .replace("float3264", "float64"),
             )
-            unit = told.get("unit", "")
-            about = told.get("about") or unit
+            unit = metadata.get("unit", "")
+            about = metadata.get("about") or unit
             table[field.name] = Column(numbers, unit=unit if unit in _UNITS else None, description=about or None)
     return table

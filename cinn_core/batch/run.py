@@ -27,7 +27,7 @@ from .shard import Prepared, Work, finish_shard, make_work, prepare_shard, proce
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a batch is: spectra done of all, spectra a second in this run, seconds left at that rate."""
+    """Progress of a batch: spectra done of all, spectra a second in this run, seconds left at that rate."""
 
     done: int
     total: int

@@ -20,8 +20,7 @@ from ..inference.model import Model, load_model
 from ..inference.network import Observation
 from ..inference.point_estimates import sobol_latents
 from ..inference.projection import RIDGE_SIGMA, Projection
-from ..inference.sampler import Sampler
-from ..inference.subnets import Precision
+from ..inference.sampler import Precision, Sampler
 from ..inference.summary import summarise
 from ..instrument import N_PIXELS, told_coverage
 from ..preparation.fourmost import prepare_many
@@ -62,9 +61,7 @@ def process_shard(work: Work, plan: Plan, shard: Shard) -> int:
 
 def prepare_shard(shard: Shard, templates: Templates) -> list[Prepared]:
     """Prepare every spectrum of a shard; the reason stands for one that cannot be used."""
-    return [
-        str(found) if isinstance(found, KielError) else found for found in prepare_many(load(shard.items), templates)
-    ]
+    return [str(one) if isinstance(one, KielError) else one for one in prepare_many(load(shard.items), templates)]
 
 
 def finish_shard(work: Work, plan: Plan, shard: Shard, prepared: Sequence[Prepared]) -> int:
@@ -73,11 +70,11 @@ def finish_shard(work: Work, plan: Plan, shard: Shard, prepared: Sequence[Prepar
     Returns the number of its spectra. Raises DataError where the folder cannot be written.
     """
     rows = [
-        refused_row(shard.first + i, shard.items[i], found)
-        for i, found in enumerate(prepared)
-        if isinstance(found, str)
+        refused_row(shard.first + i, shard.items[i], reason)
+        for i, reason in enumerate(prepared)
+        if isinstance(reason, str)
     ]
-    ready = [(i, found) for i, found in enumerate(prepared) if isinstance(found, FluxVector)]
+    ready = [(i, vector) for i, vector in enumerate(prepared) if isinstance(vector, FluxVector)]
     samples = []
     for start in range(0, len(ready), _AT_ONCE):
         some = ready[start : start + _AT_ONCE]

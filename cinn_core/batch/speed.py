@@ -1,4 +1,4 @@
-"""How fast a device samples posteriors: FrEIA's own reverse pass beside the fast sampler, in one run, beside the arithmetic."""
+"""Speed of a device at sampling posteriors, by FrEIA and by the fast sampler, and of the whole chain of a batch."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ from ..inference.infer import random_latents
 from ..inference.model import Model, load_model
 from ..inference.network import Architecture, Network, Observation
 from ..inference.point_estimates import posterior_z, sobol_latents
-from ..inference.sampler import Sampler
-from ..inference.subnets import Precision, product_with
+from ..inference.sampler import Precision, Sampler, product_with
 from ..preparation.fourmost import prepare_many
 from ..stages import FluxVector
 from .items import Item, load
@@ -70,7 +69,7 @@ class SamplerSpeed:
 
 
 def random_glow(couplings: int = 8, width: int = 256, condition: int = 256, seed: int = 0) -> Network:
-    """A network whose flow has the paper's form and random weights, all of its couplings at work."""
+    """Network whose flow has the paper's form and random weights, all of its couplings at work."""
     with torch.random.fork_rng(devices=[]):
         network = Network(
             Architecture(16, condition=condition, couplings=couplings, coupling_width=width, normal=False),
@@ -124,7 +123,7 @@ def by_freia(network: Network, latent: Tensor, condition: Tensor) -> tuple[Tenso
     """Samples (n, 13) and log density (n,) of one star as FrEIA gives them: a reverse pass, then a forward one."""
     every = condition.expand(len(latent), -1).contiguous()
     z = network.flow(latent, c=[every], rev=True)[0]
-    return z, network.log_density(z, every)
+    return z, network.log_prob(z, every)
 
 
 def interleaved(ways: Mapping[str, Callable[[], object]], clock: Clock, rounds: int) -> dict[str, float]:
@@ -153,7 +152,7 @@ def clock_of(device: torch.device) -> Clock:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Within it torch uses one thread, as each process of a batch does."""
+    """Let torch use one thread within the context, as each process of a batch does."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -175,7 +174,7 @@ def _difference(network: Network, fast: Sampler, latent: Tensor, condition: Tens
 
 def _efficiency(network: Network, reduced: Sampler, latent: Tensor, condition: Tensor) -> float:
     z, claimed = reduced.sample(latent, condition[None])
-    log_weight = network.log_density(z[0], condition.expand(len(latent), -1)) - claimed[0]
+    log_weight = network.log_prob(z[0], condition.expand(len(latent), -1)) - claimed[0]
     weight = (log_weight - log_weight.max()).exp().double()
     return float(weight.sum() ** 2 / (weight**2).sum() / len(weight))
 
@@ -204,7 +203,7 @@ class ChainSpeed:
 
 
 def bench(samples: int = 4096, spectra: int = 64, rounds: int = 5) -> dict[str, Any]:
-    """Everything that `kiel bench` prints, all of it measured on one thread but the GPU's.
+    """Measure everything that `kiel bench` prints, on one thread but for the GPU.
 
     Seconds of the GLOW with 8 couplings of width 256 and random weights are FrEIA's and ours; `shipped_s` is the shipped
     network on one star; the chain runs over the example spectra, which have the form of 4MOST's level 1.
@@ -236,7 +235,7 @@ def bench(samples: int = 4096, spectra: int = 64, rounds: int = 5) -> dict[str, 
 
 
 def sampler_document(speed: SamplerSpeed) -> dict[str, float]:
-    """The figures of a sampler and its arithmetic floors by name."""
+    """Figures of a sampler and its arithmetic floors by name."""
     return asdict(speed) | {"floor_s": speed.floor_s, "reduced_floor_s": speed.reduced_floor_s}
 
 
@@ -247,7 +246,7 @@ def machine() -> dict[str, Any]:
 
 
 def measure_chain(model: Model, settings: Settings, spectra: int) -> ChainSpeed:
-    """The chain over the example spectra, again and again until there are enough, after a first one that warms it."""
+    """Measure the chain over the example spectra, again and again until there are enough, after a first one that warms it."""
     draw = sobol_latents if settings.sobol else random_latents
     sampler = Sampler(model.network, Precision.REDUCED) if settings.reduced else model.sampler
     work = Work(settings, model, sampler, draw(settings.samples, settings.seed))
@@ -277,8 +276,10 @@ def _pass(work: Work, spectra: int) -> tuple[float, float, float]:
 
 
 def _shipped(model: Model, samples: int, rounds: int) -> float:
-    seen, latent = _example(model), random_latents(samples, 0)
-    return interleaved({"shipped": lambda: posterior_z(model, seen, latent)}, time.process_time, rounds)["shipped"]
+    observation, latent = _example(model), random_latents(samples, 0)
+    return interleaved({"shipped": lambda: posterior_z(model, observation, latent)}, time.process_time, rounds)[
+        "shipped"
+    ]
 
 
 def sobol_errors(model: Model, reference: int = _REFERENCE) -> dict[str, float]:
@@ -286,19 +287,19 @@ def sobol_errors(model: Model, reference: int = _REFERENCE) -> dict[str, float]:
 
     Of 512 scrambled Sobol latents (the fast mode), of 512 and of 4096 random ones, for one example star.
     """
-    seen = _example(model)
+    observation = _example(model)
 
     def quantiles(latent: torch.Tensor) -> tuple[NDArray, NDArray]:
-        z = posterior_z(model, seen, latent)[0][0].numpy().astype(float)
+        z = posterior_z(model, observation, latent)[0][0].numpy().astype(float)
         return np.quantile(z, _QUANTILES, axis=0), z.std(0)
 
-    wanted, spread = quantiles(random_latents(reference, 1))
+    expected, spread = quantiles(random_latents(reference, 1))
     ways = {
         "sobol_512": sobol_latents(512, 0),
         "random_512": random_latents(512, 2),
         "random_4096": random_latents(4096, 3),
     }
-    return {name: float(np.sqrt(np.mean(((quantiles(x)[0] - wanted) / spread) ** 2))) for name, x in ways.items()}
+    return {name: float(np.sqrt(np.mean(((quantiles(x)[0] - expected) / spread) ** 2))) for name, x in ways.items()}
 
 
 def _example(model: Model) -> Observation:
@@ -309,7 +310,7 @@ def _example(model: Model) -> Observation:
 
 
 def _gpu(samples: int, rounds: int) -> dict[str, Any] | None:
-    """The sampler's figures on a GPU, where there is one."""
+    """Figures of the sampler on a GPU, None where there is none."""
     if not torch.cuda.is_available():
         return None
     speed = measure_sampler(random_glow().cuda(), samples, rounds)
@@ -317,7 +318,7 @@ def _gpu(samples: int, rounds: int) -> dict[str, Any] | None:
 
 
 def _processor() -> str:
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text(encoding="utf-8").splitlines() if told.is_file() else []
+    description = Path("/proc/cpuinfo")
+    lines = description.read_text(encoding="utf-8").splitlines() if description.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()

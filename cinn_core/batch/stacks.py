@@ -33,7 +33,7 @@ def is_zarr(path: Path) -> bool:
 
 
 def stack_length(path: Path) -> int | None:
-    """Number of spectra in a stack; None for a file that is no stack (a table, one spectrum, its orders)."""
+    """Number of spectra in a stack; None for a file that is not a stack (a table, one spectrum, its orders)."""
     if not is_zarr(path) and not _is_hdf5(path):
         return None
     with _opened(path) as store:
@@ -46,7 +46,7 @@ def stack_length(path: Path) -> int | None:
 
 
 def read_stack(path: Path, rows: Sequence[int]) -> Iterator[Spectrum | FluxVector | SpectrumError]:
-    """The spectra in some rows of a stack, prepared ones as flux vectors; what is wrong with one stands in its place."""
+    """Read the spectra in some rows of a stack, prepared ones as flux vectors; an error stands for one that cannot be read."""
     with _opened(path) as store:
         prepared = bool(store.attrs.get(PREPARED))
         for row in rows:
@@ -59,7 +59,7 @@ def read_stack(path: Path, rows: Sequence[int]) -> Iterator[Spectrum | FluxVecto
 
 
 def write_prepared_stack(path: Path, flux: NDArray, snr: NDArray, rv_kms: NDArray, names: Sequence[str]) -> None:
-    """Writes a prepared HDF5 stack: flux (n, N_PIXELS) NaN where missing, snr (n, arms), rv_kms (n,); whole or not at all."""
+    """Write a prepared HDF5 stack: flux (n, N_PIXELS) NaN where missing, snr (n, arms), rv_kms (n,); whole or not at all."""
     beside = path.with_name(path.name + ".part")
     with h5py.File(beside, "w") as store:
         store.attrs[PREPARED] = 1
@@ -102,8 +102,8 @@ def _is_stack(store: Any) -> bool:
 
 
 def _name(store: Any, path: Path, row: int) -> str:
-    told = store["name"][row] if "name" in store else f"{path.stem} row {row}"
-    return told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+    name = store["name"][row] if "name" in store else f"{path.stem} row {row}"
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
 
 def _raw(store: Any, path: Path, row: int) -> Spectrum:
@@ -126,7 +126,7 @@ def _raw(store: Any, path: Path, row: int) -> Spectrum:
         star=_name(store, path, row),
         file=path.name,
         sha256="",
-        flavour="stack",
+        format="stack",
         resolving_power=None if power is None else float(power),
         steps=(Step("format", "row of a stack", {"row": row, "pixels": wavelength.size}),),
     )

@@ -73,14 +73,14 @@ class IndexEntry:
 
 
 def read_index(path: Path) -> tuple[IndexEntry, ...]:
-    """The entries of an index in its order; DataError where a column is missing or a number is none."""
+    """The entries of an index in its order; DataError where a column is missing or a value is not a number."""
     if not path.is_file():
         raise DataError(f"There is no index {path}.")
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
         if missing:
-            raise DataError(f"{path.name} has no column {', '.join(missing)}; an index needs {', '.join(_NEEDED)}.")
+            raise DataError(f"{path.name} lacks the columns {', '.join(missing)}; an index needs {', '.join(_NEEDED)}.")
         return tuple(_entry(line, path) for line in reader)
 
 
@@ -89,7 +89,7 @@ def _entry(line: Mapping[str, str], path: Path) -> IndexEntry:
         literature = {name: _number(line[name]) for name in COMPARED}
         errors = {name: e for name in COMPARED if (e := _number(line.get(f"e_{name}"))) is not None}
     except ValueError as error:
-        raise DataError(f"{path.name} gives {line['file']} a value that is no number: {error}.") from error
+        raise DataError(f"{path.name} gives {line['file']} a value that is not a number: {error}.") from error
     return IndexEntry(
         line["file"],
         line["star"],

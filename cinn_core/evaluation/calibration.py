@@ -21,6 +21,7 @@ from ..inference.network import N_TARGETS, Observation
 from ..inference.point_estimates import batches, posterior_z, shortest_intervals, sobol_latents
 from ..inference.summary import status_of
 from ..prior import MAX_METALLICITY, from_z
+from ..random_streams import Stream, stream
 from ..stages import Status
 from ..targets import COLUMN, TARGET_NAMES, effective_metallicity
 from ..training.bank import SHARD_STARS, make_shard
@@ -110,7 +111,7 @@ def calibrate(
     model: Model, seen: Observation, truth: NDArray, latent: torch.Tensor, n_ranked: int, seed: int
 ) -> Calibrated:
     """Posteriors of n observations against their truth (n, 13) in prior coordinates; ranks of the first `n_ranked`."""
-    rng = np.random.default_rng([seed, 7])
+    rng = stream(Stream.RANKED_SAMPLES, seed)
     labels = from_z(truth)
     held68, held95, ranks, kept, limits = [], [], [], [], []
     done = 0

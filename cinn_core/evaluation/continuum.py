@@ -17,6 +17,7 @@ from ..instrument import ARMS, N_COVERAGE, N_PIXELS, pixel_sigma
 from ..preparation.continuum import N_MODES, fit_continuum, legendre_modes
 from ..preparation.templates import Forward, Templates
 from ..prior import from_z
+from ..random_streams import Stream, stream
 from ..targets import COLUMN, TARGET_NAMES
 
 _AMPLITUDE = 0.05  # of each smooth mode of the continuum that is put in
@@ -103,7 +104,7 @@ def label_shifts(
     Simulated stars under random smooth continua with white noise of a S/N per Angstrom, the same for both; sigma is half
     the 68 % interval. The network sees them as it sees real spectra.
     """
-    rng = np.random.default_rng([seed, 6])
+    rng = stream(Stream.CONTINUUM_SHIFTS, seed)
     labels, truth = prior.draw(n, rng), random_continua(n, rng)
     latent = random_latents(n_samples, seed)
     shifts = []

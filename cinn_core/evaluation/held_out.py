@@ -30,6 +30,7 @@ from ..instrument import (
 )
 from ..preparation.continuum import fit_continuum
 from ..prior import draw
+from ..random_streams import Stream, stream
 from ..synthesis.grid_file import Grid, synthesis_labels
 from ..targets import A_LI_LOW, COLUMN, SOLAR_A_LI
 
@@ -54,7 +55,7 @@ def held_out_stars(model: Model, grid: Grid, vbroad: NDArray, realism: float, se
 
     realism above 0 adds that share of what a real spectrum adds, drawn from `seed` as for training stars.
     """
-    rng = np.random.default_rng([seed, 3])
+    rng = stream(Stream.HELD_OUT_REALISM, seed)
     masked = mask_projection(model.projection, np.ones(N_PIXELS, bool))
     labels = np.repeat(grid.labels[:, None], vbroad.shape[1], 1)
     labels[:, :, COLUMN["vbroad"]] = vbroad
@@ -119,7 +120,7 @@ def _compressed(model: Model, masked: MaskedProjection, flux: NDArray) -> NDArra
 
 def observe_held_out(model: Model, stars: HeldOutStars, snr: float, seed: int) -> Observation:
     """All versions of all stars, star by star (n * d, ...), with white noise of one S/N per Angstrom in both arms."""
-    rng = np.random.default_rng([seed, 4, int(snr)])
+    rng = stream(Stream.HELD_OUT_NOISE, seed, int(snr))
     clean = stars.coefficients.reshape(-1, stars.coefficients.shape[-1])
     noise = sum(rng.standard_normal(clean.shape) @ stars.noise[arm] for arm in range(len(ARMS)))
     n = len(clean)
@@ -133,7 +134,7 @@ def observe_held_out(model: Model, stars: HeldOutStars, snr: float, seed: int) -
 
 def evaluation_vbroad(n: int, draws: int, seed: int) -> NDArray:
     """Rotations (n, draws + 1) [km/s]: `draws` uniform in 1-100, as in the paper's tables, and one of the training prior."""
-    rng = np.random.default_rng([seed, 5])
+    rng = stream(Stream.HELD_OUT_ROTATION, seed)
     uniform = rng.uniform(1.0, 100.0, (n, draws))
     return np.concatenate([uniform, draw(n, rng)[:, [COLUMN["vbroad"]]]], 1)
 

@@ -20,6 +20,7 @@ from ..inference.weighted import from_log, weighted_quantile
 from ..instrument import ARMS, N_COVERAGE, N_PIXELS, pixel_sigma
 from ..preparation.continuum import fit_continuum
 from ..prior import N_LABELS, from_z, inside, to_z
+from ..random_streams import Stream, stream
 from ..stages import Importance
 
 WALKERS = 64
@@ -37,7 +38,7 @@ class Chains:
 
 def observe_simulated(model: Model, masked: MaskedProjection, labels: NDArray, snr: float, seed: int) -> Observation:
     """Noisy observation of one emulated star (1, 26), complete, realism 0, through the continuum fit."""
-    noise = np.random.default_rng([seed, 11]).standard_normal(N_PIXELS) * pixel_sigma(snr)
+    noise = stream(Stream.CHAIN_NOISE, seed).standard_normal(N_PIXELS) * pixel_sigma(snr)
     flux = model.forward.flux(labels) + noise
     flux = flux / fit_continuum(flux, masked.good[None], model.templates.flux)
     pieces = (
@@ -68,7 +69,7 @@ def run_chains(
     likelihood = make_likelihood(seen, masked, model, map_z)
     slopes = likelihood.slopes(centre)
     root = np.linalg.cholesky(np.linalg.inv(slopes.T @ slopes + np.eye(N_LABELS)))
-    rng = np.random.default_rng([seed, 12])
+    rng = stream(Stream.CHAIN_START, seed)
     start = centre + rng.standard_normal((WALKERS, N_LABELS)) @ root.T
     generator = np.random.RandomState(seed)
     moves = [(emcee.moves.DEMove(), 0.7), (emcee.moves.DESnookerMove(), 0.1), (emcee.moves.StretchMove(), 0.2)]

@@ -15,6 +15,7 @@ from ..inference.network import N_TARGETS
 from ..inference.paper import PAPER_SNR, PaperNetwork
 from ..inference.point_estimates import N_SAMPLES, Answers, answer_all, answers_of, shortest_intervals, sobol_latents
 from ..instrument import N_PIXELS, pixel_sigma
+from ..random_streams import Stream, stream, torch_seed
 from ..synthesis.grid_file import Grid
 from ..targets import COLUMN, TARGETS
 from .held_out import (
@@ -137,7 +138,7 @@ def _table(found: Evaluation, snr: int, chosen: NDArray) -> dict[str, dict[str, 
 
 def uncertainties(found: Evaluation, seed: int = 0) -> dict[str, object]:
     """Standard deviations of the same figures, by bootstrap over stars (their draws stay together)."""
-    rng = np.random.default_rng([seed, 6])
+    rng = stream(Stream.BOOTSTRAP, seed)
     everyone = np.arange(len(found.rich))
     out: dict[str, dict[str, object]] = {"snr": {}, "snr_all": {}}
     for name, chosen in (("snr", found.rich), ("snr_all", np.ones_like(found.rich))):
@@ -208,7 +209,7 @@ _BATCH = 16
 @torch.no_grad()
 def paper_answers(network: PaperNetwork, flux: NDArray, snr: float, latent: Tensor, seed: int) -> Answers:
     """Answers to complete spectra (n, N_PIXELS) with white noise of one S/N per Angstrom, from latents (m, 13)."""
-    generator = torch.Generator().manual_seed(seed * 1009 + int(snr))
+    generator = torch.Generator().manual_seed(torch_seed(Stream.PAPER_NOISE, seed, int(snr)))
     labels, densities = [], []
     for clean in torch.as_tensor(flux).split(_BATCH):
         noise = float(pixel_sigma(snr)) * torch.randn(clean.shape, generator=generator)

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ..files import assets_directory
 from ..forward_model.jacobian import jacobian
-from ..inference.flow_slopes import slopes_of
+from ..inference.flow import read_flow
+from ..inference.flow_gradient import FlowGradient
 from ..inference.model import Model
 from ..inference.network import N_TARGETS, Network, Observation
 from ..inference.projection import MaskedProjection
@@ -67,7 +68,7 @@ def coordinate_gradients(seen: Observation, z: NDArray, network: Network) -> NDA
     """
     embedding, condition = _embedding_jacobian(seen, network)
     points = torch.tensor(z, dtype=condition.dtype, device=condition.device)
-    by_z, by_c = slopes_of(network.flow).jacobians(points, condition)
+    by_z, by_c = FlowGradient(read_flow(network.flow)).jacobians(points, condition)
     slopes = -torch.linalg.solve(by_z.double(), by_c.double())
     return (slopes @ embedding.double()).cpu().numpy()
 

@@ -18,11 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..instrument import ARMS, MODEL_FWHM_KMS, N_PIXELS, PIXEL_ANGSTROM, fwhm_kms
+from ..instrument import ARMS, FWHM_PER_SIGMA, MODEL_FWHM_KMS, N_PIXELS, PIXEL_ANGSTROM, fwhm_kms
 
 LIMB_DARKENING = 0.6
 MODEL_STEP_KMS = 2.0
-_FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 _MAX_SHIFT_KMS = 900.0
 """Least width of the zero padding: kernels and shifts at one end of an arm do not reach the other end."""
 _TABLE_STEP = 3.0
@@ -60,7 +59,7 @@ def rotation_transfer(frequency: Tensor, vbroad: Tensor) -> Tensor:
 
 def gaussian_transfer(frequency: Tensor, squared_fwhm: Tensor) -> Tensor:
     """Fourier transform of Gaussians of FWHM² (n,) [(km/s)²] at frequency (m,) [cycles per km/s]; result (n, m)."""
-    variance = squared_fwhm[:, None] / _FWHM_PER_SIGMA**2
+    variance = squared_fwhm[:, None] / FWHM_PER_SIGMA**2
     return torch.exp(-2 * torch.pi**2 * variance * frequency[None] ** 2)
 
 

@@ -9,12 +9,11 @@ from torch import Tensor
 
 from ..instrument import N_PIXELS, RESOLVING_POWER
 from ..prior import N_LABELS, from_z
-from ..targets import COLUMN, SYNTHESIS_NAMES
+from ..targets import COLUMN
 from .broadening import transfer_function
-from .forward import ForwardModel
+from .forward import SYNTHESIS_COLUMNS, ForwardModel
 from .kernels import emulator_inputs
 
-_SYNTHESIS_COLUMNS = [COLUMN[name] for name in SYNTHESIS_NAMES]
 _INPUT_STEP = 1e-5  # of z, in double precision
 _VBROAD_STEP = 1e-3
 _BATCH = 16
@@ -45,7 +44,7 @@ def _batch(forward: ForwardModel, z: NDArray) -> Tensor:
     """Jacobian d flux / d z, transposed (n, 26, N_PIXELS)."""
     n, emulator, fourier = len(z), forward.emulator, forward.fourier
     labels = torch.as_tensor(from_z(z))
-    gradients = _input_jacobian(z) @ emulator.coefficient_gradients(labels[:, _SYNTHESIS_COLUMNS])
+    gradients = _input_jacobian(z) @ emulator.coefficient_gradients(labels[:, SYNTHESIS_COLUMNS])
     column = COLUMN["vbroad"]
     vbroad, dvbroad_dz = labels[:, column], torch.as_tensor(label_jacobian(z)[:, column, column])
     frequency = fourier.frequency.double()
@@ -55,7 +54,7 @@ def _batch(forward: ForwardModel, z: NDArray) -> Tensor:
     change = (change * dvbroad_dz[:, None]).float()
     rows = fourier.depth(gradients.flatten(0, 1).float(), transfer.float().repeat_interleave(N_LABELS, 0))
     rows = rows.reshape(n, N_LABELS, -1)
-    rows[:, column] = 1 - fourier.flux(emulator.coefficients(labels[:, _SYNTHESIS_COLUMNS]), change)
+    rows[:, column] = 1 - fourier.flux(emulator.coefficients(labels[:, SYNTHESIS_COLUMNS]), change)
     return -forward.to_pixels(rows.flatten(0, 1)).reshape(n, N_LABELS, N_PIXELS)
 
 
@@ -71,5 +70,5 @@ def _shifted(z: NDArray, step: float) -> Tensor:
 
 def _input_jacobian(z: NDArray) -> Tensor:
     """Jacobian (n, 26, 26) of the emulator's inputs (last axis) with respect to z."""
-    up, down = (emulator_inputs(_shifted(z, s)[:, _SYNTHESIS_COLUMNS]) for s in (_INPUT_STEP, -_INPUT_STEP))
+    up, down = (emulator_inputs(_shifted(z, s)[:, SYNTHESIS_COLUMNS]) for s in (_INPUT_STEP, -_INPUT_STEP))
     return ((up - down) / (2 * _INPUT_STEP)).reshape(len(z), N_LABELS, -1)

@@ -38,7 +38,7 @@ class Constraint:
                 f"There is no target {self.target!r} to constrain; the targets are {', '.join(CONSTRAINED)}."
             )
         if not np.isfinite(self.mean):
-            raise KielError(f"The mean given for {self.target} is no finite number.")
+            raise KielError(f"The mean given for {self.target} is not a finite number.")
         if not (np.isfinite(self.sigma) and self.sigma > 0):
             raise KielError(f"The sigma given for {self.target} is {self.sigma:g}; it has to be a number above zero.")
 

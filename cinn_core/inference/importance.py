@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from ..prior import N_LABELS, N_TARGETS, from_z, inside
+from ..random_streams import Stream, stream
 from ..stages import Importance, PosteriorSamples
 from .likelihood import Likelihood, make_likelihood
 from .model import Model
@@ -47,7 +48,7 @@ class _StudentT:
         chi = rng.chisquare(_FREEDOM, n) / _FREEDOM
         return self.centre + rng.standard_normal((n, N_TARGETS)) @ self.root.T / np.sqrt(chi)[:, None]
 
-    def log_density(self, z: NDArray) -> NDArray:
+    def log_prob(self, z: NDArray) -> NDArray:
         d = N_TARGETS
         scaled = np.linalg.solve(self.root, (z - self.centre).T)
         constant = gammaln((_FREEDOM + d) / 2) - gammaln(_FREEDOM / 2) - 0.5 * d * np.log(_FREEDOM * np.pi)
@@ -64,7 +65,7 @@ def weigh(
     rounds: int = MAX_ROUNDS,
 ) -> Importance:
     """The weighted posterior of one observation; at most `rounds` adaptive rounds, none where the flow is close enough."""
-    rng = np.random.default_rng([seed, 8])
+    rng = stream(Stream.IMPORTANCE, seed)
     likelihood = make_likelihood(seen, masked, model, posterior.map_z)
     nuisances = nuisance_proposal(likelihood, posterior.map_z)
     laplace: tuple[NDArray, NDArray] | None = None
@@ -75,7 +76,7 @@ def weigh(
         return _log_target(likelihood, np.concatenate([z, drawn], 1)) - density
 
     kept = np.log1p(-min(posterior.rejected_fraction, 0.999))  # the flow without the samples that were left out
-    z, target, flow = posterior.z, extended(posterior.z), posterior.log_density - kept
+    z, target, flow = posterior.z, extended(posterior.z), posterior.log_prob - kept
     proposals: list[_StudentT] = []
     log_proposal, log_weights = flow, target - flow
     while len(proposals) < rounds and _efficiency(log_weights) < ENOUGH:
@@ -84,16 +85,16 @@ def weigh(
         new = proposals[-1].draw(len(posterior.z), rng)
         z, target = np.concatenate([z, new]), np.concatenate([target, extended(new)])
         flow = np.concatenate([flow, _flow_density(seen, model, new) - kept])
-        densities = np.stack([flow, *(p.log_density(z) for p in proposals)])
+        densities = np.stack([flow, *(p.log_prob(z) for p in proposals)])
         log_proposal = np.logaddexp.reduce(densities, 0) - np.log(len(densities))
         log_weights = target - log_proposal
     return _result(z, log_proposal, log_weights, posterior, len(proposals))
 
 
 def _result(
-    z: NDArray, log_density: NDArray, log_weights: NDArray, posterior: PosteriorSamples, rounds: int
+    z: NDArray, log_prob: NDArray, log_weights: NDArray, posterior: PosteriorSamples, rounds: int
 ) -> Importance:
-    """The outcome for z (n, 13) of proposal density exp(log_density)."""
+    """The outcome for z (n, 13) of proposal density exp(log_prob)."""
     if np.isfinite(log_weights).any():
         effective, k = effective_samples(from_log(log_weights), len(z)), pareto_k(log_weights)
         failed = not (k <= LARGEST_K and effective / len(z) >= LEAST_EFFICIENCY)
@@ -102,9 +103,9 @@ def _result(
     labels, weights = from_z(z), from_log(log_weights)
     left_out = (posterior.map_z, posterior.rejected_fraction, posterior.seed)
     kept = weights > 0
-    summary = summarise(PosteriorSamples(labels[kept], z[kept], log_density[kept], *left_out), weights[kept])
+    summary = summarise(PosteriorSamples(labels[kept], z[kept], log_prob[kept], *left_out), weights[kept])
     share = effective / len(z)
-    return Importance(labels, z, log_density, log_weights, effective, share, k, rounds, failed, summary)
+    return Importance(labels, z, log_prob, log_weights, effective, share, k, rounds, failed, summary)
 
 
 def _laplace(likelihood: Likelihood, z: NDArray) -> tuple[NDArray, NDArray]:
@@ -147,7 +148,7 @@ def _log_target(likelihood: Likelihood, z: NDArray) -> NDArray:
 def _flow_density(seen: Observation, model: Model, z: NDArray) -> NDArray:
     condition = model.network.embedding(seen)
     moved = torch.as_tensor(z, dtype=torch.float32, device=model.device)
-    return model.network.log_density(moved, condition.expand(len(moved), -1)).cpu().numpy().astype(float)
+    return model.network.log_prob(moved, condition.expand(len(moved), -1)).cpu().numpy().astype(float)
 
 
 def _efficiency(log_weights: NDArray) -> float:
@@ -192,24 +193,24 @@ class NuisanceProposal:
         """Nuisances (n, 13) for targets z (n, 13), and their log density (n,)."""
         full = np.concatenate([z, np.broadcast_to(self.start, (len(z), N_NUISANCES))], 1)
         residuals = self.likelihood.residuals(full)
-        drawn, log_density = np.empty((len(z), N_NUISANCES)), np.zeros(len(z))
+        drawn, log_prob = np.empty((len(z), N_NUISANCES)), np.zeros(len(z))
         for element in self.elements:
             at_nodes = residuals @ element.slopes.T + element.constant
             cell, share, density = draw_between(element.nodes, at_nodes, rng.random((2, len(z))))
-            log_density += density
+            log_prob += density
             low, high = element.nodes[cell], element.nodes[cell + 1]
             drawn[:, element.column] = low + share * (high - low)
             below, above = element.response[cell], element.response[cell + 1]
             residuals -= below + share[:, None] * (above - below)
-        return drawn, log_density
+        return drawn, log_prob
 
 
-def draw_between(nodes: NDArray, log_density: NDArray, uniform: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+def draw_between(nodes: NDArray, log_prob: NDArray, uniform: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """One draw a row from densities (n, k) whose logarithm is linear between nodes (k,); `uniform` (2, n) in 0-1.
 
     Returns the cell (n,), the share (n,) of it below the draw and the normalised log density (n,) there.
     """
-    level = log_density - log_density.max(1, keepdims=True)
+    level = log_prob - log_prob.max(1, keepdims=True)
     rise = np.diff(level)
     flat = np.abs(rise) < 1e-6
     safe = np.where(flat, 1.0, rise)

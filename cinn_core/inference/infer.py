@@ -12,7 +12,8 @@ from torch import Tensor
 from ..instrument import MAX_SNR, MIN_SNR, told_coverage
 from ..prior import from_z, inside
 from ..stages import FluxVector, PosteriorSamples
-from .flow_slopes import slopes_of
+from .flow import read_flow
+from .flow_gradient import FlowGradient
 from .model import Model
 from .network import N_TARGETS, Network, Observation
 from .projection import MaskedProjection, mask_projection
@@ -62,18 +63,18 @@ def infer_many(
     """Posteriors of the stars of an observation from the same latents (n, 13), made with `seed`."""
     with torch.no_grad():
         condition = model.network.embedding(seen)
-        z, log_density = (found.cpu() for found in sampler.sample(latent.to(model.device), condition))
+        z, log_prob = (found.cpu() for found in sampler.sample(latent.to(model.device), condition))
     z_numpy = z.numpy().astype(float)
     labels = from_z(z_numpy.reshape(-1, N_TARGETS))
     keep = inside(labels).reshape(z.shape[:2]) & np.isfinite(z_numpy).all(2)
     rejected = 1 - keep.mean(1)
     keep[rejected == 1] = True  # every sample outside: shown as they are, with a rejected fraction of 1
-    best = np.where(keep, log_density.numpy(), -np.inf).argmax(1)
+    best = np.where(keep, log_prob.numpy(), -np.inf).argmax(1)
     modes = refine_modes(model.network, z[torch.arange(len(z)), best].to(model.device), condition).cpu().numpy()
     return tuple(
         PosteriorSamples(rows[kept], x[kept], density[kept], mode, float(share), seed)
         for rows, x, density, kept, mode, share in zip(
-            labels.reshape(z.shape), z_numpy, log_density.numpy(), keep, modes, rejected, strict=True
+            labels.reshape(z.shape), z_numpy, log_prob.numpy(), keep, modes, rejected, strict=True
         )
     )
 
@@ -84,7 +85,7 @@ def refine_modes(network: Network, start: Tensor, condition: Tensor) -> Tensor:
     By Adam (Kingma & Ba 2015) with steps that shrink along a cosine. It is written out because torch's own imports a
     compiler at its first use, which takes seconds.
     """
-    density_at, z = slopes_of(network.flow).density(condition.detach()), start.detach().clone()
+    density_at, z = FlowGradient(read_flow(network.flow)).log_prob(condition.detach()), start.detach().clone()
     best, best_density = z.clone(), z.new_full((len(z),), -torch.inf)
     mean, square = torch.zeros_like(z), torch.zeros_like(z)
     for i in range(_REFINE_STEPS):

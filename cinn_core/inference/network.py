@@ -1,11 +1,14 @@
-"""The conditional invertible network: an embedding of the compressed spectrum and a flow over prior coordinates."""
+"""The conditional invertible network: an embedding of the compressed spectrum and a flow over prior coordinates.
+
+The flow is made of FrEIA's modules; what samples it and what gives its gradient read the description of it in `flow.py`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Any
 
 import FrEIA.framework as Ff
@@ -13,21 +16,13 @@ import FrEIA.modules as Fm
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
+from ..errors import WeightsError
 from ..instrument import ARMS, N_COVERAGE
 from ..prior import N_TARGETS
-from .conditional_normal import ConditionalNormal
-from .spline import SplineCouplingBlock
 
-
-class Coupling(StrEnum):
-    """What a coupling does to a coordinate: GLOW's affine map alone, or with a rational-quadratic spline after it."""
-
-    AFFINE = "affine"
-    SPLINE = "spline"
-
-
-_BLOCKS = {Coupling.AFFINE: Fm.GLOWCouplingBlock, Coupling.SPLINE: SplineCouplingBlock}
+_COUPLING = "affine"
 
 
 @dataclass(frozen=True)
@@ -46,24 +41,31 @@ class Architecture:
     coupling_width: int = 256
     clamp: float = 2.0
     permutation_seed: int = 0
-    coupling: Coupling = Coupling.AFFINE
     normal: bool = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "coupling", Coupling(self.coupling))  # a card holds its name
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> Architecture:
-        """Of a weights file's card; one that does not name the conditional normal has none."""
-        return cls(**({"normal": False} | dict(card)))
+        """Architecture of a weights file's card; without the key `normal` there is no conditional normal.
+
+        Raises WeightsError for couplings other than affine ones.
+        """
+        sizes = {"normal": False} | dict(card)
+        coupling = sizes.pop("coupling", _COUPLING)
+        if coupling != _COUPLING:
+            raise WeightsError(
+                f"The network has couplings of kind {coupling!r}, but this version of Kiel knows only {_COUPLING!r} ones; "
+                "train it again with `kiel train network`."
+            )
+        return cls(**sizes)
 
     def to_card(self) -> dict[str, float | str]:
-        return asdict(self)
+        """Sizes by name, and the kind of the couplings, as a card holds them."""
+        return asdict(self) | {"coupling": _COUPLING}
 
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What the network is told about n stars.
+    """Input of the network for n stars.
 
     coefficients (n, k) of the projection; log_snr (n, arms) ln S/N per Angstrom; coverage (n, N_COVERAGE) fraction of
     pixels present in each 50 Angstrom block and in the lithium line; realism (n,) 0 for a clean simulation, 1 for a real spectrum.
@@ -102,14 +104,15 @@ class Embedding(nn.Module):
                 nn.init.zeros_(parameter)
         self.last = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, architecture.condition))
 
-    def forward(self, seen: Observation) -> Tensor:
+    def forward(self, observation: Observation) -> Tensor:
+        """Condition (n, c) of n stars."""
         x = torch.cat(
             [
-                seen.coefficients / self.spread,
-                torch.asinh(seen.coefficients / self.noise) / 2,
-                (seen.log_snr - 4.3) / 1.5,
-                2 * seen.coverage - 1,
-                seen.realism[:, None],
+                observation.coefficients / self.spread,
+                torch.asinh(observation.coefficients / self.noise) / 2,
+                (observation.log_snr - 4.3) / 1.5,
+                2 * observation.coverage - 1,
+                observation.realism[:, None],
             ],
             1,
         )
@@ -128,40 +131,49 @@ class Network(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.embedding = Embedding(architecture, spread)
-        self.flow = couplings(architecture)
+        self.flow = make_flow(architecture)
 
-    def log_density(self, z: Tensor, condition: Tensor) -> Tensor:
-        """Log density (n,) of prior coordinates z (n, 13) under conditions (n, c)."""
+    def log_prob(self, z: Tensor, condition: Tensor) -> Tensor:
+        """Log probability density (n,) of prior coordinates z (n, 13) under conditions (n, c)."""
         latent, log_jacobian = self.flow(z, c=[condition])
         return log_jacobian - 0.5 * (latent**2).sum(1) - 0.5 * N_TARGETS * math.log(2 * math.pi)
 
     def sample(self, latent: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Prior coordinates z (n, 13) of latents (n, 13) and their log density (n,), from one inverse pass."""
+        """Prior coordinates z (n, 13) of latents (n, 13) and their log density (n,), from one inverse pass of FrEIA's."""
         z, log_jacobian = self.flow(latent, c=[condition], rev=True)
         return z, -log_jacobian - 0.5 * (latent**2).sum(1) - 0.5 * N_TARGETS * math.log(2 * math.pi)
 
 
-def couplings(architecture: Architecture) -> Ff.SequenceINN:
+def make_flow(architecture: Architecture) -> Ff.SequenceINN:
     """Couplings as in GLOW (Kingma & Dhariwal 2018), each after a fixed random permutation; a conditional normal before them."""
-    state = np.random.get_state()  # noqa: NPY002 (PermuteRandom reseeds numpy's global generator; put it back)
+    condition = {"cond": 0, "cond_shape": (architecture.condition,)}
     flow = Ff.SequenceINN(N_TARGETS)
     if architecture.normal:
-        flow.append(ConditionalNormal, cond=0, cond_shape=(architecture.condition,))
+        flow.append(ConditionalNormal, **condition)
     for i in range(architecture.couplings):
-        flow.append(Fm.PermuteRandom, seed=architecture.permutation_seed + i)
+        with _numpy_state_kept():
+            flow.append(Fm.PermuteRandom, seed=architecture.permutation_seed + i)
         flow.append(
-            _BLOCKS[architecture.coupling],
-            cond=0,
-            cond_shape=(architecture.condition,),
-            subnet_constructor=three_layers(architecture.coupling_width),
+            Fm.GLOWCouplingBlock,
+            subnet_constructor=_three_layers(architecture.coupling_width),
             clamp=architecture.clamp,
+            **condition,
         )
-    np.random.set_state(state)  # noqa: NPY002
     return flow
 
 
-def three_layers(width: int) -> Callable[[int, int], nn.Module]:
-    """Three fully connected layers; the last begins at zero, so that the flow begins as the identity."""
+@contextmanager
+def _numpy_state_kept() -> Iterator[None]:
+    """Put numpy's global generator back afterwards: FrEIA's PermuteRandom reseeds it."""
+    state = np.random.get_state()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+
+
+def _three_layers(width: int) -> Callable[[int, int], nn.Module]:
+    """Maker of three fully connected layers; the last begins at zero, so that the flow begins as the identity."""
 
     def build(inputs: int, outputs: int) -> nn.Module:
         last = nn.Linear(width, outputs)
@@ -170,3 +182,53 @@ def three_layers(width: int) -> Callable[[int, int], nn.Module]:
         return nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), last)
 
     return build
+
+
+class ConditionalNormal(Fm.InvertibleModule):
+    """Conditional normal as a layer of FrEIA's: it brings a posterior to unit scale, its correlations taken out.
+
+        latent = exp(a) * (I + N)(z - mu),    N strictly lower triangular; mu, N and a linear in the condition.
+
+    Alone it would be the posterior N(mu, S) with S^-1 = (I + N)^T exp(2 a) (I + N). The couplings after it then only
+    describe how the posterior differs from this, at whatever width it has. It begins as the identity.
+    """
+
+    def __init__(self, dims_in: Sequence[tuple[int]], dims_c: Sequence[tuple[int]]) -> None:
+        super().__init__(dims_in, dims_c)
+        self.n = dims_in[0][0]
+        self.below = torch.tril_indices(self.n, self.n, -1)
+        self.head = nn.Linear(dims_c[0][0], 2 * self.n + self.below.shape[1])
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def parts(self, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """mu (n, 13), exp(a) * (I + N) (n, 13, 13) and a (n, 13) of conditions (n, c)."""
+        with torch.autocast(condition.device.type, enabled=False):  # narrow posteriors need single precision
+            outputs = linear(condition, self.head.weight, self.head.bias)
+        mean, log_scale, below = outputs.split((self.n, self.n, self.below.shape[1]), 1)
+        unit = torch.eye(self.n, dtype=outputs.dtype, device=outputs.device).repeat(len(condition), 1, 1)
+        unit[:, self.below[0], self.below[1]] = below
+        return mean, torch.exp(log_scale)[..., None] * unit, log_scale
+
+    def undo(self, latent: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """z (s, n, 13) of latents (s, n, 13) under the conditions (s, c) of s stars, and log |d latent / d z| (s,)."""
+        mean, whitening, log_scale = self.parts(condition)
+        unit = torch.eye(self.n, dtype=latent.dtype, device=latent.device)
+        root = torch.linalg.solve_triangular(whitening, unit, upper=False)
+        return torch.baddbmm(mean[:, None], latent, root.transpose(1, 2)), log_scale.sum(1)
+
+    def forward(
+        self, x_or_z: Sequence[Tensor], c: Sequence[Tensor], rev: bool = False, jac: bool = True
+    ) -> tuple[tuple[Tensor], Tensor]:
+        """FrEIA's interface: the mapped points (n, 13) and the log Jacobian (n,)."""
+        (x,), (condition,) = x_or_z, c
+        if rev:
+            y, log_jacobian = self.undo(x[:, None], condition)
+            return (y[:, 0],), -log_jacobian
+        mean, whitening, log_scale = self.parts(condition)
+        y = (whitening * (x - mean)[:, None]).sum(-1)  # not a product that autocast would round
+        return (y,), log_scale.sum(1)
+
+    def output_dims(self, input_dims: Sequence[tuple[int]]) -> Sequence[tuple[int]]:
+        """FrEIA's interface: the dimensions are kept."""
+        return input_dims

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ..prior import N_TARGETS
 from ..targets import TARGETS
 from ..weights import as_described, load_weights, save_weights
-from .network import Architecture, couplings
+from .network import Architecture, make_flow
 
 KIND = "paper network"
 
@@ -57,7 +57,7 @@ class PaperNetwork(nn.Module):
         for inputs, outputs in pairwise((len(standards.input_mean), *architecture.features)):
             layers += [nn.Linear(inputs, outputs), nn.ReLU()]
         self.features = nn.Sequential(*layers[:-1])
-        self.flow = couplings(
+        self.flow = make_flow(
             Architecture(
                 condition=architecture.features[-1],
                 couplings=architecture.couplings,
@@ -72,7 +72,7 @@ class PaperNetwork(nn.Module):
         given = torch.cat([flux, snr[:, None]], 1)
         return self.features((given - self.standards["input_mean"]) / self.standards["input_sigma"])
 
-    def log_density(self, labels: Tensor, condition: Tensor) -> Tensor:
+    def log_prob(self, labels: Tensor, condition: Tensor) -> Tensor:
         """Log density (n,) of standardised labels (n, 13)."""
         latent, log_jacobian = self.flow(labels, c=[condition])
         return log_jacobian - 0.5 * (latent**2).sum(1) - 0.5 * N_TARGETS * math.log(2 * math.pi)

@@ -15,7 +15,7 @@ from ..targets import effective_metallicity
 from .infer import refine_modes
 from .model import Model
 from .network import N_TARGETS, Observation
-from .summary import paper_log_density
+from .summary import paper_log_prob
 
 N_SAMPLES = 512
 _BATCH, _REFINED = 64, 1024
@@ -75,27 +75,27 @@ def batches(seen: Observation) -> list[Observation]:
     return [Observation(*some) for some in zip(*(piece.split(_BATCH) for piece in pieces), strict=True)]
 
 
-def _reduce(z: NDArray, log_density: NDArray) -> tuple[NDArray, ...]:
+def _reduce(z: NDArray, log_prob: NDArray) -> tuple[NDArray, ...]:
     """All of an answer but the mode, of samples (n, m, 13); those outside the prior are left out, unless all are."""
     flat = from_z(z.reshape(-1, N_TARGETS))
     labels = flat.reshape(z.shape)
     keep = effective_metallicity(labels) <= MAX_METALLICITY  # the one bound that prior coordinates leave
     keep[~keep.any(1)] = True
-    by_paper = paper_log_density(flat, log_density.ravel()).reshape(keep.shape)
+    by_paper = paper_log_prob(flat, log_prob.ravel()).reshape(keep.shape)
     return _densest(labels, by_paper, keep), *_columns(labels, keep)
 
 
-def answers_of(labels: NDArray, log_density: NDArray) -> Answers:
+def answers_of(labels: NDArray, log_prob: NDArray) -> Answers:
     """Answers from samples (n, m, 13) in the targets' units; both modes are the one of highest density (n, m) inside the prior."""
     keep = inside(labels.reshape(-1, N_TARGETS)).reshape(labels.shape[:2])
     keep[~keep.any(1)] = True
-    best = _densest(labels, log_density, keep)
+    best = _densest(labels, log_prob, keep)
     return Answers(best, best, *_columns(labels, keep))
 
 
-def _densest(labels: NDArray, log_density: NDArray, keep: NDArray) -> NDArray:
+def _densest(labels: NDArray, log_prob: NDArray, keep: NDArray) -> NDArray:
     """The sample (n, 13) of highest density among those kept."""
-    return labels[np.arange(len(labels)), np.where(keep, log_density, -np.inf).argmax(1)]
+    return labels[np.arange(len(labels)), np.where(keep, log_prob, -np.inf).argmax(1)]
 
 
 def _columns(labels: NDArray, keep: NDArray) -> tuple[NDArray, ...]:

@@ -129,7 +129,7 @@ def _samples(analysis: Analysis, kind: PosteriorKind, offer: Offer) -> tuple[Pos
     """Samples and weights; corrected samples keep the coordinates they were drawn at, and with them the bands."""
     own, found = analysis.posterior, offer.importance
     if kind is PosteriorKind.WEIGHTED and found is not None:
-        weighed = PosteriorSamples(found.labels, found.z, found.log_density, own.map_z, own.rejected_fraction, own.seed)
+        weighed = PosteriorSamples(found.labels, found.z, found.log_prob, own.map_z, own.rejected_fraction, own.seed)
         return weighed, from_log(found.log_weights)
     if kind is PosteriorKind.CORRECTED and offer.bias is not None:
         return replace(own, labels=offer.bias.corrected(own.labels)), None

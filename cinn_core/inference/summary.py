@@ -21,9 +21,9 @@ def summarise(posterior: PosteriorSamples, weights: NDArray | None = None) -> Su
     """
     n = len(posterior.labels)
     log_weights = np.zeros(n) if weights is None else _log(normalised(weights, n))
-    at_mode = np.argmax(posterior.log_density + log_weights)
+    at_mode = np.argmax(posterior.log_prob + log_weights)
     mode = from_z(posterior.map_z[None])[0] if weights is None else posterior.labels[at_mode]
-    paper = posterior.labels[np.argmax(paper_log_density(posterior.labels, posterior.log_density) + log_weights)]
+    paper = posterior.labels[np.argmax(paper_log_prob(posterior.labels, posterior.log_prob) + log_weights)]
     targets = {}
     for i, target in enumerate(TARGETS):
         x = posterior.labels[:, i]
@@ -48,12 +48,12 @@ def _log(weights: NDArray) -> NDArray:
         return np.log(weights)
 
 
-def paper_log_density(labels: NDArray, log_density: NDArray) -> NDArray:
+def paper_log_prob(labels: NDArray, log_prob: NDArray) -> NDArray:
     """Log density (n,) of samples over log10 Teff, log10 vbroad and the other targets as they are (Ksoll et al. 2026).
 
     From labels (n, 13) and the log density (n,) over prior coordinates.
     """
-    total = log_density + log_dz_dlabel(labels)
+    total = log_prob + log_dz_dlabel(labels)
     for i, target in enumerate(TARGETS):
         if target.log:
             total = total + np.log(labels[:, i] * np.log(10))

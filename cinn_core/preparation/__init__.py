@@ -1,1 +1,1 @@
-"""Bringing a spectrum to what the 4MOST high-resolution spectrograph would have seen."""
+"""Preparation of spectra as the 4MOST high-resolution spectrograph would have taken them."""

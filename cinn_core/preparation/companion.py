@@ -10,7 +10,7 @@ from scipy import fft
 
 from ..instrument import SPEED_OF_LIGHT_KMS
 from ..stages import Step
-from ..statistics import median
+from ..statistics import robust_sigma
 from ..targets import COLUMN
 from .correlation import LogArm, to_log, velocity_lags, wide_mean
 from .templates import LOG_STEP_KMS, Templates
@@ -27,7 +27,7 @@ _LEAST_ARM = 4.0
 
 @dataclass(frozen=True)
 class Companion:
-    """The highest second peak: velocity [km/s], share of the first star's lines, height in scatters, whether it is clear."""
+    """Highest second peak: velocity [km/s], share of the first star's lines, height in scatters, whether it is clear."""
 
     kms: float
     share: float
@@ -35,7 +35,7 @@ class Companion:
     clear: bool
 
     def settled(self) -> tuple[list[Step], set[str]]:
-        """The ledger's entry and the flag of a second star; nothing where none is clear."""
+        """Ledger's entry and the flag of a second star; nothing where none is clear."""
         if not self.clear:
             return [], set()
         numbers: dict[str, float | str] = {"rv_kms": self.kms, "share_of_lines": self.share, "height": self.height}
@@ -51,7 +51,7 @@ def find_companion(
     velocity: Velocity,
     templates: Templates,
 ) -> Companion:
-    """Search +-300 km/s around the velocity found for the lines of a second star of the same template.
+    """Search +-300 km/s around the star's velocity for the lines of a second star of the same template.
 
     Arrays (n,) as for `measure_velocity`, whose smoothed spectrum is looked at again where the resolving power is the
     same. Peaks within 18 km/s (more where the star rotates) of the first are its own.
@@ -76,7 +76,7 @@ def find_companion(
     heights = []
     for curve in curves:
         away = curve[allowed]
-        heights.append(curve / max(1.4826 * median(np.abs(away - median(away))), 1e-6))
+        heights.append(curve / max(robust_sigma(away), 1e-6))
     together = np.where(allowed, np.sum(heights, axis=0) / np.sqrt(len(heights)), -np.inf)
     best = int(together.argmax())
     near = np.abs(lags - lags[best]) <= _SAME_KMS

@@ -1,4 +1,4 @@
-"""The continuum: a coarse upper envelope for raw spectra, and the final model-guided one that all stars, simulated too, go through.
+"""Continuum: a coarse upper envelope for raw spectra, and the final fit guided by models, which simulated stars go through too.
 
 Chosen by `benchmarks/continuum.py`, which sets it beside a library (specutils' generic fit) and an iterative spline. On
 simulated stars of 4500-6800 K at S/N 50 the rms errors are 0.5 % (this one), 4 % (spline; median star 1 %) and 7 %
@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import eigsh
 
 from ..instrument import ARMS, N_PIXELS, TELLURIC_OXYGEN, WAVELENGTH, arm_slices
-from ..statistics import median_of_ordered, percentile_of_ordered, row_medians
+from ..statistics import MAD_TO_SIGMA, median_of_ordered, percentile_of_ordered, robust_sigma, row_medians
 
 N_MODES = 6
 """Legendre modes an arm: degree 0 to 5."""
 
 IGNORED: tuple[tuple[float, float], ...] = ((6559.8, 6565.8), TELLURIC_OXYGEN)
-"""Rest wavelengths [Angstrom] that have no say in the continuum: the core of Halpha, and telluric oxygen."""
+"""Rest wavelengths [Angstrom] that take no part in the fit of the continuum: the core of Halpha, and telluric oxygen."""
 
 _SEARCH_BIN = 6  # pixels joined while the best template is sought
 _NORMAL_BIN = 6  # pixels joined in the normal matrices of the fit
@@ -77,7 +77,7 @@ def upper_envelope(
         upper = ordered[ordered > percentile_of_ordered(ordered, 40)]
         if upper.size == 0:  # no scatter at all
             break
-        sigma = max(1.4826 * median_of_ordered(np.sort(np.abs(upper - median_of_ordered(upper)))), 5e-4)
+        sigma = max(robust_sigma(upper, median_of_ordered(upper)), 5e-4)
         before, kept = kept, (residual > -1.2 * sigma) & (residual < 4 * sigma)
         if kept.sum() < 3 * (degree + 1) or (kept == before).all():
             break
@@ -127,7 +127,7 @@ def fit_continuum(flux: NDArray, good: NDArray, templates: NDArray, batch: int =
 
 
 class _Tools:
-    """What `fit_continuum` derives once from its templates: binned products for the search, neighbours' differences, basis products."""
+    """Tools that `fit_continuum` derives once from its templates: products for the search, neighbours' differences, basis products."""
 
     def __init__(self, templates: NDArray) -> None:
         self.templates = templates
@@ -158,7 +158,7 @@ class _Tools:
 
 
 class _ArmTools:
-    """One arm's columns (pixels, 6 + m), modes then details, and the means of their products over bins of pixels."""
+    """Columns of one arm (pixels, 6 + m), modes then details, and the means of their products over bins of pixels."""
 
     def __init__(self, modes: NDArray, details: NDArray) -> None:
         self.columns = np.ascontiguousarray(np.concatenate([modes, details.T], axis=1), np.float32)
@@ -322,4 +322,4 @@ def _scatter(residual: NDArray, usable: NDArray, every: int = 7) -> NDArray:
         count = np.isfinite(sample).sum(1)
         ordered = np.sort(filled, axis=1)
         middle = ordered[np.arange(len(ordered)), np.maximum(count // 2 - (count > 0), 0)]
-    return np.maximum(1.4826 * np.where(np.isfinite(middle), middle, 1.0), 0.002).astype(np.float32)
+    return np.maximum(MAD_TO_SIGMA * np.where(np.isfinite(middle), middle, 1.0), 0.002).astype(np.float32)

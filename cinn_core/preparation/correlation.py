@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d
 
-from ..instrument import SPEED_OF_LIGHT_KMS
+from ..instrument import FWHM_PER_SIGMA, SPEED_OF_LIGHT_KMS
 from ..rebin import covered, rebin
-from .resample import FWHM_PER_SIGMA, remainder_fwhm, without_gaps
+from .resample import remainder_fwhm, without_gaps
 from .templates import LOG_STEP_KMS, Templates
 
 MAX_KMS = 500.0
@@ -36,12 +36,12 @@ class LogArm:
 
     @cached_property
     def sharp(self) -> NDArray:
-        """The flux (m,) without what varies slowly (`sharp`)."""
+        """Flux (m,) without what varies slowly (`sharp`)."""
         return sharp(self.flux, self.weight)
 
     @cached_property
     def enough(self) -> bool:
-        """Whether so many pixels are there that a velocity can be told."""
+        """Whether there are enough pixels to measure a velocity."""
         return bool(self.weight.sum() > _FEWEST_PIXELS)
 
 
@@ -63,7 +63,7 @@ def to_log(
 def to_log_many(
     wavelength: NDArray, flux: NDArray, good: NDArray, native_resolving_power: float, templates: Templates
 ) -> list[OnLog]:
-    """The same for spectra (stars, n) on the same wavelengths (n,)."""
+    """Spectra (stars, n) on the same wavelengths (n,) on the templates' log grid, one `OnLog` for each star."""
     fwhm = remainder_fwhm(native_resolving_power)
     arms = [_on_log(wavelength, flux, good, grid, fwhm) for grid in templates.log_wavelength]
     return [OnLog(native_resolving_power, each) for each in zip(*arms, strict=True)]
@@ -91,8 +91,8 @@ def _on_log(wavelength: NDArray, flux: NDArray, good: NDArray, grid: NDArray, fw
             sigma = fwhm / FWHM_PER_SIGMA / LOG_STEP_KMS
             binned, share = (gaussian_filter1d(a, sigma, mode="nearest") for a in (binned, share))
         centre = 0.5 * (edges[1:] + edges[:-1])
-        seen = (share > 0.9) & ~((centre > _TELLURIC[0]) & (centre < _TELLURIC[1])) & np.isfinite(binned)
-        on_log[some], weight[some] = np.where(seen, np.clip(binned, -0.3, 1.3) - 1, 0.0), seen
+        known = (share > 0.9) & ~((centre > _TELLURIC[0]) & (centre < _TELLURIC[1])) & np.isfinite(binned)
+        on_log[some], weight[some] = np.where(known, np.clip(binned, -0.3, 1.3) - 1, 0.0), known
     return [LogArm(f, w) for f, w in zip(on_log, weight, strict=True)]
 
 
@@ -129,7 +129,7 @@ _BLOCK = _FFT_SIZE - 2 * PAD  # pixels of a template whose products at all lags 
 
 @dataclass(frozen=True, eq=False)
 class ArmTools:
-    """One arm's k templates ready for products.
+    """Templates (k) of one arm, ready for products.
 
     depth (k, m) float32: template - 1; sums, square_sums (m + 1, k) float32: running sums of it and of its square;
     sought, sought_square (frequencies, 18, blocks) complex64: conjugate transforms of the blocks of the sharp templates
@@ -145,7 +145,7 @@ class ArmTools:
 
 @lru_cache(maxsize=1)
 def search_tools(templates: Templates) -> tuple[ArmTools, ...]:
-    """What `correlate` and `scores` need of the templates, for each arm."""
+    """Products of the templates that `correlate` and `scores` need, for each arm."""
     search = np.unique(np.linspace(0, len(templates.labels) - 1, _N_SEARCH).astype(int))
     tools = []
     for flux in templates.log_flux:
@@ -179,14 +179,14 @@ def correlate(stars: Sequence[OnLog], templates: Templates) -> NDArray:
 
 
 def _distinct(rows: NDArray) -> tuple[list[int], list[int]]:
-    """Where each distinct row is first, and which of these each row is: spectra of one instrument share their weights."""
-    seen: dict[bytes, int] = {}
-    which = [seen.setdefault(row.tobytes(), len(seen)) for row in rows]
-    return [which.index(i) for i in range(len(seen))], which
+    """Index of each distinct row, and which of these each row is: spectra of one instrument share their weights."""
+    first: dict[bytes, int] = {}
+    which = [first.setdefault(row.tobytes(), len(first)) for row in rows]
+    return [which.index(i) for i in range(len(first))], which
 
 
 def scores(stars: Sequence[OnLog], lags: NDArray, templates: Templates) -> NDArray:
-    """The same correlation (stars, k, lags a star), nothing taken out, for all templates at a few `lags` (stars, lags a star)."""
+    """Normalised correlation (stars, k, lags a star) with all templates at a few `lags` (stars, lags a star), nothing taken out."""
     tools = search_tools(templates)
     sums = np.zeros((3, len(stars), len(tools[0].depth), lags.shape[1]))
     for a, tool in enumerate(tools):

@@ -1,4 +1,4 @@
-"""What is no starlight, marked on native pixels before anything smooths it: noise alone, cosmic rays, saturation."""
+"""Light and defects that are not the star's, marked on native pixels before anything smooths it: noise alone, cosmic rays, saturation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..stages import Step
-from ..statistics import median, row_medians
+from ..statistics import median, robust_sigma, row_medians
 from .native import Window
 
 _STRETCH = 64
@@ -23,13 +23,13 @@ def without_noise(windows: list[Window]) -> tuple[list[Window], list[Step]]:
         difference[2:-2][known] = np.abs(2 * w.flux[2:-2] - w.flux[:-4] - w.flux[4:])[known]
         cut = difference[: difference.size // n * n].reshape(-1, n)
         finite = np.isfinite(cut).sum(1)
-        seen = finite >= 10
-        if not seen.any():
+        known_rows = finite >= 10
+        if not known_rows.any():
             out.append(w)
             continue
         scatter = np.zeros(len(cut))
-        scatter[seen] = row_medians(cut[seen], finite[seen])
-        usual = np.median(scatter[seen])
+        scatter[known_rows] = row_medians(cut[known_rows], finite[known_rows])
+        usual = np.median(scatter[known_rows])
         noisy = np.repeat((scatter > 5 * usual) & (scatter > 0.15), n)
         good = w.good.copy()
         good[: noisy.size] &= ~noisy
@@ -44,11 +44,11 @@ def without_spikes(windows: list[Window]) -> tuple[list[Window], list[Step]]:
     """Mark positive outliers (cosmic rays) and their neighbours as bad: 8 sigma and 10 % above the continuum."""
     out, count = [], 0
     for w in windows:
-        seen = w.flux[w.good]
-        sigma = 1.4826 * median(np.abs(np.diff(seen))) / np.sqrt(2)
-        upper = median(seen[seen > median(seen)])
+        flux = w.flux[w.good]
+        sigma = robust_sigma(np.diff(flux), 0.0) / np.sqrt(2)
+        upper = median(flux[flux > median(flux)])
         spike = w.good & (w.flux > np.maximum(1.0, upper) + max(0.10, 8 * sigma))
-        if spike.mean() > 0.02:  # that is no cosmic ray but a poor continuum
+        if spike.mean() > 0.02:  # a poor continuum, not cosmic rays
             spike[:] = False
         wide = np.convolve(spike, np.ones(5), "same") > 0
         count += int(spike.sum())

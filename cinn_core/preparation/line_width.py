@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from ..instrument import RESOLVING_POWER, SPEED_OF_LIGHT_KMS, fwhm_kms
+from ..instrument import FWHM_PER_SIGMA, RESOLVING_POWER, SPEED_OF_LIGHT_KMS, fwhm_kms
 from ..stages import Spectrum, Step
+from ..statistics import robust_sigma
 from ..targets import COLUMN
 from .correlation import LogArm, to_log
 from .native import power_from_lines, power_from_telluric
-from .resample import FWHM_PER_SIGMA
 from .telluric import Telluric
 from .templates import LOG_STEP_KMS, Templates
 from .velocity import Velocity
@@ -28,7 +28,7 @@ def settle_power(
     pixels: tuple[NDArray, NDArray, NDArray],
     templates: Templates,
 ) -> tuple[float, list[Step]]:
-    """Native resolving power of a file that does not tell its own, and the ledger's entry.
+    """Native resolving power of a file that does not state its own, and the ledger's entry.
 
     From the telluric lines, else from the star's unless the instrument's usual one is known. `pixels`: wavelength, flux,
     good, each (n,), air, as observed.
@@ -96,7 +96,7 @@ def _excess(arm: LogArm, template: NDArray, kms: float, smoothing: float) -> tup
     for _ in range(4):
         answer = np.linalg.lstsq(columns * weight[:, None], y * weight, rcond=None)[0]
         residual = np.abs(y - columns @ answer)
-        scatter = 1.4826 * float(np.median(residual))
+        scatter = robust_sigma(residual, 0.0)
         weight = 1 / np.sqrt(np.maximum(1, residual / (2 * max(scatter, 1e-4))))
     variance = 2 * answer[2] / max(answer[0], 0.05) * LOG_STEP_KMS**2
     return float(variance * FWHM_PER_SIGMA**2), float(answer[0] * np.sum(np.abs(rows[2])))

@@ -21,12 +21,12 @@ _PIXELS_PER_ELEMENT, _FEWEST_PIXELS_PER_ELEMENT, _MOST_PIXELS_PER_ELEMENT = 3.0,
 _HIGHEST_MEASURED = 150_000.0  # beyond it the lines' own width decides
 _MARGIN_KMS = MAX_KMS + 150.0
 _NORMALISED = (0.7, 1.4)
-_ABSURD = 100.0  # times the continuum: no light of a star
+_ABSURD = 100.0  # times the continuum: not a star's light
 
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """The native pixels near one arm: wavelength (n,), flux with continuum near 1, error or None, good; what divided it."""
+    """Native pixels near one arm, all (n,): wavelength [Angstrom], flux over `continuum`, its error or None, good."""
 
     wavelength: NDArray
     flux: NDArray
@@ -62,7 +62,7 @@ def native_power(spectrum: Spectrum, given: float | None) -> tuple[float, Step]:
 
 
 def power_from_telluric(fwhm_kms: float, assumed: float) -> tuple[float, Step]:
-    """The resolving power that the width of the telluric oxygen lines tells, and the ledger's entry."""
+    """Resolving power from the width of the telluric oxygen lines [km/s], and the ledger's entry."""
     measured = SPEED_OF_LIGHT_KMS / fwhm_kms
     power = float(np.clip(measured, LOWEST_RESOLVING_POWER, _HIGHEST_MEASURED))
     numbers: dict[str, float | str] = {"R": power, "R_measured": measured, "R_assumed": assumed}
@@ -72,7 +72,7 @@ def power_from_telluric(fwhm_kms: float, assumed: float) -> tuple[float, Step]:
 
 
 def power_from_lines(spectrum: Spectrum, assumed: float, width_kms: float) -> tuple[float, Step]:
-    """The assumed resolving power corrected by the FWHM [km/s] that the lines leave to the spectrograph (NaN: unknown).
+    """Assumed resolving power corrected by the FWHM [km/s] that the lines leave to the spectrograph (NaN: unknown).
 
     Rotation widens lines too, so that the instrument is at least as narrow as they say; and a pipeline hardly ever writes
     fewer than two or more than six pixels an element of resolution.
@@ -97,7 +97,7 @@ def assumed_from_sampling(spectrum: Spectrum, pixels_per_element: float) -> floa
 
 
 def windows_of(spectrum: Spectrum, choice: ContinuumChoice) -> tuple[list[Window], list[Step]]:
-    """The native pixels within reach of each arm, divided by their coarse continuum, or as they are where that is chosen.
+    """Native pixels within reach of each arm, divided by their coarse continuum, or as they are where `choice` says so.
 
     Raises SpectrumError where there is no continuum, or where flux to be left as it is does not have it at 1.
     """

@@ -1,4 +1,4 @@
-"""The last step of the preparation: the fitted continuum of one spectrum, how rippled it is, and what the ledger says of it."""
+"""Last step of the preparation: the fitted continuum of one spectrum, its ripple, and the ledger's entry."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..instrument import ARMS, N_PIXELS, arm_slices
 from ..stages import Step
+from ..statistics import robust_sigma
 from .templates import Templates
 
 POOR_CONTINUUM = 0.02
@@ -42,8 +43,8 @@ def _kept_near(fitted: NDArray, good: NDArray) -> NDArray:
     """A fitted continuum whose extrapolation over gaps stays near what was observed."""
     continuum = fitted.astype(float)
     for part in arm_slices():
-        seen = continuum[part][good[part]] if good[part].any() else np.ones(1)
-        low, high = max(0.02, 0.8 * seen.min()), 1.25 * max(0.02, seen.max())
+        observed = continuum[part][good[part]] if good[part].any() else np.ones(1)
+        low, high = max(0.02, 0.8 * observed.min()), 1.25 * max(0.02, observed.max())
         continuum[part] = np.clip(continuum[part], low, high)
     return continuum
 
@@ -58,14 +59,14 @@ def continuum_ripple(flux: NDArray, good: NDArray, template: NDArray) -> tuple[f
     for part in arm_slices():
         blocks = (-1, _RIPPLE_PIXELS)
         last = part.start + (part.stop - part.start) // _RIPPLE_PIXELS * _RIPPLE_PIXELS
-        seen = good[part.start : last].reshape(blocks)
-        enough = seen.sum(1) > 0.6 * _RIPPLE_PIXELS
+        known = good[part.start : last].reshape(blocks)
+        enough = known.sum(1) > 0.6 * _RIPPLE_PIXELS
         observed, model = (
-            _upper_edge(x[part.start : last].reshape(blocks)[enough], seen[enough]) for x in (flux, template)
+            _upper_edge(x[part.start : last].reshape(blocks)[enough], known[enough]) for x in (flux, template)
         )
         edges = observed - model
-        known = edges.size > 5
-        ripples.append(1.4826 * float(np.median(np.abs(edges - np.median(edges)))) if known else float("nan"))
+        several = edges.size > 5
+        ripples.append(robust_sigma(edges) if several else float("nan"))
     return tuple(ripples)
 
 

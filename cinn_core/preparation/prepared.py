@@ -1,4 +1,4 @@
-"""A 4MOST-ified spectrum as a FITS file: the pixels as the network sees them, and the ledger of how they came about."""
+"""Prepared spectrum as a FITS file: the pixels as the network sees them, and the ledger of all steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..stages import FluxVector
 
 
 def write_prepared(vector: FluxVector, path: Path) -> None:
-    """Writes `path`, whole or not at all; Kiel and any reader of ESO phase 3 columns can read it again.
+    """Write a flux vector to `path`, whole or not at all; Kiel and any reader of ESO phase 3 columns can read it again.
 
     Table SPECTRUM, one row of vectors as in ESO phase 3: WAVE (air Angstrom, at rest), FLUX and ERR
     (continuum 1, NaN where nothing was observed),
@@ -55,7 +55,7 @@ _DESCRIBED: tuple[tuple[str, str], ...] = (
 
 
 def _describe(header: fits.Header, vector: FluxVector) -> None:
-    """The keywords by which phase 3 and the VO know a spectrum table; limits in nm."""
+    """Write the keywords by which phase 3 and the VO know a spectrum table; limits in nm."""
     for i, (utype, ucd) in enumerate(_DESCRIBED, 1):
         header[f"TUTYP{i}"], header[f"TUCD{i}"] = utype, ucd
     low, high = (0.1 * float(w) for w in (WAVELENGTH[0], WAVELENGTH[-1]))
@@ -121,6 +121,6 @@ def _ledger(vector: FluxVector) -> fits.BinTableHDU:
 
 
 def _ascii(text: str) -> str:
-    """FITS holds printable ASCII alone."""
+    """Text in printable ASCII, which is all that FITS headers hold."""
     plain = text.replace("Å", "Angstrom").replace("−", "-").encode("ascii", "replace").decode()
     return "".join(c if c.isprintable() else " " for c in plain)

@@ -1,4 +1,4 @@
-"""From native pixels to 4MOST pixels: gaps filled and remembered, resolving power lowered, flux rebinned without loss."""
+"""Resampling from native pixels to those of 4MOST: gaps filled and remembered, resolving power lowered, flux conserved."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from ..errors import SpectrumError
-from ..instrument import ARMS, RESOLVING_POWER, SPEED_OF_LIGHT_KMS, arm_coverage, fwhm_kms
+from ..instrument import ARMS, FWHM_PER_SIGMA, RESOLVING_POWER, SPEED_OF_LIGHT_KMS, arm_coverage, fwhm_kms
 from ..rebin import covered, log_edges, rebin
 from ..stages import Step
 from ..statistics import median
 
-FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 LOWEST_RESOLVING_POWER = 18_500.0
 AS_IT_IS = 21_500.0
 """Up to this resolving power a spectrum counts as R = 20 000 already."""
@@ -77,7 +76,7 @@ def to_instrument(
 
 
 def degrade_step(native_resolving_power: float, good: NDArray) -> Step:
-    """The ledger's entry of `to_instrument`, with the coverage of its good pixels (N_PIXELS,)."""
+    """Ledger's entry of `to_instrument`, with the coverage of its good pixels (N_PIXELS,)."""
     fwhm = remainder_fwhm(native_resolving_power)
     coverage = {f"coverage_{a.name}": float(c) for a, c in zip(ARMS, arm_coverage(good), strict=True)}
     reason = (
@@ -109,9 +108,9 @@ def _arm(wavelength: NDArray, flux: NDArray, good: NDArray, edges: NDArray, fwhm
 
 
 def _pixel_sigma_kms(wavelength: NDArray) -> float:
-    """What `rebin` takes off the width of a line, as a sigma [km/s]: it undoes the mean over the file's own pixel.
+    """Width that `rebin` takes off a line, as a sigma [km/s]: it undoes the mean over the file's own pixel.
 
-    A resolving power told or measured is that of the lines as they are in the file, pixel included.
+    A resolving power, stated or measured, is that of the lines as they are in the file, pixel included.
     """
     step = float(np.median(np.diff(wavelength)) / np.median(wavelength)) * SPEED_OF_LIGHT_KMS
     return step / np.sqrt(12.0)

@@ -9,15 +9,23 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
-from ..instrument import ARMS, MAX_SNR, MIN_SNR, PIXEL_ANGSTROM, SPEED_OF_LIGHT_KMS, arm_slices, pixel_sigma
+from ..instrument import (
+    ARMS,
+    FWHM_PER_SIGMA,
+    MAX_SNR,
+    MIN_SNR,
+    PIXEL_ANGSTROM,
+    SPEED_OF_LIGHT_KMS,
+    arm_slices,
+    pixel_sigma,
+)
 from ..stages import Spectrum, Step
 from ..statistics import median, median_of_ordered, percentile_of_ordered
-from .resample import FWHM_PER_SIGMA
 
 LOW = 20.0
 _SEGMENT = 256
 _AGREE = (0.5, 2.0)
-"""An error column is believed when it lies within these factors of the noise seen in the pixels."""
+"""An error column is believed when it lies within these factors of the noise measured in the pixels."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,8 @@ def _arm_snr(
         from_errors = 1 / (relative * np.sqrt(median(np.diff(wave))))
     if np.isfinite(from_errors) and (not np.isfinite(from_pixels) or _AGREE[0] < from_errors / from_pixels < _AGREE[1]):
         return Snr(from_errors, from_pixels, from_errors, "error column, which agrees with the scatter of the pixels")
-    told = "scatter of the pixels" if error is None else "scatter of the pixels; the error column disagrees with it"
-    return Snr(from_pixels, from_pixels, from_errors, told)
+    source = "scatter of the pixels" if error is None else "scatter of the pixels; the error column disagrees with it"
+    return Snr(from_pixels, from_pixels, from_errors, source)
 
 
 def noise_per_root_angstrom(wavelength: NDArray, flux: NDArray, good: NDArray, power: float) -> float:
@@ -75,8 +83,8 @@ def noise_per_root_angstrom(wavelength: NDArray, flux: NDArray, good: NDArray, p
     n = _SEGMENT
     if flux.size < n:
         return float("nan")
-    y, wave, seen = (sliding_window_view(a, n)[:: n // 2] for a in (flux, wavelength, good))
-    complete = seen.all(1) & (wave[:, -1] - wave[:, 0] < 1.5 * n * step)
+    y, wave, known = (sliding_window_view(a, n)[:: n // 2] for a in (flux, wavelength, good))
+    complete = known.all(1) & (wave[:, -1] - wave[:, 0] < 1.5 * n * step)
     if not complete.any():
         return _difference_noise(flux[good]) * np.sqrt(step)
     y = y[complete]
@@ -150,7 +158,7 @@ def noise_left(snr: float, fwhm_kms: float, angstrom: float) -> float:
 
 
 def degraded(
-    flux: NDArray, snr: tuple[float, ...], fwhm_kms: float, wanted: float, seed: int
+    flux: NDArray, snr: tuple[float, ...], fwhm_kms: float, target: float, seed: int
 ) -> tuple[NDArray, tuple[float, ...], Step]:
     """Flux (N_PIXELS,) with continuum 1 and white noise added up to a S/N per Angstrom, the S/N of each arm, and the ledger's entry.
 
@@ -161,17 +169,17 @@ def degraded(
     out, numbers, ends = np.array(flux), dict[str, float | str](), []
     for arm, part, before in zip(ARMS, arm_slices(), snr, strict=True):
         normal = random.normal(size=arm.n_pixels)
-        if not np.isfinite(before) or before <= wanted:
+        if not np.isfinite(before) or before <= target:
             ends.append(before)
             continue
         there = noise_left(before, fwhm_kms, 0.5 * (arm.low + arm.high))
-        added = float(np.sqrt(max(pixel_sigma(wanted) ** 2 - there**2, 0.0)))
+        added = float(np.sqrt(max(pixel_sigma(target) ** 2 - there**2, 0.0)))
         out[part] += added * normal
         numbers |= {f"before_{arm.name}": before, f"sigma_added_{arm.name}": added}
-        ends.append(wanted)
+        ends.append(target)
     reason = (
-        f"white noise added to a S/N of {wanted:.0f} per Angstrom"
+        f"white noise added to a S/N of {target:.0f} per Angstrom"
         if numbers
-        else f"the S/N is not above {wanted:.0f} per Angstrom; nothing is added"
+        else f"the S/N is not above {target:.0f} per Angstrom; nothing is added"
     )
     return out, tuple(ends), Step("degrade S/N", reason, numbers | {"seed": seed})

@@ -1,4 +1,4 @@
-"""What the air of the Earth left in a spectrum: how fast its lines move against the file's wavelengths, how wide and how deep they are."""
+"""Telluric lines in a spectrum: their velocity against the file's wavelengths, their width and depth; masks for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy.ndimage import median_filter
 
 from ..instrument import SPEED_OF_LIGHT_KMS, TELLURIC_OXYGEN, WAVELENGTH
 from ..stages import Step
-from ..statistics import median
+from ..statistics import median, robust_sigma
 
 CLEAR = 8.0
 """Least height of the oxygen lines' correlation, in scatters of what it is at other velocities."""
@@ -34,7 +34,7 @@ _WATER_CLEAR = 5.0
 @dataclass(frozen=True)
 class Telluric:
     """Velocity [km/s] of the air in the file's frame, height of its detection in scatters, FWHM [km/s] of the spectrograph
-    from the oxygen lines (NaN where unclear), and depth of the water lines as a share of that of humid air (0: not seen)."""
+    from the oxygen lines (NaN where unclear), and depth of the water lines as a share of that of humid air (0: not detected)."""
 
     kms: float
     height: float
@@ -50,7 +50,7 @@ NONE_SEEN = Telluric(float("nan"), 0.0, float("nan"), 0.0)
 
 
 def find_telluric(wavelength: NDArray, flux: NDArray, good: NDArray) -> Telluric:
-    """The telluric lines of native pixels (n,), air wavelengths as observed, continuum near 1."""
+    """Telluric lines of native pixels (n,), air wavelengths as observed, continuum near 1."""
     lags = np.arange(-_MAX_KMS, _MAX_KMS + _STEP_KMS / 2, _STEP_KMS)
     curve = _depths(wavelength, flux, good, OXYGEN, lags)
     if curve is None:
@@ -100,12 +100,12 @@ def _depths(
         return None
     window = 2 * round(0.5 * _LOCAL_ANGSTROM / median(np.diff(wave))) + 1
     depth = np.clip(median_filter(flux[near], window) - flux[near], -0.1, 0.3)
-    moved = places * (1 + lags[:, None] / SPEED_OF_LIGHT_KMS)
-    nearest = np.abs(wave[np.searchsorted(wave, moved).clip(0, wave.size - 1)] - moved)
-    seen = nearest < 0.2
-    weight = seen * depths
-    at = np.interp(moved, wave, depth)
-    enough = seen.mean(1) > _FEWEST_LINES
+    shifted = places * (1 + lags[:, None] / SPEED_OF_LIGHT_KMS)
+    nearest = np.abs(wave[np.searchsorted(wave, shifted).clip(0, wave.size - 1)] - shifted)
+    covered = nearest < 0.2
+    weight = covered * depths
+    at = np.interp(shifted, wave, depth)
+    enough = covered.mean(1) > _FEWEST_LINES
     return np.where(enough, (at * weight).sum(1) / np.maximum((weight * depths).sum(1), 1e-9), 0.0)
 
 
@@ -113,7 +113,7 @@ def _height(curve: NDArray, lags: NDArray, kms: float) -> float:
     """Height of a curve (lags,) at a velocity over its middle elsewhere, in scatters."""
     away = curve[np.abs(lags - kms) > 4 * _LINE_KMS]
     middle = median(away)
-    scatter = 1.4826 * median(np.abs(away - middle))
+    scatter = robust_sigma(away, middle)
     return float((curve[np.abs(lags - kms).argmin()] - middle) / max(scatter, 1e-6))
 
 
@@ -150,7 +150,7 @@ OXYGEN: tuple[tuple[float, float], ...] = (
     (6298.46, 0.19), (6299.23, 0.21), (6302.00, 0.17), (6302.76, 0.18), (6305.81, 0.13), (6306.57, 0.14),
     (6309.89, 0.10), (6310.64, 0.11),
 )  # fmt: skip
-"""Pairs of the gamma band's P branch: wavelength and depth as seen near the zenith. Their blended head is left out."""
+"""Pairs of the gamma band's P branch: wavelength and depth near the zenith. Their blended head is left out."""
 
 WATER: tuple[tuple[float, float], ...] = (
     (5409.50, 0.024), (5414.36, 0.031), (5422.96, 0.028), (5435.58, 0.028), (5442.30, 0.020), (5448.10, 0.020),

@@ -1,4 +1,4 @@
-"""Some 550 model spectra over the Kiel diagram: what velocity and continuum of an observed star are measured against."""
+"""Templates: some 550 model spectra over the Kiel diagram, against which velocity and continuum are measured."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SEED = 20_000
 
 
 class Forward(Protocol):
-    """What is needed of the forward model."""
+    """Forward model as far as the templates need it."""
 
     @property
     def model_wavelength(self) -> NDArray: ...
@@ -61,7 +61,7 @@ class Templates:
 
 
 def template_labels() -> NDArray:
-    """The fixed design (k, 26): dwarfs, subgiants and giants at seven metallicities, slow and rotating.
+    """Labels (k, 26) of the fixed design: dwarfs, subgiants and giants at seven metallicities, slow and rotating.
 
     Abundance ratios scatter about Galactic trends, so that neighbouring templates show how spectra differ.
     """
@@ -95,7 +95,7 @@ def _labels(teff: float, logg: float, feh: float, vbroad: float, rng: np.random.
 
 
 def make_templates(forward: Forward) -> Templates:
-    """The template set of a forward model."""
+    """Compute the templates with a forward model."""
     labels = template_labels()
     native = np.asarray(forward.native_flux(labels), np.float32)
     flux = np.asarray(forward.flux(labels), np.float32)
@@ -104,9 +104,9 @@ def make_templates(forward: Forward) -> Templates:
 
 
 def split_arms(wavelength: NDArray, flux: NDArray) -> tuple[tuple[NDArray, ...], tuple[NDArray, ...]]:
-    """The model's grid and spectra (k, n) cut into arms: (wavelengths of each arm, fluxes of each arm)."""
+    """Grid and spectra (k, n) of a model cut into arms: (wavelengths of each arm, fluxes of each arm)."""
     middle = [(arm.low + arm.high) / 2 for arm in ARMS]
     jumps = np.flatnonzero(np.diff(np.log(wavelength)) > 3 * np.median(np.diff(np.log(wavelength)))) + 1
     parts = np.split(np.arange(wavelength.size), jumps)
-    chosen = [next(p for p in parts if wavelength[p[0]] < m < wavelength[p[-1]]) for m in middle]
-    return tuple(wavelength[p] for p in chosen), tuple(np.ascontiguousarray(flux[:, p]) for p in chosen)
+    arms = [next(p for p in parts if wavelength[p[0]] < m < wavelength[p[-1]]) for m in middle]
+    return tuple(wavelength[p] for p in arms), tuple(np.ascontiguousarray(flux[:, p]) for p in arms)

@@ -59,7 +59,7 @@ def measure_velocity(
 
 
 def settle_velocity(velocity: Velocity, given: float | None) -> tuple[float, float, list[Step], set[str]]:
-    """The velocity and error [km/s] to go on with, the ledger's entry and flags: given, else measured, else at rest."""
+    """Velocity and its error [km/s] to take out, the ledger's entry and flags: given, else measured, else at rest."""
     numbers: dict[str, float | str] = {
         "peak": velocity.peak,
         "contrast": velocity.contrast,
@@ -166,5 +166,5 @@ def _on_shifted(values: NDArray, slopes: NDArray, x: NDArray) -> tuple[NDArray, 
 
 
 def shift_to_rest(wavelength: NDArray, kms: float) -> NDArray:
-    """Rest wavelengths of light received at `wavelength` from a source receding with `kms`."""
+    """Rest wavelengths (n,) [Angstrom] of light received at `wavelength` (n,) from a source receding with `kms` [km/s]."""
     return wavelength / (1 + kms / SPEED_OF_LIGHT_KMS)

@@ -1,4 +1,4 @@
-"""Reading a star's spectrum from any supported file: the bytes, not the name, decide the format."""
+"""Readers of stars' spectra: `read` for any supported file; the bytes, not the name, decide the format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from ..stages import Spectrum, Step
 from .choice import Choice
-from .common import DAMAGE, Found, Pixels, in_words
+from .common import DAMAGE, Contents, Pixels, in_words
 from .echelle import is_echelle, read_echelle
 from .hdf5 import MAGIC, choices_in_hdf5, read_hdf5
 from .image import is_image, read_image
@@ -50,7 +50,7 @@ _READABLE = "Kiel reads FITS images, FITS tables, HDF5 and text columns"
 
 
 def read(source: Path | bytes, name: str | None = None, *, hdu: int | None = None, row: int | None = None) -> Spectrum:
-    """One spectrum from a file or its bytes; raises SpectrumError, in a sentence, for anything that is none.
+    """Read one spectrum from a file or its bytes; raises SpectrumError for anything that is not a spectrum.
 
     `hdu` (in HDF5: the group) and `row`, from 0, choose among several spectra in a file; where there is a choice and none was made, the
     error says what is there.
@@ -58,27 +58,27 @@ def read(source: Path | bytes, name: str | None = None, *, hdu: int | None = Non
     content, name, sha256 = _content(source, name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # astropy's remarks on headers are not the user's concern
-        found = _parse(content, name, hdu, row)
-    pixels, order_steps = _in_order(found.pixels)
+        contents = _parse(content, name, hdu, row)
+    pixels, order_steps = _in_order(contents.pixels)
     return Spectrum(
         wavelength=pixels.wavelength,
         flux=pixels.flux,
         error=pixels.error,
         good=pixels.good,
-        medium=found.medium,
-        star=found.star,
+        medium=contents.medium,
+        star=contents.star,
         file=name,
         sha256=sha256,
-        flavour=found.flavour,
-        resolving_power=found.resolving_power,
-        usual_power=found.usual_power,
-        snr_header=found.snr_header,
-        steps=found.steps + order_steps,
+        format=contents.format,
+        resolving_power=contents.resolving_power,
+        usual_power=contents.usual_power,
+        snr_header=contents.snr_header,
+        steps=contents.steps + order_steps,
     )
 
 
 def list_spectra(source: Path | bytes, name: str | None = None) -> tuple[Choice, ...]:
-    """The spectra in a file among which a person has to choose, for `read`'s hdu and row; none where it holds one.
+    """List the spectra in a file among which one has to choose, for the hdu and row of `read`; none where it holds one.
 
     Raises SpectrumError for a file that cannot be opened; whether a spectrum can be used only `read` tells.
     """
@@ -94,14 +94,14 @@ def list_spectra(source: Path | bytes, name: str | None = None) -> tuple[Choice,
 
 
 def _content(source: Path | bytes, name: str | None) -> tuple[bytes, str, str]:
-    """A file's bytes, unpacked, its name, and the hash of its bytes as they came."""
+    """Bytes of a file, decompressed, its name, and the hash of its bytes as they came."""
     name = _shown(name or (Path(source).name if not isinstance(source, bytes) else ""))
     data = source if isinstance(source, bytes) else _load(Path(source), name)
     return _decompressed(data, name), name, hashlib.sha256(data).hexdigest()
 
 
 def _shown(name: str) -> str:
-    """A file's name as it may stand in a sentence: printable, of a sensible length."""
+    """Name of a file for a sentence: printable, of a sensible length."""
     plain = "".join(c for c in name[:_LONGEST_NAME] if c.isprintable()).strip()
     return plain or "the file"
 
@@ -133,7 +133,7 @@ def _increasing(wavelength: NDArray, good: NDArray) -> tuple[NDArray, tuple[Step
 
 
 def _without_empty_ends(flux: NDArray) -> slice:
-    """The part from the first to the last pixel that is neither zero nor NaN."""
+    """Part from the first to the last pixel that is neither zero nor NaN."""
     measured = np.flatnonzero(np.isfinite(flux) & (flux != 0))
     return slice(measured[0], measured[-1] + 1) if measured.size else slice(None)
 
@@ -141,7 +141,7 @@ def _without_empty_ends(flux: NDArray) -> slice:
 def _load(path: Path, name: str) -> bytes:
     try:
         if not path.is_file():  # a pipe or a device would never end
-            raise SpectrumError(f"{name} is no file; name the file of one spectrum.")
+            raise SpectrumError(f"{name} is not a file; name the file of one spectrum.")
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise SpectrumError(
@@ -153,7 +153,7 @@ def _load(path: Path, name: str) -> bytes:
 
 
 def _decompressed(data: bytes, name: str) -> bytes:
-    """The content of gzip data up to MAX_BYTES, other data as they are."""
+    """Content of gzip data up to MAX_BYTES, other data as they are."""
     if data[:2] != b"\x1f\x8b":
         return data
     try:
@@ -166,7 +166,7 @@ def _decompressed(data: bytes, name: str) -> bytes:
     return content
 
 
-def _parse(content: bytes, name: str, hdu: int | None, row: int | None) -> Found:
+def _parse(content: bytes, name: str, hdu: int | None, row: int | None) -> Contents:
     if not content:
         raise SpectrumError(f"{name} is empty; there is no spectrum to read.")
     if content[:6] == b"SIMPLE":
@@ -188,23 +188,23 @@ def _parse(content: bytes, name: str, hdu: int | None, row: int | None) -> Found
     raise SpectrumError(f"{name} is neither FITS nor text; {_READABLE}.")
 
 
-def _parse_fits(content: bytes, name: str, hdu: int | None, row: int | None) -> Found:
+def _parse_fits(content: bytes, name: str, hdu: int | None, row: int | None) -> Contents:
     with _opened(content, name) as hdus:
-        shapes = [None if found.data is None else np.shape(found.data) for found in hdus]
-        chosen = choose(hdus, name, hdu, row)
+        shapes = [None if one.data is None else np.shape(one.data) for one in hdus]
+        selected = choose(hdus, name, hdu, row)
         for matches, reader in _FITS_FORMATS:
-            if matches(chosen):
-                return reader(chosen, name)
+            if matches(selected):
+                return reader(selected, name)
     holds = ", ".join("an empty header" if s is None else f"data of shape {s}" for s in shapes[:5])
     raise SpectrumError(f"{name} is a FITS file holding {holds}, but no spectrum with wavelengths; {_READABLE}.")
 
 
 @contextmanager
 def _opened(content: bytes, name: str) -> Iterator[list[Any]]:
-    """The readable HDUs of a FITS file; raises SpectrumError where it is damaged or larger than any spectrum."""
+    """Readable HDUs of a FITS file; raises SpectrumError where it is damaged or larger than any spectrum."""
     try:
         with fits.open(io.BytesIO(content), memmap=False, ignore_missing_simple=True) as opened:
             require_modest(list(opened), name)
-            yield [found for found in opened if hasattr(found, "data")]  # damaged ones have none
+            yield [one for one in opened if hasattr(one, "data")]  # damaged ones have none
     except (*DAMAGE, fits.VerifyError, zlib.error) as problem:
         raise SpectrumError(f"{name} is a damaged or cut FITS file ({in_words(problem)}); fetch it again.") from problem

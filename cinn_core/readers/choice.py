@@ -1,4 +1,4 @@
-"""One of several spectra in a file: what a person chooses among, and the sentence where no choice was made."""
+"""Choice of one spectrum in a file that holds several, and the refusal where no choice was made."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class Choice:
 
 
 def require_choice(choices: tuple[Choice, ...], name: str) -> None:
-    """Raises SpectrumError, with what there is, where several spectra leave a choice that was not made."""
+    """Raise SpectrumError, with a list of the spectra, where there are several and none was chosen."""
     if len(choices) < 2:
         return
     option, values = ("--row", [c.row for c in choices])
     if choices[0].row is None:
         option, values = "--hdu", [c.hdu for c in choices]
-    told = "; ".join(c.label for c in choices[:_NAMED]) + (" and more" if len(choices) > _NAMED else "")
+    listed = "; ".join(c.label for c in choices[:_NAMED]) + (" and more" if len(choices) > _NAMED else "")
     range_of = f"{values[0]} to {values[-1]}" if len(values) > _NAMED else ", ".join(map(str, values))
-    raise SpectrumError(f"{name} holds {len(choices)} spectra ({told}); choose one with {option} {range_of}.")
+    raise SpectrumError(f"{name} holds {len(choices)} spectra ({listed}); choose one with {option} {range_of}.")
 
 
 def wavelength_range(values: NDArray) -> tuple[float, float]:
-    """Least and largest positive finite value; (0, 0) where there is none."""
+    """Least and largest positive finite wavelength of an array (n,), in its own unit; (0, 0) where there is none."""
     finite = np.asarray(values, float)
     finite = finite[np.isfinite(finite) & (finite > 0)]
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)

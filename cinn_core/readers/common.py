@@ -1,4 +1,4 @@
-"""What all readers share: the parts of a spectrum as found, units, missing pixels, and what headers say about the instrument."""
+"""Common ground of all readers: the contents of a file, units, missing pixels, and header keywords on instrument, star and medium."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _SNR_KEYS = ("SNR", "S_N", "SN", "SNRATIO", "MEANSNR", "HIERARCH ESO DRS SPE EXT
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """Wavelength [Angstrom], flux in any scale, its error or None, and which pixels are good, all (n,)."""
+    """Pixels of a spectrum, all (n,): wavelength [Angstrom], flux in any scale, its error or None, and which are good."""
 
     wavelength: NDArray
     flux: NDArray
@@ -56,11 +56,11 @@ class Pixels:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """The parts of a spectrum as one reader found them; `read` adds the file's name and hash."""
+class Contents:
+    """Contents of a file as its reader gives them; `read` adds the file's name and hash."""
 
     pixels: Pixels
-    flavour: str
+    format: str
     medium: Medium
     star: str
     resolving_power: float | None
@@ -69,38 +69,38 @@ class Found:
     steps: tuple[Step, ...]
 
 
-Told = tuple[Medium, tuple[Step, ...]]
-"""Air or vacuum as a file tells it, and the ledger's entry."""
+KnownMedium = tuple[Medium, tuple[Step, ...]]
+"""Medium that a file states, and the ledger's entry."""
 
 
-def found(
+def contents_of(
     pixels: Pixels,
-    flavour: str,
+    file_format: str,
     headers: list[Any],
     name: str,
     steps: list[Step],
     *,
     error_from: str = "the file's errors",
-    medium: Told | None = None,
+    medium: KnownMedium | None = None,
     star: str = "",
-) -> Found:
-    """What every reader ends with: errors checked, missing pixels told, and what the headers (or the file's name) say.
+) -> Contents:
+    """Contents of a file, with errors checked, missing pixels noted, and the header keywords (or the file's name) read.
 
     `medium` and `star` are what the format itself tells, ahead of the headers; headers come in order of precedence.
     """
     error, good, error_steps = usable_error(pixels.error, pixels.good, error_from)
     power, usual, power_steps = resolving_power(headers, name)
     air_or_vacuum, medium_steps = medium or medium_of(headers)
-    told = [*steps, *missing_step(~pixels.good, pixels.wavelength), *error_steps, *power_steps, *medium_steps]
-    return Found(
+    all_steps = [*steps, *missing_step(~pixels.good, pixels.wavelength), *error_steps, *power_steps, *medium_steps]
+    return Contents(
         Pixels(pixels.wavelength, pixels.flux, error, good),
-        flavour,
+        file_format,
         air_or_vacuum,
         star or star_name(headers, name),
         power,
         usual,
         snr_header(headers),
-        tuple(told),
+        tuple(all_steps),
     )
 
 
@@ -120,7 +120,7 @@ def to_angstrom(values: NDArray, unit: str | None, where: str) -> tuple[NDArray,
         else f"{where} says {unit}, which would not be an optical spectrum"
     )
     if declared and factor is None:
-        said = f'{where} says "{unit}", which is no unit of wavelength'
+        said = f'{where} says "{unit}", which is not a unit of wavelength'
     for name, other in (("Angstrom", 1.0), ("nm", 10.0), ("micron", 1e4)):
         if _optical(low * other, high * other):
             reason = f"{said}; values from {low:g} to {high:g} are optical only as {name}"
@@ -129,7 +129,7 @@ def to_angstrom(values: NDArray, unit: str | None, where: str) -> tuple[NDArray,
         reason = f"{said}; values from {low:g} to {high:g} are optical only as log10 of Angstrom"
         return 10.0**values, Step("wavelength unit", reason)
     raise SpectrumError(
-        f"The wavelengths in {where} run from {low:g} to {high:g}{' ' + unit if unit else ''}, which is no optical "
+        f"The wavelengths in {where} run from {low:g} to {high:g}{' ' + unit if unit else ''}, which is not an optical "
         "spectrum in Angstrom, nm or micron; give the file a wavelength axis with its unit."
     )
 
@@ -139,7 +139,7 @@ def _optical(low: float, high: float) -> bool:
 
 
 def missing_pixels(flux: NDArray, shortest_run: int = 10) -> NDArray:
-    """Which pixels hold no measurement, (n,) bool: NaN, infinite, exactly zero, or in a run of identical values."""
+    """Pixels (n,) bool that hold no measurement: NaN, infinite, exactly zero, or in a run of identical values."""
     bad = ~np.isfinite(flux) | (flux == 0)
     same = np.concatenate([[False], np.diff(flux) == 0, [False]])
     starts, ends = np.flatnonzero(~same[:-1] & same[1:]), np.flatnonzero(same[:-1] & ~same[1:])
@@ -150,7 +150,7 @@ def missing_pixels(flux: NDArray, shortest_run: int = 10) -> NDArray:
 
 
 def missing_step(bad: NDArray, wavelength: NDArray) -> tuple[Step, ...]:
-    """The ledger's entry on missing pixels, with the widest gap inside the spectrum; nothing where all are present."""
+    """Ledger's entry on missing pixels, with the widest gap inside the spectrum; nothing where all are present."""
     present = np.flatnonzero(~bad)
     if not bad.any() or present.size == 0:
         return ()
@@ -164,7 +164,7 @@ def missing_step(bad: NDArray, wavelength: NDArray) -> tuple[Step, ...]:
 
 
 def usable_error(error: NDArray | None, good: NDArray, where: str) -> tuple[NDArray | None, NDArray, tuple[Step, ...]]:
-    """The error column if it holds errors, the mask without pixels whose error is zero or NaN, and the ledger's entry."""
+    """Error column (n,) if it holds errors, the mask (n,) without pixels whose error is zero or NaN, and the ledger's entry."""
     if error is None:
         return None, good, ()
     valid = np.isfinite(error) & (error > 0)
@@ -194,11 +194,11 @@ DAMAGE = (
     MemoryError,
     AssertionError,
 )
-"""What astropy and h5py raise on damaged files, as the fuzzer found."""
+"""Exceptions that astropy and h5py raise on damaged files, as fuzzing showed."""
 
 
 def in_words(problem: BaseException) -> str:
-    """A library's complaint as it may stand in a sentence: one printable line, its kind where it says nothing."""
+    """Message of a library's exception in one printable line that can stand in a sentence; its class where it has none."""
     plain = "".join(c if c.isprintable() else " " for c in str(problem)[:120])
     return " ".join(plain.split()).rstrip(".") or type(problem).__name__
 
@@ -213,16 +213,16 @@ def number(header: Any, key: str) -> float | None:
 
 
 def resolving_power(headers: list[Any], name: str) -> tuple[float | None, bool, tuple[Step, ...]]:
-    """Native resolving power as a header says, whether it is only what is usual for the instrument named, and the ledger's entry."""
+    """Native resolving power from headers, whether it is only the usual one of the instrument named, and the ledger's entry."""
     for header in headers:
         for key in _RESOLUTION_KEYS:
             value = number(header, key) if key in header else None
             if value is not None and 300 <= value <= 500_000:
                 return value, False, (Step("resolving power", f"header keyword {key}", {"R": value}),)
-    told = [
+    instruments = [
         (str(h.get(key, "")), f"header keyword {key}") for h in headers for key in ("INSTRUME", "INSTRUM", "DETNAM")
     ]
-    for text, where in [*told, (name, "name of the file")]:
+    for text, where in [*instruments, (name, "name of the file")]:
         for pattern, value in INSTRUMENTS:
             if re.search(pattern, text.lower()):
                 reason = f"the {where} names the instrument ({text}); its usual value"
@@ -231,7 +231,7 @@ def resolving_power(headers: list[Any], name: str) -> tuple[float | None, bool, 
 
 
 def snr_header(headers: list[Any]) -> float | None:
-    """The S/N a header states, whatever it is per; None where there is none."""
+    """S/N that a header states, in whatever unit; None where there is none."""
     for header in headers:
         for key in _SNR_KEYS:
             value = number(header, key.removeprefix("HIERARCH ")) if key.removeprefix("HIERARCH ") in header else None
@@ -241,7 +241,7 @@ def snr_header(headers: list[Any]) -> float | None:
 
 
 def star_name(headers: list[Any], name: str) -> str:
-    """The star as the header calls it, else the file's name without its endings."""
+    """Name of the star in the header, else the file's name without its endings."""
     for header in headers:
         text = re.sub(r"[^\x20-\x7e]", "", str(header.get("OBJECT", ""))).strip()
         if text:
@@ -258,10 +258,10 @@ def medium_of(headers: list[Any]) -> tuple[Medium, tuple[Step, ...]]:
         if ctype in ("WAVE", "WAVE-LOG", "WAVE-TAB"):
             return Medium.VACUUM, (Step("medium", f"header CTYPE1 = {ctype}: vacuum wavelengths (FITS standard)"),)
         for key in ("AIRORVAC", "VACUUM", "WAVEMED", "MEDIUM"):
-            told = str(header.get(key, "")).lower()
-            if told.startswith("air") or (key == "VACUUM" and told in ("false", "0", "f")):
+            value = str(header.get(key, "")).lower()
+            if value.startswith("air") or (key == "VACUUM" and value in ("false", "0", "f")):
                 return Medium.AIR, (Step("medium", f"header {key} = {header.get(key)}: air wavelengths"),)
-            if told.startswith("vac") or (key == "VACUUM" and told in ("true", "1", "t")):
+            if value.startswith("vac") or (key == "VACUUM" and value in ("true", "1", "t")):
                 return Medium.VACUUM, (Step("medium", f"header {key} = {header.get(key)}: vacuum wavelengths"),)
         if re.search("HARPS|HARPN", str(header.get("INSTRUME", "")).upper()):
             return Medium.AIR, (Step("medium", "the pipelines of HARPS and HARPS-N give air wavelengths"),)

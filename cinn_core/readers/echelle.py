@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Step
-from .common import Found, Pixels, found, missing_pixels, star_name, to_angstrom
+from .common import Contents, Pixels, contents_of, missing_pixels, star_name, to_angstrom
 from .image import holds_bands, images_in, is_multispec, spectra_apart, wavelength_axis
 from .orders import join_parts, merge_orders
 
@@ -26,22 +26,24 @@ def is_echelle(hdus: list[fits.PrimaryHDU]) -> bool:
     return images[0].data.ndim == 1 and len(spectra_apart(images)) > 1
 
 
-def read_echelle(hdus: list[fits.PrimaryHDU], name: str) -> Found:
-    """All orders joined into one spectrum; refuses order images that carry no wavelengths."""
+def read_echelle(hdus: list[fits.PrimaryHDU], name: str) -> Contents:
+    """Read all orders and join them into one spectrum. Raises SpectrumError for order images without wavelengths."""
     images = images_in(hdus)
     first = images[0]
     if is_multispec(first.header):
         orders, steps = _multispec(first, name)
-        flavour = "IRAF multispec"
+        file_format = "IRAF multispec"
     elif first.data.ndim == 1:
         orders, steps = _one_hdu_per_order(spectra_apart(images))
-        flavour = "one extension an order"
+        file_format = "one extension an order"
     else:
         orders, steps = _stacked(images, name)
-        flavour = "order image with wavelengths"
+        file_format = "order image with wavelengths"
     pixels, step = join_parts(orders) if first.data.ndim == 1 else merge_orders(orders)
     star = re.sub(r"^ORDER:\s*\d+\s*", "", star_name([first.header], name))
-    return found(pixels, flavour, [first.header], name, [*steps, step], error_from="the orders' own errors", star=star)
+    return contents_of(
+        pixels, file_format, [first.header], name, [*steps, step], error_from="the orders' own errors", star=star
+    )
 
 
 def _lit(flux: NDArray) -> NDArray:
@@ -78,7 +80,7 @@ def _multispec(hdu: fits.ImageHDU, name: str) -> tuple[list[Pixels], list[Step]]
 
 
 def _attributes(header: fits.Header) -> str:
-    """The WAT2 attributes as one text; the cards hold 68 characters each, trailing blanks included."""
+    """WAT2 attributes as one text; the cards hold 68 characters each, trailing blanks included."""
     cards = sorted(k for k in header if re.fullmatch(r"WAT2_\d+", k))
     return "".join(str(header[k]).ljust(68) for k in cards)
 

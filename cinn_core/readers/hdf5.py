@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from ..stages import Step
 from .choice import Choice, repeats, require_choice, wavelength_range
-from .common import DAMAGE, Found, Pixels, error_of, found, in_words, missing_pixels, to_angstrom
+from .common import DAMAGE, Contents, Pixels, contents_of, error_of, in_words, missing_pixels, to_angstrom
 from .orders import merge_orders
 from .several import MAX_ELEMENTS, MAX_PIXELS
 from .table import ERROR, FLUX, IVAR, WAVE
@@ -29,13 +29,13 @@ Group = tuple[Any, dict[str, str]]
 
 
 def choices_in_hdf5(content: bytes, name: str) -> tuple[Choice, ...]:
-    """The spectra among which a person has to choose: groups, or rows over one wavelength axis; none where there is one."""
+    """Spectra among which one has to choose: groups, or rows over one wavelength axis; none where there is one."""
     with _opened(content, name) as file:
         return _choices(_groups(file, name))
 
 
-def read_hdf5(content: bytes, name: str, group: int | None = None, row: int | None = None) -> Found:
-    """One spectrum from an HDF5 file: of the group and row asked for; groups and rows that are orders are joined."""
+def read_hdf5(content: bytes, name: str, group: int | None = None, row: int | None = None) -> Contents:
+    """Read one spectrum of an HDF5 file, of a group and row where they are given; groups and rows that are orders are joined."""
     with _opened(content, name) as file:
         groups = _groups(file, name)
         if group is not None:
@@ -52,7 +52,7 @@ def read_hdf5(content: bytes, name: str, group: int | None = None, row: int | No
     if len(parts) > 1:
         pixels, step = merge_orders([_lit(part) for part, _ in parts])
         steps.append(step)
-    return found(pixels, "HDF5", headers, name, steps, error_from="the error dataset")
+    return contents_of(pixels, "HDF5", headers, name, steps, error_from="the error dataset")
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def _is_own_dataset(node: Any, key: str) -> bool:
 
 
 def _parts(node: Any, roles: dict[str, str], name: str, row: int | None) -> list[tuple[Pixels, Step]]:
-    """The orders of one group, or the one row asked for, each with the step on its unit."""
+    """Orders of one group, or one row of it, each with the step on its unit."""
     columns = {role: np.atleast_2d(np.asarray(node[key][()], float)) for role, key in roles.items()}
     if row is not None:
         n = len(columns["flux"])
@@ -132,7 +132,7 @@ def _parts(node: Any, roles: dict[str, str], name: str, row: int | None) -> list
 
 
 def _lit(order: Pixels) -> Pixels:
-    """An order whose negative ends are no light."""
+    """Mark the negative ends of an order as missing."""
     return Pixels(order.wavelength, order.flux, order.error, order.good & (order.flux > 0))
 
 

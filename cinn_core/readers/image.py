@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Step
-from .common import Found, Pixels, found, missing_pixels, number, to_angstrom
+from .common import Contents, Pixels, contents_of, missing_pixels, number, to_angstrom
 
 _ERROR_NAMES = ("SIGMA", "ERR", "ERROR", "ERRORS", "ERRS", "STDEV", "NOISE", "UNCERT", "UNCERTAINTY")
 _NO_FLUX_NAMES = (
@@ -42,12 +42,12 @@ def is_multispec(header: fits.Header) -> bool:
 
 
 def images_in(hdus: list[fits.PrimaryHDU]) -> list[fits.ImageHDU]:
-    """The HDUs that hold an image of at least 100 pixels."""
+    """HDUs that hold an image of at least 100 pixels."""
     return [h for h in hdus if h.is_image and h.data is not None and h.data.size >= 100]
 
 
 def first_image(hdus: list[fits.PrimaryHDU]) -> fits.ImageHDU | None:
-    """The first HDU that holds an image, or None."""
+    """First HDU that holds an image, or None."""
     return next(iter(images_in(hdus)), None)
 
 
@@ -58,8 +58,8 @@ def spectra_apart(images: list[fits.ImageHDU]) -> list[fits.ImageHDU]:
     return list({round(float(h.header["CRVAL1"]), 3): h for h in reversed(spectra)}.values())[::-1]
 
 
-def read_image(hdus: list[fits.PrimaryHDU], name: str) -> Found:
-    """One spectrum from a FITS image; the error from an extension named like one when its axis agrees."""
+def read_image(hdus: list[fits.PrimaryHDU], name: str) -> Contents:
+    """Read one spectrum from a FITS image; the error from an extension named like one when its axis agrees."""
     hdu = first_image(hdus)
     assert hdu is not None
     bands = hdu.data.reshape(-1, hdu.data.shape[-1])
@@ -71,7 +71,7 @@ def read_image(hdus: list[fits.PrimaryHDU], name: str) -> Found:
     error, error_from = _sigma(hdus, hdu, wavelength, steps)
     headers = [hdu.header] if hdu is hdus[0] else [hdu.header, hdus[0].header]
     pixels = Pixels(wavelength, flux, error, ~missing_pixels(flux))
-    return found(pixels, "FITS image", headers, name, steps, error_from=error_from)
+    return contents_of(pixels, "FITS image", headers, name, steps, error_from=error_from)
 
 
 def wavelength_axis(header: fits.Header, n: int, where: str) -> tuple[NDArray, list[Step]]:

@@ -1,4 +1,4 @@
-"""Echelle orders that overlap: each is freed from its blaze, then all are joined, weighted by their light where they overlap."""
+"""Echelle orders that overlap: each is divided by its blaze, then all are joined, weighted by their light where they overlap."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from ..rebin import rebin
 from ..stages import Step
+from ..statistics import robust_sigma
 from .choice import wavelength_range
 from .common import Pixels
 
@@ -18,7 +19,7 @@ _MOST_ARMS = 6
 _LONGEST_ANGSTROM = 1e6  # a wavelength beyond it is a damaged one
 _SMALLEST_STEP = 1e-9  # between pixels, as a share of the wavelength
 _STRETCH = 64  # pixels
-_NOISE_ALONE = 0.3  # scatter over level beyond which the end of an order is no light
+_NOISE_ALONE = 0.3  # scatter over level beyond which the end of an order is noise alone
 _USUAL_TIMES = 5.0
 _FAINTEST = 0.1  # of the top of the blaze
 
@@ -62,13 +63,13 @@ def join_parts(parts: list[Pixels]) -> tuple[Pixels, Step]:
     wavelength, flux, good = (np.concatenate([getattr(p, n) for p in parts]) for n in ("wavelength", "flux", "good"))
     errors = [part.error for part in parts if part.error is not None]
     error = np.concatenate(errors) if len(errors) == len(parts) else None
-    told = ", ".join(f"{low:.0f}-{high:.0f}" for low, high in sorted(ranges))
-    reason = f"arms that do not overlap, side by side ({told} Angstrom)"
+    listed = ", ".join(f"{low:.0f}-{high:.0f}" for low, high in sorted(ranges))
+    reason = f"arms that do not overlap, side by side ({listed} Angstrom)"
     return Pixels(wavelength, flux, error, good), Step("arms joined", reason, {"arms": len(parts)})
 
 
 def _lit_part(order: Pixels) -> Pixels | None:
-    """The order in increasing wavelength, with what is noise alone marked as bad; None if it holds too little light."""
+    """Order in increasing wavelength, with what is noise alone marked as bad; None if it holds too little light."""
     ascending = np.argsort(order.wavelength, kind="stable")  # NaN last
     ascending = ascending[(order.wavelength[ascending] > 0) & (order.wavelength[ascending] < _LONGEST_ANGSTROM)]
     steps = np.diff(order.wavelength[ascending], prepend=0.0)
@@ -82,7 +83,7 @@ def _lit_part(order: Pixels) -> Pixels | None:
 
 
 def _deblazed(order: Pixels, blaze: NDArray) -> tuple[Pixels, NDArray] | None:
-    """The order divided by its blaze (n,), and the weight of each pixel; None if it holds too little light."""
+    """Order divided by its blaze (n,), and the weight of each pixel; None if it holds too little light."""
     top = float(np.max(blaze[order.good]))
     lit = np.isfinite(blaze) & (blaze > _FAINTEST * top)
     good = order.good & lit
@@ -99,7 +100,7 @@ def _deblazed(order: Pixels, blaze: NDArray) -> tuple[Pixels, NDArray] | None:
 
 
 def _averaged(i: int, parts: list[Pixels], weights: list[NDArray]) -> Pixels:
-    """The pixels of part i where none of the others is brighter, with the others' light averaged in."""
+    """Pixels of part i where none of the others is brighter, with the others' light averaged in."""
     part, own = parts[i], weights[i]
     flux, total, kept = part.flux * own, own.copy(), np.ones(own.size, bool)
     variance = None if part.error is None else (own * part.error) ** 2
@@ -256,14 +257,14 @@ def _tie(a: Pixels, b: Pixels) -> tuple[NDArray, NDArray, NDArray]:
         return nothing
     ratio, x, y = np.log(flux[0][use] / flux[1][use]), _place(a, middle[use]), _place(b, middle[use])
     curve = legendre.legfit(x, ratio, 3)
-    scatter = 1.4826 * float(np.median(np.abs(ratio - legendre.legval(x, curve))))
+    scatter = robust_sigma(ratio - legendre.legval(x, curve), 0.0)
     rows = np.concatenate([legendre.legvander(x, _DEGREE), -legendre.legvander(y, _DEGREE)], 1)
     sigma = np.hypot(scatter, _OVERLAP_FLOOR * np.sqrt(x.size / _FEWEST_BINS))
     return rows, ratio, np.full(x.size, sigma)
 
 
 def _add(matrix: NDArray, vector: NDArray, rows: NDArray, values: NDArray, sigma: NDArray, at: int) -> None:
-    """Adds equations rows . c = values, of errors sigma, to the normal equations of the coefficients from `at` on."""
+    """Add equations rows . c = values, of errors sigma, to the normal equations of the coefficients from `at` on."""
     weighted = rows / sigma[:, None] ** 2
     place = slice(at, at + rows.shape[1])
     matrix[place, place] += weighted.T @ rows
@@ -286,5 +287,5 @@ def _upper(residuals: list[NDArray], at_least: float) -> list[NDArray]:
     """Bins to keep of each order: those near its own upper edge, within the scatter of what lies above it, or a width given."""
     edges = [r - np.percentile(r, _EDGE_PERCENTILE) if r.size else r for r in residuals]
     upper = np.concatenate([e[e > 0] for e in edges])
-    sigma = max(1.4826 * float(np.median(upper)), at_least) if upper.size else at_least
+    sigma = max(robust_sigma(upper, 0.0), at_least) if upper.size else at_least
     return [(e > -1.5 * sigma) & (e < 5 * sigma) for e in edges]

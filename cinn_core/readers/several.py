@@ -1,4 +1,4 @@
-"""FITS files that hold more than one spectrum, of which one has to be chosen, or far too many pixels."""
+"""FITS files that hold more than one spectrum, of which one has to be chosen, or too many pixels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAMES = ("TARGNAME", "OBJECT", "NAME", "TARGET", "STAR", "CNAME", "SOBJECT_ID")
 
 
 def require_modest(hdus: list[Any], name: str) -> None:
-    """Refuses, from the headers alone, a file whose HDUs, alone or together, are larger than any spectrum."""
+    """Raise SpectrumError, from the headers alone, for a file whose HDUs, alone or together, are larger than any spectrum."""
     total = 0
     for i, hdu in enumerate(hdus):
         header = hdu.header
@@ -40,7 +40,7 @@ def require_modest(hdus: list[Any], name: str) -> None:
 
 
 def choices_in(hdus: list[Any]) -> tuple[Choice, ...]:
-    """The spectra among which a person has to choose; none where the file holds one."""
+    """Spectra among which one has to choose; none where the file holds one."""
     tables = [(i, roles) for i, h in enumerate(hdus) if (roles := table_columns(h)) is not None and len(h.data)]
     if len(tables) > 1 and repeats([wavelength_range(hdus[i].data.field(roles["wave"])) for i, roles in tables]):
         return tuple(Choice(i, None, f"{i} {hdus[i].name}".strip()) for i, _ in tables)
@@ -74,7 +74,7 @@ def _star_names(hdu: Any, n: int) -> list[str] | None:
 
 
 def choose(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list[Any]:
-    """The HDUs to read: the primary header and the extension and row asked for; all where nothing was asked.
+    """HDUs to read: the primary header and the extension and row of the choice, or all where none was made.
 
     Raises SpectrumError, with what is there, where the extension or row does not exist or several spectra leave a choice.
     """
@@ -89,9 +89,9 @@ def choose(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list
         if hdus[hdu].data is None:
             raise SpectrumError(f"Extension {hdu} of {name} is empty; it holds {_contents(hdus)}.")
         if row is None:
-            chosen = [hdus[hdu]] if hdu == 0 else [_header_alone(hdus[0]), hdus[hdu]]
-            require_choice(choices_in(chosen), name)
-            return chosen
+            selected = [hdus[hdu]] if hdu == 0 else [_header_alone(hdus[0]), hdus[hdu]]
+            require_choice(choices_in(selected), name)
+            return selected
     place = hdu if hdu is not None else _place_of_rows(hdus)
     if place is None:
         raise SpectrumError(f"{name} has no rows to choose from; it holds {_contents(hdus)}.")
@@ -105,23 +105,23 @@ def _place_of_rows(hdus: list[Any]) -> int | None:
 
 
 def _with_row(hdus: list[Any], place: int, row: int, name: str) -> list[Any]:
-    """The HDU at `place` cut to one row, and images of its shape (errors, wavelengths) with it; empty and other HDUs stay."""
-    chosen = hdus[place]
-    if np.ndim(chosen.data) == 0 or not 0 <= row < len(chosen.data):
-        raise SpectrumError(f"{name} has rows 0 to {len(chosen.data) - 1}; there is no {row}.")
-    if not chosen.is_image:
-        roles = table_columns(chosen) or {}
-        if np.size(chosen.data.field(roles["flux"])[0]) == 1:
+    """HDU at `place` cut to one row, and images of its shape (errors, wavelengths) with it; empty and other HDUs stay."""
+    selected = hdus[place]
+    if np.ndim(selected.data) == 0 or not 0 <= row < len(selected.data):
+        raise SpectrumError(f"{name} has rows 0 to {len(selected.data) - 1}; there is no {row}.")
+    if not selected.is_image:
+        roles = table_columns(selected) or {}
+        if np.size(selected.data.field(roles["flux"])[0]) == 1:
             raise SpectrumError(f"The rows of the table in {name} are the pixels of one spectrum; leave the row out.")
-        return [_header_alone(hdus[0]), fits.BinTableHDU(chosen.data[row : row + 1], chosen.header)]
-    shape = np.shape(chosen.data)
-    like = [h for h in hdus if h is not chosen and h.is_image and h.data is not None and np.shape(h.data) == shape]
-    first = fits.PrimaryHDU(np.array(chosen.data[row]), chosen.header)
+        return [_header_alone(hdus[0]), fits.BinTableHDU(selected.data[row : row + 1], selected.header)]
+    shape = np.shape(selected.data)
+    like = [h for h in hdus if h is not selected and h.is_image and h.data is not None and np.shape(h.data) == shape]
+    first = fits.PrimaryHDU(np.array(selected.data[row]), selected.header)
     return [first, *(fits.ImageHDU(np.array(h.data[row]), h.header, name=h.name) for h in like)]
 
 
 def _header_alone(primary: Any) -> fits.PrimaryHDU:
-    """The primary header without its data."""
+    """Primary header without its data."""
     alone = fits.PrimaryHDU()
     structure = ("SIMPLE", "BITPIX", "EXTEND", "XTENSION", "PCOUNT", "GCOUNT", "CHECKSUM", "DATASUM")
     for card in primary.header.cards:
@@ -131,7 +131,7 @@ def _header_alone(primary: Any) -> fits.PrimaryHDU:
 
 
 def _contents(hdus: list[Any]) -> str:
-    told = []
+    descriptions = []
     for i, h in enumerate(hdus):
         label = f" {h.name}" if h.name and h.name != "PRIMARY" else ""
         if h.data is not None:
@@ -140,9 +140,9 @@ def _contents(hdus: list[Any]) -> str:
                 if table_columns(h) is not None
                 else f"data of shape {np.shape(h.data)}"
             )
-            told.append(f"{i}{label}: {what}")
-    more = f" and {len(told) - 8} more" if len(told) > 8 else ""
-    return "; ".join(told[:8]) + more if told else "no data"
+            descriptions.append(f"{i}{label}: {what}")
+    more = f" and {len(descriptions) - 8} more" if len(descriptions) > 8 else ""
+    return "; ".join(descriptions[:8]) + more if descriptions else "no data"
 
 
 def _stack(hdu: Any) -> bool:

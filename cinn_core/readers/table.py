@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
-from .common import Found, Pixels, error_of, found, medium_of, missing_pixels, star_name, to_angstrom
+from .common import Contents, Pixels, contents_of, error_of, medium_of, missing_pixels, star_name, to_angstrom
 from .orders import join_parts, merge_orders
 
 WAVE = r"^((wave|wavelength|lambda)(_air|_vac)?|wav|wavelengths|lam|wl|ll|waveobs|awav|loglam|log_lambda)$"
@@ -25,8 +25,8 @@ def is_table(hdus: list[fits.PrimaryHDU]) -> bool:
     return any(table_columns(hdu) is not None for hdu in hdus)
 
 
-def read_table(hdus: list[fits.PrimaryHDU], name: str) -> Found:
-    """One spectrum from the table with wavelengths and fluxes, or from several, one an arm."""
+def read_table(hdus: list[fits.PrimaryHDU], name: str) -> Contents:
+    """Read one spectrum from the table with wavelengths and fluxes, or from several, one an arm."""
     tables = [(h, c) for h in hdus if (c := table_columns(h)) is not None]
     read = [_one_table(hdu, roles, name) for hdu, roles in tables]
     pixels, steps = read[0]
@@ -38,7 +38,7 @@ def read_table(hdus: list[fits.PrimaryHDU], name: str) -> Found:
     headers = [hdus[0].header, hdu.header]
     error = roles.get("error", roles.get("ivar"))
     vectors = len(hdu.data) == 1 or np.size(hdu.data.field(roles["wave"])) > len(hdu.data)
-    return found(
+    return contents_of(
         pixels,
         "FITS vector table" if vectors else "FITS column table",
         headers,
@@ -51,7 +51,7 @@ def read_table(hdus: list[fits.PrimaryHDU], name: str) -> Found:
 
 
 def _one_table(hdu: fits.BinTableHDU, roles: dict[str, int], name: str) -> tuple[Pixels, list[Step]]:
-    """The pixels of one table, orders in its rows joined, and the ledger's entries."""
+    """Pixels of one table, orders in its rows joined, and the ledger's entries."""
     n_rows = len(hdu.data)
     if n_rows == 0:
         raise SpectrumError(f"The table in {name} has no rows; there is no spectrum to read.")
@@ -98,7 +98,7 @@ def _error(columns: dict[str, NDArray]) -> NDArray | None:
 
 
 def _rows(pixels: Pixels, n: int) -> list[Pixels]:
-    """The pixels of each of n rows that follow each other."""
+    """Pixels of each of n rows that follow each other."""
     parts = [a if a is None else a.reshape(n, -1) for a in (pixels.wavelength, pixels.flux, pixels.error, pixels.good)]
     wave, flux, error, good = parts
     assert wave is not None
@@ -147,9 +147,9 @@ def _by_utype(types: list[str]) -> dict[str, int]:
         ("error", "data.fluxaxis.accuracy.staterror"),
         ("flag", "data.fluxaxis.accuracy.qualitystatus"),
     ):
-        found = find(ending, namespace)
-        if found is not None:
-            roles[role] = found
+        column = find(ending, namespace)
+        if column is not None:
+            roles[role] = column
     return roles
 
 
@@ -163,7 +163,7 @@ def _vector(hdu: fits.BinTableHDU, index: int) -> NDArray:
 
 
 def _cell_name(hdu: fits.BinTableHDU) -> str:
-    """The star's name from a NAME or OBJECT column of a one-row table, else empty."""
+    """Name of the star from a NAME or OBJECT column of a one-row table, else empty."""
     for column in hdu.columns:
         if len(hdu.data) == 1 and str(column.name).upper() in ("NAME", "OBJECT") and "A" in str(column.format):
             return str(hdu.data.field(column.name)[0]).strip()
@@ -171,7 +171,7 @@ def _cell_name(hdu: fits.BinTableHDU) -> str:
 
 
 def _medium(hdu: fits.BinTableHDU, wave: int, headers: list[fits.Header]) -> tuple[Medium, tuple[Step, ...]]:
-    """ESO's rule: UCD em.wl;obs.atmos is air, a bare em.wl vacuum; else the column's name, else the header."""
+    """Medium by ESO's rule: UCD em.wl;obs.atmos is air, a bare em.wl vacuum; else the column's name, else the header."""
     ucd = str(hdu.header.get(f"TUCD{wave + 1}", "")).lower().replace(" ", "")
     if ucd.startswith("em.wl"):
         medium = Medium.AIR if "obs.atmos" in ucd else Medium.VACUUM

@@ -11,7 +11,7 @@ from scipy.signal import savgol_filter
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
-from .common import Found, Pixels, Told, found, missing_pixels, to_angstrom
+from .common import Contents, KnownMedium, Pixels, contents_of, missing_pixels, to_angstrom
 from .orders import merge_orders
 from .table import ERROR, FLUX, WAVE
 
@@ -27,8 +27,8 @@ def is_text(data: bytes) -> bool:
     return sum(b in b"\t\n\r" or 32 <= b < 127 for b in head) > 0.95 * len(head)
 
 
-def read_text(data: bytes, name: str) -> Found:
-    """One spectrum from columns of numbers; names of columns are used where the text gives them."""
+def read_text(data: bytes, name: str) -> Contents:
+    """Read one spectrum from columns of numbers; names of columns are used where the text gives them."""
     if data.count(b"\n") > _MOST_LINES:
         raise SpectrumError(f"{name} is a text of more than {_MOST_LINES} lines; no spectrum of one star is that long.")
     table, names = _numbers(data.decode("utf-8", "replace"), name)
@@ -49,11 +49,11 @@ def read_text(data: bytes, name: str) -> Found:
     else:
         pixels, rounding = _distinct(pixels)
         steps += rounding
-    flavour = "text, echelle orders" if len(orders) > 1 else "text"
-    return found(pixels, flavour, [], name, steps, error_from="the third column", medium=_medium(columns))
+    file_format = "text, echelle orders" if len(orders) > 1 else "text"
+    return contents_of(pixels, file_format, [], name, steps, error_from="the third column", medium=_medium(columns))
 
 
-def _medium(columns: dict[str, NDArray]) -> Told | None:
+def _medium(columns: dict[str, NDArray]) -> KnownMedium | None:
     if "waveobs" in columns:
         return Medium.AIR, (Step("medium", "iSpec text (column waveobs) holds air wavelengths"),)
     for medium, ending in ((Medium.AIR, "air"), (Medium.VACUUM, "vac")):
@@ -64,14 +64,14 @@ def _medium(columns: dict[str, NDArray]) -> Told | None:
 
 
 def _part_of_order(pixels: Pixels, part: NDArray) -> Pixels:
-    """One order; what is negative, as the ends of extracted orders often are, is no light."""
+    """Pixels of one order; negative flux, as at the ends of many extracted orders, is marked as missing."""
     error = None if pixels.error is None else pixels.error[part]
     flux = pixels.flux[part]
     return Pixels(pixels.wavelength[part], flux, error, pixels.good[part] & (flux > 0))
 
 
 def _numbers(text: str, name: str) -> tuple[NDArray, list[str]]:
-    """The block of numbers (rows, columns) of a text and the names above it, if any."""
+    """Block of numbers (rows, columns) of a text and the names above it, if any."""
     lines = text.splitlines()
     numeric = [_count(line) for line in lines[:2000]]
     first = next(
@@ -96,7 +96,7 @@ def _numbers(text: str, name: str) -> tuple[NDArray, list[str]]:
 
 
 def _count(line: str) -> int:
-    """How many numbers a line holds; 0 where it holds anything else."""
+    """Number of numbers in a line; 0 where it holds anything else."""
     words = re.split(r"[\s,;]+", line.strip()) if len(line) < _LONGEST_LINE else []
     try:
         return len([float(w) for w in words])
@@ -107,7 +107,7 @@ def _count(line: str) -> int:
 def _roles(
     table: NDArray, columns: dict[str, NDArray], name: str
 ) -> tuple[NDArray, NDArray, NDArray | None, NDArray | None, str]:
-    """Wavelength, flux, error, order number of each row, and how they were told apart."""
+    """Wavelength, flux, error, order number of each row, and by what the columns were recognised."""
 
     def named(pattern: str) -> NDArray | None:
         return next((v for k, v in columns.items() if re.match(pattern, k)), None)
@@ -146,8 +146,8 @@ def _distinct(pixels: Pixels) -> tuple[Pixels, list[Step]]:
         smooth = np.where(np.abs(mean - wavelength) <= 0.75 * 10.0**-decimals, mean, wavelength)
         if np.all(np.diff(smooth) > 0):
             reason = f"wavelengths are rounded to {decimals} decimals, some equal; straight lines through {_SMOOTHED} pixels restore them"
-            moved = float(np.abs(smooth - wavelength).max())
-            return Pixels(smooth, flux, error, good), [Step("wavelength rounding", reason, {"moved_at_most": moved})]
+            shift = float(np.abs(smooth - wavelength).max())
+            return Pixels(smooth, flux, error, good), [Step("wavelength rounding", reason, {"moved_at_most": shift})]
     unique, index = np.unique(wavelength, return_inverse=True)
     count = np.bincount(index, weights=good)
     mean = np.bincount(index, weights=np.where(good, flux, 0.0)) / np.maximum(count, 1)

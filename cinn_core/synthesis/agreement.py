@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from ..instrument import MODEL_FWHM_KMS, RESOLVING_POWER, fwhm_kms
+from ..instrument import FWHM_PER_SIGMA, MODEL_FWHM_KMS, RESOLVING_POWER, fwhm_kms
 from .abundances import SOLAR_ABUNDANCES
 from .engine import GRID_STEP_KMS, Engine, to_grid
 from .grid_file import Grid, synthesis_labels
 from .line_lists import LineTable
 
-_FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 _AGREES = 1e-4
 _REACH_ANGSTROM, _APART_ANGSTROM, _CORE_ANGSTROM = 2.0, 1.0, 0.12
 _HALPHA, _HALPHA_REACH = 6562.8, 15.0
@@ -76,7 +75,7 @@ def at_instrument_resolution(flux: NDArray, wavelength: NDArray) -> NDArray:
     """Spectrum (m,) of a grid on `wavelength` (m,) [Angstrom], degraded from R = 60 000 to 20 000, window by window."""
     fwhm = float(np.sqrt(fwhm_kms(RESOLVING_POWER) ** 2 - MODEL_FWHM_KMS**2))
     cuts = [0, *(np.flatnonzero(np.diff(wavelength) > 1.0) + 1), wavelength.size]
-    sigma = fwhm / _FWHM_PER_SIGMA / GRID_STEP_KMS
+    sigma = fwhm / FWHM_PER_SIGMA / GRID_STEP_KMS
     return np.concatenate([gaussian_filter1d(flux[a:b], sigma, mode="nearest") for a, b in pairwise(cuts)])
 
 

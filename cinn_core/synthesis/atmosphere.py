@@ -179,7 +179,7 @@ def read_marcs(path: Path) -> MarcsModel:
     except OSError as error:
         raise DataError(f"The model atmosphere {path} cannot be read: {error.strerror}.") from error
     except (ValueError, IndexError) as error:
-        raise DataError(f"{path.name} is no model atmosphere in MARCS's format (.mod): {error}.") from error
+        raise DataError(f"{path.name} is not a model atmosphere in MARCS's format (.mod): {error}.") from error
 
 
 def parameters_of(model: MarcsModel) -> dict[str, float]:

@@ -115,10 +115,10 @@ def read_table(path: Path) -> DepartureTable:
         with np.load(path, allow_pickle=False) as file:
             absent = [name for name in _ARRAYS if name not in file]
             if absent:
-                raise DataError(f"{path} holds no array {absent[0]}; it is no table of departure coefficients.")
+                raise DataError(f"{path} holds no array {absent[0]}; it is not a table of departure coefficients.")
             arrays = {name: file[name] for name in _ARRAYS}
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is no table of departure coefficients: {error}.") from error
+        raise DataError(f"{path} is not a table of departure coefficients: {error}.") from error
     card = json.loads(str(arrays["card"]))
     if card.get("schema") != _SCHEMA:
         raise DataError(f"{path} has the schema {card.get('schema')}; this version of Kiel reads {_SCHEMA}.")
@@ -137,7 +137,7 @@ def open_pysme_grid(path: Path, element: str, solar_abundance: float) -> Departu
 
     def array(key: str) -> NDArray:
         if key not in records:
-            raise DataError(f"{path.name} holds no record {key}; it is no grid of departure coefficients of PySME.")
+            raise DataError(f"{path.name} holds no record {key}; it is not a grid of departure coefficients of PySME.")
         return _grd_array(path, records[key])
 
     teff, logg, feh, x_fe = (array(key).astype(float) for key in ("teff", "grav", "feh", "abund"))
@@ -185,7 +185,7 @@ def _grd_directory(path: Path) -> dict[str, Any]:
         n = int(header["records"][0]) if header.size else 0
         raw = file.read(min(n * _GRD_ENTRY.itemsize, path.stat().st_size))
     if not version.startswith(_GRD_MAGIC) or n == 0 or len(raw) != n * _GRD_ENTRY.itemsize:
-        raise DataError(f"{path.name} is no grid of departure coefficients of PySME, version 1.10.")
+        raise DataError(f"{path.name} is not a grid of departure coefficients of PySME, version 1.10.")
     directory = np.frombuffer(raw, _GRD_ENTRY)
     return {entry["key"].decode("latin-1").strip(): entry for entry in directory}
 
@@ -231,10 +231,10 @@ def _turbospectrum_index(path: Path) -> NDArray:
         rows = [re.sub(r"'[^']*'", "", line).split() for line in lines if line.strip() and not line.startswith("#")]
         table = np.array(rows, float)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is no index of departure coefficients: {error}.") from error
+        raise DataError(f"{path} is not an index of departure coefficients: {error}.") from error
     if table.ndim != 2 or table.shape[1] != 8:
         raise DataError(
-            f"{path} is no index of departure coefficients: needed are an identifier and eight numbers a row."
+            f"{path} is not an index of departure coefficients: needed are an identifier and eight numbers a row."
         )
     return table
 
@@ -276,7 +276,7 @@ def read_turbospectrum_text(path: Path, element: str) -> Departures:
         b = np.array([line.split() for line in lines[at + n_depths : at + 2 * n_depths]], float).T
     except (OSError, ValueError, IndexError) as error:
         raise DataError(
-            f"{path} is no text file of departure coefficients in Turbospectrum's format: {error}."
+            f"{path} is not a text file of departure coefficients in Turbospectrum's format: {error}."
         ) from error
     return Departures(element, numbered_levels(n_levels), log_tau, b)
 

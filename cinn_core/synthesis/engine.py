@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
-from ..instrument import MODEL_FWHM_KMS, SPEED_OF_LIGHT_KMS
+from ..instrument import FWHM_PER_SIGMA, MODEL_FWHM_KMS, SPEED_OF_LIGHT_KMS
 from ..targets import SYNTHESIS_NAMES
 from .atmosphere import Atmospheres, MarcsModel
 
@@ -23,7 +23,6 @@ GRID_STEP_KMS = 2.0
 MARGIN_ANGSTROM = 3.0
 """Margin [Angstrom] that a synthesis covers beyond each window, for the wings of the convolution."""
 FINE_STEP_KMS = 0.5
-_FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 _KERNEL_SIGMAS = 6.0
 _LARGEST_STEP_ANGSTROM = 1.0
 """A larger step between neighbouring wavelengths separates two windows."""
@@ -122,7 +121,7 @@ def at_resolution(wavelength: NDArray, flux: NDArray, out_wavelength: NDArray) -
 
 def _smooth(flux: NDArray) -> NDArray:
     """Convolve flux (m,) on steps of 0.5 km/s with a Gaussian of FWHM 5 km/s; beyond its ends flux is constant."""
-    sigma = MODEL_FWHM_KMS / _FWHM_PER_SIGMA / FINE_STEP_KMS
+    sigma = MODEL_FWHM_KMS / FWHM_PER_SIGMA / FINE_STEP_KMS
     reach = int(np.ceil(_KERNEL_SIGMAS * sigma))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     return np.convolve(np.pad(flux, reach, mode="edge"), kernel / kernel.sum(), mode="valid")
@@ -137,7 +136,7 @@ def labels_from(values: Mapping[str, float]) -> NDArray:
     """
     unknown = [name for name in values if name not in SYNTHESIS_NAMES]
     if unknown:
-        raise DataError(f"{unknown[0]} is no label of a synthesis; there are {', '.join(SYNTHESIS_NAMES)}.")
+        raise DataError(f"{unknown[0]} is not a label of a synthesis; there are {', '.join(SYNTHESIS_NAMES)}.")
     missing = [name for name in _NEEDED if name not in values]
     if missing:
         raise DataError(f"A synthesis needs {' and '.join(_NEEDED)}; {' and '.join(missing)} is missing.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def encode_flux(flux: NDArray) -> NDArray:
     scaled = np.rint(flux * FLUX_SCALE)
     if not (np.isfinite(scaled).all() and scaled.min() >= 0 and scaled.max() <= np.iinfo(np.uint16).max):
         raise SynthesisError(
-            f"Its normalised flux runs from {flux.min():.3g} to {flux.max():.3g}, which is no spectrum."
+            f"Its normalised flux runs from {flux.min():.3g} to {flux.max():.3g}, which is not a spectrum."
         )
     return scaled.astype(np.uint16)
 
@@ -77,7 +78,7 @@ def _require_same(out: Path, attributes: Mapping[str, str]) -> None:
             present = {name: str(f.attrs.get(name, "missing")) for name in attributes}
             same_columns = same_wavelengths(f["wavelength"][:], grid_wavelength()) and "labels" in f and "index" in f
     except (OSError, KeyError) as error:
-        raise DataError(f"{out} exists and is no grid file; name another file.") from error
+        raise DataError(f"{out} exists and is not a grid file; name another file.") from error
     differing = [name for name in attributes if present[name] != attributes[name]]
     if differing or not same_columns:
         difference = (
@@ -201,16 +202,26 @@ def _line_list(path: Path) -> str:
         return str(f.attrs.get("linelist", "original"))
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """Give a grid file to read. Raises DataError for another file or a damaged one."""
+    try:
+        with h5py.File(path) as file:
+            yield file
+    except (OSError, KeyError) as error:
+        raise DataError(f"{path} is not a grid file: {error}.") from error
+
+
 def read_grid(files: list[Path]) -> Grid:
     """Read the stars of several grid files, without stars outside the prior: effective [M/H] above 0.5, or C/O near 1.
 
-    Raises DataError where a file's columns or wavelengths are not the expected ones.
+    Raises DataError where a file is not a grid file, or its columns or wavelengths are not the expected ones.
     """
     labels, fluxes, indices = [], [], []
     wavelength: NDArray = np.empty(0)
     digest = hashlib.sha256()
     for path in files:
-        with h5py.File(path) as f:
+        with _opened(path) as f:
             names = tuple(n.decode() if isinstance(n, bytes) else str(n) for n in f["labels"].attrs["names"])
             if names != SYNTHESIS_NAMES:
                 raise DataError(

@@ -89,7 +89,7 @@ def read_lines(path: Path) -> LineTable:
     try:
         rows = _turbospectrum(text.splitlines()) if header is None else _vald(text.splitlines(), header, path)
     except (ValueError, IndexError) as error:
-        raise DataError(f"{path.name} is no line list of Turbospectrum or VALD: {error}.") from error
+        raise DataError(f"{path.name} is not a line list of Turbospectrum or VALD: {error}.") from error
     rows = [row for row in rows if row[1] != 1 or row[0].split()[0] in MOLECULES.values()]
     if not rows:
         raise DataError(f"{path.name} holds no lines; needed is a line list of Turbospectrum or VALD.")

@@ -32,6 +32,7 @@ from ..preparation.continuum import fit_continuum
 from ..preparation.templates import Templates, make_templates
 from ..prior import N_TARGETS, draw, to_z
 from ..processes import in_processes
+from ..random_streams import Stream, stream
 from ..targets import COLUMN
 
 SHARD_STARS = 512
@@ -74,7 +75,7 @@ def make_projection(
     forward: ForwardModel, templates: Templates, n_stars: int, n_components: int, seed: int
 ) -> Projection:
     """The projection from `n_stars` clean stars of the prior, complete, through the continuum of real ones."""
-    labels = draw(n_stars, np.random.default_rng([seed, 1]))
+    labels = draw(n_stars, stream(Stream.PROJECTION_STARS, seed))
     good = np.ones((_BATCH, templates.flux.shape[1]), bool)
     parts = []
     for i in range(0, n_stars, _BATCH):
@@ -85,7 +86,7 @@ def make_projection(
 
 def make_shard(forward: ForwardModel, templates: Templates, projection: Projection, seed: int, index: int) -> Shard:
     """Shard number `index` of the bank of `seed`; the same two numbers always give the same stars."""
-    rng = np.random.default_rng([seed, 2, index])
+    rng = stream(Stream.TRAINING_SHARD, seed, index)
     good = draw_good_pixels(rng)
     white = mask_projection(projection, good)
     degraded = mask_projection(projection, good, lsf_kernel())

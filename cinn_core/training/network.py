@@ -224,7 +224,7 @@ def take_step(
     chosen = draw_batch(stars, settings, generator)
     seen = draw_observations(chosen, settings, generator)
     with torch.autocast(device.type, torch.bfloat16, enabled=part < settings.half_share):
-        loss = -network.log_density(chosen.z.flatten(0, 1), network.embedding(seen)).mean()
+        loss = -network.log_prob(chosen.z.flatten(0, 1), network.embedding(seen)).mean()
     optimiser.zero_grad()
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
@@ -268,7 +268,7 @@ def validation_loss(network: Network, stars: Stars, settings: NetworkSettings) -
     for i in range(len(stars)):
         one = stars.take(slice(i, i + 1))
         condition = network.embedding(draw_observations(one, settings, generator))
-        total -= float(network.log_density(one.z.flatten(0, 1), condition).mean())
+        total -= float(network.log_prob(one.z.flatten(0, 1), condition).mean())
     return total / len(stars)
 
 

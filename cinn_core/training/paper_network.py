@@ -26,6 +26,7 @@ from ..instrument import pixel_sigma
 from ..preparation.continuum import fit_continuum
 from ..preparation.templates import Templates
 from ..prior import N_TARGETS, draw
+from ..random_streams import Stream, stream, torch_seed
 from .checkpoint import load_checkpoint, save_checkpoint
 
 _SHARD_STARS = 256
@@ -84,7 +85,7 @@ def fill_pixel_bank(
     for index, path in enumerate(paths):
         if path.exists():
             continue
-        labels = draw(_SHARD_STARS, np.random.default_rng([settings.seed, 9, index]))
+        labels = draw(_SHARD_STARS, stream(Stream.PAPER_SHARD, settings.seed, index))
         flux = forward.flux(labels)
         flux = flux / fit_continuum(flux, np.ones(flux.shape, bool), templates.flux)
         part = path.with_suffix(".part.npz")
@@ -200,7 +201,7 @@ def train_paper_network(
     epoch, best, since = int(done[0]), done[1], int(done[2])
     targets, began = network.standardised(stars.labels), time.monotonic()
     while epoch < settings.epochs and since < settings.patience:
-        generator = torch.Generator(targets.device).manual_seed(settings.seed * 1_000_003 + epoch)
+        generator = torch.Generator(targets.device).manual_seed(torch_seed(Stream.PAPER_TRAINING, settings.seed, epoch))
         part = epoch / settings.epochs
         steps = (
             take_paper_step(network, optimiser, stars, targets, settings, part, generator)
@@ -229,7 +230,7 @@ def paper_validation_loss(network: PaperNetwork, stars: PixelStars) -> float:
     generator = torch.Generator(targets.device).manual_seed(1)
     for some in torch.arange(len(targets), device=targets.device).split(_SHARD_STARS):
         condition = network.condition(*noisy(stars, some, generator))
-        total -= float(network.log_density(targets[some], condition).sum())
+        total -= float(network.log_prob(targets[some], condition).sum())
     return total / len(targets)
 
 

@@ -1,8 +1,7 @@
 """Which network learns most in a given time: a search over its shape by Hyperband (Li et al. 2018), through Optuna.
 
 Time is that of the processor, so a busy machine does not count against a candidate, and a large network has to earn
-its slower steps. The study lies in the run's folder as SQLite and goes on where it stopped. What is searched over stands
-in `candidates.py`.
+its slower steps. The study lies in the run's folder as SQLite and goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from ..errors import DataError
 from ..inference.infer import random_latents
-from ..inference.network import Architecture, Coupling, Network
+from ..inference.network import Architecture, Network
 from ..inference.paper import PaperArchitecture, PaperNetwork, Standards
 from ..inference.sampler import Sampler
 from .network import NetworkSettings, Stars, make_optimiser, take_step, validation_loss
@@ -147,15 +146,13 @@ def require_optuna() -> Any:
 
 
 _SAMPLES = 4096
-_SHAPE = ("normal", "coupling", "couplings", "coupling_width", "embedding_width", "embedding_layers")
+_SHAPE = ("normal", "couplings", "coupling_width", "embedding_width", "embedding_layers")
 
 FIRST: tuple[Architecture, ...] = (
     Architecture(),
-    replace(Architecture(), coupling=Coupling.SPLINE),
     replace(Architecture(), normal=False, couplings=12),
-    replace(Architecture(), normal=False, coupling=Coupling.SPLINE),
 )
-"""Tried before anything else: the default, the same with splines, and both without the conditional normal."""
+"""Tried before anything else: the default, and twice as many couplings without the conditional normal."""
 
 
 def default_search(
@@ -166,7 +163,7 @@ def default_search(
     settings: NetworkSettings | None = None,
     first: tuple[Architecture, ...] = FIRST,
 ) -> Search:
-    """Over conditional normal, coupling, depth, widths and rate of the network that ships; `spread` (k,) as `Network` takes it."""
+    """Over conditional normal, depth, widths and rate of the network that ships; `spread` (k,) as `Network` takes it."""
     settings = settings or NetworkSettings(seed=seed)
     n_components = stars.clean.shape[-1]
 
@@ -200,7 +197,6 @@ def _suggest(trial: optuna.Trial, n_components: int) -> tuple[Architecture, floa
     return Architecture(
         n_components=n_components,
         normal=trial.suggest_categorical("normal", [True, False]),
-        coupling=Coupling(trial.suggest_categorical("coupling", [kind.value for kind in Coupling])),
         couplings=trial.suggest_int("couplings", 4, 16, step=2),
         coupling_width=int(trial.suggest_categorical("coupling_width", [128, 256, 512])),
         embedding_width=int(trial.suggest_categorical("embedding_width", [256, 512, 768])),

@@ -97,7 +97,7 @@ def test_every_input_is_one_row_and_a_bad_file_a_row_with_its_reason(work, examp
     by_name = {Path(row["file"]).name: row for row in rows}
     assert all(by_name[name]["refused"] for name in ("junk.txt", "cut.fits", "gone.fits"))
     assert all(by_name[f"{name}.fits"]["refused"] is None for name in examples)
-    assert "gone.fits is no file" in by_name["gone.fits"]["refused"]
+    assert "gone.fits is not a file" in by_name["gone.fits"]["refused"]
 
 
 def test_batch_gives_the_numbers_of_a_single_analysis(work, model, examples, tmp_path: Path) -> None:

@@ -10,16 +10,6 @@ from app.commands.synthesise import parse_labels
 from cinn_core.errors import DataError
 
 
-@pytest.fixture
-def marcs(tmp_path):
-    def write(text):
-        path = tmp_path / "star.mod"
-        path.write_text(text)
-        return path
-
-    return write
-
-
 def test_labels_of_the_command_line_are_read_or_refused():
     assert parse_labels("teff=5777, logg=4.44,feh=-1e-1") == {"teff": 5777.0, "logg": 4.44, "feh": -0.1}
     for text in ("teff", "teff=hot", "teff=5777,", ""):
@@ -45,12 +35,13 @@ def test_commands_refuse_in_words_and_write_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_synthesis_needs_a_star_or_a_model(tmp_path, marcs):
-    runner, out = CliRunner(), str(tmp_path / "sun.fits")
+def test_synthesis_needs_a_star_or_a_model(tmp_path):
+    runner, out, damaged = CliRunner(), str(tmp_path / "sun.fits"), tmp_path / "star.mod"
+    damaged.write_text("nothing")
     for arguments, said in {
         ("--out", out): "Which star?",
         ("--out", out, "--atmosphere", str(tmp_path / "none.mod")): "cannot be read",
-        ("--out", out, "--atmosphere", str(marcs("nothing"))): "is no model atmosphere",
+        ("--out", out, "--atmosphere", str(damaged)): "is not a model atmosphere",
     }.items():
         result = runner.invoke(app, ["synthesise", *arguments])
         assert result.exit_code == 2

@@ -113,8 +113,8 @@ def try_case(box: Sandbox, tally: Tally, case: Case, folder: Path | None) -> Non
         tally.count(verdict, "analysed")
     if verdict.finding:
         if folder is not None:
-            (folder / f"{case.flavour}.finding").write_bytes(case.data)
-        raise Finding(f"{case.flavour} called {case.name!r:.60}: {verdict.finding}\n{verdict.text}")
+            (folder / f"{case.format}.finding").write_bytes(case.data)
+        raise Finding(f"{case.format} called {case.name!r:.60}: {verdict.finding}\n{verdict.text}")
 
 
 def main(minutes: float, folder: Path) -> int:

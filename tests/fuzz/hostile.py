@@ -14,7 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 from astropy.io import fits
-from flavours import LINEAR, vectors
+from file_formats import LINEAR, vectors
 from synthetic import fits_bytes, image_hdu
 
 from .seeds import STAR

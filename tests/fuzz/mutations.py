@@ -19,7 +19,7 @@ Mutation = Callable[[bytes], bytes]
 class Case:
     """One input: the good file it comes from, its bytes, the name Kiel is told."""
 
-    flavour: str
+    format: str
     data: bytes = field(repr=False)
     name: str = field(repr=False)
 
@@ -166,11 +166,11 @@ _file_names = st.one_of(
 @st.composite
 def damaged(draw: st.DrawFn) -> Case:
     """One of the good files after one to four mutations."""
-    flavour = draw(st.sampled_from(sorted(seeds())))
-    data, name = seeds()[flavour]
+    file_format = draw(st.sampled_from(sorted(seeds())))
+    data, name = seeds()[file_format]
     for mutate in draw(st.lists(_mutations, min_size=1, max_size=4)):
         data = mutate(data)
-    return Case(flavour, data, draw(_file_names) or name)
+    return Case(file_format, data, draw(_file_names) or name)
 
 
 def strangers() -> st.SearchStrategy[Case]:

@@ -1,4 +1,4 @@
-"""Good files to start from: one made-up star in every flavour that Kiel reads, and in HDF5."""
+"""Good files to start from: one made-up star in every format that Kiel reads, and in HDF5."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 
 import h5py
 import numpy as np
-from flavours import FLAVOURS, LINEAR, Observation, noise
+from file_formats import FORMATS, LINEAR, Observation, noise
 
 from cinn_core.stages import Medium
 
@@ -16,8 +16,8 @@ STAR = Observation(star=0, rv=20.0, medium=Medium.AIR, response=(0.2, -0.1, 0.05
 
 @cache
 def seeds() -> dict[str, tuple[bytes, str]]:
-    """Bytes and file name of each good file, by flavour."""
-    made = {name: make(STAR) for name, make in FLAVOURS.items()}
+    """Bytes and file name of each good file, by format."""
+    made = {name: make(STAR) for name, make in FORMATS.items()}
     return made | {"hdf5": (_hdf5(), "HIRES_star.h5")}
 
 

@@ -1,6 +1,6 @@
 """The guarded process: reads file names on stdin, tries each on Kiel under a memory limit, answers in JSON lines.
 
-Run as `python -m fuzz.worker`. Nothing here catches less than everything: what is no KielError is a finding.
+Run as `python -m fuzz.worker`. Nothing here catches less than everything: what is not a KielError is a finding.
 """
 
 from __future__ import annotations

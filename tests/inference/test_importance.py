@@ -38,7 +38,7 @@ def test_density_of_the_student_proposal_integrates_to_one():
     student = _StudentT(np.zeros(N_TARGETS), root)
     z = student.draw(200_000, rng)
     log_normal = multivariate_normal(np.zeros(N_TARGETS), root @ root.T).logpdf(z)
-    assert np.exp(log_normal - student.log_density(z)).mean() == pytest.approx(1, abs=0.02)
+    assert np.exp(log_normal - student.log_prob(z)).mean() == pytest.approx(1, abs=0.02)
 
 
 def test_draws_between_nodes_follow_the_density_that_is_told():
@@ -67,13 +67,13 @@ def test_nuisances_are_drawn_as_their_own_likelihood_has_them(model):
     likelihood = make_likelihood(seen, masked, model, z[0])
     proposal = nuisance_proposal(likelihood, z[0])
     many = np.repeat(z, 300, 0)
-    drawn, log_density = proposal.draw(many, np.random.default_rng(4))
+    drawn, log_prob = proposal.draw(many, np.random.default_rng(4))
 
     def target(n):
         full = np.concatenate([many, n], 1)
         return likelihood.log_likelihood(full) - 0.5 * (n**2).sum(1)
 
-    scatter = (target(drawn) - log_density).std()
+    scatter = (target(drawn) - log_prob).std()
     normal = multivariate_normal(drawn.mean(0), np.cov(drawn.T))
     others = normal.rvs(300, random_state=np.random.default_rng(5))
     assert scatter < 1.0

@@ -52,7 +52,7 @@ def test_star_of_the_domain_is_not_called_foreign(model):
 def test_many_stars_are_judged_as_each_alone(model, examples):
     vectors = [prepare(read(path), model.templates) for path in examples.values()]
     each = [observe(vector, model) for vector in vectors]
-    together = Observation(*(torch.cat(parts) for parts in zip(*each, strict=True)))
+    together = Observation(*(torch.cat(parts) for parts in zip(*(vars(one).values() for one in each), strict=True)))
     posteriors = infer_many(together, model, model.sampler, random_latents(64, 0), 0)
     for many, vector, observation, posterior in zip(
         judge_many(vectors, together, posteriors, model), vectors, each, posteriors, strict=True

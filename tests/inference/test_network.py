@@ -1,10 +1,13 @@
-"""The flow: invertible, with the density it claims."""
+"""The flow: invertible, with the density it claims; its conditional normal is the one it states, at any width."""
 
 import numpy as np
+import pytest
 import torch
+from torch.distributions import MultivariateNormal
 
+from cinn_core.errors import WeightsError
 from cinn_core.inference.infer import refine_modes
-from cinn_core.inference.network import N_TARGETS, Architecture, Network
+from cinn_core.inference.network import N_TARGETS, Architecture, ConditionalNormal, Network
 
 SMALL = Architecture(
     n_components=8, embedding_width=32, embedding_layers=1, condition=16, couplings=6, coupling_width=32
@@ -38,14 +41,14 @@ def test_log_density_matches_autograd_jacobian() -> None:
     jacobian = torch.autograd.functional.jacobian(lambda x: network.flow(x[None], c=[c])[0][0], z[0])
     latent = network.flow(z, c=[c])[0]
     expected = -0.5 * (latent**2).sum() - 0.5 * N_TARGETS * np.log(2 * np.pi) + torch.linalg.slogdet(jacobian)[1]
-    torch.testing.assert_close(network.log_density(z, c)[0], expected, atol=1e-8, rtol=0)
+    torch.testing.assert_close(network.log_prob(z, c)[0], expected, atol=1e-8, rtol=0)
 
 
 def test_sampling_states_the_density_of_its_samples() -> None:
     network, c = random_network(), condition(20)
     latent = torch.randn(20, N_TARGETS, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
-    z, log_density = network.sample(latent, c)
-    torch.testing.assert_close(log_density, network.log_density(z, c), atol=1e-8, rtol=0)
+    z, log_prob = network.sample(latent, c)
+    torch.testing.assert_close(log_prob, network.log_prob(z, c), atol=1e-8, rtol=0)
 
 
 def test_untrained_flow_returns_the_prior() -> None:
@@ -69,4 +72,63 @@ def test_refined_mode_is_no_worse_than_the_best_sample() -> None:
     network, c = random_network(), condition(4)
     start = torch.randn(4, N_TARGETS, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
     mode = refine_modes(network, start, c)
-    assert (network.log_density(mode, c) > network.log_density(start, c)).all()
+    assert (network.log_prob(mode, c) > network.log_prob(start, c)).all()
+
+
+def test_a_card_names_the_coupling_and_gives_the_same_architecture_back() -> None:
+    card = SMALL.to_card()
+    assert card["coupling"] == "affine"
+    assert Architecture.from_card(card) == SMALL
+    without = {name: value for name, value in card.items() if name not in ("coupling", "normal")}
+    assert not Architecture.from_card(without).normal
+
+
+@pytest.mark.parametrize("coupling", ["spline", "cubic", None, 3])
+def test_a_card_of_other_couplings_is_refused_in_a_sentence(coupling: object) -> None:
+    with pytest.raises(WeightsError, match=f"couplings of kind {coupling!r}.*kiel train network"):
+        Architecture.from_card(SMALL.to_card() | {"coupling": coupling})
+
+
+CONDITION = 16
+
+
+def layer() -> ConditionalNormal:
+    torch.manual_seed(6)
+    made = ConditionalNormal([(N_TARGETS,)], [(CONDITION,)]).double().requires_grad_(False)
+    torch.nn.init.normal_(made.head.weight, 0, 0.2)
+    return made
+
+
+def drawn(*shape: int, seed: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_alone_it_is_the_normal_that_it_states() -> None:
+    made, condition, z = layer(), drawn(30, CONDITION, seed=1), drawn(30, N_TARGETS, seed=2)
+    (latent,), log_jacobian = made((z,), [condition])
+    mean, whitening, _ = made.parts(condition)
+    precision = whitening.mT @ whitening
+    standard = MultivariateNormal(torch.zeros(N_TARGETS).double(), torch.eye(N_TARGETS).double())
+    found = standard.log_prob(latent) + log_jacobian
+    torch.testing.assert_close(found, MultivariateNormal(mean, precision_matrix=precision).log_prob(z))
+
+
+def test_inverse_recovers_narrow_posteriors_in_single_precision() -> None:
+    """Widths of 1e-3 around means of order one: rounding is 1e-4 of a width, more along what is strongly correlated."""
+    made, condition, latent = (
+        layer().float(),
+        drawn(30, CONDITION, seed=1).float(),
+        drawn(30, N_TARGETS, seed=2).float(),
+    )
+    made.head.bias[N_TARGETS : 2 * N_TARGETS] = torch.tensor(1e3).log()
+    (z,), log_jacobian = made((latent,), [condition], rev=True)
+    (back,), there = made((z,), [condition])
+    torch.testing.assert_close(back, latent, atol=1e-2, rtol=1e-3)
+    torch.testing.assert_close(there, -log_jacobian)
+
+
+def test_a_new_one_changes_nothing() -> None:
+    made, z = ConditionalNormal([(N_TARGETS,)], [(CONDITION,)]), drawn(5, N_TARGETS, seed=3).float()
+    (latent,), log_jacobian = made((z,), [drawn(5, CONDITION, seed=4).float()])
+    assert torch.equal(latent, z)
+    assert not log_jacobian.any()

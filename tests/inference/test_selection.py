@@ -20,7 +20,7 @@ def weights_for(analysis, column: int, failed: bool = False) -> Importance:
     own = analysis.posterior
     above = own.labels[:, column] > np.median(own.labels[:, column])
     log_weights = np.where(above, 0.0, -np.inf)
-    return Importance(own.labels, own.z, own.log_density, log_weights, 2048.0, 0.5, 0.2, 0, failed, analysis.summary)
+    return Importance(own.labels, own.z, own.log_prob, log_weights, 2048.0, 0.5, 0.2, 0, failed, analysis.summary)
 
 
 def test_flow_without_weights_shows_the_numbers_of_the_summary(made_up):

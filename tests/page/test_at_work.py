@@ -88,7 +88,7 @@ def test_item07_what_is_no_number_is_refused_in_a_sentence(page):
     show_tab(page, "Preparation")
     page.get_by_label(re.compile("resolving power")).first.fill("many")
     page.get_by_label(re.compile("resolving power")).first.press("Tab")
-    page.locator(".alert", has_text="'many' is no number").wait_for()
+    page.locator(".alert", has_text="'many' is not a number").wait_for()
     page.get_by_label(re.compile("resolving power")).first.fill("")
     page.get_by_label(re.compile("resolving power")).first.press("Tab")
 

@@ -7,7 +7,6 @@ import pytest
 from synthetic import labels_of, observed, pixels, templates
 
 from cinn_core.preparation.correlation import PAD, OnLog, correlate, scores, sharp, to_log_many
-from cinn_core.statistics import median_of_ordered, percentile_of_ordered, row_medians
 
 LAGS = np.array([[PAD + 20, PAD + 21, PAD + 22], [PAD - 130, PAD - 129, PAD - 128]])
 
@@ -54,16 +53,3 @@ def test_correlation_at_all_velocities_is_that_of_plain_sums(stars) -> None:
             sums = [plain(a.sharp, a.weight, t, lag) for a, t in arms]
             across, data, model = sum(sums)
             assert found[i, 0, lag] == pytest.approx(across / np.sqrt(data * model), abs=1e-4)
-
-
-def test_medians_and_percentiles_of_ordered_values_are_numpys() -> None:
-    rng = np.random.default_rng(3)
-    for n in (1, 2, 7, 100):
-        values = np.sort(rng.normal(size=n))
-        assert median_of_ordered(values) == np.median(values)
-        for percent in (0, 40, 70, 100):
-            assert percentile_of_ordered(values, percent) == pytest.approx(np.percentile(values, percent), rel=1e-12)
-    rows, counts = rng.normal(size=(5, 6)), np.array([1, 2, 3, 5, 6])
-    rows[np.arange(6) >= counts[:, None]] = np.inf
-    expected = [np.median(row[:count]) for row, count in zip(rows, counts, strict=True)]
-    np.testing.assert_array_equal(row_medians(rows, counts), expected)

@@ -16,9 +16,7 @@ from cinn_core.forward_model.model_error import HALPHA_ANGSTROM, HALPHA_CORE_ANG
 from cinn_core.instrument import TELLURIC_OXYGEN, WAVELENGTH
 from cinn_core.overrides import Overrides
 from cinn_core.preparation.fourmost import prepare, prepare_many
-from cinn_core.preparation.snr import measure_snr
 from cinn_core.readers import read
-from cinn_core.refraction import air, vacuum
 from cinn_core.stages import FluxVector, Medium, Spectrum
 
 WAVE = pixels()
@@ -39,6 +37,19 @@ def assert_is_the_sun(vector, tolerance: float = 0.006) -> None:
     difference = (vector.flux - truth())[vector.good]
     assert np.sqrt(np.mean(difference**2)) < tolerance
     assert abs(np.mean(difference)) < 0.002
+
+
+def forward_at(labels: np.ndarray, power: float) -> np.ndarray:
+    """The star at another resolving power on WAVE, in air and at rest."""
+    model = forward()
+    row = torch.as_tensor(labels[None], dtype=torch.float32)
+    native = model.torch_native_flux(row, resolving_power=torch.tensor([power])).detach().numpy()[0]
+    flux = np.ones(WAVE.size)
+    for part in model.arms:
+        grid = model.model_wavelength[part]
+        inside = (grid[0] < WAVE) & (grid[-1] > WAVE)
+        flux[inside] = CubicSpline(grid, native[part])(WAVE[inside])
+    return flux
 
 
 def test_solar_star_at_rest_comes_out_as_the_model_at_4most_resolution():
@@ -62,12 +73,6 @@ def test_medium_a_file_does_not_tell_is_found_from_its_velocities_and_flagged(me
     assert vector.rv_kms == pytest.approx(15.0, abs=0.3)
     assert "medium_guessed" in vector.flags
     assert_is_the_sun(vector)
-
-
-def test_air_and_vacuum_are_inverse_and_83_kms_apart():
-    wave = np.array([5160.0, 6790.0])
-    assert air(vacuum(wave, Medium.AIR), Medium.VACUUM) == pytest.approx(wave, abs=1e-4)
-    assert (vacuum(wave, Medium.AIR) / wave - 1) * 299792.458 == pytest.approx([83.5, 82.8], abs=0.5)
 
 
 def test_instrument_response_disappears():
@@ -106,31 +111,6 @@ def test_given_velocity_and_snr_are_used_as_they_are():
     assert_is_the_sun(vector)
 
 
-@pytest.mark.parametrize("snr", [12.0, 60.0, 300.0])
-def test_snr_per_angstrom_is_measured_before_smoothing(snr):
-    vector = prepare(spectrum(snr=snr), templates())
-    assert vector.snr == pytest.approx((snr, snr), rel=0.15)
-    assert ("snr_low" in vector.flags) == (snr < 20)
-
-
-def test_snr_hardly_grows_when_a_pipeline_interpolates_to_finer_pixels():
-    flux, fine = observed(SUN, WAVE, 0.0, 100.0), pixels(step=0.01)[20:-20]
-    fine_flux = np.interp(fine, WAVE, flux)
-    found = measure_snr(fine, fine_flux, None, np.ones(fine.size, bool), 60_000.0)
-    assert [s.value for s in found] == pytest.approx([140, 140], rel=0.3)
-    neighbours = 1 / (np.median(np.abs(np.diff(fine_flux))) * 1.48 / np.sqrt(2) * np.sqrt(0.01))
-    assert neighbours > 250
-
-
-def test_error_column_is_used_only_when_the_pixels_agree_with_it():
-    flux = observed(SUN, WAVE, 0.0, 100.0)
-    sigma = 1 / (100 * np.sqrt(np.median(np.diff(WAVE))))
-    believed = measure_snr(WAVE, flux, np.full(WAVE.size, sigma), np.ones(WAVE.size, bool), 60_000.0)
-    refused = measure_snr(WAVE, flux, np.full(WAVE.size, sigma / 20), np.ones(WAVE.size, bool), 60_000.0)
-    assert all("error column, which agrees" in s.source and s.value == pytest.approx(100, rel=0.1) for s in believed)
-    assert all("disagrees" in s.source and s.value == pytest.approx(100, rel=0.2) for s in refused)
-
-
 def test_what_cannot_be_prepared_is_refused_in_a_sentence():
     blue = pixels(3400, 5050)
     with pytest.raises(SpectrumError, match="the model needs 5160-5730 and 6100-6790"):
@@ -149,19 +129,6 @@ def test_resolving_power_that_a_file_does_not_tell_is_measured_from_the_lines(po
     assert vector.native_resolving_power == pytest.approx(power, rel=0.35)
     told = [s for s in vector.steps if s.name == "native resolving power"][-1]
     assert told.numbers["R_assumed"] > told.numbers["R"]
-
-
-def forward_at(labels: np.ndarray, power: float) -> np.ndarray:
-    """The star at another resolving power on WAVE, in air and at rest."""
-    model = forward()
-    row = torch.as_tensor(labels[None], dtype=torch.float32)
-    native = model.torch_native_flux(row, resolving_power=torch.tensor([power])).detach().numpy()[0]
-    flux = np.ones(WAVE.size)
-    for part in model.arms:
-        grid = model.model_wavelength[part]
-        inside = (grid[0] < WAVE) & (grid[-1] > WAVE)
-        flux[inside] = CubicSpline(grid, native[part])(WAVE[inside])
-    return flux
 
 
 @pytest.mark.parametrize("power", [22_000.0, 28_000.0, 40_000.0, 60_000.0])

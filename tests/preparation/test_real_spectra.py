@@ -1,4 +1,4 @@
-"""Every real spectrum of the index, one test each: flavour, range, coverage, medium, velocity and arms as the index has them."""
+"""Every real spectrum of the index, one test each: format, range, coverage, medium, velocity and arms as the index has them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HOT = ("ELODIE_HD886_gamPeg_B2IV.fits", "Sophie_Vega.fits")
 ARMS_APART = {"CoRoT-1_UVES_107200_472_683_2020.fits": 0.6}
 """Its arms differ by 0.52 km/s here and by 0.32 in the index; no other file of one star needs more than the index."""
 
-FLAVOURS = (
+FORMATS = (
     (r"text 3 col \(order", "text, echelle orders"),
     (r"^text", "text"),
     (r"^image CRVAL1", "FITS image"),
@@ -85,9 +85,9 @@ def arms_differ(row: dict[str, str]) -> bool:
 
 
 @pytest.mark.parametrize("file", READ)
-def test_flavour_and_range_are_those_of_the_index(file):
+def test_format_and_range_are_those_of_the_index(file):
     row, found = INDEX[file], spectrum(file)
-    assert found.flavour == next(kiel for pattern, kiel in FLAVOURS if re.search(pattern, row["flavour"]))
+    assert found.format == next(kiel for pattern, kiel in FORMATS if re.search(pattern, row["flavour"]))
     assert found.wavelength[0] == pytest.approx(float(row["wave_min_A"]), abs=1)
     assert found.wavelength[-1] == pytest.approx(float(row["wave_max_A"]), abs=1)
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.interpolate import CubicSpline
 from scipy.special import ndtr
 
 from cinn_core.errors import SpectrumError
-from cinn_core.instrument import ARMS, SPEED_OF_LIGHT_KMS, WAVELENGTH, fwhm_kms
-from cinn_core.preparation.resample import FWHM_PER_SIGMA, remainder_fwhm, to_instrument, without_gaps
-from cinn_core.rebin import covered, cubic_at, rebin, unit_knots
+from cinn_core.instrument import ARMS, FWHM_PER_SIGMA, SPEED_OF_LIGHT_KMS, WAVELENGTH, fwhm_kms
+from cinn_core.preparation.resample import remainder_fwhm, to_instrument, without_gaps
+from cinn_core.rebin import covered
 
 WAVE = 5140 + 0.012 * np.arange(139_000)
 EVERYWHERE = np.ones(WAVE.size, bool)
@@ -19,6 +18,23 @@ EVERYWHERE = np.ones(WAVE.size, bool)
 def line(centre: float, fwhm_kms_: float, depth: float = 0.6) -> np.ndarray:
     sigma = centre * fwhm_kms_ / SPEED_OF_LIGHT_KMS / FWHM_PER_SIGMA
     return 1 - depth * np.exp(-0.5 * ((WAVE - centre) / sigma) ** 2)
+
+
+def blended_star(wave: np.ndarray, power: float, pixel: float = 0.0) -> np.ndarray:
+    """A star of some 1400 thermal lines (FWHM 4 km/s: vbroad 1) at a resolving power, in closed form; means over pixels where wide."""
+    random = np.random.default_rng(11)
+    flux = np.ones(wave.size)
+    for centre, depth in zip(random.uniform(5140, 6810, 1400), random.uniform(0.02, 0.5, 1400), strict=True):
+        sigma = np.hypot(4.0, float(fwhm_kms(power))) / FWHM_PER_SIGMA / SPEED_OF_LIGHT_KMS * centre
+        area = depth * 4.0 / FWHM_PER_SIGMA / SPEED_OF_LIGHT_KMS * centre
+        low, high = np.searchsorted(wave, (centre - 6 * sigma, centre + 6 * sigma))
+        x = wave[low:high] - centre
+        if pixel:
+            ends = ndtr((x + pixel / 2) / sigma) - ndtr((x - pixel / 2) / sigma)
+            flux[low:high] -= np.sqrt(2 * np.pi) * area * ends / pixel
+        else:
+            flux[low:high] -= area / sigma * np.exp(-0.5 * (x / sigma) ** 2)
+    return flux
 
 
 @pytest.mark.parametrize("centre", [5300.013, 6500.087])
@@ -42,23 +58,6 @@ def test_line_of_the_native_instrument_gets_4most_width(power):
     assert sigma * FWHM_PER_SIGMA == pytest.approx(float(fwhm_kms(20_000)), rel=0.01)
 
 
-def blended_star(wave: np.ndarray, power: float, pixel: float = 0.0) -> np.ndarray:
-    """A star of some 1400 thermal lines (FWHM 4 km/s: vbroad 1) at a resolving power, in closed form; means over pixels where wide."""
-    random = np.random.default_rng(11)
-    flux = np.ones(wave.size)
-    for centre, depth in zip(random.uniform(5140, 6810, 1400), random.uniform(0.02, 0.5, 1400), strict=True):
-        sigma = np.hypot(4.0, float(fwhm_kms(power))) / FWHM_PER_SIGMA / SPEED_OF_LIGHT_KMS * centre
-        area = depth * 4.0 / FWHM_PER_SIGMA / SPEED_OF_LIGHT_KMS * centre
-        low, high = np.searchsorted(wave, (centre - 6 * sigma, centre + 6 * sigma))
-        x = wave[low:high] - centre
-        if pixel:
-            ends = ndtr((x + pixel / 2) / sigma) - ndtr((x - pixel / 2) / sigma)
-            flux[low:high] -= np.sqrt(2 * np.pi) * area * ends / pixel
-        else:
-            flux[low:high] -= area / sigma * np.exp(-0.5 * (x / sigma) ** 2)
-    return flux
-
-
 @pytest.mark.parametrize("power", [22_000.0, 28_000.0, 47_000.0, 80_000.0, 115_000.0])
 def test_blended_star_of_any_native_resolving_power_comes_to_20000_within_three_percent(power):
     wave = np.arange(5140.0, 6810.0, 6000 / power / 3)
@@ -75,17 +74,6 @@ def test_spectrum_of_4most_resolution_is_not_smoothed_and_a_lower_one_refused():
     assert remainder_fwhm(1e9) == pytest.approx(14.99, abs=0.01)
     with pytest.raises(SpectrumError, match="resolution cannot be added"):
         remainder_fwhm(17_000)
-
-
-def test_rebinning_conserves_flux_on_irregular_pixels():
-    rng = np.random.default_rng(2)
-    wave = np.cumsum(rng.uniform(0.02, 0.05, 3000)) + 5200
-    flux = 1 + 0.3 * np.sin(wave)
-    middle = 0.5 * (wave[1:] + wave[:-1])
-    edges = middle[np.sort(rng.choice(middle.size, 200, replace=False))]
-    inside = (wave > edges[0]) & (wave < edges[-1])
-    widths = np.diff(np.concatenate([[0], middle, [0]]))
-    assert (rebin(wave, flux, edges) * np.diff(edges)).sum() == pytest.approx((flux * widths)[inside].sum(), rel=1e-9)
 
 
 def test_smooth_flux_is_not_distorted():
@@ -134,15 +122,3 @@ def test_gap_in_wavelength_is_filled_with_bad_pixels():
     assert native.good.sum() == wave.size
     share = covered(native.wavelength, native.good, np.array([5205.0, 5206.0, 5211.0, 5214.0]))
     assert share == pytest.approx([1, 0.85, 0], abs=0.12)
-
-
-def test_splines_are_those_of_scipy() -> None:
-    """Two rows at once through uneven knots, ends included; both solve the same equations, so only rounding differs."""
-    rng = np.random.default_rng(4)
-    x = np.cumsum(rng.uniform(0.5, 1.5, 200))
-    y = rng.normal(size=(2, 200))
-    at = np.concatenate([[x[0]], np.sort(rng.uniform(x[0], x[-1], 500)), [x[-1]]])
-    np.testing.assert_allclose(cubic_at(x, y, at), CubicSpline(x, y, axis=-1)(at), atol=1e-11)
-    np.testing.assert_allclose(
-        unit_knots(200).slopes(y[0]), CubicSpline(np.arange(200), y[0])(np.arange(200), 1), atol=1e-11
-    )

@@ -1,4 +1,4 @@
-"""Whatever flavour a star's spectrum is written in, at whatever velocity and in air or vacuum, it is prepared to the same flux."""
+"""Whatever format a star's spectrum is written in, at whatever velocity and in air or vacuum, it is prepared to the same flux."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from flavours import FLAVOURS, STARS, Observation, compressed
+from file_formats import FORMATS, STARS, Observation, compressed
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from synthetic import observed, pixels, spectrum_of, templates
@@ -17,7 +17,7 @@ from cinn_core.stages import FluxVector, Medium
 
 RMS, RMS_OF_ORDERS = 0.005, 0.012
 """Where orders are apart the blaze has to be guessed: 0.2-0.9 % is left of it."""
-EXAMPLES = 2  # a flavour
+EXAMPLES = 2  # a format
 ORDERS = ("order_text", "hdf5_groups", "order_extensions", "order_image", "iraf_multispec")
 
 observations = st.builds(
@@ -36,7 +36,7 @@ def directly(star: int) -> FluxVector:
     return prepare(spectrum_of(wave, observed(STARS[star], wave, snr=3000.0)), templates())
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("file_format", FORMATS)
 @settings(
     max_examples=EXAMPLES,
     phases=[Phase.generate],
@@ -46,8 +46,8 @@ def directly(star: int) -> FluxVector:
     suppress_health_check=list(HealthCheck),
 )
 @given(observation=observations, gzipped=st.booleans())
-def test_every_flavour_is_prepared_to_the_same_flux(flavour, observation, gzipped):
-    data, name = FLAVOURS[flavour](observation)
+def test_every_format_is_prepared_to_the_same_flux(file_format, observation, gzipped):
+    data, name = FORMATS[file_format](observation)
     vector = prepare(read(compressed(data, gzipped), name), templates())
     direct = directly(observation.star)
     good = vector.good & direct.good
@@ -55,4 +55,4 @@ def test_every_flavour_is_prepared_to_the_same_flux(flavour, observation, gzippe
     if "medium_guessed" not in vector.flags:  # a wrong guess moves the velocity by 83 km/s, the flux next to not at all
         assert vector.rv_kms == pytest.approx(observation.rv, abs=0.5)
     rms = np.sqrt(np.mean((vector.flux - direct.flux)[good] ** 2))
-    assert rms < (RMS_OF_ORDERS if flavour in ORDERS else RMS)
+    assert rms < (RMS_OF_ORDERS if file_format in ORDERS else RMS)

@@ -1,4 +1,4 @@
-"""Bad input ends in a result or one sentence: a small, seeded part of `make fuzz`, and paths that are no plain files."""
+"""Bad input ends in a result or one sentence: a small, seeded part of `make fuzz`, and paths that are not plain files."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def test_hostile_file_ends_as_it_must(box, what):
 
 
 def test_every_good_file_is_read(box):
-    for flavour, (data, name) in seeds().items():
+    for file_format, (data, name) in seeds().items():
         verdict = box.try_bytes(data, name, depth="read")
-        assert (verdict.outcome, verdict.finding) == ("answered", None), flavour
+        assert (verdict.outcome, verdict.finding) == ("answered", None), file_format
 
 
 @pytest.mark.parametrize("number", [1, 2])

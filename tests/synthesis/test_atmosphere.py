@@ -137,7 +137,7 @@ def test_marcs_model_says_which_star_it_is_for(marcs):
 def test_damaged_marcs_model_is_refused_in_words(marcs, tmp_path):
     whole = marcs_text()
     for text in ("not a model", whole.replace("Surface gravity", "x"), whole[: whole.index("KappaRoss") + 60], ""):
-        with pytest.raises(DataError, match="is no model atmosphere in MARCS's format"):
+        with pytest.raises(DataError, match="is not a model atmosphere in MARCS's format"):
             read_marcs(marcs(text))
     with pytest.raises(DataError, match="cannot be read"):
         read_marcs(tmp_path / "none.mod")

@@ -7,7 +7,17 @@ import pytest
 from made_up_departures import CA_LEVELS, FINE_LOG_TAU, LEVELS, LOG_TAU, MG_LEVELS, made_up_b, made_up_table
 
 from cinn_core.errors import DataError
-from cinn_core.synthesis.departures import DepartureGrid, Departures, Level, Term, find_term, term_of_level, terms_in
+from cinn_core.synthesis.departures import (
+    DepartureGrid,
+    Departures,
+    Level,
+    Term,
+    find_term,
+    match_lines,
+    term_of_level,
+    terms_in,
+)
+from cinn_core.synthesis.line_lists import LineTable
 
 
 def test_a_star_outside_the_grid_is_refused_in_words():
@@ -61,3 +71,28 @@ def test_held_grid_leaves_out_models_that_do_not_exist():
         grid.at(5500.0, 4.0, 0.0, 7.5)
     with pytest.raises(DataError, match="outside the departure coefficients"):
         grid.at(5000.0, 4.0, 0.5, 7.5)
+
+
+def test_lines_find_their_levels_by_energy_and_the_others_are_listed():
+    table = LineTable(
+        species=np.array(["Mg 1", "Mg 1", "Mg 2"]),
+        number=np.array([12, 12, 12]),
+        ion=np.array([1, 1, 2]),
+        wavelength=np.array([5528.405, 5711.088, 5528.0]),
+        excitation=np.array([4.346, 4.346, 0.0]),
+        log_gf=np.zeros(3),
+        radiative=np.zeros(3),
+        stark=np.zeros(3),
+        waals=np.zeros(3),
+    )
+    levels = [
+        Level("3s2 1S", 0.0),
+        Level("3s3p 1P", 35051.27),
+        Level("3s4d 1D", 53134.64),
+        Level("5"),
+        Level("ion", 61671.0, 2, 1),
+    ]
+    found = match_lines(table, levels)
+    np.testing.assert_array_equal(found.lower, [1, 1, 4])
+    np.testing.assert_array_equal(found.upper, [2, -1, -1])
+    np.testing.assert_array_equal(found.in_lte, [1, 2])

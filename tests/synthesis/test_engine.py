@@ -47,7 +47,7 @@ def test_spectrum_that_misses_a_window_is_refused():
 def test_missing_labels_take_the_suns_value_and_unknown_ones_are_refused():
     labels = dict(zip(SYNTHESIS_NAMES, labels_from(SUN), strict=True))
     assert (labels["teff"], labels["vmic"], labels["feh"], labels["li_fe"]) == (5777.0, 1.0, 0.0, 0.0)
-    with pytest.raises(DataError, match="vbroad is no label of a synthesis"):
+    with pytest.raises(DataError, match="vbroad is not a label of a synthesis"):
         labels_from({**SUN, "vbroad": 5.0})
     with pytest.raises(DataError, match="logg is missing"):
         labels_from({"teff": 5777.0})

@@ -67,7 +67,7 @@ def test_grid_of_another_line_list_or_another_file_is_not_added_to(tmp_path):
     with pytest.raises(DataError, match=r"another way .linelist calibrated, not original"):
         open_grid_file(out, FakeEngine(linelist="original"))
     (tmp_path / "notes.h5").write_text("not HDF5")
-    with pytest.raises(DataError, match="is no grid file"):
+    with pytest.raises(DataError, match="is not a grid file"):
         open_grid_file(tmp_path / "notes.h5", FakeEngine())
     with pytest.raises(DataError, match="need further seeds"):
         make_grid(out, 8, 100_001, FakeEngine)

@@ -33,16 +33,6 @@ def engine(shared, tmp_path_factory):
     return open_turbospectrum(programs, shared, tmp_path_factory.mktemp("lines"))
 
 
-@pytest.fixture
-def marcs(tmp_path):
-    def write(text):
-        path = tmp_path / "star.mod"
-        path.write_text(text)
-        return path
-
-    return write
-
-
 def test_input_of_turbospectrum_says_what_the_labels_say():
     labels = labels_from({**SUN, "feh": -0.5, "vmic": 1.234, "mg_fe": 0.3})
     opacity, spectrum = babsma_input(labels, 5150.0, 5740.0), bsyn_input(labels, 5150.0, 5740.0)
@@ -84,7 +74,7 @@ def test_turbospectrum_is_told_of_marcs_and_of_the_sphere():
     assert "'NFILES   :' '1'\nlines/own.list\n" in bsyn_input(labels, 5150.0, 5740.0, ("own.list",))
 
 
-def test_sphere_matters_little_to_a_giant_of_log_g_3(shared, tmp_path, marcs):
+def test_sphere_matters_little_to_a_giant_of_log_g_3(shared, tmp_path):
     """MARCS's 5000 K, log g 3 through Turbospectrum: as spherical as it is, and a tenth of that."""
     source = shared / "nlte" / "marcs" / "s5000_g3.0_z0.mod"
     if not source.is_file():
@@ -96,7 +86,8 @@ def test_sphere_matters_little_to_a_giant_of_log_g_3(shared, tmp_path, marcs):
     own = tmp_path / "few.list"
     own.write_text(VALD_STELLAR)
     star = labels_from(parameters_of(read_marcs(source)))
-    larger = marcs(source.read_text().replace("3.6526E+11 Radius [cm]", "3.6526E+12 Radius [cm]"))
+    larger = tmp_path / "star.mod"
+    larger.write_text(source.read_text().replace("3.6526E+11 Radius [cm]", "3.6526E+12 Radius [cm]"))
     depths = []
     for number, path in enumerate((source, larger)):
         (tmp_path / str(number)).mkdir()

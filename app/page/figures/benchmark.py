@@ -36,13 +36,18 @@ Point = tuple[float, float, float, float, float, bool]
 """Teff, reference, its error, found, its error, whether it counts."""
 
 
+def require_suffix(path: Path) -> None:
+    """Raise DataError for a figure in a format that is not one of SUFFIXES."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(f"A figure is written as {', '.join(SUFFIXES)}; {path.name} ends otherwise.")
+
+
 def save_figure(rows: Sequence[BenchmarkRow], path: Path) -> None:
     """Writes the comparison, and beside it OUT_corrected and OUT_residuals, whole or not at all.
 
-    The corrected one needs enough stars to fit. DataError for a suffix that is none.
+    The corrected one needs enough stars to fit. Raises DataError for another suffix than SUFFIXES.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise DataError(f"A figure is written as {', '.join(SUFFIXES)}; {path.name} ends otherwise.")
+    require_suffix(path)
     corrected = corrected_maps(rows)
     figures = [
         (comparison_figure(rows), path),

@@ -109,7 +109,7 @@ def _number(text: str) -> float:
     try:
         return float(text.replace(",", ".").replace("\N{MINUS SIGN}", "-"))
     except ValueError as error:
-        raise KielError(f"{text!r} is no number; give a mean and a sigma, such as 4.44 and 0.02.") from error
+        raise KielError(f"{text!r} is not a number; give a mean and a sigma, such as 4.44 and 0.02.") from error
 
 
 def _label(name: str) -> str:

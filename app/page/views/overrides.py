@@ -113,4 +113,4 @@ def _number(text: str) -> float | None:
     try:
         return float(text.replace(",", ".").replace("\N{MINUS SIGN}", "-"))
     except ValueError as error:
-        raise SpectrumError(f"{text!r} is no number; leave the box empty to have it measured.") from error
+        raise SpectrumError(f"{text!r} is not a number; leave the box empty to have it measured.") from error

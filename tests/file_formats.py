@@ -1,4 +1,4 @@
-"""The same made-up observation written in every flavour that Kiel reads: what the property-based test draws from."""
+"""The same made-up observation written in every format that Kiel reads: what the property-based test draws from."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Observation:
         return "AWAV" if self.medium is Medium.AIR else "WAVE"
 
 
-Flavour = Callable[[Observation], tuple[bytes, str]]
+Format = Callable[[Observation], tuple[bytes, str]]
 LINEAR = 5100.0 + 0.03 * np.arange(58_600)
 LOG10 = np.log10(5100.0) + 2.2e-6 * np.arange(58_600)
 
@@ -245,7 +245,7 @@ def _text(*columns: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-FLAVOURS: dict[str, Flavour] = {
+FORMATS: dict[str, Format] = {
     f.__name__: f
     for f in (eso_phase3, fourmost_level1, linear_image, nm_image_with_sigma, log10_image, natural_log_image, column_table,
               inverse_variance, text_columns, ispec_text, narval_text, comma_separated, ecsv, arms_in_extensions, order_text, hdf5_groups,

@@ -1,4 +1,6 @@
-"""Training stars and their noise: what the bank, the realism and the training draw promise."""
+"""Training of the network: noise, realism, resuming, and a deeper network from an earlier one."""
+
+from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,21 +11,10 @@ import torch
 from toy_training_set import K, toy_shard
 
 from app.page.figures.evaluation import plot_curve
-from cinn_core.forward_model.kernels import matern52
-from cinn_core.forward_model.model_error import HALPHA_ANGSTROM, HALPHA_CORE_ANGSTROM, halpha_bumps
-from cinn_core.forward_model.realism import (
-    CONTINUUM_ERROR,
-    RIPPLE_ANGSTROM,
-    continuum_errors,
-    draw_good_pixels,
-    model_errors,
-    ripple_shapes,
-)
 from cinn_core.inference.network import Architecture, Network, Observation
 from cinn_core.inference.projection import Projection
-from cinn_core.instrument import N_COVERAGE, N_PIXELS, WAVELENGTH, arm_coverage, arm_slices, pixel_sigma
+from cinn_core.instrument import N_COVERAGE, N_PIXELS, pixel_sigma
 from cinn_core.training.bank import save_shard
-from cinn_core.training.emulator import leave_one_out
 from cinn_core.training.network import (
     NetworkSettings,
     Stars,
@@ -81,64 +72,6 @@ def test_training_draw_covers_the_stated_snr_and_realism() -> None:
     assert abs(float((seen.realism == 1).float().mean()) - 0.35) < 0.05
 
 
-def test_continuum_errors_are_smooth_and_one_percent() -> None:
-    factors = continuum_errors(300, np.random.default_rng(0))
-    assert abs((factors - 1).std() / CONTINUUM_ERROR - 1) < 0.1
-    assert np.abs(np.diff(factors[:, :5700], axis=1)).max() < 1e-3
-
-
-def test_ripples_of_the_continuum_have_the_stated_size_and_length() -> None:
-    ripples = np.random.default_rng(0).standard_normal((400, len(ripple_shapes()))) @ ripple_shapes()
-    assert np.allclose(ripples.std(0), 1, atol=0.2)  # 400 draws: 3.5 % a sigma, 5730 and 6900 pixels
-    apart = round(RIPPLE_ANGSTROM / 0.1)
-    blue = ripples[:, arm_slices()[0]]
-    near, far = ((blue[:, :-n] * blue[:, n:]).mean() for n in (apart, 6 * apart))
-    assert abs(near - np.exp(-0.25)) < 0.05, "a Gaussian kernel of sigma s correlates as exp(-x² / 4 s²)"
-    assert abs(far) < 0.05
-
-
-def test_a_continuum_drawn_through_halpha_wings_is_wrong_there_alone() -> None:
-    wings = 1 - 0.4 / (1 + ((WAVELENGTH - HALPHA_ANGSTROM) / 6) ** 2)
-    metals = np.where(np.arange(N_PIXELS) % 20 < 8, 0.7, 1.0)  # every 2 Angstrom a line
-    bumps = halpha_bumps(np.stack([wings, metals]).astype(np.float32))
-    near = np.abs(WAVELENGTH - HALPHA_ANGSTROM) < 5
-    assert (bumps[:, 0, near] > 0.03).all()
-    assert np.abs(bumps[:, 0, np.abs(WAVELENGTH - HALPHA_ANGSTROM) > 100]).max() == 0
-    assert np.abs(bumps[:, 1]).max() == 0, "lines of metals are not taken for a blaze"
-
-
-def test_model_errors_vanish_where_there_is_no_line() -> None:
-    flux = np.ones((2, N_PIXELS), np.float32)
-    flux[:, 3000:3100] = 0.3
-    errors = model_errors(flux, np.random.default_rng(1))
-    assert np.abs(errors[:, :2900]).max() == 0
-    assert np.abs(errors[:, 3000:3100]).max() > 0.002
-
-
-def test_patterns_of_missing_pixels_are_those_of_real_files() -> None:
-    rng = np.random.default_rng(2)
-    patterns = np.array([draw_good_pixels(rng) for _ in range(400)])
-    complete = patterns.all(1).mean()
-    assert 0.18 < complete < 0.36
-    core = np.abs(WAVELENGTH - HALPHA_ANGSTROM) < HALPHA_CORE_ANGSTROM
-    assert not patterns[~patterns.all(1)][:, core].any(), "Halpha's core is never used in a real spectrum"
-    telluric = (WAVELENGTH > 6290) & (WAVELENGTH < 6305)
-    assert 0.5 < (~patterns[:, telluric].any(1)).mean() < 0.9
-    assert (arm_coverage(patterns) < 0.01).any(), "some stars lack a whole arm"
-    assert patterns.mean(1).min() > 0.1
-
-
-def test_leave_one_out_residuals_are_those_of_leaving_each_star_out() -> None:
-    rng = np.random.default_rng(3)
-    x, y = torch.from_numpy(rng.normal(size=(12, 4))), torch.from_numpy(rng.normal(size=(12, 2)))
-    matrix = matern52(x, x, torch.ones(4, dtype=torch.float64)) + 1e-3 * torch.eye(12, dtype=torch.float64)
-    inverse = torch.linalg.inv(matrix)
-    found = leave_one_out(inverse, inverse @ y)
-    others = torch.arange(12) != 5
-    predicted = matrix[5, others] @ torch.linalg.solve(matrix[others][:, others], y[others])
-    assert torch.allclose(found[5], y[5] - predicted, atol=1e-9)
-
-
 def test_a_deeper_network_starts_where_the_earlier_one_stood(bank: Path, tmp_path: Path) -> None:
     small = Architecture(
         n_components=K, embedding_width=32, embedding_layers=1, condition=16, couplings=2, coupling_width=32
@@ -152,8 +85,8 @@ def test_a_deeper_network_starts_where_the_earlier_one_stood(bank: Path, tmp_pat
     take_over(deeper, earlier)
     seen = Observation(torch.randn(5, K), torch.full((5, 2), 4.0), torch.ones(5, N_COVERAGE), torch.zeros(5))
     z = torch.randn(5, 13)
-    before = earlier.log_density(z, earlier.embedding(seen))
-    assert torch.allclose(deeper.log_density(z, deeper.embedding(seen)), before, atol=1e-4)
+    before = earlier.log_prob(z, earlier.embedding(seen))
+    assert torch.allclose(deeper.log_prob(z, deeper.embedding(seen)), before, atol=1e-4)
 
 
 def test_of_a_flow_of_another_make_only_the_embedding_is_taken_over() -> None:

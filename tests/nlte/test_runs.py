@@ -1,0 +1,48 @@
+"""Runs over many stars: they go on where they stopped, failures have a reason, solutions become a table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from solar_lithium import FULL, SUN
+
+from cinn_core.errors import DataError
+from cinn_core.nlte import runs
+from cinn_core.nlte.runs import NlteStar, collect_table, load_solution, solve_stars, star_of_abundance
+from cinn_core.synthesis.departure_files import read_table, write_table
+
+
+def test_a_second_run_computes_nothing_again(solutions, shared, monkeypatch):
+    def solve(*arguments):
+        raise AssertionError("solved again")
+
+    monkeypatch.setattr(runs, "solve", solve)
+    told = []
+    assert len(solve_stars([SUN, SUN], solutions, shared, FULL, report=told.append)) == 1
+    assert told == []
+
+
+def test_a_star_without_a_model_atmosphere_is_listed_with_the_reason(solutions, shared):
+    (outcome,) = solve_stars([NlteStar("Li", 9000.0, 4.0, 0.0, 0.0)], solutions, shared, FULL)
+    assert "Teff 9000 is outside the model atmospheres" in outcome.reason
+
+
+def test_the_table_of_a_folder_gives_back_the_departures(solutions, tmp_path):
+    write_table(collect_table("Li", solutions, FULL), tmp_path / "Li.npz")
+    table = read_table(tmp_path / "Li.npz")
+    solution = load_solution(SUN.file(solutions, FULL))
+    np.testing.assert_allclose(table.nodes, [[5777, 4.44, 0.0, 1.05]])
+    at = table.grid().at(5777, 4.44, 0.0, 1.05)
+    np.testing.assert_allclose(at.b, solution.departures.on(at.log_tau), rtol=0.0012)  # half a step of 0.001 dex
+
+
+def test_a_folder_without_solutions_is_refused(tmp_path):
+    with pytest.raises(DataError, match="no solution of Mg"):
+        collect_table("Mg", tmp_path, FULL)
+
+
+def test_alpha_elements_are_enhanced_in_metal_poor_stars():
+    assert NlteStar("Mg", 5000, 4, -2.0, 0.0).abundance == pytest.approx(7.55 - 2.0 + 0.4)
+    assert NlteStar("Ca", 5000, 4, -0.5, 0.1).abundance == pytest.approx(6.37 - 0.5 + 0.2 + 0.1)
+    assert NlteStar("Li", 5000, 4, -2.0, 0.5).abundance == pytest.approx(1.05 - 2.0 + 0.5)
+    assert star_of_abundance("Mg", 5000, 4, -3.0, 5.0).abundance == pytest.approx(5.0, abs=1e-3)

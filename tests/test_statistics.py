@@ -1,0 +1,21 @@
+"""Medians and percentiles of ordered values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cinn_core.statistics import median_of_ordered, percentile_of_ordered, row_medians
+
+
+def test_medians_and_percentiles_of_ordered_values_are_numpys() -> None:
+    rng = np.random.default_rng(3)
+    for n in (1, 2, 7, 100):
+        values = np.sort(rng.normal(size=n))
+        assert median_of_ordered(values) == np.median(values)
+        for percent in (0, 40, 70, 100):
+            assert percentile_of_ordered(values, percent) == pytest.approx(np.percentile(values, percent), rel=1e-12)
+    rows, counts = rng.normal(size=(5, 6)), np.array([1, 2, 3, 5, 6])
+    rows[np.arange(6) >= counts[:, None]] = np.inf
+    expected = [np.median(row[:count]) for row, count in zip(rows, counts, strict=True)]
+    np.testing.assert_array_equal(row_medians(rows, counts), expected)
