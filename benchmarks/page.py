@@ -23,8 +23,8 @@ from serving import Server, served
 from visitor import Visitor
 
 from app.page.figures.corner import Corner
-from app.page.figures.kiel import draw_kiel
 from app.page.figures.lines import draw_lines
+from app.page.figures.posterior import draw_kiel
 from app.page.figures.spectrum import Shown, draw_flux, draw_residual, draw_saliency
 from app.page.figures.whatif import draw_arm_now, draw_line_now, draw_residual_now
 from app.page.views.tiles import tile
@@ -34,7 +34,7 @@ from cinn_core.explanation.line_by_line import line_by_line
 from cinn_core.explanation.what_if import what_if
 from cinn_core.files import example_paths
 from cinn_core.inference.predictive import bands, with_nuisances_of_z
-from cinn_core.inference.selection import PosteriorKind, Range, in_use, selection_of
+from cinn_core.inference.selection import PosteriorKind, Range, selected_quantities, selection_of
 from cinn_core.instrument import ARMS
 from cinn_core.lines import five, line_windows
 from cinn_core.stages import Analysis
@@ -84,7 +84,7 @@ def draw_everything(analysis: Analysis, model: Model) -> Callable[[], object]:
             hv.render(draw_saliency(analysis.saliency.weights[0], arm, arm.low, arm.high))
         hv.render(draw_lines(analysis, found, lines, five(), 5, 215, ""))
         hv.render(draw_kiel(analysis, chosen))
-        for quantity in in_use(chosen):
+        for quantity in selected_quantities(chosen):
             tile(quantity)
 
     return draw
@@ -92,7 +92,7 @@ def draw_everything(analysis: Analysis, model: Model) -> Callable[[], object]:
 
 def brush(analysis: Analysis) -> Callable[[], object]:
     """A brush and what is redrawn of the corner, the table's numbers included; another region each time."""
-    corner = Corner(in_use(selection_of(analysis, PosteriorKind.FLOW, (), ())), {})
+    corner = Corner(selected_quantities(selection_of(analysis, PosteriorKind.FLOW, (), ())), {})
     teff = analysis.summary.targets["teff"]
     shift = [0.0]
 
@@ -100,7 +100,7 @@ def brush(analysis: Analysis) -> Callable[[], object]:
         shift[0] += 1.0
         cut = (Range("teff", teff.lo68 + shift[0], teff.hi68 + shift[0]),)
         chosen = selection_of(analysis, PosteriorKind.FLOW, (), cut)
-        corner.show(in_use(chosen), chosen.weights, cut)
+        corner.show(selected_quantities(chosen), chosen.weights, cut)
 
     return redraw
 

@@ -9,7 +9,7 @@ class SpectrumError(KielError):
     """A file or spectrum that cannot be used, and why."""
 
 
-class WeightsError(KielError):
+class ParametersError(KielError):
     """Weights that are missing, damaged or made for another version, and the remedy."""
 
 

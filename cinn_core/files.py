@@ -1,10 +1,13 @@
-"""Where training and evaluation find data that the repository does not hold: grids, spectra, synthesis input."""
+"""Files: the assets, the folder of data outside the repository, and how a file is written whole or not at all."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from .errors import DataError, KielError
 
@@ -48,3 +51,32 @@ def asset_path(*parts: str) -> Path:
 def example_paths() -> dict[str, Path]:
     """The example spectra, simulated by Kiel's own forward model, by name."""
     return {name: asset_path("examples", f"{name}.fits") for name in EXAMPLES}
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """Yield the path of a new file beside `path` to write to, and rename it to `path` at the end.
+
+    So the file is written whole or not at all: after an error inside, `path` is what it was and nothing lies beside it.
+    The hidden name holds the process, so that several processes may write the same file.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str, encoding: str = "utf-8") -> None:
+    """Write a text, whole or not at all."""
+    with written(path) as part:
+        part.write_text(text, encoding=encoding)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any], *, compressed: bool = False) -> None:
+    """Write arrays by name as one .npz file, whole or not at all."""
+    import numpy as np  # late: most that find a file need no arrays
+
+    with written(path) as part, part.open("wb") as file:
+        (np.savez_compressed if compressed else np.savez)(file, **arrays)

@@ -193,11 +193,7 @@ class PosteriorSamples:
         for name in ("labels", "z", "log_prob", "map_z"):
             object.__setattr__(self, name, _frozen(getattr(self, name)))
         n = self.labels.shape[0]
-        if (
-            self.labels.shape != (n, len(TARGETS))
-            or self.z.shape != self.labels.shape
-            or self.log_prob.shape != (n,)
-        ):
+        if self.labels.shape != (n, len(TARGETS)) or self.z.shape != self.labels.shape or self.log_prob.shape != (n,):
             raise ValueError("Samples, coordinates and densities of a posterior differ in shape.")
 
 

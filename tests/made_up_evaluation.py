@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cinn_core.evaluation.held_out import HeldOutStars
-from cinn_core.evaluation.network import (
-    Evaluation,
-)
-from cinn_core.inference.point_estimates import Answers
+from cinn_core.evaluation.network import Evaluation
+from cinn_core.inference.point_estimates import PointEstimates
 from cinn_core.prior import N_TARGETS, draw
 from cinn_core.targets import COLUMN, TARGETS
 
@@ -26,7 +24,7 @@ def made_up_evaluation(n: int = 400, draws: int = 3) -> Evaluation:
     centre[:, COLUMN["feh"]] -= 0.1
     interval68 = np.stack([centre - 0.9945 * half, centre + 0.9945 * half], -1)
     interval95 = np.stack([centre - 1.96 * half, centre + 1.96 * half], -1)
-    everything = Answers(answer, answer, truth, truth, interval68, interval95, 6 * half)
+    everything = PointEstimates(answer, answer, truth, truth, interval68, interval95, 6 * half)
     is_last = np.arange(len(truth)) % (draws + 1) == draws
     limit = np.broadcast_to(sigma, (n, draws, N_TARGETS))
     stars = HeldOutStars(labels, np.zeros((n, draws + 1, 1)), np.zeros((2, 1, 1)), 0.0)

@@ -9,7 +9,7 @@ import panel as pn
 from fake_analysis import fake_analysis
 
 from app.page import theme
-from app.page.session import session
+from app.page.start import start_session
 from cinn_core.analyse import load_model
 from cinn_core.errors import SpectrumError
 from cinn_core.files import EXAMPLES
@@ -32,4 +32,4 @@ def model():
 
 
 pn.extension("tabulator", "filedropper", raw_css=[theme.ROOT_CSS])
-session(make_up, model, {name: Path(f"{name}.fits") for name in EXAMPLES}).servable()
+start_session(make_up, model, {name: Path(f"{name}.fits") for name in EXAMPLES}).servable()

@@ -49,7 +49,7 @@ def test_command_line_starts_without_heavy_modules():
 READERS = sorted(name for name in modules() if name.startswith("cinn_core.readers"))
 LEARNED = {
     "cinn_core.analyse", "cinn_core.forward_model.emulator", "cinn_core.inference.infer", "cinn_core.inference.network",
-    "cinn_core.inference.model", "cinn_core.preparation.fourmost", "cinn_core.prior", "cinn_core.weights",
+    "cinn_core.inference.model", "cinn_core.preparation.fourmost", "cinn_core.prior", "cinn_core.parameters",
 }  # fmt: skip
 
 

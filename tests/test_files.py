@@ -1,4 +1,4 @@
-"""Assets, the line table and the data folder: found where they are, missed in words where they are not."""
+"""Assets, the line table and the data folder: found where they are, missed in words where they are not; whole files."""
 
 from __future__ import annotations
 
@@ -84,3 +84,44 @@ def test_a_named_data_folder_must_exist(tmp_path, monkeypatch, by_option):
     monkeypatch.setenv("KIEL_DATA", str(folder))
     with pytest.raises(DataError, match="--data" if by_option else "KIEL_DATA"):
         data.data_directory(folder if by_option else None)
+
+
+def test_a_file_is_in_place_when_its_writing_ends_and_nothing_beside_it(tmp_path):
+    path = tmp_path / "out.txt"
+    with data.written(path) as part:
+        part.write_text("new")
+        assert not path.exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["out.txt"]
+    assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("problem", [ValueError, KeyboardInterrupt])
+def test_an_error_while_writing_leaves_the_old_file_and_nothing_beside_it(tmp_path, problem):
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+
+    def stopped_half_way():
+        with data.written(path) as part:
+            part.write_text("half")
+            raise problem
+
+    with pytest.raises(problem):
+        stopped_half_way()
+    assert [file.name for file in tmp_path.iterdir()] == ["out.txt"]
+    assert path.read_text() == "old"
+
+
+def test_a_text_is_written_in_the_encoding_that_is_asked_for(tmp_path):
+    data.write_text(tmp_path / "utf8", "Å")
+    data.write_text(tmp_path / "latin1", "Å", "latin-1")
+    assert (tmp_path / "utf8").read_bytes() == "Å".encode()
+    assert (tmp_path / "latin1").read_bytes() == b"\xc5"
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_arrays_come_back_by_name_from_a_file_of_any_suffix(tmp_path, compressed):
+    path = tmp_path / "arrays.part-of-a-run"
+    data.write_arrays(path, {"labels": np.arange(3), "size": 7}, compressed=compressed)
+    with np.load(path, allow_pickle=False) as arrays:
+        assert arrays["labels"].tolist() == [0, 1, 2]
+        assert int(arrays["size"]) == 7

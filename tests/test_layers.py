@@ -20,7 +20,7 @@ LAYERS: tuple[str, ...] = (
     "cinn_core.lines",
     "cinn_core.literature",
     "cinn_core.overrides",
-    "cinn_core.weights",
+    "cinn_core.parameters",
     "cinn_core.processes",
     "cinn_core.statistics",
     "cinn_core.refraction",

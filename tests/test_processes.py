@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from cinn_core.errors import DataError
-from cinn_core.processes import spread
+from cinn_core.processes import few_ahead, on_actors, spread
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -74,3 +77,53 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+class FakeActor:
+    """An actor of a cluster, `do.remote(task)` of which is done in a thread; it counts what it has under way at once."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self.pool, self.busy, self.most = pool, 0, 0
+        self.do = SimpleNamespace(remote=lambda task: SimpleNamespace(future=lambda: pool.submit(self._do, task)))
+
+    def _do(self, task: int) -> int:
+        self.busy += 1
+        self.most = max(self.most, self.busy)
+        time.sleep(0.001 * (task % 3))
+        self.busy -= 1
+        if task < 0:
+            raise FakeRayError("a long text\nworker died")
+        return task**2
+
+
+class FakeRayError(Exception):
+    """The error of a cluster."""
+
+
+FAKE_RAY = SimpleNamespace(exceptions=SimpleNamespace(RayError=FakeRayError))
+
+
+def test_actors_have_one_task_at_a_time_and_do_all():
+    with ThreadPoolExecutor(8) as threads:
+        actors = [FakeActor(threads) for _ in range(3)]
+        assert sorted(on_actors(FAKE_RAY, actors, range(40))) == [i**2 for i in range(40)]
+    assert {actor.most for actor in actors} == {1}
+
+
+def test_an_actor_that_fails_is_told_in_words():
+    with ThreadPoolExecutor(2) as threads, pytest.raises(DataError, match=r"worker died.*run the same command again"):
+        list(on_actors(FAKE_RAY, [FakeActor(threads)], [1, -1]))
+
+
+def test_tasks_are_taken_only_as_they_are_needed():
+    taken: list[int] = []
+
+    def tasks() -> Iterator[int]:
+        for i in range(100):
+            taken.append(i)
+            yield i
+
+    with ThreadPoolExecutor(2) as threads:
+        results = few_ahead(tasks(), lambda i: threads.submit(pow, i, 2), 5, in_order=True)
+        assert [next(results) for _ in range(3)] == [0, 1, 4]
+        assert len(taken) == 7

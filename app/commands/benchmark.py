@@ -214,7 +214,7 @@ def _write_figures(
 
         write(lambda: save_figure(rows, figure), figure)
     if html is not None:
-        from cinn_core.weights import write_text
+        from cinn_core.files import write_text
 
         from .benchmark_page import page
 

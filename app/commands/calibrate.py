@@ -25,8 +25,8 @@ def calibrate(
     from cinn_core.benchmark.error_floor import known_stars
     from cinn_core.forward_model.model_error import save_model_error
     from cinn_core.inference.model import emulator_path, load_forward
+    from cinn_core.parameters import file_hash
     from cinn_core.preparation.templates import make_templates
-    from cinn_core.weights import file_hash
 
     stars, forward = known_stars(data_folder(data, "spectra/")), load_forward()
     calibration = measure(stars, forward, make_templates(forward), file_hash(emulator_path()), typer.echo)

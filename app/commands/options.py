@@ -84,8 +84,8 @@ def write_json(document: Mapping[str, Any], path: Path | None) -> None:
     """Write a result as JSON, whole or not at all, where a path was given."""
     if path is None:
         return
+    from cinn_core.files import write_text
     from cinn_core.output.report import dumps, plain
-    from cinn_core.weights import write_text
 
     write(lambda: write_text(path, dumps(plain(document))), path)
 

@@ -78,10 +78,10 @@ def train_network(
         return
     from cinn_core.inference.model import Device, emulator_path, load_network
     from cinn_core.inference.network import Architecture
+    from cinn_core.parameters import file_hash
     from cinn_core.training.bank import BankSettings, fill_bank
     from cinn_core.training.network import NetworkSettings
     from cinn_core.training.network import train_network as learn
-    from cinn_core.weights import file_hash
 
     where = Device(device).resolve()
     bank, settings = BankSettings(seed=seed), NetworkSettings(steps=steps, seed=seed)
@@ -104,8 +104,8 @@ def train_paper(run: Path, epochs: int, seed: int, device: str) -> None:
     """The published network, on as many stars as the paper had; hours on a processor."""
     from cinn_core.inference.model import Device, emulator_path
     from cinn_core.inference.paper import PaperArchitecture
+    from cinn_core.parameters import file_hash
     from cinn_core.training.paper_network import PaperSettings, train_paper_network
-    from cinn_core.weights import file_hash
 
     settings, where = PaperSettings(epochs=epochs, seed=seed), Device(device).resolve()
     card: dict[str, object] = {"emulator_sha256": file_hash(emulator_path())}
@@ -221,7 +221,7 @@ def _save_emulator_with(change: NlteChange, card: Mapping[str, Any], out: Path) 
     """Write the shipped emulator with a change that `out` holds; its card takes over what that of the change says."""
     from cinn_core.forward_model.emulator import load_emulator, save_emulator, with_change, without_change
     from cinn_core.inference.model import emulator_path
-    from cinn_core.weights import file_hash
+    from cinn_core.parameters import file_hash
 
     shipped, shipped_card = load_emulator(emulator_path())
     both = {

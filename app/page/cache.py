@@ -1,6 +1,6 @@
-"""Caches of the page: the model and the first example's analysis for all visits of a process, steps of preparations for one.
+"""Caches of the page: the model and the first example's analysis for all sessions of a process, steps of preparations for one.
 
-A module of its own, because the page's script is emptied when its visit ends, while a job of the visit may still run.
+A module of its own, because the page's script is emptied when its session ends, while a job of the session may still run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import panel as pn
 from numpy.typing import NDArray
 
 from cinn_core.analyse import Model, analyse, load_model
-from cinn_core.errors import WeightsError
+from cinn_core.errors import ParametersError
 from cinn_core.files import asset_path
 from cinn_core.inference.bias import BiasCorrection, bias_path, load_bias
 from cinn_core.inference.model import Device
@@ -45,7 +45,7 @@ def shipped_bias() -> BiasCorrection | None:
     try:
         card = json.loads(asset_path("weights", "network.json").read_text(encoding="utf-8"))
         return load_bias(bias_path(asset_path("weights", "network.safetensors")), card["sha256"])
-    except WeightsError:
+    except ParametersError:
         return None
 
 
@@ -57,20 +57,20 @@ def devices() -> tuple[str, ...]:
 
 
 def shipped_example(path: Path) -> Analysis:
-    """An example's analysis under the settings that a visit begins with, which this process makes once.
+    """An example's analysis under the settings that a session begins with, which this process makes once.
 
-    Every visit begins with one, a whole class at the same time; asked for before the first visitor, nobody waits for
+    Every session begins with one, a whole class at the same time; asked for before the first visitor, nobody waits for
     the model and what is derived from it at first use.
     """
     return pn.state.as_cached("kiel-example", lambda path: analyse(path, shared_model(), name=path.name), path=path)
 
 
 def analyse_request(preparations: Preparations, request: Request, report: Callable[[str], None]) -> Analysis:
-    """Analyse one request, on the worker; `preparations` are those of its visit."""
+    """Analyse one request, on the worker; `preparations` are those of its session."""
     report("Loading the model")
     source, settings = request.source, request.settings
     if isinstance(source.data, Path) and request == Request(Source(source.data, source.data.name)):
-        return replace(shipped_example(source.data))  # a star of this visit's own
+        return replace(shipped_example(source.data))  # a star of this session's own
     return analyse(
         source.data, shared_model(settings.device), name=source.name, overrides=request.overrides, hdu=source.hdu,
         row=source.row, preparing=preparations.prepare, n_samples=settings.n_samples, seed=settings.seed, progress=report,
@@ -82,7 +82,7 @@ MODEL_KEY = "kiel-model"
 
 
 class Preparations:
-    """The preparations of one visit: a change of overrides does not measure again what it does not touch.
+    """The preparations of one session: a change of overrides does not measure again what it does not touch.
 
     Frame (medium and velocity) and continuum are remembered by what they were computed from, so that the flux vector is
     that of `fourmost.prepare` to the last bit. A change of the mask fits the continuum alone anew, one of the S/N neither.

@@ -1,13 +1,14 @@
-"""Runs the work of a session off the event loop: the analysis of a star, and the smaller jobs beside it."""
+"""Jobs of a session, run off the event loop: the analysis of a star, and the smaller ones beside it."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 from cinn_core.errors import KielError
 from cinn_core.stages import Analysis
@@ -22,20 +23,50 @@ QUICK = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kiel-quick")
 """What must answer a moving slider: tens of milliseconds each, never behind a long job."""
 
 Analyse = Callable[[Request, Callable[[str], None]], Analysis]
-"""What to run: a request and where to report progress in, the analysis out."""
+"""Analyses a request; its second argument takes the name of each stage as it begins."""
 
 Post = Callable[[Callable[[], object]], object]
-"""Has a call made on the turn of the session's own document, where alone it may be changed; safe from any thread."""
+"""Posts a call, safely from any thread, to the next turn of the session's document, where alone it may be changed."""
 
 _LOG = logging.getLogger("kiel")
+_T = TypeVar("_T")
 
 
-class _Stale(Exception):
-    """Nobody waits for this any more."""
+class Stale(Exception):
+    """A job whose result is no longer waited for; raised by what computes it, it ends without a word."""
 
 
-def infer(state: SessionState, analyse: Analyse, post: Post) -> Future[None]:
-    """Analyse what `state` asks for on the worker; stages, star or refusal come back by `post`. Call it on the document's turn.
+def run_job(
+    pool: ThreadPoolExecutor,
+    post: Post,
+    compute: Callable[[], _T],
+    show: Callable[[_T], object],
+    refuse: Callable[[str], object],
+    failure: str,
+) -> Future[None]:
+    """Run `compute` on a pool, then post `show` with its result, or `refuse` with one sentence on what went wrong.
+
+    That is the sentence of a KielError; for any other error it is `failure` and where to look, and the log has the rest.
+    """
+
+    def work() -> None:
+        try:
+            result = compute()
+        except Stale:
+            return
+        except KielError as error:
+            post(partial(refuse, str(error)))
+        except Exception:
+            _LOG.exception("a job of a session failed")
+            post(partial(refuse, f"{failure} because of a fault in Kiel; the log says where."))
+        else:
+            post(partial(show, result))
+
+    return pool.submit(work)
+
+
+def run_analysis(state: SessionState, analyse: Analyse, post: Post) -> Future[None]:
+    """Analyse what `state` asks for on the worker, and have it show stages, star or refusal; call it on the document's turn.
 
     A request that has become stale, or was cancelled, ends when its next stage would begin.
     """
@@ -45,84 +76,78 @@ def infer(state: SessionState, analyse: Analyse, post: Post) -> Future[None]:
 
     def report(text: str) -> None:
         if not state.is_current(number):
-            raise _Stale
+            raise Stale
         post(partial(state.report, number, text))
 
-    def work() -> None:
+    def compute() -> Analysis:
         if not state.is_current(number):
-            return
-        name, began = request.source.name, time.perf_counter()
-        try:
-            analysis = analyse(request, report)
-        except _Stale:
-            _note("stale", began)
-        except KielError as error:
-            _note("refused", began)
-            post(partial(state.refuse, number, str(error)))
-        except Exception:
-            _LOG.exception("an analysis failed")
-            fault = f"{name} could not be analysed because of a fault in Kiel; the log says where."
-            post(partial(state.refuse, number, fault))
-        else:
-            _note("answered", began)
-            post(partial(state.finish, number, analysis))
+            raise Stale
+        with _logged_outcome():
+            return analyse(request, report)
 
-    return WORKER.submit(work)
+    show, refuse = partial(state.finish, number), partial(state.refuse, number)
+    return run_job(WORKER, post, compute, show, refuse, f"{request.source.name} could not be analysed")
 
 
-def _note(outcome: str, began: float) -> None:
+@contextmanager
+def _logged_outcome() -> Iterator[None]:
     """Log how an analysis ended and how long it took; nothing of whose it was."""
-    _LOG.info("analysis", extra={"numbers": {"outcome": outcome, "seconds": round(time.perf_counter() - began, 2)}})
+    began, outcome = time.perf_counter(), ""
+    try:
+        yield
+        outcome = "answered"
+    except (Stale, KielError) as error:
+        outcome = "stale" if isinstance(error, Stale) else "refused"
+        raise
+    finally:
+        if outcome:
+            seconds = round(time.perf_counter() - began, 2)
+            _LOG.info("analysis", extra={"numbers": {"outcome": outcome, "seconds": seconds}})
 
 
 class Jobs:
-    """A session's smaller jobs: the newest of each kind wins, and none outlives the star it was begun for."""
+    """Smaller jobs of a session: the newest of each name wins, and none outlives the star it was begun for."""
 
-    def __init__(self, state: SessionState, post: Callable[[], Post]) -> None:
+    def __init__(self, state: SessionState, post: Post) -> None:
         self._state = state
         self._post = post
         self._newest: dict[str, int] = {}
 
     def start(
         self,
-        kind: str,
-        compute: Callable[[], Any],
-        show: Callable[[Any], object],
+        name: str,
+        compute: Callable[[], _T],
+        show: Callable[[_T], object],
         pool: ThreadPoolExecutor = SIDE,
         otherwise: Callable[[], object] = lambda: None,
     ) -> Future[None]:
         """Run `compute` on a pool and `show` its result on the document's turn; call it on that turn too.
 
-         What went wrong is shown in `state.message`, and `otherwise` called.
-        `kind` names the job: a newer one of the same kind makes it stale.
+        What went wrong is shown in `state.message`, and `otherwise` called. A newer job of the same name, which a
+        sentence can begin with, makes this one stale.
         """
-        number = self._newest[kind] = self._newest.get(kind, 0) + 1
-        star, post = self._state.analysis, self._post()
+        number = self._newest[name] = self._newest.get(name, 0) + 1
+        star = self._state.analysis
 
-        def wanted() -> bool:
-            return self._newest[kind] == number and self._state.analysis is star
+        def is_current() -> bool:
+            return self._newest[name] == number and self._state.analysis is star
 
-        def deliver(call: Callable[[], object]) -> None:
-            post(lambda: call() if wanted() else None)
+        def compute_if_current() -> _T:
+            if not is_current():
+                raise Stale
+            return compute()
 
-        def work() -> None:
-            if not wanted():
-                return
-            try:
-                result = compute()
-            except KielError as error:
-                deliver(partial(self._state.warn, str(error)))
-                deliver(otherwise)
-            except Exception:
-                _LOG.exception("a job beside an analysis failed")
-                fault = f"{kind} could not be computed because of a fault in Kiel; the log says where."
-                deliver(partial(self._state.warn, fault))
-                deliver(otherwise)
-            else:
-                deliver(partial(show, result))
+        def show_if_current(result: _T) -> None:
+            if is_current():
+                show(result)
 
-        return pool.submit(work)
+        def refuse(message: str) -> None:
+            if is_current():
+                self._state.warn(message)
+                otherwise()
 
-    def stop(self, kind: str) -> None:
-        """Make the running job of a kind stale."""
-        self._newest[kind] = self._newest.get(kind, 0) + 1
+        return run_job(pool, self._post, compute_if_current, show_if_current, refuse, f"{name} could not be computed")
+
+    def stop(self, name: str) -> None:
+        """Make the running job of a name stale."""
+        self._newest[name] = self._newest.get(name, 0) + 1

@@ -1,105 +1,224 @@
-"""One visit to the page: a fresh state, the page bound to it, what the address asks for, and the first star on its way."""
+"""One session as the views see it: its state, its results on demand, and the ways to have something computed."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Event
+from typing import Any
 
-import panel as pn
-import panel_material_ui as pmui
-from bokeh.document import Document
+import param
 
-from cinn_core.errors import SpectrumError
-from cinn_core.inference.bias import BiasCorrection
+from cinn_core.analyse import weigh_analysis
+from cinn_core.explanation.exact import Exact, resimulate_exactly
+from cinn_core.explanation.line_by_line import LineByLine, line_by_line, without_line
 from cinn_core.inference.model import Model
-from cinn_core.inference.selection import Offer
+from cinn_core.inference.predictive import Bands, bands, quantile_models
+from cinn_core.inference.selection import PosteriorKind
+from cinn_core.lines import LineWindow
+from cinn_core.stages import Importance, Summary
 
-from . import patches, theme
-from .context import Visit, keep_current
-from .jobs import Analyse, Jobs, Post, infer
-from .state import SessionState, Source
-from .uploads import Receiver
-from .url import Wanted, follow, wanted
-from .views.page import page
+from .jobs import Jobs, Post
+from .state import SessionState, Settings, Source
+from .uploads import Uploads
 
-FIRST_EXAMPLE = "solar-twin"
-
-
-def session(
-    analyse: Analyse,
-    model: Callable[[], Model],
-    examples: dict[str, Path],
-    devices: tuple[str, ...] = ("auto", "cpu"),
-    bias: BiasCorrection | None = None,
-) -> pmui.Page:
-    """The page of a new session, which starts with an example: the one of `?example=`, else the solar twin."""
-    patches.mend()
-    state, document = SessionState(offer=Offer(bias=bias)), pn.state.curdoc
-    document.theme = theme.BOKEH
-
-    over = Event()
-    pn.state.on_session_destroyed(lambda _context: over.set())
-
-    def on_turn(call: Callable[[], object]) -> None:
-        if not over.is_set():  # what was computed for a visit that ended meanwhile has nowhere to go
-            document.add_next_tick_callback(lambda: at_once(document, call))
-
-    def post() -> Post:
-        # By way of the loop: a callback that another thread adds to a document being changed may be lost.
-        loop = asyncio.get_running_loop()
-        return lambda call: loop.call_soon_threadsafe(on_turn, call)
-
-    def begin(make: Callable[[], Source]) -> None:
-        try:
-            state.load(make())
-        except SpectrumError as error:
-            state.warn(str(error))
-        else:
-            infer(state, analyse, post())
-
-    def ask(make: Callable[[], Source]) -> None:
-        on_turn(lambda: begin(make))
-
-    def again() -> None:
-        on_turn(lambda: infer(state, analyse, post()))
-
-    asked = wanted(examples, FIRST_EXAMPLE)
-    intake = Receiver(state, analyse, post, lambda source: begin(lambda: source))
-    visit = Visit(state, Jobs(state, post), model, ask, again, on_turn, devices, examples, intake)
-    pn.state.onload(lambda: first_star(visit, asked, on_turn))
-    keep_current(visit)
-    return page(visit)
+_JOBS = {
+    "bands": "The bands of the posterior",
+    "quantile models": "The quantile models",
+    "lines": "The verdict on the lines",
+    "left out": "The star without a line",
+    "exact": "The exact synthesis",
+    "weights": "The weights against the likelihood",
+}
+"""Results on demand, and the name of each in a sentence."""
 
 
-def first_star(visit: Visit, asked: Wanted, on_turn: Callable[[Callable[[], object]], None]) -> None:
-    """Show what the address asks for; what it asks for in vain gets a sentence."""
-    path = visit.examples[asked.example]
-    visit.ask(partial(Source, path, path.name))
-    on_turn(lambda: asked.apply(visit.state))
-    if asked.complaint:
-        on_turn(lambda: visit.state.warn(asked.complaint))
-    follow(visit.state, visit.examples)
+@dataclass(frozen=True)
+class LeftOut:
+    """The star without one line."""
+
+    window: LineWindow
+    summary: Summary
 
 
-def at_once(document: Document, call: Callable[[], object]) -> None:
-    """Make a call for whose many changes Bokeh takes stock of its models once, or not at all where none came or went.
+class Results(param.Parameterized):
+    """Results on demand: None or empty until their job is done, and again with every new star."""
 
-    What changes leaves together when the turn ends. Taking stock costs a tenth of a second for a page full of figures,
-    and the freeze of Bokeh's own would do so for a line of text too.
+    bands = param.ClassSelector(class_=Bands, doc="Bands of the selected posterior; None: those of the resimulation.")
+    with_quantile_models = param.Boolean(default=False, doc="Whether a person wants to see the quantile models.")
+    quantile_models = param.Array(doc="The quantile models of the selected posterior (4, N_PIXELS).")
+    lines = param.ClassSelector(class_=LineByLine, doc="The verdict on each diagnostic line.")
+    left_out = param.ClassSelector(class_=LeftOut, doc="The star without the line that was left out last.")
+    exact = param.ClassSelector(class_=tuple, default=(), doc="Exact models so far: the MAP, then the quantile models.")
+    working = param.ListSelector(default=[], objects=list(_JOBS), doc="Jobs that run.")
+
+    def clear(self) -> None:
+        """Empty everything, for another star."""
+        self.param.update(bands=None, quantile_models=None, lines=None, left_out=None, exact=(), working=[])
+
+    def mark_begun(self, job: str) -> None:
+        self.working = [*(name for name in self.working if name != job), job]
+
+    def mark_ended(self, job: str) -> None:
+        self.working = [name for name in self.working if name != job]
+
+
+def keep_results_current(session: Session) -> None:
+    """From now on judge the lines of every new star, and compute its bands whenever another posterior is selected."""
+    state = session.state
+
+    def star(*_events: object) -> None:
+        session.results.clear()
+        if state.analysis is not None:
+            _judge_lines(session)
+
+    def posterior(*_events: object) -> None:
+        if state.selection is not None:
+            _compute_bands(session)
+            _compute_quantile_models(session)
+
+    def kind(*_events: object) -> None:
+        missing = state.analysis is not None and state.corrections.importance is None
+        if missing and state.kind is PosteriorKind.WEIGHTED:
+            _weigh(session)
+
+    state.param.watch(star, "analysis")
+    state.param.watch(kind, ["analysis", "kind"])
+    state.param.watch(posterior, "selection")
+    session.results.param.watch(lambda _event: _compute_quantile_models(session), "with_quantile_models")
+
+
+def _compute(session: Session, job: str, compute: Callable[[], Any], show: Callable[[Any], object]) -> None:
+    """Compute a result of `_JOBS` beside the page and show it; an earlier job of the name is forgotten."""
+    results = session.results
+
+    def done(result: Any) -> None:
+        results.mark_ended(job)
+        show(result)
+
+    results.mark_begun(job)
+    session.jobs.start(_JOBS[job], compute, done, otherwise=lambda: results.mark_ended(job))
+
+
+def _forget(session: Session, job: str) -> None:
+    """Forget the result of a job that may run."""
+    session.jobs.stop(_JOBS[job])
+    session.results.mark_ended(job)
+
+
+def _compute_bands(session: Session) -> None:
+    analysis, selection, results = session.state.analysis, session.state.selection, session.results
+    if selection.posterior is analysis.posterior and selection.weights is None:
+        _forget(session, "bands")
+        results.bands = None  # the resimulation's are those
+        return
+    _compute(
+        session,
+        "bands",
+        lambda: bands(analysis.flux_vector, selection.posterior, selection.weights, session.model()),
+        lambda result: results.param.update(bands=result),
+    )
+
+
+def _compute_quantile_models(session: Session) -> None:
+    analysis, selection, results = session.state.analysis, session.state.selection, session.results
+    if selection is None or not results.with_quantile_models:
+        _forget(session, "quantile models")
+        results.quantile_models = None
+        return
+    _compute(
+        session,
+        "quantile models",
+        lambda: quantile_models(analysis.flux_vector, selection.posterior, selection.weights, session.model()),
+        lambda result: results.param.update(quantile_models=result),
+    )
+
+
+def _judge_lines(session: Session) -> None:
+    analysis, results = session.state.analysis, session.results
+    _compute(
+        session,
+        "lines",
+        lambda: line_by_line(analysis, session.model()),
+        lambda result: results.param.update(lines=result),
+    )
+
+
+def _weigh(session: Session) -> None:
+    state, analysis = session.state, session.state.analysis
+
+    def show(result: Importance) -> None:
+        state.corrections = replace(state.corrections, importance=result)
+        if result.failed:
+            share = 100 * result.efficiency
+            state.kind = PosteriorKind.FLOW
+            state.warn(
+                f"The samples cannot be weighed against the likelihood (effective share {share:.1f} %, "
+                f"Pareto k {result.pareto_k:.2f}): the flow's own stay in use; look at the residuals."
+            )
+
+    _compute(session, "weights", lambda: weigh_analysis(analysis, session.model()), show)
+
+
+def leave_out(session: Session, window: LineWindow) -> None:
+    """Infer the star again without a line."""
+    analysis, results = session.state.analysis, session.results
+    _compute(
+        session,
+        "left out",
+        lambda: without_line(analysis, window, session.model())[1],
+        lambda summary: results.param.update(left_out=LeftOut(window, summary)),
+    )
+
+
+def synthesise(session: Session) -> None:
+    """Compute the MAP and the quantile models exactly, one after the other; each is shown as soon as it is there."""
+    analysis, selection, results = session.state.analysis, session.state.selection, session.results
+    results.exact = ()
+    models: list[Iterator[Exact]] = []
+
+    def one() -> Exact | None:
+        if not models:
+            models.append(
+                resimulate_exactly(analysis.flux_vector, selection.posterior, selection.weights, session.model())
+            )
+        return next(models[0], None)
+
+    def show(result: Exact | None) -> None:
+        if result is not None:
+            results.exact = (*results.exact, result)
+            _compute(session, "exact", one, show)
+
+    _compute(session, "exact", one, show)
+
+
+AnalyseSource = Callable[[Callable[[], Source]], None]
+"""Analyses a source that its argument makes on the document's turn; a SpectrumError of the making is shown."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session of the page.
+
+    `analyse_source` has another star analysed, `analyse_again` the same one with the settings and overrides that the
+    state has now; `post` has a call made on the document's next turn; `jobs` runs what takes long beside the page;
+    `results` are computed there on demand; `model` gives the model, loaded once a process: call it in a job; `uploads`
+    takes what is dropped on the page.
     """
-    models, roots, asked = document.models, tuple(document.roots), []
-    fault = None
-    vars(models).update(invalidate=lambda: asked.append(True), recompute=lambda: None)  # in place of the methods
-    with models.freeze():
-        try:
-            call()
-        except Exception as error:  # raised in here it would leave the models frozen, and all that is new unseen
-            fault = error
-    del vars(models)["invalidate"], vars(models)["recompute"]
-    if asked or roots != tuple(document.roots):
-        models.recompute()
-    if fault is not None:
-        raise fault
+
+    state: SessionState
+    jobs: Jobs
+    model: Callable[[], Model]
+    analyse_source: AnalyseSource
+    analyse_again: Callable[[], None]
+    post: Post
+    devices: tuple[str, ...]
+    examples: dict[str, Path]
+    uploads: Uploads
+    results: Results = field(default_factory=Results)
+
+    def change_settings(self, settings: Settings) -> None:
+        """Draw the posterior anew with other samples, seed or device."""
+        self.state.settings = settings
+        if self.state.source is not None:
+            self.analyse_again()

@@ -1,4 +1,4 @@
-"""What one session holds: the spectrum asked for, the star shown, what is looked at; no widgets, no event loop."""
+"""State of one session: the spectrum asked for, the star shown, what is looked at; no widgets, no event loop."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import param
 
 from cinn_core.errors import SpectrumError
 from cinn_core.inference.constraints import Constraint
-from cinn_core.inference.selection import NOTHING_OFFERED, Offer, PosteriorKind, Selection, selection_of
+from cinn_core.inference.selection import NO_CORRECTIONS, Corrections, PosteriorKind, Selection, selection_of
 from cinn_core.lines import line_windows
 from cinn_core.overrides import NOTHING_GIVEN, Overrides
-from cinn_core.readers.choice import Choice
+from cinn_core.readers.common import Choice
 from cinn_core.stages import Analysis
 from cinn_core.targets import TARGET_NAMES
 
@@ -20,7 +20,7 @@ MAX_UPLOAD_BYTES = 64 * 1024 * 1024
 """Largest upload; the finest echelle spectra are ten times smaller, and every visitor may hold one in memory."""
 MIN_SAMPLES, MAX_SAMPLES = 512, 65_536
 MAX_STARS = 100
-"""Stars that a visit keeps, some 5 MB each."""
+"""Stars that a session keeps, some 5 MB each."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Settings:
-    """How the posterior is drawn: samples, their seed, and where the network runs."""
+    """Settings of the posterior: number of samples, their seed, and the device that the network runs on."""
 
     n_samples: int = 4096
     seed: int = 0
@@ -50,7 +50,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Request:
-    """Everything an analysis depends on."""
+    """Everything that an analysis depends on: source, settings, overrides."""
 
     source: Source
     settings: Settings = Settings()
@@ -59,7 +59,7 @@ class Request:
 
 @dataclass(frozen=True, eq=False)
 class Star:
-    """A star of this visit as it was analysed; `constraints` are what was given from elsewhere when it was last shown."""
+    """One star of a session as it was analysed, with the constraints that it had when it was last shown."""
 
     request: Request
     analysis: Analysis
@@ -67,7 +67,7 @@ class Star:
 
     @property
     def key(self) -> tuple[str, int | None, int | None]:
-        """Which spectrum it is: the hash of its file, and which of several in it."""
+        """Identity of the spectrum: the hash of its file, and its place among several in it."""
         return self.analysis.flux_vector.sha256, self.request.source.hdu, self.request.source.row
 
 
@@ -95,17 +95,19 @@ class SessionState(param.Parameterized):
         class_=Overrides, default=NOTHING_GIVEN, doc="What the person knows better than the file."
     )
     analysis = param.ClassSelector(class_=Analysis, doc="The stages of the star on the page.")
-    selection = param.ClassSelector(class_=Selection, doc="The posterior in use; there whenever a star is.")
-    kind = param.ClassSelector(class_=PosteriorKind, default=PosteriorKind.FLOW, doc="Whose samples are in use.")
-    offer = param.ClassSelector(
-        class_=Offer, default=NOTHING_OFFERED, doc="Weights and correction, where they are known."
+    selection = param.ClassSelector(class_=Selection, doc="The selected posterior; there whenever a star is.")
+    kind = param.ClassSelector(class_=PosteriorKind, default=PosteriorKind.FLOW, doc="The kind of posterior to select.")
+    corrections = param.ClassSelector(
+        class_=Corrections, default=NO_CORRECTIONS, doc="Importance weights and bias, where they are known."
     )
-    constraints = param.ClassSelector(class_=tuple, default=(), doc="Constraints from elsewhere on the star shown.")
+    constraints = param.ClassSelector(
+        class_=tuple, default=(), doc="Constraints on the star shown, from other sources than its spectrum."
+    )
     brush = param.ClassSelector(class_=tuple, default=(), doc="Ranges that a person brushed in the corner.")
-    stars = param.ClassSelector(class_=tuple, default=(), doc="The stars of this visit, in the order they came.")
+    stars = param.ClassSelector(class_=tuple, default=(), doc="The stars of this session, in the order they came.")
     waiting = param.Integer(default=0, doc="Files of an upload of several that are still to be analysed.")
     reviewer = param.String(doc="Who gives the verdicts.")
-    verdicts = param.Integer(default=0, doc="How many verdicts were given in this visit.")
+    verdicts = param.Integer(default=0, doc="How many verdicts were given in this session.")
     question = param.ClassSelector(
         class_=Question, doc="Which of the spectra in a file is meant; None when nothing is open."
     )
@@ -129,15 +131,15 @@ class SessionState(param.Parameterized):
         self._asked: Request | None = None
         self._shown: Request | None = None
         self._forget = False
-        self.param.watch(self._select, ["kind", "constraints", "brush", "offer"])
+        self.param.watch(self._select, ["kind", "constraints", "brush", "corrections"])
 
     def load(self, source: Source) -> None:
-        """Ask for a spectrum; nothing is computed yet. What was known better about another file is forgotten."""
+        """Ask for a spectrum; nothing is computed yet. Overrides given for another file are forgotten."""
         self._forget = True
         self.param.update(source=source, overrides=NOTHING_GIVEN)
 
     def begin(self) -> int:
-        """Number of a new request; every earlier one is stale from now on."""
+        """Begin a new request and return its number; every earlier one is stale from now on."""
         if self.source is None:
             raise SpectrumError("No spectrum is loaded; drop a file or choose an example first.")
         self._request += 1
@@ -147,7 +149,7 @@ class SessionState(param.Parameterized):
 
     @property
     def request(self) -> Request | None:
-        """What is asked for now."""
+        """Request for the present source, settings and overrides; None without a source."""
         return None if self.source is None else Request(self.source, self.settings, self.overrides)
 
     def is_current(self, request: int) -> bool:
@@ -179,7 +181,7 @@ class SessionState(param.Parameterized):
         self._show(star.analysis, star.constraints)
 
     def keep(self, star: Star) -> None:
-        """Remember a star of this visit in place of the same spectrum's earlier result; the oldest of too many goes."""
+        """Remember a star of this session in place of the same spectrum's earlier result; the oldest of too many goes."""
         keys = [known.key for known in self.stars]
         if star.key in keys:
             at = keys.index(star.key)
@@ -189,9 +191,9 @@ class SessionState(param.Parameterized):
 
     @property
     def current(self) -> int | None:
-        """Where the star shown stands among the stars of the visit."""
-        found = (i for i, star in enumerate(self.stars) if star.analysis is self.analysis)
-        return next(found, None)
+        """Index of the star shown among the stars of the session."""
+        indices = (i for i, star in enumerate(self.stars) if star.analysis is self.analysis)
+        return next(indices, None)
 
     def refuse(self, request: int, message: str) -> bool:
         """Say why a file cannot be used and return to the star shown before; a stale refusal is dropped."""
@@ -220,17 +222,17 @@ class SessionState(param.Parameterized):
     def _show(self, analysis: Analysis, constraints: tuple[Constraint, ...]) -> None:
         """Put a star on the page with its posterior in use; a brush belongs to the samples it was drawn on."""
         self._forget = False
-        offer = replace(self.offer, importance=analysis.importance)
-        selection = selection_of(analysis, self.kind, constraints, (), offer)
+        corrections = replace(self.corrections, importance=analysis.importance)
+        selection = selection_of(analysis, self.kind, constraints, (), corrections)
         with param.parameterized.discard_events(self):
-            self.param.update(offer=offer, constraints=constraints, brush=())
+            self.param.update(corrections=corrections, constraints=constraints, brush=())
         self.param.update(analysis=analysis, selection=selection, status="ready", progress="", stage=0)
 
     def _select(self, *events: param.parameterized.Event) -> None:
         if self.analysis is not None:
             if any(event.name == "constraints" for event in events) and (at := self.current) is not None:
                 self.keep(replace(self.stars[at], constraints=self.constraints))
-            self.selection = selection_of(self.analysis, self.kind, self.constraints, self.brush, self.offer)
+            self.selection = selection_of(self.analysis, self.kind, self.constraints, self.brush, self.corrections)
 
     def _return_to_shown(self, message: str) -> None:
         before, self._forget = self._shown, False

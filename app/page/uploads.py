@@ -1,35 +1,35 @@
-"""Takes in what was dropped: sorted beside the page, then restored, asked about, or analysed one after the other."""
+"""Uploads: the files that were dropped on the page, sorted, unpacked, and analysed one after the other."""
 
 from __future__ import annotations
 
 import asyncio
 import io
-import logging
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
-from cinn_core.errors import KielError, SpectrumError
+from cinn_core.errors import SpectrumError
 from cinn_core.output.bundle import is_bundle, read_bundle
 from cinn_core.readers import list_spectra
 from cinn_core.stages import Analysis
 
-from .jobs import QUICK, WORKER, Analyse, Post
+from .jobs import QUICK, WORKER, Analyse, Post, run_job
 from .state import MAX_UPLOAD_BYTES, Question, Request, SessionState, Settings, Source, Star
 
-_LOG = logging.getLogger("kiel")
 PAUSE_S = 0.2
 """Files that come within this time of each other were dropped together."""
 
 
-class Receiver:
-    """A session's intake; its calls come on the document's turn, its work runs on the pools."""
+class Uploads:
+    """Uploads of a session: sorted beside the page, then restored, asked about, or analysed one after the other.
 
-    def __init__(
-        self, state: SessionState, analyse: Analyse, post: Callable[[], Post], show: Callable[[Source], object]
-    ) -> None:
+    Its methods are called on the document's turn; what takes long runs on the pools.
+    """
+
+    def __init__(self, state: SessionState, analyse: Analyse, post: Post, show: Callable[[Source], object]) -> None:
         """`show` analyses one source and puts its star on the page."""
         self._state, self._analyse, self._post, self._show = state, analyse, post, show
         self._files: dict[str, bytes | str] = {}
@@ -38,35 +38,12 @@ class Receiver:
         self._busy = False
         self._complaints: list[str] = []
 
-    def collect(self, name: str, content: bytes | str) -> None:
-        """Take one file; those that come shortly after it belong to the same drop."""
+    def add_file(self, name: str, content: bytes | str) -> None:
+        """Take one uploaded file; those that come shortly after it belong to the same drop."""
         self._files[name] = content
         if self._timer is not None:
             self._timer.cancel()
-        post = self._post()
-        self._timer = asyncio.get_running_loop().call_later(PAUSE_S, lambda: post(self._collected))
-
-    def _collected(self) -> None:
-        files, self._files = self._files, {}
-        if files:
-            self.receive(files)
-
-    def receive(self, files: Mapping[str, bytes | str]) -> None:
-        """Sort what was dropped and go on with it."""
-        post = self._post()
-
-        def work() -> None:
-            try:
-                arrivals = sort_arrivals(files)
-            except KielError as error:
-                post(partial(self._state.warn, str(error)))
-            except Exception:
-                _LOG.exception("an upload could not be sorted")
-                post(partial(self._state.warn, "The upload failed because of a fault in Kiel; the log says where."))
-            else:
-                post(partial(self._arrived, arrivals))
-
-        QUICK.submit(work)
+        self._timer = asyncio.get_running_loop().call_later(PAUSE_S, self._post, self._sort)
 
     def analyse_all(self, sources: tuple[Source, ...]) -> None:
         """Analyse sources in turn, the page's own star in between; the first is shown, the others join the list."""
@@ -75,52 +52,49 @@ class Receiver:
         elif sources:
             self._show(sources[0])
             self._queue, self._complaints = list(sources[1:]), []
-            self._next(self._post())
+            self._analyse_next()
         self._state.waiting = len(self._queue)
 
-    def stop(self) -> None:
-        """Leave the rest of an upload of several."""
-        self._queue.clear()
-        self._state.waiting = 0
+    def _sort(self) -> None:
+        """Sort the files of one drop and go on with them."""
+        files, self._files = self._files, {}
+        if files:
+            run_job(QUICK, self._post, partial(sort_files, files), self._open, self._state.warn, "The upload failed")
 
-    def _arrived(self, arrivals: Arrivals) -> None:
-        for star in arrivals.restored:
+    def _open(self, files: SortedFiles) -> None:
+        for star in files.restored:
             self._state.restore(star)
-        if arrivals.question is not None:
-            self._state.question = arrivals.question
-        self.analyse_all(arrivals.sources)
+        if files.question is not None:
+            self._state.question = files.question
+        self.analyse_all(files.sources)
 
-    def _next(self, post: Post) -> None:
+    def _analyse_next(self) -> None:
         self._busy = bool(self._queue)
         if not self._busy:
             return
-        source = self._queue.pop(0)
-        request = Request(source, self._state.settings)
+        request = Request(self._queue.pop(0), self._state.settings)
 
-        def done(analysis: Analysis | None, complaint: str) -> None:
-            try:
-                if analysis is not None:
-                    self._state.keep(Star(request, analysis))
-                elif complaint:
-                    self._complaints.append(complaint)
-                    self._state.warn(" ".join(self._complaints))
-            finally:  # a view that fails must not keep the next files waiting for ever
-                left = len(self._queue)
-                self._next(post)
-                self._state.waiting = left
+        def show(analysis: Analysis) -> None:
+            with self._going_on():
+                self._state.keep(Star(request, analysis))
 
-        def work() -> None:
-            analysis, complaint = None, ""
-            try:
-                analysis = self._analyse(request, lambda _text: None)
-            except KielError as error:
-                complaint = str(error)
-            except Exception:
-                _LOG.exception("a star of several could not be analysed")
-                complaint = f"{source.name} failed because of a fault in Kiel; the log says where."
-            post(partial(done, analysis, complaint))
+        def refuse(complaint: str) -> None:
+            with self._going_on():
+                self._complaints.append(complaint)
+                self._state.warn(" ".join(self._complaints))
 
-        WORKER.submit(work)
+        compute = partial(self._analyse, request, lambda _text: None)
+        run_job(WORKER, self._post, compute, show, refuse, f"{request.source.name} failed")
+
+    @contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """Begin with the next file in the end; a view that fails must not keep it waiting for ever."""
+        try:
+            yield
+        finally:
+            remaining = len(self._queue)
+            self._analyse_next()
+            self._state.waiting = remaining
 
 
 MAX_FILES = 100
@@ -129,16 +103,16 @@ MAX_UNPACKED = 4 * MAX_UPLOAD_BYTES
 
 
 @dataclass(frozen=True, eq=False)
-class Arrivals:
-    """Stars that come back from their bundles, spectra to analyse in turn, and a file to ask about."""
+class SortedFiles:
+    """Uploaded files by what they are: stars that come back from their bundles, spectra to analyse in turn, and a file to ask about."""
 
     restored: tuple[Star, ...] = ()
     sources: tuple[Source, ...] = ()
     question: Question | None = None
 
 
-def sort_arrivals(files: Mapping[str, bytes | str]) -> Arrivals:
-    """Dropped files by name; SpectrumError, a sentence, where they cannot be used. Reads headers only."""
+def sort_files(files: Mapping[str, bytes | str]) -> SortedFiles:
+    """Sort uploaded files, given by name, reading headers only; SpectrumError where they cannot be used."""
     restored: list[Star] = []
     sources: list[Source] = []
     for name, given in files.items():
@@ -154,12 +128,12 @@ def sort_arrivals(files: Mapping[str, bytes | str]) -> Arrivals:
     if len(sources) == 1:
         choices = _choices(sources[0])
         if choices:
-            return Arrivals(tuple(restored), (), Question(sources[0], choices))
-    return Arrivals(tuple(restored), tuple(sources))
+            return SortedFiles(tuple(restored), (), Question(sources[0], choices))
+    return SortedFiles(tuple(restored), tuple(sources))
 
 
 def unpack(content: bytes, name: str) -> list[Source]:
-    """The files of a zip as sources by their own names; SpectrumError where it is damaged, empty or too large."""
+    """Files of a zip as sources by their own names; SpectrumError where it is damaged, empty or too large."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [m for m in archive.infolist() if not m.is_dir() and not _hidden(m.filename)]
@@ -196,5 +170,5 @@ def _choices(source: Source) -> tuple:
 
 
 def _hidden(path: str) -> bool:
-    """What operating systems put into a zip beside the files of a person."""
+    """Whether a path in a zip was put there by an operating system beside the files of a person."""
     return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(path).parts)

@@ -1,4 +1,4 @@
-"""The page's address as a link to what it shows: `?example=solar-twin&tab=lines&line=Li&target=mg_fe`."""
+"""URL of the page as a link to what it shows: `?example=solar-twin&tab=lines&line=Li&target=mg_fe`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from cinn_core.targets import TARGET_NAMES
 from .state import SessionState
 
 LONGEST = 100
-"""Characters of a wish that are looked at."""
+"""Characters of a query value that are read."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What an address asks for, checked; `complaint` is a sentence on what there is not."""
+class PageLink:
+    """Query of a URL, checked; `complaint` is a sentence on what does not exist."""
 
     example: str
     tab: str | None = None
@@ -28,13 +28,13 @@ class Wanted:
     complaint: str = ""
 
     def apply(self, state: SessionState) -> None:
-        """Show it."""
-        chosen = {"tab": self.tab, "line": self.line, "target": self.target}
-        state.param.update(**{name: value for name, value in chosen.items() if value is not None})
+        """Show what the link names."""
+        values = {"tab": self.tab, "line": self.line, "target": self.target}
+        state.param.update(**{name: value for name, value in values.items() if value is not None})
 
 
-def wanted(examples: dict[str, Path], first: str) -> Wanted:
-    """The wishes of this session's address; where there is none, or none such, the defaults."""
+def read_url(examples: dict[str, Path], first: str) -> PageLink:
+    """Read the query of this session's URL; the default stands for a value that is missing or does not exist."""
     complaints = []
     example = _argument("example") or first
     if example not in examples:
@@ -45,7 +45,7 @@ def wanted(examples: dict[str, Path], first: str) -> Wanted:
         complaints.append(f"There is no diagnostic line {line}; ask for one as in line=Li or line=5183.6.")
     if target and target not in TARGET_NAMES:
         complaints.append(f"There is no target {target}; the targets are {', '.join(TARGET_NAMES)}.")
-    return Wanted(
+    return PageLink(
         example if example in examples else first,
         _argument("tab") or ("lines" if window else None),
         window.name if window else None,
@@ -54,8 +54,8 @@ def wanted(examples: dict[str, Path], first: str) -> Wanted:
     )
 
 
-def follow(state: SessionState, examples: dict[str, Path]) -> None:
-    """Keep the address in step with the page, so that it can be sent to somebody; an upload has no address."""
+def keep_url_current(state: SessionState, examples: dict[str, Path]) -> None:
+    """Keep the URL in step with the page, so that it can be sent to somebody; an upload has none of its own."""
     location = pn.state.location
     names = {path.name: name for name, path in examples.items()}
 
@@ -64,12 +64,12 @@ def follow(state: SessionState, examples: dict[str, Path]) -> None:
             return
         shown = {"tab": state.tab, "line": state.line, "target": state.target}
         example = names.get(state.source.name) if state.source and isinstance(state.source.data, Path) else None
-        kept = {key: value for key, value in location.query_params.items() if key not in (*shown, "example")}
-        location.search = "?" + urlencode(kept | ({"example": example} if example else {}) | shown)
+        others = {key: value for key, value in location.query_params.items() if key not in (*shown, "example")}
+        location.search = "?" + urlencode(others | ({"example": example} if example else {}) | shown)
 
     state.param.watch(refresh, ["tab", "line", "target", "source"])
 
 
 def _argument(name: str) -> str:
-    given = pn.state.session_args.get(name, [])
-    return given[0].decode(errors="replace")[:LONGEST] if given else ""
+    values = pn.state.session_args.get(name, [])
+    return values[0].decode(errors="replace")[:LONGEST] if values else ""

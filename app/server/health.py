@@ -1,4 +1,4 @@
-"""What the server tells its keeper: whether it is ready, its version, and log lines; none with anything of a visitor's.
+"""Health and version of the server for who runs it, and its log; nothing in them is of a visitor.
 
 `panel serve --plugins app.server.health` serves ROUTES; importing this module there makes the log one JSON object a line.
 """
@@ -9,14 +9,13 @@ import json
 from typing import Any
 
 import panel as pn
-from bokeh.core import serialization
 from tornado.web import RequestHandler
 
 from cinn_core import __version__
 from cinn_core.files import asset_path
 
 from ..page.cache import MODEL_KEY
-from ..page.patches import BoundedGzip
+from ..page.patches import bound_gzip
 from .log import keep_log
 
 
@@ -43,5 +42,5 @@ class Version(RequestHandler):
 ROUTES = [("/health", Health), ("/version", Version)]
 
 
-serialization.gzip = BoundedGzip
+bound_gzip()
 keep_log()

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from .. import __version__
 from ..errors import DataError
-from ..weights import write_text
+from ..files import write_text
 from .items import Item
 from .rows import write_table
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from astropy.table import Column, MaskedColumn, Table, vstack
 
 from ..errors import DataError
+from ..files import written
 from ..inference.judge import Judgement
 from ..inference.summary import derived_values
 from ..instrument import ARMS
@@ -120,15 +121,12 @@ def write_table(table: pa.Table, path: Path) -> None:
     """
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with beside.open("wb") as file:
+        with written(path) as part, part.open("wb") as file:
             file.write(buffer.getbuffer())
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
     except OSError as problem:
-        beside.unlink(missing_ok=True)
         raise DataError(
             f"{path} could not be written ({problem.strerror}); what is in the folder is whole. "
             "Make room and run the same command again: it goes on where it stopped."
@@ -150,15 +148,13 @@ def export_rows(folder: Path, path: Path) -> None:
     parts = sorted((folder / "rows").glob("part-*.parquet"))
     table = vstack([_table(part) for part in parts], metadata_conflicts="silent")
     table.sort("item")
-    beside = path.with_name(path.name + ".part")
     try:
-        if _FORMATS[path.suffix] == "votable":
-            table.write(beside, format="votable", tabledata_format="binary2", overwrite=True)
-        else:
-            table.filled().write(beside, format="fits", overwrite=True)
-        os.replace(beside, path)
+        with written(path) as part:
+            if _FORMATS[path.suffix] == "votable":
+                table.write(part, format="votable", tabledata_format="binary2", overwrite=True)
+            else:
+                table.filled().write(part, format="fits", overwrite=True)
     except OSError as problem:
-        beside.unlink(missing_ok=True)
         raise DataError(f"{path} could not be written ({problem.strerror}); the partitions are whole.") from problem
 
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import torch
 
-from ..errors import DataError, WeightsError
+from ..errors import DataError, ParametersError
 from ..files import asset_path
 from ..inference.model import emulator_path, load_forward
+from ..parameters import file_hash
 from ..preparation.templates import Templates, make_templates
 from ..processes import cluster, few_ahead, in_processes, on_actors, spread
-from ..weights import file_hash
 from .plan import Plan, Settings, Shard
 from .shard import Prepared, Work, finish_shard, make_work, prepare_shard, process_shard
 
@@ -72,7 +72,7 @@ def weights_of(settings: Settings) -> dict[str, str]:
     """Hashes of the network's and the emulator's files that a batch will use, for its manifest."""
     network = asset_path("weights", "network.safetensors") if settings.network is None else Path(settings.network)
     if not network.is_file():
-        raise WeightsError(f"There are no weights {network}; check the name.")
+        raise ParametersError(f"There are no weights {network}; check the name.")
     return {"emulator": file_hash(emulator_path()), "network": file_hash(network)}
 
 

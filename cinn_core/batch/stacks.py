@@ -7,7 +7,6 @@ Raw: datasets `wavelength` (p,) or (n, p), `flux` (n, p), optionally `error` (n,
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, SpectrumError
+from ..files import written
 from ..instrument import ARMS, N_PIXELS, RESOLVING_POWER
 from ..readers.common import DAMAGE, in_words
 from ..readers.hdf5 import MAGIC
@@ -60,12 +60,10 @@ def read_stack(path: Path, rows: Sequence[int]) -> Iterator[Spectrum | FluxVecto
 
 def write_prepared_stack(path: Path, flux: NDArray, snr: NDArray, rv_kms: NDArray, names: Sequence[str]) -> None:
     """Write a prepared HDF5 stack: flux (n, N_PIXELS) NaN where missing, snr (n, arms), rv_kms (n,); whole or not at all."""
-    beside = path.with_name(path.name + ".part")
-    with h5py.File(beside, "w") as store:
+    with written(path) as part, h5py.File(part, "w") as store:
         store.attrs[PREPARED] = 1
         store.create_dataset("flux", data=flux.astype(np.float32), chunks=(min(64, len(flux)), N_PIXELS))
         store["snr"], store["rv_kms"], store["name"] = snr, rv_kms, [n.encode() for n in names]
-    os.replace(beside, path)
 
 
 def _is_hdf5(path: Path) -> bool:

@@ -17,7 +17,7 @@ from ..inference.infer import infer, observe
 from ..inference.judge import judge
 from ..inference.label_fit import fit_labels, pixel_noise
 from ..inference.model import Model
-from ..inference.predictive import QUANTILES, modelled, noise_of, with_nuisances
+from ..inference.predictive import QUANTILES, model_flux, noise_of, with_nuisances
 from ..inference.projection import mask_projection
 from ..inference.summary import summarise
 from ..inference.weighted import representatives
@@ -249,7 +249,7 @@ def check_resimulation(
         targets, samples = (bias.corrected(x, only=VARIED) for x in (targets, samples))
     for name in VARIED:
         targets[1:, COLUMN[name]] = np.quantile(samples[:, COLUMN[name]], QUANTILES)
-    flux = modelled(with_nuisances(targets), vector, model)
+    flux = model_flux(with_nuisances(targets), vector, model)
     off = vector.flux - flux
     used = vector.good
     mean = {name: float(np.abs(row[used]).mean()) for name, row in zip(MODELS, off, strict=True)}

@@ -67,7 +67,7 @@ def run_chains(
 
     centre = to_z(truth)[0]
     likelihood = make_likelihood(seen, masked, model, map_z)
-    slopes = likelihood.slopes(centre)
+    slopes = likelihood.jacobian(centre)
     root = np.linalg.cholesky(np.linalg.inv(slopes.T @ slopes + np.eye(N_LABELS)))
     rng = stream(Stream.CHAIN_START, seed)
     start = centre + rng.standard_normal((WALKERS, N_LABELS)) @ root.T

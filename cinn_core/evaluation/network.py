@@ -13,7 +13,14 @@ from torch import Tensor
 from ..inference.model import Model
 from ..inference.network import N_TARGETS
 from ..inference.paper import PAPER_SNR, PaperNetwork
-from ..inference.point_estimates import N_SAMPLES, Answers, answer_all, answers_of, shortest_intervals, sobol_latents
+from ..inference.point_estimates import (
+    N_SAMPLES,
+    PointEstimates,
+    estimate_all,
+    estimates_of,
+    shortest_intervals,
+    sobol_latents,
+)
 from ..instrument import N_PIXELS, pixel_sigma
 from ..random_streams import Stream, stream, torch_seed
 from ..synthesis.grid_file import Grid
@@ -49,8 +56,8 @@ class Evaluation:
     """
 
     stars: HeldOutStars
-    answers: dict[int, Answers]
-    prior_answers: dict[int, Answers]
+    answers: dict[int, PointEstimates]
+    prior_answers: dict[int, PointEstimates]
     limit68: dict[int, NDArray]
     compressed_limit68: dict[int, NDArray]
     reachable_limit68: dict[int, NDArray]
@@ -96,8 +103,8 @@ def evaluate(
         if paper is not None and pixels is not None:
             answer = paper_answers(paper, pixels, snr, latent.cpu(), seed)
         else:
-            answer = answer_all(model, observe_held_out(model, stars, snr, seed), latent)
-        is_last = np.arange(len(answer.mode)) % (draws + 1) == draws
+            answer = estimate_all(model, observe_held_out(model, stars, snr, seed), latent)
+        is_last = np.arange(len(answer.map)) % (draws + 1) == draws
         every[snr], prior_draw[snr] = answer.rows(~is_last), answer.rows(is_last)
         by_fisher = ((limit, found.pixels), (compressed, found.compressed), (reachable, found.within_reach(snr)))
         for widths, fisher in by_fisher:
@@ -160,7 +167,7 @@ def target_numbers(found: Evaluation, snr: int, stars: NDArray, covered: NDArray
     n, draws = found.labels.shape[:2]
     truth = found.labels[:, :, :N_TARGETS]
     out: dict[str, NDArray] = {}
-    for point, end in ((answer.mode, ""), (answer.median, "_median")):
+    for point, end in ((answer.map, ""), (answer.median, "_median")):
         error = point.reshape(n, draws, N_TARGETS) - truth
         mean, square = error.mean(1)[stars].mean(1), (error**2).mean(1)[stars].mean(1)
         out["sigma" + end] = np.sqrt(np.maximum(square - mean**2, 0))
@@ -186,7 +193,7 @@ def further_nrmse(found: Evaluation, snr: int, chosen: NDArray) -> dict[str, dic
     answer, truth = found.answers[snr], found.labels[:, :, :N_TARGETS]
     errors = {
         name: (point.reshape(truth.shape) - truth)[chosen]
-        for name, point in (("nrmse_mean", answer.mean), ("nrmse_map_paper", answer.mode_paper))
+        for name, point in (("nrmse_mean", answer.mean), ("nrmse_map_paper", answer.map_paper))
     }
     each = {name: np.sqrt((error**2).mean((0, 1))) / _SCALE for name, error in errors.items()}
     return {target.name: {name: float(x[i]) for name, x in each.items()} for i, target in enumerate(TARGETS)}
@@ -199,7 +206,7 @@ def lithium_sigma(found: Evaluation, snr: int, least_width: float = 15.0, fastes
     chosen &= found.rich[:, None]
     answer, truth = found.answers[snr], found.labels[..., column][chosen]
     shape = found.labels.shape[:2]
-    mode, median = (point[:, column].reshape(shape)[chosen] - truth for point in (answer.mode, answer.median))
+    mode, median = (point[:, column].reshape(shape)[chosen] - truth for point in (answer.map, answer.median))
     return {"n": int(chosen.sum()), "sigma": float(mode.std()), "sigma_median": float(median.std())}
 
 
@@ -207,8 +214,8 @@ _BATCH = 16
 
 
 @torch.no_grad()
-def paper_answers(network: PaperNetwork, flux: NDArray, snr: float, latent: Tensor, seed: int) -> Answers:
-    """Answers to complete spectra (n, N_PIXELS) with white noise of one S/N per Angstrom, from latents (m, 13)."""
+def paper_answers(network: PaperNetwork, flux: NDArray, snr: float, latent: Tensor, seed: int) -> PointEstimates:
+    """Point estimates of complete spectra (n, N_PIXELS) with white noise of one S/N per Angstrom, from latents (m, 13)."""
     generator = torch.Generator().manual_seed(torch_seed(Stream.PAPER_NOISE, seed, int(snr)))
     labels, densities = [], []
     for clean in torch.as_tensor(flux).split(_BATCH):
@@ -218,4 +225,4 @@ def paper_answers(network: PaperNetwork, flux: NDArray, snr: float, latent: Tens
         samples, density = network.sample(latent.repeat(len(clean), 1), rows)
         labels.append(network.labels(samples).reshape(len(clean), len(latent), -1))
         densities.append(density.reshape(len(clean), len(latent)).numpy())
-    return answers_of(np.concatenate(labels), np.concatenate(densities))
+    return estimates_of(np.concatenate(labels), np.concatenate(densities))

@@ -13,7 +13,7 @@ from ..explanation.saliency import ideal_from_response, label_gradients
 from ..forward_model.jacobian import jacobian
 from ..inference.model import Model
 from ..inference.network import N_TARGETS, Observation
-from ..inference.point_estimates import answer_all, sobol_latents
+from ..inference.point_estimates import estimate_all, sobol_latents
 from ..inference.projection import mask_projection
 from ..instrument import LITHIUM_ANGSTROM, N_PIXELS, WAVELENGTH
 from ..synthesis.grid_file import Grid
@@ -56,7 +56,7 @@ def measure_saliency(
     stars = held_out_stars(model, grid, vbroad, 0.0, seed)
     seen = observe_held_out(model, stars, SALIENCY_SNR, seed)
     progress("Modes")
-    modes = clipped_z(answer_all(model, seen, sobol_latents(_LATENTS, seed).to(model.device)).mode)
+    modes = clipped_z(estimate_all(model, seen, sobol_latents(_LATENTS, seed).to(model.device)).map)
     masked = mask_projection(model.projection, np.ones(N_PIXELS, bool))
     shape = (len(grid), N_TARGETS, N_PIXELS)
     weights, ideal, own = np.empty(shape, np.float16), np.empty(shape, np.float16), np.empty(shape, bool)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from ..files import EXAMPLES
+from ..files import EXAMPLES, written
 from ..forward_model.forward import ForwardModel
 from ..instrument import ARMS, RESOLVING_POWER
 from ..prior import N_LABELS, from_z
@@ -146,9 +145,8 @@ def write_level1(path: Path, forward: ForwardModel, star: SimulatedStar) -> None
     primary.header["HIERARCH KIEL RV"] = (star.rv_kms, "[km/s] true value")
     for name, value in star.labels.items():
         primary.header[f"HIERARCH KIEL {name.upper()}"] = (value, "true value")
-    part = path.with_name(path.name + ".part")
-    fits.HDUList([primary, table]).writeto(part, overwrite=True, checksum=True)
-    os.replace(part, path)
+    with written(path) as part:
+        fits.HDUList([primary, table]).writeto(part, overwrite=True, checksum=True)
 
 
 def main(directory: Path) -> None:

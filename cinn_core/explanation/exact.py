@@ -8,25 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..files import asset_path, data_directory
-from ..forward_model.broadening import broaden
-from ..forward_model.forward import ForwardModel
 from ..inference.model import Model
-from ..inference.predictive import match_continuum, modelled, quantile_labels, with_nuisances_of_z
-from ..instrument import RESOLVING_POWER
+from ..inference.predictive import match_continuum, model_flux, quantile_labels, with_nuisances_of_z
 from ..stages import FluxVector, PosteriorSamples
 from ..synthesis.departure_files import read_table
-from ..synthesis.engine import Engine, to_grid
+from ..synthesis.observed import observed_flux
 from ..synthesis.turbospectrum import Turbospectrum, find_programs, open_turbospectrum
 from ..synthesis.turbospectrum_nlte import NlteElement
-from ..targets import COLUMN, SYNTHESIS_NAMES
 
 NAMES = ("MAP", "2.5 %", "16 %", "84 %", "97.5 %")
-_SYNTHESIS_COLUMNS = [COLUMN[name] for name in SYNTHESIS_NAMES]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,18 +66,8 @@ def resimulate_exactly(
     with tempfile.TemporaryDirectory(prefix="kiel-lines-") as scratch:
         engine = engine_of(model, find_programs(), data, Path(scratch))
         for name, star in zip(NAMES, labels, strict=True):
-            flux = match_continuum(observed(star, engine, model.forward)[None], vector, model.projection)[0]
-            yield Exact(name, flux, modelled(star[None], vector, model)[0])
-
-
-def observed(labels: NDArray, engine: Engine, forward: ForwardModel) -> NDArray:
-    """A synthesis of labels (26,) as the instrument sees it: rotated, R = 20 000, its pixels (N_PIXELS,)."""
-    native = to_grid(*engine.synthesise(labels[_SYNTHESIS_COLUMNS]))
-    flux = torch.as_tensor(native, dtype=torch.float32)[None]
-    vbroad = torch.tensor([labels[COLUMN["vbroad"]]], dtype=torch.float32)
-    with torch.no_grad():
-        seen = broaden(flux, forward.arms, vbroad, torch.full((1,), RESOLVING_POWER))
-        return forward.to_pixels(seen)[0].numpy()
+            flux = match_continuum(observed_flux(engine, model.forward, star[None]), vector, model.projection)[0]
+            yield Exact(name, flux, model_flux(star[None], vector, model)[0])
 
 
 def shipped_element(symbol: str) -> NlteElement:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..inference.infer import infer, observe
 from ..inference.model import Model
-from ..inference.predictive import match_continuum, modelled, variance, with_nuisances_of_z
+from ..inference.predictive import match_continuum, model_flux, variance, with_nuisances_of_z
 from ..inference.projection import mask_projection
 from ..inference.summary import summarise
 from ..lines import LineWindow, line_windows
@@ -63,7 +63,7 @@ def line_by_line(analysis: Analysis, model: Model) -> LineByLine:
     for i, name in enumerate(names):
         found = analysis.summary.targets[name]
         moved[2 * i : 2 * i + 2, COLUMN[name]] = found.lo68, found.hi68
-    flux = modelled(moved, vector, model)
+    flux = model_flux(moved, vector, model)
     one_sigma = {name: flux[2 * i : 2 * i + 2] for i, name in enumerate(names)}
     widths = {name: moved[2 * i + 1, COLUMN[name]] - moved[2 * i, COLUMN[name]] for i, name in enumerate(names)}
     slopes = {name: (one_sigma[name][1] - one_sigma[name][0]) / max(widths[name], 1e-6) for name in names}

@@ -7,7 +7,6 @@ so to first order what the continuum fit does with a change of flux is in it.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..files import assets_directory
+from ..files import assets_directory, write_arrays
 from ..forward_model.jacobian import jacobian
 from ..inference.flow import read_flow
 from ..inference.flow_gradient import FlowGradient
@@ -150,9 +149,8 @@ def shipped_background_path() -> Path:
 
 def save_background(background: NDArray, path: Path, network_sha256: str) -> None:
     """Writes the median saliency of the test stars (13, N_PIXELS) with the network it belongs to, whole or not at all."""
-    part = path.with_suffix(".part.npz")
-    np.savez_compressed(part, background=background.astype(np.float16), network_sha256=np.array(network_sha256))
-    os.replace(part, path)
+    arrays = {"background": background.astype(np.float16), "network_sha256": np.array(network_sha256)}
+    write_arrays(path, arrays, compressed=True)
 
 
 def load_background(model: Model, path: Path | None = None) -> NDArray | None:

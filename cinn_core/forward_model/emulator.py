@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import WeightsError
-from ..weights import as_described, load_weights, save_weights, tensors_of
+from ..errors import ParametersError
+from ..parameters import as_described, load_parameters, save_parameters, tensors_of
 from .kernels import N_ATMOSPHERE, emulator_inputs, matern52, matern_gradient, powers, series_gradient, weighted_powers
 from .nlte_change import NlteChange, change_from_tensors, change_tensors
 
@@ -165,13 +165,13 @@ def save_emulator(emulator: Emulator, path: Path, card: dict[str, Any]) -> None:
     if emulator.change is not None:
         tensors |= {f"change.{name}": tensor for name, tensor in change_tensors(emulator.change).items()}
         basics["change"] = list(emulator.change.blocks)
-    save_weights(path, tensors, {**basics, **card})
+    save_parameters(path, tensors, {**basics, **card})
 
 
 def with_change(emulator: Emulator, change: NlteChange) -> Emulator:
-    """The emulator with a change by NLTE. Raises WeightsError where it was learned on other wavelengths or there is one already."""
+    """The emulator with a change by NLTE. Raises ParametersError where it was learned on other wavelengths or there is one already."""
     if emulator.change is not None or change.n_pixels != len(emulator.wavelength):
-        raise WeightsError(
+        raise ParametersError(
             f"The change by NLTE belongs to an LTE emulator of {change.n_pixels} wavelengths; this one is in "
             f"{'LTE' if emulator.change is None else 'NLTE'} and has {len(emulator.wavelength)}."
         )
@@ -188,8 +188,8 @@ def without_change(emulator: Emulator) -> Emulator:
 
 
 def load_emulator(path: Path) -> tuple[Emulator, dict[str, Any]]:
-    """Read an emulator and its card. Raises WeightsError where they cannot be used."""
-    tensors, card = load_weights(path, "emulator")
+    """Read an emulator and its card. Raises ParametersError where they cannot be used."""
+    tensors, card = load_parameters(path, "emulator")
     with as_described(path, "emulator"):
         blocks = tuple(EmulatorBlock(**tensors_of(f"block{i}", tensors)) for i in range(card["blocks"]))
         emulator = Emulator(

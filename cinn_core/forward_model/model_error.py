@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -14,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from ..errors import WeightsError
-from ..files import asset_path
+from ..errors import ParametersError
+from ..files import asset_path, write_arrays
 from ..instrument import LSF_SIGMA_PIXELS, N_PIXELS, WAVELENGTH
 
 SCHEMA = 1
@@ -123,20 +122,18 @@ def shipped_model_error() -> ModelError:
 
 def save_model_error(error: ModelError, path: Path) -> None:
     """Write a model error, whole or not at all, some 20 kB."""
-    part = path.with_name(path.name + ".part.npz")
-    np.savez_compressed(
-        part,
-        epsilon=error.epsilon.astype(np.float16),
-        masked=np.packbits(error.masked),
-        wings=error.wings,
-        continuum=error.continuum,
-        provenance=np.array(json.dumps({"schema": SCHEMA, **error.provenance})),
-    )
-    os.replace(part, path)
+    arrays = {
+        "epsilon": error.epsilon.astype(np.float16),
+        "masked": np.packbits(error.masked),
+        "wings": error.wings,
+        "continuum": error.continuum,
+        "provenance": np.array(json.dumps({"schema": SCHEMA, **error.provenance})),
+    }
+    write_arrays(path, arrays, compressed=True)
 
 
 def load_model_error(path: Path) -> ModelError:
-    """Read a model error. Raises WeightsError for a file that this version cannot use."""
+    """Read a model error. Raises ParametersError for a file that this version cannot use."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             provenance = json.loads(str(arrays["provenance"]))
@@ -144,9 +141,9 @@ def load_model_error(path: Path) -> ModelError:
             masked = np.unpackbits(arrays["masked"])[: len(epsilon)].astype(bool)
             wings, continuum = float(arrays["wings"]), float(arrays["continuum"])
     except (OSError, KeyError, ValueError) as error:
-        raise WeightsError(f"{path.name} holds no model error; make one with `kiel calibrate`.") from error
+        raise ParametersError(f"{path.name} holds no model error; make one with `kiel calibrate`.") from error
     if provenance.get("schema") != SCHEMA or epsilon.shape != (N_PIXELS,):
-        raise WeightsError(
+        raise ParametersError(
             f"{path.name} was made for {len(epsilon)} pixels by another version of Kiel, which has {N_PIXELS}; "
             "make it again with `kiel calibrate`."
         )

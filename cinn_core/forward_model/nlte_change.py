@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..weights import as_described, load_weights, save_weights, tensors_of
+from ..parameters import as_described, load_parameters, save_parameters, tensors_of
 from .kernels import N_INPUTS, emulator_inputs, matern52, matern_gradient
 
 KIND = "nlte-change"
@@ -113,11 +113,11 @@ def change_from_tensors(tensors: dict[str, Tensor], elements: Sequence[str], n_p
 def save_change(change: NlteChange, path: Path, card: dict[str, Any]) -> None:
     """Write the tensors of a change and its card, each whole or not at all."""
     basics = {"kind": KIND, "physics": change.physics, "elements": list(change.blocks), "n_pixels": change.n_pixels}
-    save_weights(path, change_tensors(change), basics | card)
+    save_parameters(path, change_tensors(change), basics | card)
 
 
 def load_change(path: Path) -> tuple[NlteChange, dict[str, Any]]:
-    """Read a change and its card. Raises WeightsError where they cannot be used."""
-    tensors, card = load_weights(path, KIND)
+    """Read a change and its card. Raises ParametersError where they cannot be used."""
+    tensors, card = load_parameters(path, KIND)
     with as_described(path, KIND):
         return change_from_tensors(tensors, card["elements"], int(card["n_pixels"])), card

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, WeightsError
+from ..errors import DataError, ParametersError
+from ..files import write_text
 from ..stages import PosteriorSamples, Summary
 from ..targets import COLUMN
-from ..weights import write_text
 from .summary import correlations, derive, summarise
 from .weighted import highest_density_interval
 
@@ -159,9 +159,9 @@ def save_bias(bias: BiasCorrection, path: Path) -> None:
 
 
 def load_bias(path: Path, network_sha256: str) -> BiasCorrection:
-    """The correction in a file; WeightsError where there is none, it is damaged, or it belongs to another network."""
+    """The correction in a file; ParametersError where there is none, it is damaged, or it belongs to another network."""
     if not path.is_file():
-        raise WeightsError(
+        raise ParametersError(
             f"There is no bias correction {path.name} beside the network; "
             "make one with `kiel benchmark INDEX.csv DIR --fit-bias OUT.json`."
         )
@@ -171,9 +171,9 @@ def load_bias(path: Path, network_sha256: str) -> BiasCorrection:
         lines = {name: Line(**line) for name, line in document["lines"].items()}
         of, schema = provenance["network_sha256"], document["schema"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{path.name} holds no bias correction; make it again with `kiel benchmark`.") from error
+        raise ParametersError(f"{path.name} holds no bias correction; make it again with `kiel benchmark`.") from error
     if schema != SCHEMA or of != network_sha256:
-        raise WeightsError(
+        raise ParametersError(
             f"The bias correction {path.name} was fitted for another network ({str(of)[:12]}, here {network_sha256[:12]}); "
             "fit it again with `kiel benchmark INDEX.csv DIR --fit-bias OUT.json`."
         )

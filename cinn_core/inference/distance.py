@@ -1,4 +1,4 @@
-"""How unlike every training star a spectrum looks to the network: Mahalanobis distance of its embedding.
+"""Distance of a spectrum from the training set as the network sees it: Mahalanobis distance of its embedding.
 
 The statistics belong to one network and lie beside its weights, with the threshold that 1 % of held-out simulated
 stars exceed; a network without them gives no distance.
@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..weights import load_weights, save_weights
+from ..parameters import load_parameters, save_parameters
 
 EXCEEDED_BY = 0.01
 """Share of validation stars beyond the threshold."""
@@ -52,19 +52,19 @@ def save_distance(found: DistanceStatistics, network: Path, network_sha256: str)
     """Writes the statistics beside the network's weights and returns their path."""
     tensors = {"mean": found.mean, "whitening": found.whitening}
     card = {"kind": "embedding distance", "threshold": found.threshold, "network_sha256": network_sha256}
-    save_weights(distance_path(network), tensors, card)
+    save_parameters(distance_path(network), tensors, card)
     return distance_path(network)
 
 
 def load_distance(network: Path, network_sha256: str) -> DistanceStatistics | None:
     """The statistics beside a network's weights; None where there are none, or those of another network.
 
-    Raises WeightsError for a file that is damaged.
+    Raises ParametersError for a file that is damaged.
     """
     path = distance_path(network)
     if not path.is_file():
         return None
-    tensors, card = load_weights(path, "embedding distance")
+    tensors, card = load_parameters(path, "embedding distance")
     if card["network_sha256"] != network_sha256:
         return None
     return DistanceStatistics(tensors["mean"], tensors["whitening"], float(card["threshold"]))

@@ -1,7 +1,7 @@
 """Importance sampling: the flow's samples weighed by prior and likelihood, and a second proposal where they fall short.
 
 The likelihood also needs the 13 elements that the flow integrated out. Each sample is extended by a draw of these from
-the proposal of `nuisances.py`. Weights are prior x likelihood over flow x proposal. In an adaptive round a Student-t fitted
+a proposal in which one element after the other is drawn given those before (`NuisanceProposal`). Weights are prior x likelihood over flow x proposal. In an adaptive round a Student-t fitted
 to the weighted targets joins the flow, its samples extended by the same proposal, and all are weighed against the mixture
 (the balance heuristic of Veach & Guibas 1995).
 """
@@ -29,7 +29,7 @@ MAX_ROUNDS = 2
 ENOUGH = 0.2
 """Efficiency from which no adaptive round is made."""
 LEAST_EFFICIENCY, LARGEST_K = 0.01, 0.7
-"""Beyond these the weights are shown as failed."""
+"""Beyond these the weights are reported as failed."""
 _FREEDOM = 6.0
 _LAPLACE_SAMPLES = 60.0
 _NEWTON_STEPS = 6
@@ -94,7 +94,7 @@ def weigh(
 def _result(
     z: NDArray, log_prob: NDArray, log_weights: NDArray, posterior: PosteriorSamples, rounds: int
 ) -> Importance:
-    """The outcome for z (n, 13) of proposal density exp(log_prob)."""
+    """Result for z (n, 13) of proposal density exp(log_prob)."""
     if np.isfinite(log_weights).any():
         effective, k = effective_samples(from_log(log_weights), len(z)), pareto_k(log_weights)
         failed = not (k <= LARGEST_K and effective / len(z) >= LEAST_EFFICIENCY)
@@ -110,7 +110,7 @@ def _result(
 
 def _laplace(likelihood: Likelihood, z: NDArray) -> tuple[NDArray, NDArray]:
     """Mean (13,) and covariance (13, 13) of the targets where prior x likelihood is largest, by Gauss-Newton from z (26,)."""
-    level, slopes = _log_target(likelihood, z[None])[0], likelihood.slopes(z)
+    level, slopes = _log_target(likelihood, z[None])[0], likelihood.jacobian(z)
     for _ in range(_NEWTON_STEPS):
         precision = slopes.T @ slopes + np.eye(N_LABELS)
         step = np.linalg.solve(precision, slopes.T @ likelihood.residuals(z[None])[0] - z)
@@ -120,7 +120,7 @@ def _laplace(likelihood: Likelihood, z: NDArray) -> tuple[NDArray, NDArray]:
         if not levels[best] > level + _LEAST_RISE:
             break
         z, level = tried[best], levels[best]
-        slopes = likelihood.slopes(z)
+        slopes = likelihood.jacobian(z)
     covariance = np.linalg.inv(slopes.T @ slopes + np.eye(N_LABELS))
     return z[:N_TARGETS], covariance[:N_TARGETS, :N_TARGETS]
 
@@ -162,7 +162,7 @@ _PROPOSAL_NEWTON_STEPS = 3
 _LARGEST_STEP = 1.5
 _NODES = 25
 _REACH = 6.0
-"""Nodes reach so many standard deviations from the mode, and no further than `_EDGE` from the middle of the prior."""
+"""Nodes reach so many standard deviations from the MAP, and no further than `_EDGE` from the middle of the prior."""
 _EDGE = 5.0
 
 
@@ -183,7 +183,7 @@ class _Element:
 
 @dataclass(frozen=True, eq=False)
 class NuisanceProposal:
-    """At one mode: where the nuisances stand there (13,), and the steps in the order in which elements are drawn."""
+    """Proposal of the nuisance elements at one MAP: their values there (13,), and steps in the order in which they are drawn."""
 
     likelihood: Likelihood
     start: NDArray
@@ -227,14 +227,14 @@ def draw_between(nodes: NDArray, log_prob: NDArray, uniform: NDArray) -> tuple[N
 
 
 def nuisance_proposal(likelihood: Likelihood, map_z: NDArray) -> NuisanceProposal:
-    """The proposal at the mode (13,) of the targets."""
+    """Proposal of the nuisance elements at the MAP (13,) of the targets."""
     z = np.concatenate([map_z, np.zeros(N_NUISANCES)])
     for _ in range(_PROPOSAL_NEWTON_STEPS):
-        own = likelihood.slopes(z)[:, N_TARGETS:]
+        own = likelihood.jacobian(z)[:, N_TARGETS:]
         gradient = own.T @ likelihood.residuals(z[None])[0] - z[N_TARGETS:]
         step = np.linalg.solve(own.T @ own + np.eye(N_NUISANCES), gradient)
         z[N_TARGETS:] += np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
-    own, start = likelihood.slopes(z)[:, N_TARGETS:], z[N_TARGETS:].copy()
+    own, start = likelihood.jacobian(z)[:, N_TARGETS:], z[N_TARGETS:].copy()
     sigma = np.sqrt(np.diag(np.linalg.inv(own.T @ own + np.eye(N_NUISANCES))))
     order, at_mode = np.argsort(-sigma), likelihood.residuals(z[None])
     elements = tuple(
@@ -246,7 +246,7 @@ def nuisance_proposal(likelihood: Likelihood, map_z: NDArray) -> NuisanceProposa
 def _element(
     likelihood: Likelihood, z: NDArray, at_mode: NDArray, own: NDArray, sigma: float, column: int, later: NDArray
 ) -> _Element:
-    """The step of one element beside the mode z (26,), whose residuals are `at_mode` (1, r).
+    """Step of one element beside the MAP z (26,), whose residuals are `at_mode` (1, r).
 
     `later` elements are integrated out: their slopes, of `own` (r, 13), become part of the noise.
     """

@@ -1,4 +1,4 @@
-"""Inference: a 4MOST-ified spectrum in, samples of the posterior and its mode out."""
+"""Inference: a 4MOST-ified spectrum in, samples of the posterior and its MAP out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MEMORY, _SQUARE_MEMORY = 0.9, 0.999
 def observe(
     vector: FluxVector, model: Model, realism: float = 1.0, masked: MaskedProjection | None = None
 ) -> Observation:
-    """What the network sees of one spectrum; `masked` is the projection for its good pixels when already at hand."""
+    """Input of the network for one spectrum; `masked` is the projection for its good pixels when already at hand."""
     masked = masked or mask_projection(model.projection, vector.good)
     coefficients = masked.coefficients(model.projection, np.nan_to_num(vector.flux)[None])
     return Observation(
@@ -63,35 +63,35 @@ def infer_many(
     """Posteriors of the stars of an observation from the same latents (n, 13), made with `seed`."""
     with torch.no_grad():
         condition = model.network.embedding(seen)
-        z, log_prob = (found.cpu() for found in sampler.sample(latent.to(model.device), condition))
+        z, log_prob = (tensor.cpu() for tensor in sampler.sample(latent.to(model.device), condition))
     z_numpy = z.numpy().astype(float)
     labels = from_z(z_numpy.reshape(-1, N_TARGETS))
     keep = inside(labels).reshape(z.shape[:2]) & np.isfinite(z_numpy).all(2)
     rejected = 1 - keep.mean(1)
     keep[rejected == 1] = True  # every sample outside: shown as they are, with a rejected fraction of 1
     best = np.where(keep, log_prob.numpy(), -np.inf).argmax(1)
-    modes = refine_modes(model.network, z[torch.arange(len(z)), best].to(model.device), condition).cpu().numpy()
+    maps = refine_map(model.network, z[torch.arange(len(z)), best].to(model.device), condition).cpu().numpy()
     return tuple(
-        PosteriorSamples(rows[kept], x[kept], density[kept], mode, float(share), seed)
-        for rows, x, density, kept, mode, share in zip(
-            labels.reshape(z.shape), z_numpy, log_prob.numpy(), keep, modes, rejected, strict=True
+        PosteriorSamples(rows[inner], x[inner], density[inner], best, float(share), seed)
+        for rows, x, density, inner, best, share in zip(
+            labels.reshape(z.shape), z_numpy, log_prob.numpy(), keep, maps, rejected, strict=True
         )
     )
 
 
-def refine_modes(network: Network, start: Tensor, condition: Tensor) -> Tensor:
-    """Modes (n, 13) of the flow's density in prior coordinates from start (n, 13), all stars at once.
+def refine_map(network: Network, start: Tensor, condition: Tensor) -> Tensor:
+    """Maxima (n, 13) of the flow's density in prior coordinates from start (n, 13), all stars at once.
 
     By Adam (Kingma & Ba 2015) with steps that shrink along a cosine. It is written out because torch's own imports a
     compiler at its first use, which takes seconds.
     """
-    density_at, z = FlowGradient(read_flow(network.flow)).log_prob(condition.detach()), start.detach().clone()
-    best, best_density = z.clone(), z.new_full((len(z),), -torch.inf)
+    log_prob_at, z = FlowGradient(read_flow(network.flow)).log_prob(condition.detach()), start.detach().clone()
+    best, largest = z.clone(), z.new_full((len(z),), -torch.inf)
     mean, square = torch.zeros_like(z), torch.zeros_like(z)
     for i in range(_REFINE_STEPS):
-        density, gradient = density_at(z)
-        better = density > best_density
-        best[better], best_density[better] = z[better], density[better]
+        log_prob, gradient = log_prob_at(z)
+        better = log_prob > largest
+        best[better], largest[better] = z[better], log_prob[better]
         mean = _MEMORY * mean + (1 - _MEMORY) * gradient
         square = _SQUARE_MEMORY * square + (1 - _SQUARE_MEMORY) * gradient**2
         spread = torch.sqrt(square / (1 - _SQUARE_MEMORY ** (i + 1))) + 1e-8

@@ -16,7 +16,7 @@ from ..stages import FluxVector, PosteriorSamples, Reliability
 from ..targets import COLUMN
 from .model import Model
 from .network import Observation
-from .predictive import match_continuum, modelled, variance, with_nuisances_of_z
+from .predictive import match_continuum, model_flux, variance, with_nuisances_of_z
 from .weighted import representatives
 
 METAL_POOR = -1.5
@@ -93,7 +93,7 @@ def reliability(vector: FluxVector, posterior: PosteriorSamples, model: Model, d
     prior, the model error is what the forward model is trusted to. `distance` is that of the answer's `Judgement`.
     """
     rows = representatives(None, len(posterior.z), _N_PREDICTED)
-    fluxes = modelled(with_nuisances_of_z(posterior.z[rows]), vector, model)
+    fluxes = model_flux(with_nuisances_of_z(posterior.z[rows]), vector, model)
     observed = vector.good
     square = np.zeros(observed.shape)
     for flux in fluxes:

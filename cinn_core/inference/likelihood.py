@@ -66,13 +66,13 @@ class Likelihood:
         """Log likelihood (n,), up to a constant, for prior coordinates of all labels (n, 26)."""
         return -0.5 * (self.residuals(z) ** 2).sum(1)
 
-    def slopes(self, z: NDArray) -> NDArray:
-        """Derivatives (r, 26) of the whitened model at prior coordinates z (26,)."""
+    def jacobian(self, z: NDArray) -> NDArray:
+        """Jacobian (r, 26) of the whitened model at prior coordinates z (26,)."""
         return self.operator.T.astype(float) @ jacobian(self.forward, z[None])[0].astype(float) + self.drift.T
 
 
 def make_likelihood(seen: Observation, masked: MaskedProjection, model: Model, map_z: NDArray) -> Likelihood:
-    """Likelihood of one observation; continuum, depth of lines and derivatives are taken at the mode (13,)."""
+    """Likelihood of one observation; continuum, depth of lines and derivatives are taken at the MAP (13,)."""
     z = np.concatenate([map_z, np.zeros(N_LABELS - N_TARGETS)])[None]
     flux = model.forward.flux(from_z(z))
     continuum = fit_continuum(flux, masked.good[None], model.templates.flux)[0]
@@ -93,11 +93,11 @@ def make_likelihood(seen: Observation, masked: MaskedProjection, model: Model, m
     whitening = vectors[:, kept] / np.sqrt(values[kept])
     data = seen.coefficients[0].cpu().numpy().astype(float) + model.projection.mean.astype(float) @ matrix
     operator = (matrix @ whitening / continuum[:, None]).astype(np.float32)
-    drift = -(_continuum_slopes(model, masked, z[0]) * flux[0]) @ operator
+    drift = -(_continuum_gradient(model, masked, z[0]) * flux[0]) @ operator
     return Likelihood(model.forward, operator, data @ whitening, z[0], drift.astype(float))
 
 
-def _continuum_slopes(model: Model, masked: MaskedProjection, z: NDArray) -> NDArray:
+def _continuum_gradient(model: Model, masked: MaskedProjection, z: NDArray) -> NDArray:
     """d ln continuum / d z (26, N_PIXELS) of what is fitted to models around z (26,), by central differences."""
     moved = z + _CONTINUUM_STEP * np.concatenate([np.eye(N_LABELS), -np.eye(N_LABELS)])
     flux = model.forward.flux(from_z(moved))

@@ -10,14 +10,14 @@ from typing import Any
 
 import torch
 
-from ..errors import WeightsError
+from ..errors import ParametersError
 from ..files import asset_path
 from ..forward_model.emulator import load_emulator
 from ..forward_model.forward import ForwardModel, forward_model
 from ..instrument import ARMS, N_PIXELS
+from ..parameters import as_described, load_parameters, save_parameters, tensors_of
 from ..preparation.templates import Templates, make_templates
 from ..targets import TARGET_NAMES
-from ..weights import as_described, load_weights, save_weights, tensors_of
 from .distance import DistanceStatistics, load_distance
 from .network import Architecture, Network
 from .projection import Projection
@@ -32,9 +32,9 @@ class Device(Enum):
     CUDA = "cuda"
 
     def resolve(self) -> torch.device:
-        """The torch device; raises WeightsError when CUDA is asked for and absent."""
+        """The torch device; raises ParametersError when CUDA is asked for and absent."""
         if self is Device.CUDA and not torch.cuda.is_available():
-            raise WeightsError("No CUDA device is available on this machine; use --device cpu or auto.")
+            raise ParametersError("No CUDA device is available on this machine; use --device cpu or auto.")
         use_cuda = self is Device.CUDA or (self is Device.AUTO and torch.cuda.is_available())
         return torch.device("cuda" if use_cuda else "cpu")
 
@@ -73,7 +73,7 @@ def load_forward(path: Path | None = None) -> ForwardModel:
 def load_model(device: Device | str = Device.AUTO, network_path: Path | None = None) -> Model:
     """The shipped model, or the shipped emulator with a network of one's own (`network_path`).
 
-    Raises WeightsError when weights are missing, damaged or of another version.
+    Raises ParametersError when weights are missing, damaged or of another version.
     """
     where = Device(device).resolve()
     emulator, emulator_card = load_emulator(emulator_path())
@@ -91,15 +91,15 @@ def save_network(projection: Projection, network: Network, path: Path, card: dic
     tensors |= {f"projection.{k}": torch.from_numpy(v) for k, v in vars(projection).items()}
     tensors["projection.components"] = tensors["projection.components"].half()
     basics = {"kind": "network", "architecture": network.architecture.to_card(), **_layout()}
-    save_weights(path, tensors, basics | card)
+    save_parameters(path, tensors, basics | card)
 
 
 def load_network(path: Path) -> tuple[Projection, Network, dict[str, Any]]:
-    """Projection, network (in evaluation mode) and card; raises WeightsError when they cannot be used."""
-    tensors, card = load_weights(path, "network")
+    """Projection, network (in evaluation mode) and card; raises ParametersError when they cannot be used."""
+    tensors, card = load_parameters(path, "network")
     for key, ours in _layout().items():
         if card.get(key) != ours:
-            raise WeightsError(
+            raise ParametersError(
                 f"{path.name} was trained for {key} = {card.get(key)}; this version of Kiel has {ours}. "
                 "Install the matching version or train again with `kiel train network`."
             )

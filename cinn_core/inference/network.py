@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from ..errors import WeightsError
+from ..errors import ParametersError
 from ..instrument import ARMS, N_COVERAGE
 from ..prior import N_TARGETS
 
@@ -47,12 +47,12 @@ class Architecture:
     def from_card(cls, card: Mapping[str, Any]) -> Architecture:
         """Architecture of a weights file's card; without the key `normal` there is no conditional normal.
 
-        Raises WeightsError for couplings other than affine ones.
+        Raises ParametersError for couplings other than affine ones.
         """
         sizes = {"normal": False} | dict(card)
         coupling = sizes.pop("coupling", _COUPLING)
         if coupling != _COUPLING:
-            raise WeightsError(
+            raise ParametersError(
                 f"The network has couplings of kind {coupling!r}, but this version of Kiel knows only {_COUPLING!r} ones; "
                 "train it again with `kiel train network`."
             )

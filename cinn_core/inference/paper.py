@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..parameters import as_described, load_parameters, save_parameters
 from ..prior import N_TARGETS
 from ..targets import TARGETS
-from ..weights import as_described, load_weights, save_weights
 from .network import Architecture, make_flow
 
 KIND = "paper network"
@@ -106,12 +106,14 @@ def logged(labels: NDArray) -> NDArray:
 
 
 def save_paper_network(network: PaperNetwork, path: Path, card: dict[str, Any]) -> None:
-    save_weights(path, dict(network.state_dict()), {"kind": KIND, "architecture": asdict(network.architecture)} | card)
+    save_parameters(
+        path, dict(network.state_dict()), {"kind": KIND, "architecture": asdict(network.architecture)} | card
+    )
 
 
 def load_paper_network(path: Path) -> PaperNetwork:
-    """The network, in evaluation mode; raises WeightsError when it cannot be used."""
-    tensors, card = load_weights(path, KIND)
+    """The network, in evaluation mode; raises ParametersError when it cannot be used."""
+    tensors, card = load_parameters(path, KIND)
     with as_described(path, KIND):
         names = {name: tensors[f"standards.{name}"] for name in Standards.__dataclass_fields__}
         architecture = card["architecture"] | {"features": tuple(card["architecture"]["features"])}

@@ -1,4 +1,4 @@
-"""Posteriors of many stars at once, reduced to the numbers that evaluations compare with the truth."""
+"""Point estimates and intervals of many posteriors at once, which evaluations compare with the truth."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..prior import MAX_METALLICITY, from_z, inside
 from ..targets import effective_metallicity
-from .infer import refine_modes
+from .infer import refine_map
 from .model import Model
 from .network import N_TARGETS, Observation
 from .summary import paper_log_prob
@@ -23,23 +23,23 @@ _SMOOTHED_SHARE = 0.35
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """Of n spectra, in the targets' units: points (n, 13), intervals (n, 13, 2) of 68 and 95 %, full width (n, 13).
+class PointEstimates:
+    """Point estimates (n, 13) of n spectra in the targets' units, intervals (n, 13, 2) of 68 and 95 %, full width (n, 13).
 
-    The points are the mode, the sample of highest density in the paper's coordinates (`map_paper`), mean and median.
+    The points are the MAP in prior coordinates, the sample of highest density in the paper's (`map_paper`), mean and median.
     """
 
-    mode: NDArray
-    mode_paper: NDArray
+    map: NDArray
+    map_paper: NDArray
     mean: NDArray
     median: NDArray
     interval68: NDArray
     interval95: NDArray
     full: NDArray
 
-    def rows(self, chosen: NDArray | slice) -> Answers:
-        """The answers of some of the spectra."""
-        return Answers(*(getattr(self, f.name)[chosen] for f in fields(self)))
+    def rows(self, chosen: NDArray | slice) -> PointEstimates:
+        """Point estimates of some of the spectra."""
+        return PointEstimates(*(getattr(self, f.name)[chosen] for f in fields(self)))
 
 
 def sobol_latents(n: int, seed: int) -> Tensor:
@@ -48,8 +48,8 @@ def sobol_latents(n: int, seed: int) -> Tensor:
     return torch.special.ndtri(points.clamp(1e-6, 1 - 1e-6)).float()
 
 
-def answer_all(model: Model, seen: Observation, latent: Tensor) -> Answers:
-    """Answers to n observations from the same latents (m, 13), the mode refined by gradient ascent."""
+def estimate_all(model: Model, seen: Observation, latent: Tensor) -> PointEstimates:
+    """Point estimates of n observations from the same latents (m, 13), the MAP refined by gradient ascent."""
     parts, starts, conditions = [], [], []
     for some in batches(seen):
         z, density, condition = posterior_z(model, some, latent)
@@ -57,8 +57,8 @@ def answer_all(model: Model, seen: Observation, latent: Tensor) -> Answers:
         conditions.append(condition)
         parts.append(_reduce(z.cpu().numpy(), density.cpu().numpy()))
     rows = zip(torch.cat(starts).split(_REFINED), torch.cat(conditions).split(_REFINED), strict=True)
-    modes = np.concatenate([refine_modes(model.network, *some).cpu().numpy() for some in rows])
-    return Answers(from_z(modes), *(np.concatenate(column) for column in zip(*parts, strict=True)))
+    maps = np.concatenate([refine_map(model.network, *some).cpu().numpy() for some in rows])
+    return PointEstimates(from_z(maps), *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 @torch.no_grad()
@@ -76,7 +76,7 @@ def batches(seen: Observation) -> list[Observation]:
 
 
 def _reduce(z: NDArray, log_prob: NDArray) -> tuple[NDArray, ...]:
-    """All of an answer but the mode, of samples (n, m, 13); those outside the prior are left out, unless all are."""
+    """All point estimates but the MAP, of samples (n, m, 13); those outside the prior are left out, unless all are."""
     flat = from_z(z.reshape(-1, N_TARGETS))
     labels = flat.reshape(z.shape)
     keep = effective_metallicity(labels) <= MAX_METALLICITY  # the one bound that prior coordinates leave
@@ -85,12 +85,15 @@ def _reduce(z: NDArray, log_prob: NDArray) -> tuple[NDArray, ...]:
     return _densest(labels, by_paper, keep), *_columns(labels, keep)
 
 
-def answers_of(labels: NDArray, log_prob: NDArray) -> Answers:
-    """Answers from samples (n, m, 13) in the targets' units; both modes are the one of highest density (n, m) inside the prior."""
+def estimates_of(labels: NDArray, log_prob: NDArray) -> PointEstimates:
+    """Point estimates from samples (n, m, 13) in the targets' units with log density (n, m).
+
+    Both MAPs are the sample of highest density inside the prior.
+    """
     keep = inside(labels.reshape(-1, N_TARGETS)).reshape(labels.shape[:2])
     keep[~keep.any(1)] = True
     best = _densest(labels, log_prob, keep)
-    return Answers(best, best, *_columns(labels, keep))
+    return PointEstimates(best, best, *_columns(labels, keep))
 
 
 def _densest(labels: NDArray, log_prob: NDArray, keep: NDArray) -> NDArray:

@@ -1,4 +1,4 @@
-"""The forward model laid over one observation: spectra for labels, bands of a posterior, the models at its quantiles."""
+"""Posterior predictive: the forward model beside one observation, for given labels, at the MAP and over the samples."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def with_nuisances_of_z(z: NDArray) -> NDArray:
     return from_z(np.concatenate([z, np.zeros((len(z), N_LABELS - N_TARGETS))], 1))
 
 
-def modelled(labels: NDArray, vector: FluxVector, model: Model) -> NDArray:
+def model_flux(labels: NDArray, vector: FluxVector, model: Model) -> NDArray:
     """Flux (n, N_PIXELS) of labels (n, 26), each with the smooth modes that bring it closest to the observation."""
     flux = np.concatenate([model.forward.flux(labels[i : i + _BATCH]) for i in range(0, len(labels), _BATCH)])
     return match_continuum(flux, vector, model.projection)
@@ -72,7 +72,7 @@ class Comparison:
 
 def compare(labels: NDArray, vector: FluxVector, model: Model) -> Comparison:
     """The model of one star's labels (26,) beside the observation; some 30 ms."""
-    flux = modelled(labels[None], vector, model)[0]
+    flux = model_flux(labels[None], vector, model)[0]
     return against(flux, vector)
 
 
@@ -86,7 +86,7 @@ def resimulate(vector: FluxVector, posterior: PosteriorSamples, model: Model) ->
     """Model flux (N_PIXELS,) at the MAP and its 68 / 95 % bands over 512 samples, laid over the observation.
 
     The nuisance elements are put at the middle of their prior. Each model is multiplied by the six smooth modes an
-    arm that bring it closest to the observation, the same ones the network does not see.
+    arm that bring it closest to the observation; the network does not see these modes either.
     """
     at_map = compare(with_nuisances_of_z(posterior.map_z[None])[0], vector, model)
     edges = bands(vector, posterior, None, model)
@@ -95,7 +95,7 @@ def resimulate(vector: FluxVector, posterior: PosteriorSamples, model: Model) ->
 
 @dataclass(frozen=True, eq=False)
 class Bands:
-    """What a posterior allows the spectrum to be: band68, band95 (2, N_PIXELS), central quantiles pixel by pixel."""
+    """Bands of the posterior predictive: band68, band95 (2, N_PIXELS), central quantiles pixel by pixel."""
 
     band68: NDArray
     band95: NDArray
@@ -106,7 +106,7 @@ def bands(
 ) -> Bands:
     """Bands over `n` samples that stand for a posterior with weights (n,) or None; without, as the resimulation has them."""
     chosen = representatives(weights, len(posterior.labels), n)
-    edges = pixel_quantiles(modelled(with_nuisances_of_z(posterior.z[chosen]), vector, model), QUANTILES)
+    edges = pixel_quantiles(model_flux(with_nuisances_of_z(posterior.z[chosen]), vector, model), QUANTILES)
     return Bands(edges[1:3], edges[[0, 3]])
 
 
@@ -124,7 +124,7 @@ def pixel_quantiles(flux: NDArray, levels: tuple[float, ...]) -> NDArray:
 
 def quantile_models(vector: FluxVector, posterior: PosteriorSamples, weights: NDArray | None, model: Model) -> NDArray:
     """The models (4, N_PIXELS) whose targets all stand at their marginal quantile of QUANTILES (Ksoll et al. 2026)."""
-    return modelled(quantile_labels(posterior, weights), vector, model)
+    return model_flux(quantile_labels(posterior, weights), vector, model)
 
 
 def quantile_labels(posterior: PosteriorSamples, weights: NDArray | None = None) -> NDArray:

@@ -1,4 +1,4 @@
-"""The posterior in use: which samples, and how knowledge from elsewhere and a brushed region weigh them."""
+"""Selection of a posterior: its samples, and their weights from constraints and a brushed region."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .weighted import from_log
 
 
 class PosteriorKind(Enum):
-    """Whose samples: the flow's own, those weighed against the likelihood, or the flow's less the bias known from real stars."""
+    """Kind of posterior: the flow's samples, those weighed against the likelihood, or the flow's less the bias of real stars."""
 
     FLOW = "flow"
     WEIGHTED = "weighted"
@@ -30,7 +30,7 @@ _WORDS = {PosteriorKind.WEIGHTED: "importance-weighted", PosteriorKind.CORRECTED
 
 @dataclass(frozen=True)
 class Range:
-    """A quantity between two values of its own unit, by its name (lithium as A(Li))."""
+    """Range of a quantity, given by its name, between two values in its own unit (lithium as A(Li))."""
 
     name: str
     low: float
@@ -39,10 +39,10 @@ class Range:
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """The posterior in use: samples with weights (n,) >= 0 of any scale (None: all alike), and in words what chose them.
+    """Selected posterior: samples with weights (n,) >= 0 of any scale (None: all alike), and in words what selected them.
 
-    The bands, the lines, the Kiel diagram and the table follow it; `cinn_core.inference.weighted` says how to use the weights.
-    `unbrushed` are the weights before a region was brushed, `summary` the numbers of the samples as they are weighed.
+    `cinn_core.inference.weighted` says how to use the weights. `unbrushed` are those before a region was brushed,
+    `summary` the numbers of the samples as they are weighed.
     """
 
     posterior: PosteriorSamples
@@ -53,28 +53,28 @@ class Selection:
 
 
 @dataclass(frozen=True, eq=False)
-class Offer:
-    """What a star's posterior may be weighed or corrected by; None where it is not known, or not yet."""
+class Corrections:
+    """Corrections of a star's posterior: importance weights and bias; None where they are not known, or not yet."""
 
     importance: Importance | None = None
     bias: BiasCorrection | None = None
 
-    def has(self, kind: PosteriorKind) -> bool:
-        """Whether there is such a posterior."""
-        found = {
+    def allow(self, kind: PosteriorKind) -> bool:
+        """Whether a posterior of this kind can be had."""
+        allowed = {
             PosteriorKind.FLOW: True,
-            PosteriorKind.WEIGHTED: self.trusted,
+            PosteriorKind.WEIGHTED: self.has_usable_weights,
             PosteriorKind.CORRECTED: bool(self.bias),
         }
-        return found[kind]
+        return allowed[kind]
 
     @property
-    def trusted(self) -> bool:
-        """Whether the weights are there and can be used."""
+    def has_usable_weights(self) -> bool:
+        """Whether the importance weights are known and did not fail."""
         return self.importance is not None and not self.importance.failed
 
 
-NOTHING_OFFERED = Offer()
+NO_CORRECTIONS = Corrections()
 
 
 def selection_of(
@@ -82,19 +82,19 @@ def selection_of(
     kind: PosteriorKind,
     constraints: tuple[Constraint, ...],
     brush: tuple[Range, ...],
-    offer: Offer = NOTHING_OFFERED,
+    corrections: Corrections = NO_CORRECTIONS,
 ) -> Selection:
-    """The samples of a kind, weighed by the constraints and cut by the brush; a brush that holds no sample is none.
+    """Select the samples of a kind, weighed by the constraints and cut by the brush; a brush that holds no sample is ignored.
 
-    Samples of a kind that is not on offer are the flow's own.
+    Where the corrections do not allow the kind, the samples are the flow's own.
     """
-    kind = kind if offer.has(kind) else PosteriorKind.FLOW
-    posterior, weights = _samples(analysis, kind, offer)
+    kind = kind if corrections.allow(kind) else PosteriorKind.FLOW
+    posterior, weights = _samples(analysis, kind, corrections)
     words = [_WORDS[kind]] if kind in _WORDS else []
     if constraints:
-        given = constraint_weights(posterior.labels, constraints)
-        together = given if weights is None else given * weights
-        weights = together if together.sum() > 0 else given
+        from_constraints = constraint_weights(posterior.labels, constraints)
+        together = from_constraints if weights is None else from_constraints * weights
+        weights = together if together.sum() > 0 else from_constraints
         words += [f"{_label(c.target)} = {c.mean:g} ± {c.sigma:g}" for c in constraints]
     unbrushed = weights
     inside = np.ones(len(posterior.labels), bool)
@@ -107,32 +107,36 @@ def selection_of(
         words += [_range_text(cut) for cut in brush]
     if weights is not None:
         summary = summarise(posterior, weights)
-    elif kind is PosteriorKind.CORRECTED and offer.bias is not None:
-        summary = offer.bias.summarise(analysis.posterior)
+    elif kind is PosteriorKind.CORRECTED and corrections.bias is not None:
+        summary = corrections.bias.summarise(analysis.posterior)
     else:
         summary = analysis.summary
     return Selection(posterior, summary, weights, ", ".join(words), unbrushed)
 
 
-def in_use(selection: Selection) -> tuple[Quantity, ...]:
-    """The thirteen quantities of the posterior in use."""
+def selected_quantities(selection: Selection) -> tuple[Quantity, ...]:
+    """Thirteen quantities of a selected posterior."""
     return quantities_of(selection.posterior, selection.summary, selection.weights)
 
 
 def range_of(quantity: Quantity, low: float, high: float) -> Range:
-    """A range from two places on the axis of a quantity."""
+    """Range between two places on the axis of a quantity."""
     ends = sorted(float(10.0**x if quantity.log else x) for x in (low, high))
     return Range(quantity.name, *ends)
 
 
-def _samples(analysis: Analysis, kind: PosteriorKind, offer: Offer) -> tuple[PosteriorSamples, NDArray | None]:
-    """Samples and weights; corrected samples keep the coordinates they were drawn at, and with them the bands."""
-    own, found = analysis.posterior, offer.importance
-    if kind is PosteriorKind.WEIGHTED and found is not None:
-        weighed = PosteriorSamples(found.labels, found.z, found.log_prob, own.map_z, own.rejected_fraction, own.seed)
-        return weighed, from_log(found.log_weights)
-    if kind is PosteriorKind.CORRECTED and offer.bias is not None:
-        return replace(own, labels=offer.bias.corrected(own.labels)), None
+def _samples(
+    analysis: Analysis, kind: PosteriorKind, corrections: Corrections
+) -> tuple[PosteriorSamples, NDArray | None]:
+    """Samples (n, 13) and weights (n,) of a kind; corrected samples keep the coordinates they were drawn at, and with them the bands."""
+    own, importance = analysis.posterior, corrections.importance
+    if kind is PosteriorKind.WEIGHTED and importance is not None:
+        weighed = PosteriorSamples(
+            importance.labels, importance.z, importance.log_prob, own.map_z, own.rejected_fraction, own.seed
+        )
+        return weighed, from_log(importance.log_weights)
+    if kind is PosteriorKind.CORRECTED and corrections.bias is not None:
+        return replace(own, labels=corrections.bias.corrected(own.labels)), None
     return own, None
 
 

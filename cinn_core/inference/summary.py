@@ -14,7 +14,7 @@ from .weighted import marginal, normalised, weighted_quantile
 
 
 def summarise(posterior: PosteriorSamples, weights: NDArray | None = None) -> Summary:
-    """Summary of a posterior; `map` is the mode in prior coordinates, `map_paper` the paper's choice.
+    """Summary of a posterior; `map` is the maximum in prior coordinates, `map_paper` the paper's choice.
 
     With weights (n,) of its samples both are samples: those of highest density times weight, so `map` scatters by a
     third of the 68 % interval where the mode of the posterior itself does not.

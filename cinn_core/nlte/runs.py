@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
+from ..files import write_arrays
 from ..processes import spread
 from ..synthesis.abundances import ATOMIC_NUMBER, abundances
 from ..synthesis.atmosphere import load_atmospheres
@@ -73,19 +73,15 @@ class Outcome:
 def save_solution(solution: Solution, path: Path) -> None:
     """Write a solution, whole or not at all."""
     departures = solution.departures
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        np.savez_compressed(
-            file,
-            element=departures.element,
-            b=departures.b,
-            log_tau=departures.log_tau,
-            labels=[level.label for level in departures.levels],
-            levels=[(level.energy, level.weight, level.ion) for level in departures.levels],
-            numbers=[solution.abundance, solution.vmic, solution.iterations],
-            **{name: getattr(solution, name) for name in _ARRAYS},
-        )
-    os.replace(part, path)
+    arrays = {
+        "element": departures.element,
+        "b": departures.b,
+        "log_tau": departures.log_tau,
+        "labels": [level.label for level in departures.levels],
+        "levels": [(level.energy, level.weight, level.ion) for level in departures.levels],
+        "numbers": [solution.abundance, solution.vmic, solution.iterations],
+    }
+    write_arrays(path, arrays | {name: getattr(solution, name) for name in _ARRAYS}, compressed=True)
 
 
 def load_solution(path: Path) -> Solution:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..errors import SpectrumError
+from ..files import written
 from ..inference.constraints import Constrained, Constraint, constrain
 from ..inference.constraints import to_json as constrained_json
 from ..instrument import WAVELENGTH
@@ -59,12 +59,8 @@ class SavedStar:
 
 def write_bundle(star: SavedStar, path: Path, figures: Mapping[str, bytes] | None = None) -> None:
     """Writes `path`, whole or not at all; `figures` are finished files by name (PNG, PDF)."""
-    part = path.with_name(path.name + ".part")
-    try:
+    with written(path) as part:
         part.write_bytes(bundle_bytes(star, figures))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def bundle_bytes(star: SavedStar, figures: Mapping[str, bytes] | None = None) -> bytes:

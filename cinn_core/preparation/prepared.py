@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 
 from .. import __version__
+from ..files import written
 from ..instrument import ARMS, PIXEL_ANGSTROM, RESOLVING_POWER, WAVELENGTH, arm_slices, pixel_sigma
 from ..stages import FluxVector
 
@@ -39,9 +39,8 @@ def write_prepared(vector: FluxVector, path: Path) -> None:
     spectrum = fits.BinTableHDU.from_columns(columns, name="SPECTRUM")
     _describe(spectrum.header, vector)
     hdus = fits.HDUList([fits.PrimaryHDU(header=_header(vector)), spectrum, _ledger(vector)])
-    beside = path.with_name(path.name + ".part")
-    hdus.writeto(beside, overwrite=True, checksum=True, output_verify="exception")
-    os.replace(beside, path)
+    with written(path) as beside:
+        hdus.writeto(beside, overwrite=True, checksum=True, output_verify="exception")
 
 
 _DESCRIBED: tuple[tuple[str, str], ...] = (

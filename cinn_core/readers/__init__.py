@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Spectrum, Step
-from .choice import Choice
-from .common import DAMAGE, Contents, Pixels, in_words
+from .common import DAMAGE, Choice, Contents, Pixels, in_words
 from .echelle import is_echelle, read_echelle
 from .hdf5 import MAGIC, choices_in_hdf5, read_hdf5
 from .image import is_image, read_image

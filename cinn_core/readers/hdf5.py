@@ -14,8 +14,20 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Step
-from .choice import Choice, repeats, require_choice, wavelength_range
-from .common import DAMAGE, Contents, Pixels, contents_of, error_of, in_words, missing_pixels, to_angstrom
+from .common import (
+    DAMAGE,
+    Choice,
+    Contents,
+    Pixels,
+    contents_of,
+    error_of,
+    in_words,
+    missing_pixels,
+    repeats,
+    require_choice,
+    to_angstrom,
+    wavelength_range,
+)
 from .orders import merge_orders
 from .several import MAX_ELEMENTS, MAX_PIXELS
 from .table import ERROR, FLUX, IVAR, WAVE

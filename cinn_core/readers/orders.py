@@ -12,8 +12,7 @@ from ..errors import SpectrumError
 from ..rebin import rebin
 from ..stages import Step
 from ..statistics import robust_sigma
-from .choice import wavelength_range
-from .common import Pixels
+from .common import Pixels, wavelength_range
 
 _MOST_ARMS = 6
 _LONGEST_ANGSTROM = 1e6  # a wavelength beyond it is a damaged one

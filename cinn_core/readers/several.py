@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 
 from ..errors import SpectrumError
-from .choice import Choice, repeats, require_choice, wavelength_range
+from .common import Choice, repeats, require_choice, wavelength_range
 from .image import first_image, holds_bands, images_in, is_multispec, spectra_apart, wavelength_axis
 from .table import table_columns
 

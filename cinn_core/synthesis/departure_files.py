@@ -9,7 +9,6 @@ Turbospectrum's and TSFitPy's are binary files (`.bin`) with an index (auxData),
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..files import write_arrays
 from .abundances import SOLAR_ABUNDANCES
 from .departures import NODE_COLUMNS, PER_CM_IN_EV, DepartureGrid, Departures, Level
 from .line_lists import SYMBOLS
@@ -91,20 +91,17 @@ def write_table(table: DepartureTable, path: Path) -> None:
     """Write a table, whole or not at all; log10 b is rounded to 0.001 and clipped to ±32."""
     log_b = np.log10(np.maximum(table.b, 1e-32)) / _STEP_DEX
     card = json.dumps({**table.card, "schema": _SCHEMA, "element": table.element, "columns": NODE_COLUMNS})
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        np.savez_compressed(
-            file,
-            nodes=table.nodes,
-            log_tau=table.log_tau,
-            log_b=np.clip(np.rint(log_b), -32000, 32000).astype(np.int16),
-            labels=np.array([level.label for level in table.levels]),
-            energies=np.array([level.energy for level in table.levels]),
-            weights=np.array([level.weight for level in table.levels]),
-            ions=np.array([level.ion for level in table.levels]),
-            card=np.array(card),
-        )
-    os.replace(part, path)
+    arrays = {
+        "nodes": table.nodes,
+        "log_tau": table.log_tau,
+        "log_b": np.clip(np.rint(log_b), -32000, 32000).astype(np.int16),
+        "labels": np.array([level.label for level in table.levels]),
+        "energies": np.array([level.energy for level in table.levels]),
+        "weights": np.array([level.weight for level in table.levels]),
+        "ions": np.array([level.ion for level in table.levels]),
+        "card": np.array(card),
+    }
+    write_arrays(path, arrays, compressed=True)
 
 
 def read_table(path: Path) -> DepartureTable:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
+from ..files import written
 from ..prior import draw
 from ..processes import cluster, on_actors, spread
 from ..targets import SYNTHESIS_NAMES
@@ -213,10 +213,8 @@ def read_failures(path: Path) -> dict[int, GridStar]:
 
 
 def _write_failures(failures: dict[int, GridStar], path: Path) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("w", newline="") as f:
+    with written(path) as part, part.open("w", newline="") as f:
         writer = csv.writer(f)
         writer.writerow(["index", "reason", *SYNTHESIS_NAMES])
         for index, star in sorted(failures.items()):
             writer.writerow([index, star.reason, *(f"{value:.6g}" for value in star.labels)])
-    os.replace(part, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
+from ..files import write_arrays, written
 from ..prior import MAX_LOG_C_O, MAX_METALLICITY
 from ..targets import COLUMN, LABEL_NAMES, SYNTHESIS_NAMES, effective_metallicity, log_c_over_o
 from .engine import Engine, grid_wavelength
@@ -58,8 +58,7 @@ def open_grid_file(out: Path, engine: Engine) -> None:
     if out.exists():
         _require_same(out, attributes)
         return
-    part = _beside(out)
-    with h5py.File(part, "w") as f:
+    with written(out) as part, h5py.File(part, "w") as f:
         n_labels, n_pixels = len(SYNTHESIS_NAMES), grid_wavelength().size
         f.attrs.update(attributes)
         labels = f.create_dataset("labels", (0, n_labels), "f4", maxshape=(None, n_labels))
@@ -68,7 +67,6 @@ def open_grid_file(out: Path, engine: Engine) -> None:
         f.create_dataset("flux", (0, n_pixels), "u2", maxshape=(None, n_pixels), chunks=rows, compression="gzip")
         f.create_dataset("index", (0,), "i8", maxshape=(None,))
         f["wavelength"] = grid_wavelength()
-    os.replace(part, out)
 
 
 def _require_same(out: Path, attributes: Mapping[str, str]) -> None:
@@ -102,10 +100,7 @@ def indices_in(out: Path) -> set[int]:
 
 def save_chunk(chunk: Chunk, path: Path) -> None:
     """Write a chunk as .npz, whole or not at all."""
-    part = _beside(path)
-    with part.open("wb") as f:
-        np.savez(f, **vars(chunk))
-    os.replace(part, path)
+    write_arrays(path, vars(chunk))
 
 
 def load_chunk(path: Path) -> Chunk:
@@ -121,23 +116,18 @@ def merge_chunks(chunks: list[Path], out: Path) -> None:
     """
     if not chunks:
         return
-    part = _beside(out)
-    shutil.copyfile(out, part)
-    with h5py.File(part, "a") as f:
-        for path in chunks:
-            chunk = load_chunk(path)
-            new = ~np.isin(chunk.index, f["index"][:])
-            n = f["index"].shape[0]
-            for name, rows in vars(chunk).items():
-                f[name].resize(n + int(new.sum()), axis=0)
-                f[name][n:] = rows[new]
-    os.replace(part, out)
+    with written(out) as part:
+        shutil.copyfile(out, part)
+        with h5py.File(part, "a") as f:
+            for path in chunks:
+                chunk = load_chunk(path)
+                new = ~np.isin(chunk.index, f["index"][:])
+                n = f["index"].shape[0]
+                for name, rows in vars(chunk).items():
+                    f[name].resize(n + int(new.sum()), axis=0)
+                    f[name][n:] = rows[new]
     for path in chunks:
         path.unlink()
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(path.name + ".part")
 
 
 @dataclass(frozen=True, eq=False)

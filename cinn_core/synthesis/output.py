@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..errors import DataError
+from ..files import written
 from ..instrument import MODEL_FWHM_KMS, SPEED_OF_LIGHT_KMS
 from ..targets import SYNTHESIS_NAMES
 
@@ -33,20 +33,20 @@ def write_synthesis(
     for another suffix.
     """
     require_suffix(path)
-    part = path.with_name(path.name + ".part")
     if path.suffix.lower() == ".csv":
         table = np.stack([wavelength, flux], 1)
-        np.savetxt(part, table, fmt=("%.4f", "%.6f"), delimiter=",", header="wave_air,flux", comments="")
-    else:
-        columns = [
-            fits.Column("WAVE", "D", unit="Angstrom", array=wavelength),
-            fits.Column("FLUX", "D", array=flux),
-        ]
-        table_hdu = fits.BinTableHDU.from_columns(columns, name="SPECTRUM")
-        table_hdu.header["TUCD1"] = ("em.wl;obs.atmos", "air wavelengths")
-        hdus = fits.HDUList([fits.PrimaryHDU(header=_header(labels, provenance)), table_hdu])
+        with written(path) as part:
+            np.savetxt(part, table, fmt=("%.4f", "%.6f"), delimiter=",", header="wave_air,flux", comments="")
+        return
+    columns = [
+        fits.Column("WAVE", "D", unit="Angstrom", array=wavelength),
+        fits.Column("FLUX", "D", array=flux),
+    ]
+    table_hdu = fits.BinTableHDU.from_columns(columns, name="SPECTRUM")
+    table_hdu.header["TUCD1"] = ("em.wl;obs.atmos", "air wavelengths")
+    hdus = fits.HDUList([fits.PrimaryHDU(header=_header(labels, provenance)), table_hdu])
+    with written(path) as part:
         hdus.writeto(part, overwrite=True)
-    os.replace(part, path)
 
 
 def _header(labels: NDArray, provenance: Mapping[str, str]) -> fits.Header:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
+from ..files import write_text, written
 from .abundances import abundances, metallicity
 from .atmosphere import Atmosphere, Atmospheres, MarcsModel, load_atmospheres, read_marcs
 from .engine import GRID_WINDOWS, MARGIN_ANGSTROM, NO_INPUTS, OwnInputs, describe
@@ -248,7 +249,7 @@ def _in_nlte(
             continue
         numbered = with_level_numbers((engine.lines / name).read_text(encoding="latin-1"), nlte, log_gf_shift)
         names.append(f"nlte-{name}")
-        write_text(engine.lines / names[-1], numbered.text)
+        write_text(engine.lines / names[-1], numbered.text, "latin-1")
         in_lte += numbered.in_lte
         n += numbered.in_nlte
     if not n:
@@ -269,7 +270,7 @@ def _open_lte(programs: Path, data: Path, scratch: Path, inputs: OwnInputs) -> T
     _unpack(folder, HYDROGEN, scratch)
     names = tuple(f"own-{i}.list" for i in range(len(inputs.lines)))
     for name, path in zip(names, inputs.lines, strict=True):
-        write_text(scratch / name, turbospectrum_list(path))
+        write_text(scratch / name, turbospectrum_list(path), "latin-1")
     provenance = {"engine": code, "lines_sha256": inputs.digest()}
     return Turbospectrum(
         programs, atmospheres, scratch.resolve(), provenance, linelist=inputs.line_names, line_files=(*names, HYDROGEN)
@@ -279,19 +280,11 @@ def _open_lte(programs: Path, data: Path, scratch: Path, inputs: OwnInputs) -> T
 def _unpack(folder: Path, name: str, scratch: Path) -> None:
     """Copy a line list, unpacked, into `scratch`, whole or not at all."""
     plain, packed, target = folder / name, folder / f"{name}.gz", scratch / name
-    part = scratch / f"{name}.{os.getpid()}.part"
-    if plain.is_file():
-        shutil.copyfile(plain, part)
-    elif packed.is_file():
-        with gzip.open(packed) as source, part.open("wb") as copy:
-            shutil.copyfileobj(source, copy)
-    else:
-        raise DataError(f"The line list {packed} is missing; name the folder that holds synthesis/ with --data.")
-    os.replace(part, target)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text whole or not at all; processes that write the same file at once do not meet."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="latin-1")
-    os.replace(part, path)
+    with written(target) as part:
+        if plain.is_file():
+            shutil.copyfile(plain, part)
+        elif packed.is_file():
+            with gzip.open(packed) as source, part.open("wb") as copy:
+                shutil.copyfileobj(source, copy)
+        else:
+            raise DataError(f"The line list {packed} is missing; name the folder that holds synthesis/ with --data.")

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..files import write_arrays
 from ..forward_model.forward import SYNTHESIS_COLUMNS, ForwardModel
 from ..forward_model.realism import (
     RESOLVING_POWER_RANGE,
@@ -126,10 +127,8 @@ def _coefficients(flux: NDArray, templates: Templates, projection: Projection, m
 
 
 def save_shard(shard: Shard, path: Path) -> None:
-    """Writes a shard whole or not at all."""
-    part = path.with_suffix(".part.npz")
-    np.savez(part, **vars(shard))
-    os.replace(part, path)
+    """Write a shard, whole or not at all."""
+    write_arrays(path, vars(shard))
 
 
 def load_shard(path: Path) -> Shard:
@@ -153,10 +152,7 @@ def fill_bank(
     projection_file = directory / "projection.npz"
     with _one_thread():
         if not projection_file.exists():
-            made = stored(projection or _new_projection(model_path, settings))
-            part = projection_file.with_suffix(".part.npz")
-            np.savez(part, **vars(made))
-            os.replace(part, projection_file)
+            write_arrays(projection_file, vars(stored(projection or _new_projection(model_path, settings))))
         missing = [i for i in range(n_shards) if not shard_path(directory, i).exists()]
         if missing:
             jobs = [(directory, model_path, settings.seed, missing[k::processes]) for k in range(processes)]

@@ -9,6 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..files import written
+
 
 def save_checkpoint(
     path: Path, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, progress: Sequence[float]
@@ -18,9 +20,8 @@ def save_checkpoint(
     for i, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{i}.{k}": v for k, v in state.items()}
     tensors["progress"] = torch.tensor(progress, dtype=torch.float64)
-    part = path.with_suffix(".part")
-    save_file({k: v.contiguous() for k, v in tensors.items()}, part)
-    part.replace(path)
+    with written(path) as part:
+        save_file({k: v.contiguous() for k, v in tensors.items()}, part)
 
 
 def load_checkpoint(

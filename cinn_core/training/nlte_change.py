@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import DataError, SynthesisError
+from ..files import write_arrays, write_text
 from ..forward_model.kernels import emulator_inputs, matern52
 from ..forward_model.nlte_change import ChangeBlock, NlteChange
 from ..nlte.flux_change import Shifts, calibrated_lines, flux_change, in_windows, restrict_to_windows, solar_shifts
@@ -29,7 +30,6 @@ from ..synthesis.grid_file import TEST, VALIDATION
 from ..synthesis.turbospectrum import Turbospectrum, open_turbospectrum
 from ..synthesis.turbospectrum_nlte import NlteElement
 from ..targets import SYNTHESIS_NAMES
-from ..weights import write_text
 
 _FIRST_RATIO = 5  # of SYNTHESIS_NAMES that the emulator's inputs take as they are, from input 6 on
 _ATMOSPHERE = (0, 1, 2, 3, 4)  # Teff, log g, [Fe/H], vmic, [alpha/Fe]
@@ -285,10 +285,11 @@ def _make(index: int, folder: Path) -> tuple[int, str]:
     except SynthesisError as error:
         return index, " ".join(str(error).split())
     pixels = np.flatnonzero(change)
-    part = _file(folder, index).with_suffix(".part")
-    with part.open("wb") as file:
-        np.savez_compressed(
-            file, labels=labels, size=change.size, pixels=pixels.astype(np.int32), change=change[pixels].astype("f4")
-        )
-    os.replace(part, _file(folder, index))
+    arrays = {
+        "labels": labels,
+        "size": change.size,
+        "pixels": pixels.astype(np.int32),
+        "change": change[pixels].astype("f4"),
+    }
+    write_arrays(_file(folder, index), arrays, compressed=True)
     return index, ""

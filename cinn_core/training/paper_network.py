@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..files import write_arrays
 from ..forward_model.forward import ForwardModel
 from ..inference.paper import PAPER_SNR, PaperArchitecture, PaperNetwork, Standards, logged, save_paper_network
 from ..instrument import pixel_sigma
@@ -88,9 +88,7 @@ def fill_pixel_bank(
         labels = draw(_SHARD_STARS, stream(Stream.PAPER_SHARD, settings.seed, index))
         flux = forward.flux(labels)
         flux = flux / fit_continuum(flux, np.ones(flux.shape, bool), templates.flux)
-        part = path.with_suffix(".part.npz")
-        np.savez(part, flux=flux.astype(np.float16), labels=labels[:, :N_TARGETS])
-        os.replace(part, path)
+        write_arrays(path, {"flux": flux.astype(np.float16), "labels": labels[:, :N_TARGETS]})
         progress(f"{index + 1} of {len(paths)} shards of {_SHARD_STARS} stars")
     return paths
 

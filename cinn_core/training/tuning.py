@@ -1,4 +1,4 @@
-"""Which network learns most in a given time: a search over its shape by Hyperband (Li et al. 2018), through Optuna.
+"""Search for the network that learns most in a given time, by Hyperband (Li et al. 2018), through Optuna.
 
 Time is that of the processor, so a busy machine does not count against a candidate, and a large network has to earn
 its slower steps. The study lies in the run's folder as SQLite and goes on where it stopped.

@@ -7,7 +7,7 @@ import pytest
 from synthetic import forward, labels_of
 
 from cinn_core.benchmark.error_floor import Leftover, judged_by_the_others, model_error_of, scaled
-from cinn_core.errors import WeightsError
+from cinn_core.errors import ParametersError
 from cinn_core.forward_model.model_error import (
     ModelError,
     halpha_bumps,
@@ -95,7 +95,7 @@ def test_model_error_comes_back_from_disk_and_damage_is_told(tmp_path) -> None:
     np.testing.assert_array_equal(again.masked, error.masked)
     assert path.stat().st_size < 60_000
     path.write_bytes(b"nothing")
-    with pytest.raises(WeightsError, match="kiel calibrate"):
+    with pytest.raises(ParametersError, match="kiel calibrate"):
         load_model_error(path)
 
 

@@ -6,13 +6,7 @@ from made_up_evaluation import made_up_evaluation
 
 from cinn_core.evaluation.held_out import lithium_equivalent_width
 from cinn_core.evaluation.limit import clipped_z, information, posterior_covariance, van_trees
-from cinn_core.evaluation.network import (
-    further_nrmse,
-    limit_widths,
-    network_figures,
-    target_numbers,
-    uncertainties,
-)
+from cinn_core.evaluation.network import further_nrmse, limit_widths, network_figures, target_numbers, uncertainties
 from cinn_core.inference.point_estimates import shortest_intervals, sobol_latents
 from cinn_core.instrument import pixel_sigma
 from cinn_core.prior import N_LABELS, N_TARGETS, draw, from_z
@@ -129,7 +123,7 @@ def test_bootstrap_over_stars_gives_the_error_of_a_standard_deviation():
 def test_a_list_of_one_star_repeated_has_that_stars_numbers():
     found = made_up_evaluation(50)
     numbers = target_numbers(found, 100, np.full((1, 10), 3), np.full((1, 10), 3))
-    error = found.answers[100].mode.reshape(50, 3, -1)[3] - found.labels[3, :, :N_TARGETS]
+    error = found.answers[100].map.reshape(50, 3, -1)[3] - found.labels[3, :, :N_TARGETS]
     np.testing.assert_allclose(numbers["bias"][0], error.mean(0))
     np.testing.assert_allclose(numbers["sigma"][0], error.std(0))
 

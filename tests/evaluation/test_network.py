@@ -49,11 +49,11 @@ def test_of_all_point_estimates_the_mean_has_the_smallest_error_over_the_samples
     samples = from_z(z[::2].reshape(-1, N_TARGETS).numpy()).reshape(len(answer.mean), -1, N_TARGETS)
     rms = {
         name: np.sqrt(((samples - getattr(answer, name)[:, None]) ** 2).mean(1))
-        for name in ("mean", "median", "mode", "mode_paper")
+        for name in ("mean", "median", "map", "map_paper")
     }
-    for name in ("median", "mode", "mode_paper"):
+    for name in ("median", "map", "map_paper"):
         assert (rms["mean"] <= rms[name] * (1 + 1e-3)).all()  # a few samples may lie outside the prior
-    assert (np.abs(samples - answer.mode_paper[:, None]).max(2).min(1) < 1e-9).all()
+    assert (np.abs(samples - answer.map_paper[:, None]).max(2).min(1) < 1e-9).all()
 
 
 def test_an_untrained_paper_network_answers_with_its_training_set_s_mean(model, grid):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from made_up_change import made_up_change, made_up_stars
 
-from cinn_core.errors import WeightsError
+from cinn_core.errors import ParametersError
 from cinn_core.forward_model.broadening import broaden
 from cinn_core.forward_model.emulator import load_emulator, save_emulator, with_change, without_change
 from cinn_core.forward_model.forward import SYNTHESIS_COLUMNS, forward_model
@@ -18,14 +18,10 @@ from cinn_core.forward_model.kernels import emulator_inputs
 from cinn_core.forward_model.nlte_change import NlteChange, elements_in_nlte, load_change, save_change
 from cinn_core.inference.model import emulator_path, load_forward
 from cinn_core.instrument import RESOLVING_POWER
-from cinn_core.nlte.flux_change import (
-    in_windows,
-)
+from cinn_core.nlte.flux_change import in_windows
 from cinn_core.prior import draw, from_z, to_z
 from cinn_core.synthesis.grid_file import synthesis_labels
-from cinn_core.training.nlte_change import (
-    ChangedStars,
-)
+from cinn_core.training.nlte_change import ChangedStars
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +135,7 @@ def test_emulator_with_a_change_is_one_file(lte, change, tmp_path):
 
 
 def test_a_change_is_taken_once_and_on_its_own_wavelengths(lte, change):
-    with pytest.raises(WeightsError, match="this one is in NLTE"):
+    with pytest.raises(ParametersError, match="this one is in NLTE"):
         with_change(with_change(lte, change), change)
-    with pytest.raises(WeightsError, match="belongs to an LTE emulator of 7 wavelengths"):
+    with pytest.raises(ParametersError, match="belongs to an LTE emulator of 7 wavelengths"):
         with_change(lte, replace(change, n_pixels=7))

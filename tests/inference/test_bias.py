@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fake_analysis import fake_analysis
 
-from cinn_core.errors import DataError, WeightsError
+from cinn_core.errors import DataError, ParametersError
 from cinn_core.inference.bias import (
     BiasCorrection,
     KnownAnswer,
@@ -118,7 +118,7 @@ def test_a_saved_correction_comes_back_and_belongs_to_its_network(tmp_path):
     back = load_bias(path, "a" * 64)
     assert back.lines == bias.lines
     assert back.provenance["stars"] == ["x"]
-    with pytest.raises(WeightsError, match="another network"):
+    with pytest.raises(ParametersError, match="another network"):
         load_bias(path, "b" * 64)
 
 
@@ -128,10 +128,10 @@ def test_a_saved_correction_comes_back_and_belongs_to_its_network(tmp_path):
 def test_a_damaged_correction_is_refused_in_words(tmp_path, text):
     path = tmp_path / "network_bias.json"
     path.write_text(text)
-    with pytest.raises(WeightsError, match="make it again"):
+    with pytest.raises(ParametersError, match="make it again"):
         load_bias(path, "a" * 64)
 
 
 def test_a_missing_correction_names_the_command_that_makes_it(tmp_path):
-    with pytest.raises(WeightsError, match="kiel benchmark"):
+    with pytest.raises(ParametersError, match="kiel benchmark"):
         load_bias(tmp_path / "network_bias.json", "a" * 64)

@@ -122,7 +122,7 @@ def test_whitened_derivatives_equal_finite_differences(model):
     z = to_z(labels)
     seen, masked = seen_star(model, labels, 50, 6)
     likelihood = make_likelihood(seen, masked, model, z[0, :N_TARGETS])
-    slopes, step = likelihood.slopes(z[0]), 0.02
+    slopes, step = likelihood.jacobian(z[0]), 0.02
     for column in (0, 2, 7, 20):
         moved = np.repeat(z, 2, 0)
         moved[:, column] += (step, -step)
@@ -137,7 +137,7 @@ def test_the_continuum_follows_the_labels_of_each_model(model):
     seen, masked = seen_star(model, labels, 250, 10)
     centre = to_z(labels)
     likelihood = make_likelihood(seen, masked, model, centre[0, :N_TARGETS])
-    slopes = likelihood.slopes(centre[0])
+    slopes = likelihood.jacobian(centre[0])
     root = np.linalg.cholesky(np.linalg.inv(slopes.T @ slopes + np.eye(slopes.shape[1])))
     z = centre + np.random.default_rng(11).standard_normal((60, len(root))) @ root.T
     flux = model.forward.flux(from_z(z))

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
-from cinn_core.errors import WeightsError
-from cinn_core.inference.infer import refine_modes
+from cinn_core.errors import ParametersError
+from cinn_core.inference.infer import refine_map
 from cinn_core.inference.network import N_TARGETS, Architecture, ConditionalNormal, Network
 
 SMALL = Architecture(
@@ -35,7 +35,7 @@ def test_flow_inverse_recovers_labels() -> None:
     torch.testing.assert_close(back, z, atol=1e-8, rtol=0)
 
 
-def test_log_density_matches_autograd_jacobian() -> None:
+def test_log_prob_matches_autograd_jacobian() -> None:
     network, c = random_network(), condition(1)
     z = torch.randn(1, N_TARGETS, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     jacobian = torch.autograd.functional.jacobian(lambda x: network.flow(x[None], c=[c])[0][0], z[0])
@@ -71,7 +71,7 @@ def test_building_a_network_leaves_numpy_s_global_generator_alone() -> None:
 def test_refined_mode_is_no_worse_than_the_best_sample() -> None:
     network, c = random_network(), condition(4)
     start = torch.randn(4, N_TARGETS, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
-    mode = refine_modes(network, start, c)
+    mode = refine_map(network, start, c)
     assert (network.log_prob(mode, c) > network.log_prob(start, c)).all()
 
 
@@ -85,7 +85,7 @@ def test_a_card_names_the_coupling_and_gives_the_same_architecture_back() -> Non
 
 @pytest.mark.parametrize("coupling", ["spline", "cubic", None, 3])
 def test_a_card_of_other_couplings_is_refused_in_a_sentence(coupling: object) -> None:
-    with pytest.raises(WeightsError, match=f"couplings of kind {coupling!r}.*kiel train network"):
+    with pytest.raises(ParametersError, match=f"couplings of kind {coupling!r}.*kiel train network"):
         Architecture.from_card(SMALL.to_card() | {"coupling": coupling})
 
 

@@ -10,7 +10,7 @@ import pytest
 from app.page.state import Request, SessionState, Settings, Source, Star
 from cinn_core.inference.bias import BiasCorrection, Line
 from cinn_core.inference.constraints import Constraint
-from cinn_core.inference.selection import Offer, PosteriorKind, in_use, selection_of
+from cinn_core.inference.selection import Corrections, PosteriorKind, selected_quantities, selection_of
 from cinn_core.stages import Importance
 from cinn_core.targets import COLUMN
 
@@ -30,24 +30,24 @@ def test_flow_without_weights_shows_the_numbers_of_the_summary(made_up):
 
 
 def test_weighted_posterior_follows_its_weights_in_every_number(made_up):
-    offer = Offer(importance=weights_for(made_up, COLUMN["feh"]))
-    chosen = selection_of(made_up, PosteriorKind.WEIGHTED, (), (), offer)
+    corrections = Corrections(importance=weights_for(made_up, COLUMN["feh"]))
+    chosen = selection_of(made_up, PosteriorKind.WEIGHTED, (), (), corrections)
     found, before = chosen.summary.targets["feh"], made_up.summary.targets["feh"]
     assert found.lo95 >= before.median
-    assert in_use(chosen)[COLUMN["feh"]].median == found.median
+    assert selected_quantities(chosen)[COLUMN["feh"]].median == found.median
     assert chosen.text == "importance-weighted"
 
 
 def test_weights_that_failed_are_not_used(made_up):
-    offer = Offer(importance=weights_for(made_up, 0, failed=True))
-    chosen = selection_of(made_up, PosteriorKind.WEIGHTED, (), (), offer)
+    corrections = Corrections(importance=weights_for(made_up, 0, failed=True))
+    chosen = selection_of(made_up, PosteriorKind.WEIGHTED, (), (), corrections)
     assert chosen.weights is None
     assert chosen.summary is made_up.summary
 
 
 def test_corrected_posterior_is_shifted_by_the_bias_alone(made_up):
-    offer = Offer(bias=BiasCorrection({"feh": Line(0.0, 0.1, 5)}, {}))
-    chosen = selection_of(made_up, PosteriorKind.CORRECTED, (), (), offer)
+    corrections = Corrections(bias=BiasCorrection({"feh": Line(0.0, 0.1, 5)}, {}))
+    chosen = selection_of(made_up, PosteriorKind.CORRECTED, (), (), corrections)
     for name, shift in (("feh", -0.1), ("logg", 0.0)):
         got, before = chosen.summary.targets[name], made_up.summary.targets[name]
         assert got.median == pytest.approx(before.median + shift)
@@ -56,10 +56,10 @@ def test_corrected_posterior_is_shifted_by_the_bias_alone(made_up):
 
 
 def test_a_constraint_acts_on_the_corrected_samples(made_up):
-    offer = Offer(bias=BiasCorrection({"feh": Line(0.0, 0.1, 5)}, {}))
+    corrections = Corrections(bias=BiasCorrection({"feh": Line(0.0, 0.1, 5)}, {}))
     middle = float(np.median(made_up.posterior.labels[:, COLUMN["feh"]])) - 0.1
     given = (Constraint("feh", middle, 0.001),)
-    chosen = selection_of(made_up, PosteriorKind.CORRECTED, given, (), offer)
+    chosen = selection_of(made_up, PosteriorKind.CORRECTED, given, (), corrections)
     assert chosen.summary.targets["feh"].median == pytest.approx(middle, abs=0.003)
 
 
@@ -68,8 +68,8 @@ def test_another_star_does_not_inherit_the_weights_of_the_last(made_up):
     source = Source(b"bytes", "star.fits")
     state.restore(Star(Request(source, Settings()), made_up))
     state.kind = PosteriorKind.WEIGHTED
-    state.offer = Offer(importance=weights_for(made_up, 0))
+    state.corrections = Corrections(importance=weights_for(made_up, 0))
     assert state.selection.weights is not None
     state.restore(Star(Request(source, Settings()), replace(made_up, importance=None)))
-    assert state.offer.importance is None
+    assert state.corrections.importance is None
     assert state.selection.weights is None

@@ -7,10 +7,7 @@ import pytest
 from solar_lithium import BARE, FULL, SUN
 
 from cinn_core.nlte import equilibrium, model_atoms
-from cinn_core.nlte.corrections import (
-    corrections_of,
-    ground_level_b,
-)
+from cinn_core.nlte.corrections import corrections_of, ground_level_b
 from cinn_core.nlte.equilibrium import Physics, solve
 from cinn_core.nlte.lines import read_line_data
 from cinn_core.nlte.model_atoms import model_atom

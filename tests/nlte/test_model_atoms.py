@@ -7,11 +7,7 @@ import pytest
 
 from cinn_core.errors import DataError
 from cinn_core.nlte.calcium_atom import N_LEVELS
-from cinn_core.nlte.collisions import (
-    DownwardRate,
-    hydrogen_anions,
-    neutral_hydrogen,
-)
+from cinn_core.nlte.collisions import DownwardRate, hydrogen_anions, neutral_hydrogen
 from cinn_core.nlte.lines import lines_of
 from cinn_core.nlte.model_atoms import MG_LEVELS, levels_of, model_atom
 from cinn_core.refraction import air_to_vacuum_nm

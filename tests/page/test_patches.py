@@ -18,10 +18,9 @@ from panel.io import document as panel_document
 from panel.io.state import set_curdoc
 from tornado.ioloop import IOLoop
 
-from app.page import patches as delivery
-from app.page.session import at_once
+from app.page import patches
 from app.page.state import SessionState, Source
-from app.page.uploads import Receiver
+from app.page.uploads import Uploads
 
 
 class Socket:
@@ -58,7 +57,7 @@ def test_what_is_queued_while_a_page_is_written_to_is_written_too(monkeypatch, t
             await asyncio.sleep(0)
         assert document not in panel_document._WRITE_BLOCK  # what comes next need not be queued
 
-    delivery.mend()
+    patches.apply()
     asyncio.run(scenario())
     assert told == ["first", "second", "third"]
 
@@ -83,7 +82,7 @@ def test_an_event_that_waits_for_another_change_may_change_figures():
         for _ in range(10):
             await asyncio.sleep(0)
 
-    delivery.mend()
+    patches.apply()
     asyncio.run(scenario())
     assert done == ["after"]
 
@@ -91,7 +90,7 @@ def test_an_event_that_waits_for_another_change_may_change_figures():
 def test_a_change_that_fails_leaves_the_page_able_to_show_what_is_new():
     document = Document()
     with pytest.raises(ZeroDivisionError):
-        at_once(document, lambda: 1 / 0)
+        patches.at_once(document, lambda: 1 / 0)
     new = Div()
     document.add_root(new)
     assert new.document is document
@@ -104,7 +103,7 @@ def test_models_are_counted_once_a_turn_and_not_for_a_line_of_text(monkeypatch):
     counted = []
     recompute = type(document.models).recompute
     monkeypatch.setattr(type(document.models), "recompute", lambda models: (counted.append(1), recompute(models)))
-    at_once(document, lambda: setattr(text, "text", "now"))
+    patches.at_once(document, lambda: setattr(text, "text", "now"))
     assert not counted
     new = Div(), Div()
 
@@ -112,22 +111,22 @@ def test_models_are_counted_once_a_turn_and_not_for_a_line_of_text(monkeypatch):
         for one in new:
             layout.children = [*layout.children, one]
 
-    at_once(document, show)
+    patches.at_once(document, show)
     assert len(counted) == 1
     assert all(one.document is document for one in new)
     root = Div()
-    at_once(document, lambda: document.add_root(root))
+    patches.at_once(document, lambda: document.add_root(root))
     assert root.document is document
 
 
 def test_a_view_that_fails_does_not_keep_the_next_files_waiting(made_up):
     state, calls, shown = SessionState(), Queue(), []
     state.param.watch(lambda _event: 1 / 0, "stars")
-    receiver = Receiver(state, lambda _request, _report: made_up, lambda: calls.put, shown.append)
-    receiver.analyse_all(tuple(Source(name.encode(), name) for name in ("one.fits", "two.fits", "three.fits")))
+    uploads = Uploads(state, lambda _request, _report: made_up, calls.put, shown.append)
+    uploads.analyse_all(tuple(Source(name.encode(), name) for name in ("one.fits", "two.fits", "three.fits")))
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             calls.get(timeout=60)()
     assert state.waiting == 0
-    receiver.analyse_all((Source(b"four", "four.fits"),))
+    uploads.analyse_all((Source(b"four", "four.fits"),))
     assert [source.name for source in shown] == ["one.fits", "four.fits"]

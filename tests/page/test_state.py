@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from fake_analysis import fake_analysis
 
-from app.page.jobs import infer
+from app.page import patches
+from app.page.jobs import run_analysis
 from app.page.state import MAX_UPLOAD_BYTES, SessionState, Source
-from app.page.uploads import sort_arrivals
-from app.page.views import upload
+from app.page.uploads import sort_uploads
 from cinn_core.errors import SpectrumError
 
 FIRST, SECOND = Source(Path("first.fits"), "first.fits"), Source(b"second", "second.fits")
@@ -104,7 +104,7 @@ def test_two_sessions_share_nothing(made_up):
     assert other.source is None
 
 
-def test_infer_reports_stages_and_shows_the_star(state, made_up):
+def test_analysis_reports_stages_and_shows_the_star(state, made_up):
     seen = []
     state.param.watch(lambda event: seen.append(event.new), "progress")
 
@@ -113,31 +113,31 @@ def test_infer_reports_stages_and_shows_the_star(state, made_up):
         report("Drawing samples")
         return made_up
 
-    infer(state, analyse, at_once).result(10)
+    run_analysis(state, analyse, at_once).result(10)
     assert state.analysis is made_up
     assert "Drawing samples" in seen
 
 
-def test_infer_turns_a_refusal_into_the_message(state):
+def test_analysis_turns_a_refusal_into_the_message(state):
     def analyse(_source, _report):
         raise SpectrumError("first.fits covers no arm.")
 
-    infer(state, analyse, at_once).result(10)
+    run_analysis(state, analyse, at_once).result(10)
     assert state.message == "first.fits covers no arm."
     assert state.status == "empty"
 
 
-def test_infer_names_a_fault_of_its_own_and_logs_it(state, caplog):
+def test_analysis_names_a_fault_of_its_own_and_logs_it(state, caplog):
     def analyse(_source, _report):
         raise ZeroDivisionError
 
-    infer(state, analyse, at_once).result(10)
+    run_analysis(state, analyse, at_once).result(10)
     assert "fault in Kiel" in state.message
     assert state.status == "empty"
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_infer_works_on_its_own_thread_and_changes_the_state_only_by_post(state, made_up):
+def test_analysis_works_on_its_own_thread_and_changes_the_state_only_by_post(state, made_up):
     posted, threads = [], []
 
     def analyse(_source, report):
@@ -145,7 +145,7 @@ def test_infer_works_on_its_own_thread_and_changes_the_state_only_by_post(state,
         report("Drawing samples")
         return made_up
 
-    infer(state, analyse, posted.append).result(10)
+    run_analysis(state, analyse, posted.append).result(10)
     assert threads[0].startswith("kiel-inference")
     assert state.status == "working"
     for call in posted:
@@ -165,7 +165,7 @@ def test_only_the_last_of_several_requests_is_shown_and_waiting_ones_are_never_c
     futures = []
     for name in stars:
         state.load(Source(b"x", name))
-        futures.append(infer(state, analyse, at_once))
+        futures.append(run_analysis(state, analyse, at_once))
         while not ran:
             time.sleep(0.01)  # the first is on the worker before the second is asked for
     gate.set()
@@ -176,7 +176,7 @@ def test_only_the_last_of_several_requests_is_shown_and_waiting_ones_are_never_c
 
 
 class Chunk:
-    """What FileDropper hears of one piece of an upload."""
+    """What FileDropper hears of one piece of an patches."""
 
     event_name = "upload_event"
 
@@ -185,8 +185,8 @@ class Chunk:
 
 
 def test_upload_beyond_the_limit_is_dropped_while_it_arrives(monkeypatch):
-    monkeypatch.setattr(upload, "MAX_UPLOAD_BYTES", 100)
-    dropper = upload.SpectrumDropper()
+    monkeypatch.setattr(patches, "MAX_UPLOAD_BYTES", 100)
+    dropper = patches.SpectrumDropper()
     for number in (1, 2, 3):
         dropper._process_event(Chunk("huge.fits", number, 60))
     assert dropper.refused == "huge.fits"
@@ -195,7 +195,7 @@ def test_upload_beyond_the_limit_is_dropped_while_it_arrives(monkeypatch):
 
 
 def test_upload_within_the_limit_arrives_whole():
-    dropper = upload.SpectrumDropper()
+    dropper = patches.SpectrumDropper()
     for number in (1, 2, 3):
         dropper._process_event(Chunk("fine.fits", number, 60))
     assert dropper.refused == ""
@@ -203,5 +203,5 @@ def test_upload_within_the_limit_arrives_whole():
 
 
 def test_text_upload_that_arrives_decoded_becomes_bytes_again():
-    (source,) = sort_arrivals({"Å.txt": "5000 1.0 # Å"}).sources
+    (source,) = sort_uploads({"Å.txt": "5000 1.0 # Å"}).sources
     assert source.data == "5000 1.0 # Å".encode()

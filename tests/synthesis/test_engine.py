@@ -11,9 +11,7 @@ from cinn_core.errors import DataError, SynthesisError
 from cinn_core.forward_model.broadening import MODEL_STEP_KMS
 from cinn_core.instrument import MODEL_FWHM_KMS, SPEED_OF_LIGHT_KMS
 from cinn_core.synthesis.engine import GRID_STEP_KMS, OwnInputs, grid_wavelength, labels_from, to_grid
-from cinn_core.synthesis.turbospectrum import (
-    SYNTHESIS_WINDOWS,
-)
+from cinn_core.synthesis.turbospectrum import SYNTHESIS_WINDOWS
 from cinn_core.targets import SYNTHESIS_NAMES
 
 SUN = {"teff": 5777.0, "logg": 4.44}

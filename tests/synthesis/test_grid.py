@@ -15,9 +15,7 @@ from cinn_core.errors import SynthesisError
 from cinn_core.prior import MAX_METALLICITY, inside
 from cinn_core.synthesis.abundances import metallicity
 from cinn_core.synthesis.grid import failures_of, make_grid, parts_of, read_failures, star_labels, stars_on_ray
-from cinn_core.synthesis.grid_file import (
-    all_labels,
-)
+from cinn_core.synthesis.grid_file import all_labels
 
 COOL_STAR_FAILS = 4500.0
 

@@ -26,9 +26,9 @@ def _stop(progress):
 
 
 def test_flux_that_is_no_spectrum_is_refused_rather_than_clipped():
-    with pytest.raises(SynthesisError, match="no spectrum"):
+    with pytest.raises(SynthesisError, match="not a spectrum"):
         encode_flux(np.array([1.0, -0.1]))
-    with pytest.raises(SynthesisError, match="no spectrum"):
+    with pytest.raises(SynthesisError, match="not a spectrum"):
         encode_flux(np.array([1.0, 2.0]))
 
 

@@ -13,12 +13,7 @@ from cinn_core.errors import DataError, SynthesisError
 from cinn_core.synthesis.abundances import SOLAR_ABUNDANCES
 from cinn_core.synthesis.atmosphere import parameters_of, read_marcs
 from cinn_core.synthesis.engine import OwnInputs, labels_from, to_grid
-from cinn_core.synthesis.turbospectrum import (
-    babsma_input,
-    bsyn_input,
-    find_programs,
-    open_turbospectrum,
-)
+from cinn_core.synthesis.turbospectrum import babsma_input, bsyn_input, find_programs, open_turbospectrum
 
 SUN = {"teff": 5777.0, "logg": 4.44}
 

@@ -14,14 +14,7 @@ from cinn_core.synthesis.departure_files import DepartureTable, write_table
 from cinn_core.synthesis.departures import Level
 from cinn_core.synthesis.grid import star_labels
 from cinn_core.training import nlte_change as nlte_change_stars
-from cinn_core.training.nlte_change import (
-    ChangedStars,
-    Sources,
-    change_errors,
-    held_out,
-    make_stars,
-    read_stars,
-)
+from cinn_core.training.nlte_change import ChangedStars, Sources, change_errors, held_out, make_stars, read_stars
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from cinn_core.benchmark.figures import trend_of
 from cinn_core.benchmark.index import COMPARED
 from cinn_core.benchmark.measure import BenchmarkRow
 from cinn_core.errors import DataError
+from cinn_core.files import written
 from cinn_core.instrument import ARMS, WAVELENGTH, arm_slices
 from cinn_core.stages import Status
 from cinn_core.targets import COLUMN, SOLAR_A_LI, TARGETS
@@ -33,7 +33,7 @@ _OFFSET = 0.08
 """Step between the residual spectra of two stars, as a fraction of the continuum."""
 
 Point = tuple[float, float, float, float, float, bool]
-"""Teff, reference, its error, found, its error, whether it counts."""
+"""Teff, reference, its error, MAP, its error, whether it counts."""
 
 
 def require_suffix(path: Path) -> None:
@@ -56,9 +56,8 @@ def save_figure(rows: Sequence[BenchmarkRow], path: Path) -> None:
     if corrected:
         figures.append((comparison_figure(rows, corrected), path.with_stem(f"{path.stem}_corrected")))
     for figure, out in figures:
-        part = out.with_name(out.name + ".part")
-        part.write_bytes(as_bytes(figure, out.suffix.lower().removeprefix(".")))
-        os.replace(part, out)
+        with written(out) as part:
+            part.write_bytes(as_bytes(figure, out.suffix.lower().removeprefix(".")))
 
 
 def as_bytes(figure: Figure, kind: str) -> bytes:
@@ -93,8 +92,8 @@ def points(rows: Sequence[BenchmarkRow], name: str, corrected: Mapping[str, NDAr
         if answer is None or entry.is_foreign:
             continue
         targets = answer.summary.targets
-        found = targets["li_fe" if name == "a_li" else name]
-        half = (found.hi68 - found.lo68) / 2
+        summary = targets["li_fe" if name == "a_li" else name]
+        half = (summary.hi68 - summary.lo68) / 2
         values = {n: t.map for n, t in targets.items()}
         if corrected is not None:
             values = {n: float(corrected[entry.file][COLUMN[n]]) for n in targets}
@@ -103,7 +102,7 @@ def points(rows: Sequence[BenchmarkRow], name: str, corrected: Mapping[str, NDAr
             reference, error = entry.literature[name], entry.sigma(name)
         elif name == "a_li":
             line = answer.lines.abundances["Li"]
-            reference, error = line.value if found.status is Status.MEASURED else None, line.error
+            reference, error = line.value if summary.status is Status.MEASURED else None, line.error
         else:
             reference = answer.lines.references().get(name)
             error = answer.lines.abundances[name.removesuffix("_fe").capitalize()].error
@@ -112,9 +111,9 @@ def points(rows: Sequence[BenchmarkRow], name: str, corrected: Mapping[str, NDAr
     return out
 
 
-def _draw(upper: Axes, lower: Axes, name: str, found: Sequence[Point]) -> None:
-    counted = np.array([p[:5] for p in found if p[5]]).reshape(-1, 5)
-    others = np.array([p[:5] for p in found if not p[5]]).reshape(-1, 5)
+def _draw(upper: Axes, lower: Axes, name: str, data: Sequence[Point]) -> None:
+    counted = np.array([p[:5] for p in data if p[5]]).reshape(-1, 5)
+    others = np.array([p[:5] for p in data if not p[5]]).reshape(-1, 5)
     for part, colour in ((others, theme.FAINT), (counted, theme.MODEL)):
         teff, reference, error, at, half = part.T
         upper.errorbar(reference, at, half, error, "o", ms=3.5, lw=0.7, color=colour)

@@ -78,10 +78,10 @@ class Corner:
         if not 0 <= j <= i < len(self.quantities):
             return ()
         across = self._value(j, x0 - j), self._value(j, x1 - j)
-        found = (range_of(self.quantities[j], *across),)
+        ranges = (range_of(self.quantities[j], *across),)
         if i == j:
-            return found
-        return (*found, range_of(self.quantities[i], self._value(i, y0 + i + TILE), self._value(i, y1 + i + TILE)))
+            return ranges
+        return (*ranges, range_of(self.quantities[i], self._value(i, y0 + i + TILE), self._value(i, y1 + i + TILE)))
 
     def _value(self, axis: int, place: float) -> float:
         low, high = self._grid.ranges[axis]

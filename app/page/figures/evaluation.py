@@ -23,17 +23,17 @@ _PRIOR_STARS = 50_000
 _THIRDS = (("lower third", "tab:blue"), ("middle third", "tab:grey"), ("upper third", "tab:red"))
 
 
-def write_figures(found: Evaluation, folder: Path) -> list[Path]:
+def write_figures(evaluation: Evaluation, folder: Path) -> list[Path]:
     """Writes the six figures as PNG into a folder, made where it is missing, and returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    at = _REFERENCE if _REFERENCE in found.answers else max(found.answers)
+    at = _REFERENCE if _REFERENCE in evaluation.answers else max(evaluation.answers)
     figures = {
         "fig01_priors": _panels(lambda ax, i: _prior(ax, i)),
-        "fig04_bias_sigma": _panels(lambda ax, i: _bias_sigma(ax, found, i)),
-        f"fig05_map_truth_snr{at}": _panels(lambda ax, i: _map_truth(ax, found, i, at)),
-        "fig08_bias_sigma_thirds": _panels(lambda ax, i: _thirds(ax, found, i)),
-        "fig09_width_snr": _panels(lambda ax, i: _width(ax, found, i)),
-        f"fig10_full_width_feh_snr{at}": _panels(lambda ax, i: _full_width(ax, found, i, at)),
+        "fig04_bias_sigma": _panels(lambda ax, i: _bias_sigma(ax, evaluation, i)),
+        f"fig05_map_truth_snr{at}": _panels(lambda ax, i: _map_truth(ax, evaluation, i, at)),
+        "fig08_bias_sigma_thirds": _panels(lambda ax, i: _thirds(ax, evaluation, i)),
+        "fig09_width_snr": _panels(lambda ax, i: _width(ax, evaluation, i)),
+        f"fig10_full_width_feh_snr{at}": _panels(lambda ax, i: _full_width(ax, evaluation, i, at)),
     }
     paths = []
     for name, figure in figures.items():
@@ -68,37 +68,39 @@ def _prior(ax: Axes, i: int) -> None:
     ax.set_yticks([])
 
 
-def _errors(found: Evaluation, snr: int, i: int) -> NDArray:
+def _errors(evaluation: Evaluation, snr: int, i: int) -> NDArray:
     """map - truth (stars, draws) of the stars with [Fe/H] > -2.5."""
-    truth = found.labels[..., i]
-    return (found.answers[snr].mode[:, i].reshape(truth.shape) - truth)[found.rich]
+    truth = evaluation.labels[..., i]
+    return (evaluation.answers[snr].map[:, i].reshape(truth.shape) - truth)[evaluation.rich]
 
 
-def _bias_sigma(ax: Axes, found: Evaluation, i: int) -> None:
-    snrs = list(found.answers)
-    errors = [_errors(found, snr, i) for snr in snrs]
+def _bias_sigma(ax: Axes, evaluation: Evaluation, i: int) -> None:
+    snrs = list(evaluation.answers)
+    errors = [_errors(evaluation, snr, i) for snr in snrs]
     ax.plot(snrs, [e.std() for e in errors], "o-", ms=3, color="tab:blue", label="σ")
     ax.plot(snrs, [e.mean() for e in errors], "s--", ms=3, color="tab:orange", label="bias")
     _by_snr(ax, i)
 
 
-def _thirds(ax: Axes, found: Evaluation, i: int) -> None:
-    snrs, truth = list(found.answers), found.labels[found.rich][..., i]
+def _thirds(ax: Axes, evaluation: Evaluation, i: int) -> None:
+    snrs, truth = list(evaluation.answers), evaluation.labels[evaluation.rich][..., i]
     edges = np.quantile(truth, [0, 1]) @ np.array([[1, 2 / 3, 1 / 3, 0], [0, 1 / 3, 2 / 3, 1]])
     for (words, colour), low, high in zip(_THIRDS, edges[:-1], edges[1:], strict=True):
         chosen = (truth >= low) & (truth <= high)
-        errors = [_errors(found, snr, i)[chosen] for snr in snrs]
+        errors = [_errors(evaluation, snr, i)[chosen] for snr in snrs]
         ax.plot(snrs, [e.std() for e in errors], "o-", ms=3, color=colour, label=words)
         ax.plot(snrs, [e.mean() for e in errors], "--", color=colour)
     _by_snr(ax, i)
 
 
-def _width(ax: Axes, found: Evaluation, i: int) -> None:
-    snrs = list(found.answers)
-    shape = found.labels.shape[:2]
-    widths = [np.median(np.ptp(a.interval68[:, i], -1).reshape(shape)[found.rich]) for a in found.answers.values()]
+def _width(ax: Axes, evaluation: Evaluation, i: int) -> None:
+    snrs = list(evaluation.answers)
+    shape = evaluation.labels.shape[:2]
+    widths = [
+        np.median(np.ptp(a.interval68[:, i], -1).reshape(shape)[evaluation.rich]) for a in evaluation.answers.values()
+    ]
     ax.plot(snrs, widths, "o-", ms=3, color="tab:blue", label="68 % width")
-    ax.plot(snrs, [np.median(found.limit68[snr][found.rich][..., i]) for snr in snrs], "k:", label="limit")
+    ax.plot(snrs, [np.median(evaluation.limit68[snr][evaluation.rich][..., i]) for snr in snrs], "k:", label="limit")
     ax.set_yscale("log")
     _by_snr(ax, i)
 
@@ -115,10 +117,12 @@ def _by_snr(ax: Axes, i: int) -> None:
         ax.legend(fontsize=7)
 
 
-def _map_truth(ax: Axes, found: Evaluation, i: int, snr: int) -> None:
-    truth = found.labels[..., i].ravel()
+def _map_truth(ax: Axes, evaluation: Evaluation, i: int, snr: int) -> None:
+    truth = evaluation.labels[..., i].ravel()
     ends = [np.quantile(truth, q) for q in (0, 1)]
-    ax.hist2d(truth, found.answers[snr].mode[:, i], bins=60, range=[ends, ends], cmin=1, norm="log", cmap="viridis")
+    ax.hist2d(
+        truth, evaluation.answers[snr].map[:, i], bins=60, range=[ends, ends], cmin=1, norm="log", cmap="viridis"
+    )
     ax.plot(ends, ends, color="tab:red", lw=0.8)
     if i >= N_TARGETS - _COLUMNS:
         ax.set_xlabel("truth", fontsize=9)
@@ -126,9 +130,9 @@ def _map_truth(ax: Axes, found: Evaluation, i: int, snr: int) -> None:
         ax.set_ylabel("MAP", fontsize=9)
 
 
-def _full_width(ax: Axes, found: Evaluation, i: int, snr: int) -> None:
-    feh = found.labels[..., COLUMN["feh"]].ravel()
-    ax.plot(feh, found.answers[snr].full[:, i], ".", ms=2, alpha=0.4)
+def _full_width(ax: Axes, evaluation: Evaluation, i: int, snr: int) -> None:
+    feh = evaluation.labels[..., COLUMN["feh"]].ravel()
+    ax.plot(feh, evaluation.answers[snr].full[:, i], ".", ms=2, alpha=0.4)
     target = TARGETS[i]
     if target.name not in ("teff", "li_fe"):  # the others' prior has one width for every star
         ax.axhline(target.high - target.low, color="tab:red", lw=0.8, ls="--")

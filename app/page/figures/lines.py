@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,26 +85,26 @@ def verdict_text(verdict: LineVerdict | None) -> str:
 
 
 def draw_lines(
-    analysis: Analysis, bands: Bands | None, found: LineByLine | None, windows: tuple[LineWindow, ...], columns: int,
+    analysis: Analysis, bands: Bands | None, line_results: LineByLine | None, windows: tuple[LineWindow, ...], columns: int,
     row_height: int, chosen: str, choose: Callable[[str], object] | None = None, compare_lte: bool = False,
 ) -> hv.Overlay:  # fmt: skip
     """The panels of `windows` in rows of `columns`; a tap on one calls `choose` with its name."""
     fit, vector = analysis.resimulation, analysis.flux_vector
     band68, band95 = (bands or fit).band68, (bands or fit).band95
     panels = [line_panel(analysis, band68, w, i % columns, i // columns) for i, w in enumerate(windows)]
-    verdicts = {v.window.name: v for v in found.verdicts} if found else {}
+    verdicts = {v.window.name: v for v in line_results.verdicts} if line_results else {}
     n_rows = rows_of(len(windows), columns)
 
     def curve(flux: NDArray) -> hv.Curve:
         return hv.Curve(_joined([(p.x(WAVELENGTH[p.shown]), p.y(flux[p.shown])) for p in panels]), _X, _Y)
 
     def moved() -> hv.Curve:
-        both = found.one_sigma if found else {}
+        both = line_results.one_sigma if line_results else {}
         pairs = [(p.x(WAVELENGTH[p.shown]), p.y(one[p.shown])) for p in panels for one in both.get(p.window.target, ())]
         return hv.Curve(_joined(pairs), _X, _Y)
 
     def in_lte() -> hv.Curve:
-        flux = found.in_lte if found and compare_lte else None
+        flux = line_results.in_lte if line_results and compare_lte else None
         return hv.Curve([], _X, _Y) if flux is None else curve(flux)
 
     def filled(edges: NDArray, alpha: float) -> hv.Polygons:
@@ -114,7 +114,6 @@ def draw_lines(
 
     marked = [p for p in panels if p.window.name == chosen] if choose else []
     cell = [(p.column + 0.02, -p.row - 0.99, p.column + 0.995, -p.row - 0.02) for p in marked]
-    wrong = [p for p in panels if (v := verdicts.get(p.window.name)) is not None and v.disagrees]
     overlay = hv.Overlay(
         [
             hv.Rectangles(cell, [_X, _Y, "right", "top"]).opts(color=theme.MODEL, fill_alpha=0.07, line_alpha=0),
@@ -128,24 +127,7 @@ def draw_lines(
             curve(vector.flux).opts(color=theme.OBSERVED, line_width=1.3),
             in_lte().opts(color=theme.IN_LTE, line_width=1.3),
             curve(fit.map_flux).opts(color=theme.MODEL, line_width=1.3),
-            _text([(p.column + 0.05, -p.row - 0.04, head_text(p.window, windows)) for p in panels], theme.INK, "left", "11px", bold=True),
-            _text(
-                [(p.column + RIGHT, -p.row - 0.04, verdict_text(verdicts.get(p.window.name))) for p in panels if p not in wrong],
-                theme.MUTED, "right",
-            ),
-            _text(
-                [(p.column + RIGHT, -p.row - 0.04, verdict_text(verdicts.get(p.window.name))) for p in wrong],
-                theme.LITERATURE, "right", bold=True,
-            ),
-            _text(
-                [(p.column + LEFT - 0.02, float(p.y(level)) + 0.03, f"{level:.2f}") for p in panels for level in _levels(p)],
-                theme.MUTED, "right", "10px",
-            ),
-            _text(
-                [(float(p.x(p.window.wavelength + side * 0.72 * p.half_width)), -p.row - BOTTOM - 0.02,
-                  f"{p.window.wavelength + side * 0.72 * p.half_width:.1f}") for p in panels for side in (-1, 1)],
-                theme.FAINT, "center", "10px",
-            ),
+            *_panel_texts(panels, windows, verdicts),
         ]
     )  # fmt: skip
     return overlay.opts(
@@ -155,6 +137,29 @@ def draw_lines(
             hooks=[quiet, _tapped(panels, choose)], backend_opts={"plot.min_border": 0},
         )
     )  # fmt: skip
+
+
+def _panel_texts(
+    panels: Sequence[LinePanel], windows: tuple[LineWindow, ...], verdicts: Mapping[str, LineVerdict]
+) -> list[hv.Labels]:
+    """The texts of the panels: name, verdict (bold where the line disagrees), flux levels and wavelengths."""
+    wrong = [p for p in panels if (v := verdicts.get(p.window.name)) is not None and v.disagrees]
+    right = [p for p in panels if p not in wrong]
+
+    def verdicts_of(some: Sequence[LinePanel]) -> list[tuple[float, float, str]]:
+        return [(p.column + RIGHT, -p.row - 0.04, verdict_text(verdicts.get(p.window.name))) for p in some]
+
+    names = [(p.column + 0.05, -p.row - 0.04, head_text(p.window, windows)) for p in panels]
+    levels = [(p.column + LEFT - 0.02, float(p.y(x)) + 0.03, f"{x:.2f}") for p in panels for x in _levels(p)]
+    ticks = [(p, p.window.wavelength + side * 0.72 * p.half_width) for p in panels for side in (-1, 1)]
+    wavelengths = [(float(p.x(x)), -p.row - BOTTOM - 0.02, f"{x:.1f}") for p, x in ticks]
+    return [
+        _text(names, theme.INK, "left", "11px", bold=True),
+        _text(verdicts_of(right), theme.MUTED, "right"),
+        _text(verdicts_of(wrong), theme.LITERATURE, "right", bold=True),
+        _text(levels, theme.MUTED, "right", "10px"),
+        _text(wavelengths, theme.FAINT, "center", "10px"),
+    ]
 
 
 def _levels(p: LinePanel) -> tuple[float, float]:
@@ -197,7 +202,7 @@ def _tapped(panels: list[LinePanel], choose: Callable[[str], object] | None) -> 
 
 
 def draw_line(
-    analysis: Analysis, bands: Bands | None, found: LineByLine | None, name: str, compare_lte: bool = False,
+    analysis: Analysis, bands: Bands | None, line_results: LineByLine | None, name: str, compare_lte: bool = False,
     half_width: float = 3.4,
 ) -> hv.Overlay:  # fmt: skip
     """One line large, with its element's abundance one sigma lower and higher."""
@@ -210,8 +215,12 @@ def draw_line(
     )
     upper = hv.Dimension("flux_of_line_upper", label="upper flux")
     wave = WAVELENGTH[shown]
-    moved = found.one_sigma[window.target][:, shown] if found else np.empty((0, wave.size))
-    in_lte = found.in_lte[shown] if found and compare_lte and found.in_lte is not None else np.full(wave.size, np.nan)
+    moved = line_results.one_sigma[window.target][:, shown] if line_results else np.empty((0, wave.size))
+    in_lte = (
+        line_results.in_lte[shown]
+        if line_results and compare_lte and line_results.in_lte is not None
+        else np.full(wave.size, np.nan)
+    )
     edges = (bands or fit).band95[:, shown], (bands or fit).band68[:, shown]
     near = [w for w in line_windows() if abs(w.wavelength - window.wavelength) < half_width]
     drawn = np.concatenate([vector.flux[shown], fit.map_flux[shown], moved.ravel()])

@@ -25,8 +25,8 @@ from cinn_core.output.bundle import SavedStar
 from cinn_core.stages import Analysis
 
 from .. import theme
-from .kiel import prior_outline
 from .lines import line_panel
+from .posterior import prior_outline
 
 _SMALL, _TINY = 7.0, 6.0
 _LEVELS = (0.68, 0.95)

@@ -2,7 +2,7 @@
 
 HoloViews keeps the hooks of a figure in a store of the whole process for as long as the figure is there. A hook that
 held what holds the figure (a range with its callbacks, a view's function) would keep both, and with them the whole
-visit, for ever: hooks hold such things by weak references, and the view keeps them.
+session, for ever: hooks hold such things by weak references, and the view keeps them.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def choose_by_tap(made: figure, choose: Callable[[Any], object], place: Callable
     """A tap calls `choose` with what lies where it fell, if `place` finds something; hooks call this with every new star."""
     if _TAPS not in made.tags:
         made.tags = [*made.tags, _TAPS]
-        made.on_event(Tap, lambda event: None if (found := place(event)) is None else choose(found))
+        made.on_event(Tap, lambda event: None if (item := place(event)) is None else choose(item))
 
 
 def reset_on_double_click(made: figure) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import param
 from panel.custom import JSComponent
 
+from cinn_core.lines import line_windows
+from cinn_core.output.verdicts import Grade
+from cinn_core.targets import TARGET_NAMES
+
 from .. import theme
-from ..context import Visit
-from ..shortcuts import SHORTCUTS, tab_shortcut
+from ..session import Session
 from .tabs import TABS
+from .verdict import judge
 
 
 class Frame(JSComponent):
@@ -47,8 +54,8 @@ class Frame(JSComponent):
     ]
 
 
-def frame(visit: Visit) -> Frame:
-    """The frame of one visit."""
+def frame(session: Session) -> Frame:
+    """The frame of one session."""
     shortcuts = (tab_shortcut(tuple(tab.slug for tab in TABS)), *SHORTCUTS)
     acts = {key: s.act for s in shortcuts for key in s.keys if s.act is not None}
     shown = [{"keys": list(s.keys), "does": s.does} for s in shortcuts]
@@ -58,9 +65,9 @@ def frame(visit: Visit) -> Frame:
     def heard(event: Any) -> None:
         key, tab = event.data.get("key"), event.data.get("tab")
         if key in acts:
-            acts[key](visit, key)
+            acts[key](session, key)
         if tab in {t.slug for t in TABS}:
-            visit.state.tab = tab
+            session.state.tab = tab
 
     made.on_msg(heard)
     return made
@@ -97,3 +104,62 @@ STEPS: list[dict[str, str]] = [
     },
 ]  # fmt: skip
 """`place` is a CSS class, `tab` the tab to open first (empty: stay)."""
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """Keys as `KeyboardEvent.key` names them, what they do, and the act, given the key; None: done in the browser."""
+
+    keys: tuple[str, ...]
+    does: str
+    act: Callable[[Session, str], None] | None = None
+
+
+def step(names: tuple[str, ...], current: str, by: int) -> str:
+    """The name so many places further, round the end."""
+    return names[(names.index(current) + by) % len(names)]
+
+
+def _step_line(session: Session, key: str) -> None:
+    names = tuple(window.name for window in line_windows())
+    session.state.line = step(names, session.state.line, 1 if key == "." else -1)
+
+
+def _step_target(session: Session, key: str) -> None:
+    session.state.target = step(TARGET_NAMES, session.state.target, 1 if key == "t" else -1)
+
+
+def _cancel(session: Session, _key: str) -> None:
+    if session.state.status == "working":
+        session.state.cancel()
+
+
+def _show(slugs: tuple[str, ...], session: Session, key: str) -> None:
+    session.state.tab = slugs[int(key) - 1]
+
+
+def _step_star(session: Session, key: str) -> None:
+    at, stars = session.state.current, session.state.stars
+    if stars:
+        session.state.restore(stars[((at or 0) + (1 if key == "j" else -1)) % len(stars)])
+
+
+def _judge(session: Session, key: str) -> None:
+    judge(session, next(grade for grade in Grade if grade.value[0] == key))
+
+
+SHORTCUTS: tuple[Shortcut, ...] = (
+    Shortcut(("j", "k"), "next, previous star", _step_star),
+    Shortcut(("g", "u", "b"), "verdict: good, uncertain, bad", _judge),
+    Shortcut((",", "."), "previous, next diagnostic line", _step_line),
+    Shortcut(("t", "T"), "next, previous target", _step_target),
+    Shortcut(("Escape",), "cancel what is being computed", _cancel),
+    Shortcut(("d",), "light or dark"),
+    Shortcut(("?",), "this list"),
+)
+
+
+def tab_shortcut(slugs: tuple[str, ...]) -> Shortcut:
+    """The digits choose the tabs, in their order."""
+    keys = tuple(str(i + 1) for i in range(len(slugs)))
+    return Shortcut(keys, "the tabs, from left to right", partial(_show, slugs))

@@ -18,8 +18,8 @@ from cinn_core.stages import Analysis, Summary
 from cinn_core.targets import COLUMN, TARGETS
 
 from .. import theme
-from ..context import LeftOut, Visit, leave_out
 from ..figures.lines import draw_line, draw_lines, rows_of
+from ..session import LeftOut, Session, leave_out
 from .widgets import card, fill, grid, heading, html, join
 
 COLUMNS = 6
@@ -40,9 +40,9 @@ _LEGEND = fill(
 )  # fmt: skip
 
 
-def line_grid(visit: Visit, windows: tuple[LineWindow, ...], columns: int, row_height: int) -> pn.Column:
+def line_grid(session: Session, windows: tuple[LineWindow, ...], columns: int, row_height: int) -> pn.Column:
     """Panels of some lines; they follow star, posterior in use and verdicts, and a click chooses one and opens its tab."""
-    state, found = visit.state, visit.found
+    state, results = session.state, session.results
     height = rows_of(len(windows), columns) * row_height
     place = pn.Column(sizing_mode="stretch_width", margin=0, height=height, styles={"max-height": "none"})
 
@@ -52,11 +52,11 @@ def line_grid(visit: Visit, windows: tuple[LineWindow, ...], columns: int, row_h
         return draw_lines(analysis, bands, lines, windows, columns, row_height, line, state.show_line, compare_lte)
 
     def draw() -> None:
-        streams = [hv.streams.Params(state, _LOOKED_AT), hv.streams.Params(found, ["bands", "lines"])]
+        streams = [hv.streams.Params(state, _LOOKED_AT), hv.streams.Params(results, ["bands", "lines"])]
         made = hv.DynamicMap(figure, streams=streams)
         place.objects = [pn.pane.HoloViews(made, sizing_mode="stretch_width", margin=0, linked_axes=False)]
 
-    visit.soon(draw)
+    session.post(draw)
     return place
 
 
@@ -66,25 +66,25 @@ def species() -> dict[str, tuple[LineWindow, ...]]:
     return {name: tuple(w for w in line_windows() if w.species == name) for name in names}
 
 
-def lines(visit: Visit) -> pn.Column:
+def lines(session: Session) -> pn.Column:
     """The tab."""
     groups = []
     for name, windows in species().items():
         if name == "Li I":
             continue  # always large, on the right
-        groups += [html(fill('<div class="group">{}</div>', name)), line_grid(visit, windows, COLUMNS, ROW_HEIGHT)]
+        groups += [html(fill('<div class="group">{}</div>', name)), line_grid(session, windows, COLUMNS, ROW_HEIGHT)]
     title = html(heading("Diagnostic lines: the mode and its bands; a click opens a line", _LEGEND))
-    left = card(title, lte_switch(visit), *groups)
+    left = card(title, lte_switch(session), *groups)
     right = pn.Column(
-        large_line(visit), line_card(visit), lithium_card(visit),
+        large_line(session), line_card(session), lithium_card(session),
         sizing_mode="stretch_width", margin=0, styles=theme.STACK,
     )  # fmt: skip
     return grid(left, right, columns="minmax(0, 2.6fr) minmax(300px, 1fr)")
 
 
-def lte_switch(visit: Visit) -> pn.FlexBox:
+def lte_switch(session: Session) -> pn.FlexBox:
     """Whether the lines are drawn in LTE too, and which elements are in NLTE; hidden where none is."""
-    state = visit.state
+    state = session.state
     switch = pmui.Checkbox.from_param(
         state.param.compare_lte, label="in LTE too", size="small", margin=0,
         description="The same labels without departures from LTE: what a network in LTE would make up with other abundances.",
@@ -103,9 +103,9 @@ def lte_switch(visit: Visit) -> pn.FlexBox:
     return row
 
 
-def large_line(visit: Visit, name: str | None = None) -> pn.Column:
+def large_line(session: Session, name: str | None = None) -> pn.Column:
     """One line large: the chosen one, or the one named."""
-    state, found = visit.state, visit.found
+    state, results = session.state, session.results
     place = pn.Column(sizing_mode="stretch_width", margin=0, min_height=250)
 
     def figure(
@@ -114,7 +114,7 @@ def large_line(visit: Visit, name: str | None = None) -> pn.Column:
         return draw_line(analysis, bands, lines, name or line, compare_lte)
 
     def draw() -> None:
-        streams = [hv.streams.Params(state, _LOOKED_AT), hv.streams.Params(found, ["bands", "lines"])]
+        streams = [hv.streams.Params(state, _LOOKED_AT), hv.streams.Params(results, ["bands", "lines"])]
         made = hv.DynamicMap(figure, streams=streams)
         place.objects = [pn.pane.HoloViews(made, sizing_mode="stretch_width", margin=0, linked_axes=False)]
 
@@ -122,51 +122,51 @@ def large_line(visit: Visit, name: str | None = None) -> pn.Column:
         window = next(w for w in line_windows() if w.name == (name or line))
         return str(heading(_title(window, analysis)))
 
-    visit.soon(draw)
+    session.post(draw)
     return card(html(pn.bind(title, state.param.line, state.param.analysis)), place)
 
 
-def lithium_card(visit: Visit) -> pn.Column:
+def lithium_card(session: Session) -> pn.Column:
     """The lithium line, always there: below the chosen one where that is another."""
-    made = large_line(visit, LITHIUM)
-    made.visible = visit.state.param.line.rx() != LITHIUM
+    made = large_line(session, LITHIUM)
+    made.visible = session.state.param.line.rx() != LITHIUM
     return made
 
 
 def _title(window: LineWindow, analysis: Analysis | None) -> Markup:
     if analysis is None:
         return fill("{} Å", window.name)
-    found = analysis.summary.targets[window.target]
-    half = (found.hi68 - found.lo68) / 2
+    summary = analysis.summary.targets[window.target]
+    half = (summary.hi68 - summary.lo68) / 2
     decimals = TARGETS[COLUMN[window.target]].decimals
     label = TARGETS[COLUMN[window.target]].label
     return fill(
-        "{} Å · {} {} ± {}, ± 1 σ dashed", window.name, label, value_text(found.map, decimals), f"{half:.{decimals}f}"
+        "{} Å · {} {} ± {}, ± 1 σ dashed", window.name, label, value_text(summary.map, decimals), f"{half:.{decimals}f}"
     )
 
 
-def line_card(visit: Visit) -> pn.Column:
+def line_card(session: Session) -> pn.Column:
     """What the chosen line says, which targets it drives, and the star without it."""
-    state, found = visit.state, visit.found
+    state, results = session.state, session.results
     button = pmui.Button(
         label="Leave it out", variant="contained", size="small", margin=(4, 0),
         description="Marks the line's pixels missing and infers the star again, with as many samples and the same seed.",
     )  # fmt: skip
 
     def clicked(_event: object) -> None:
-        leave_out(visit, next(w for w in line_windows() if w.name == state.line))
+        leave_out(session, next(w for w in line_windows() if w.name == state.line))
 
     button.on_click(clicked)
-    said = html(pn.bind(_verdict_html, state.param.line, found.param.lines))
+    said = html(pn.bind(_verdict_html, state.param.line, results.param.lines))
     driven = html(pn.bind(_driven_html, state.param.line, state.param.analysis))
     without = html(
-        pn.bind(_without_html, state.param.line, state.param.analysis, found.param.left_out, found.param.working)
+        pn.bind(_without_html, state.param.line, state.param.analysis, results.param.left_out, results.param.working)
     )
     return card(said, driven, button, without)
 
 
-def _verdict_html(line: str, found: LineByLine | None) -> str:
-    verdict = next((v for v in found.verdicts if v.window.name == line), None) if found else None
+def _verdict_html(line: str, results: LineByLine | None) -> str:
+    verdict = next((v for v in results.verdicts if v.window.name == line), None) if results else None
     if verdict is None:
         return str(heading("Judging the lines …"))
     return str(verdict_markup(verdict))
@@ -206,24 +206,26 @@ def _driven_html(line: str, analysis: Analysis | None) -> str:
     )
 
 
-def _without_html(line: str, analysis: Analysis | None, found: LeftOut | None, working: list[str]) -> str:
+def _without_html(line: str, analysis: Analysis | None, left_out: LeftOut | None, working: list[str]) -> str:
     if "left out" in working:
         return str(fill('<div class="sub">Inferring without the line …</div>'))
-    if analysis is None or found is None or found.window.name != line:
+    if analysis is None or left_out is None or left_out.window.name != line:
         return ""
-    share = drives(analysis.saliency, found.window)
+    share = drives(analysis.saliency, left_out.window)
     order = sorted(range(len(TARGETS)), key=lambda i: -share[i])[:DRIVEN]
-    rows = join(_row(TARGETS[i].name, analysis.summary, found.summary) for i in order)
+    rows = join(_row(TARGETS[i].name, analysis.summary, left_out.summary) for i in order)
     return str(
         fill(
-            '<table class="plain"><tr><th></th><th>with</th><th>without {}</th></tr>{}</table>', found.window.name, rows
+            '<table class="plain"><tr><th></th><th>with</th><th>without {}</th></tr>{}</table>',
+            left_out.window.name,
+            rows,
         )
     )
 
 
 def _row(name: str, with_it: Summary, without: Summary) -> Markup:
     def text(summary: Summary) -> str:
-        found, decimals = summary.targets[name], TARGETS[COLUMN[name]].decimals
-        return f"{value_text(found.map, decimals)} ± {(found.hi68 - found.lo68) / 2:.{decimals}f}"
+        target, decimals = summary.targets[name], TARGETS[COLUMN[name]].decimals
+        return f"{value_text(target.map, decimals)} ± {(target.hi68 - target.lo68) / 2:.{decimals}f}"
 
     return fill("<tr><td>{}</td><td>{}</td><td>{}</td></tr>", TARGETS[COLUMN[name]].label, text(with_it), text(without))

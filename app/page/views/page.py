@@ -2,24 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import panel as pn
 import panel_material_ui as pmui
-from panel.util import edit_readonly
 from panel.viewable import Viewable
 
 from .. import theme
-from ..context import Visit
-from ..state import SessionState
+from ..patches import follow_busy
+from ..session import Session
+from ..state import MAX_SAMPLES, MIN_SAMPLES, SessionState
 from .frame import frame
-from .posterior_switch import whose
-from .settings import settings_card
+from .posterior_in_use import posterior_switch
 from .star import star_card, time_card
 from .stars import stars_card
 from .tabs import TABS
 from .take_away import take_away_card
 from .tiles import tile_row
 from .upload import upload_card
-from .widgets import fill, html
+from .widgets import card, fill, html
+
+SAMPLES = tuple(MIN_SAMPLES << i for i in range((MAX_SAMPLES // MIN_SAMPLES).bit_length()))
+
+
+def settings_card(session: Session) -> pn.Column:
+    """Three controls; the result says with which of them it was made."""
+    state = session.state
+    samples = pmui.Select(
+        label="samples", options=list(SAMPLES), value=state.settings.n_samples, size="small", margin=0,
+        description="Draws from the posterior: more make its edges smoother and take longer.", sizing_mode="stretch_width",
+    )  # fmt: skip
+    seed = pmui.IntInput(
+        label="seed", value=state.settings.seed, start=0, end=2**31 - 1, size="small", margin=0,
+        description="The same seed gives the same samples, here, on the command line and in a notebook.",
+        sizing_mode="stretch_width", sx={"& .MuiIconButton-root": {"color": theme.css("muted")}},
+    )  # fmt: skip
+    device = pmui.Select(
+        label="device", options=list(session.devices), value=state.settings.device, size="small", margin=0,
+        description="Where the network runs; auto takes a GPU where there is one.", sizing_mode="stretch_width",
+    )  # fmt: skip
+
+    def changed(*_events: object) -> None:
+        wanted = replace(state.settings, n_samples=samples.value, seed=seed.value or 0, device=device.value)
+        if wanted != state.settings:
+            session.change_settings(wanted)
+
+    def follow(*_events: object) -> None:
+        now = state.settings
+        samples.value, seed.value, device.value = now.n_samples, now.seed, now.device
+
+    for control in (samples, seed, device):
+        control.param.watch(changed, "value")
+    state.param.watch(follow, "settings")
+    styles = {"display": "grid", "grid-template-columns": "minmax(0, 1fr) minmax(0, 1fr)", "gap": "12px 8px"}
+    row = pn.Column(samples, seed, device, sizing_mode="stretch_width", margin=(8, 0, 0, 0), styles=styles)
+    return card(row, title="Posterior")
+
 
 SIDE = (upload_card, star_card, stars_card, take_away_card, settings_card, time_card)
 """The cards of the left column, from the top."""
@@ -27,21 +65,21 @@ SIDEBAR_WIDTH = 288
 _SLUGS = [tab.slug for tab in TABS]
 
 
-def page(visit: Visit) -> pmui.Page:
-    """The whole page of one visit."""
-    state = visit.state
+def page(session: Session) -> pmui.Page:
+    """The whole page of one session."""
+    state = session.state
     tabs = pmui.TabMenu(items=[tab.name for tab in TABS], active=0, margin=(0, 20), sx=_TABS)
     main = pn.Column(
-        alert(state), *body(visit), sizing_mode="stretch_width", margin=0,
+        alert(state), *body(session), sizing_mode="stretch_width", margin=0,
         styles={**theme.STACK, "padding": "14px 14px 20px 0"},
     )  # fmt: skip
     left = pn.Column(
-        *(card(visit) for card in SIDE), sizing_mode="stretch_width", margin=0,
+        *(card(session) for card in SIDE), sizing_mode="stretch_width", margin=0,
         styles={**theme.STACK, "padding": "14px"},
     )  # fmt: skip
 
     bar = pn.Row(
-        tabs, pn.HSpacer(), whose(visit), frame(visit), sizing_mode="stretch_width", margin=0,
+        tabs, pn.HSpacer(), posterior_switch(session), frame(session), sizing_mode="stretch_width", margin=0,
         styles={"align-items": "center"},
     )  # fmt: skip
 
@@ -62,16 +100,15 @@ def page(visit: Visit) -> pmui.Page:
         sidebar_resizable=False, theme_config=theme.MATERIAL, sidebar_variant="permanent", sx=_PAGE, theme_toggle=False,
         busy_indicator="linear",
     )  # fmt: skip
-    with edit_readonly(made):  # as made, it follows, and is kept by, what all visits share
-        made.busy = state.param.status.rx() == "working"
+    follow_busy(made, state.param.status.rx() == "working")
     return made
 
 
-def body(visit: Visit) -> list[Viewable]:
+def body(session: Session) -> list[Viewable]:
     """The tiles, the line that asks for a star, and the tabs, each built when it is first looked at."""
-    state, built = visit.state, dict[str, Viewable]()
+    state, built = session.state, dict[str, Viewable]()
     place = pn.Column(sizing_mode="stretch_width", margin=0, styles={"max-height": "none"})
-    tiles = tile_row(visit)
+    tiles = tile_row(session)
     waiting = html(pn.bind(waiting_line, state.param.status))
 
     def show(*_events: object) -> None:
@@ -80,7 +117,7 @@ def body(visit: Visit) -> list[Viewable]:
         waiting.visible = not ready
         tiles.visible = tab.tiles
         if ready and tab.slug not in built:
-            built[tab.slug] = tab.build(visit)
+            built[tab.slug] = tab.build(session)
             place.append(built[tab.slug])
         for slug, view in built.items():
             view.visible = ready and slug == tab.slug

@@ -9,17 +9,17 @@ import panel_material_ui as pmui
 from bokeh.events import DoubleTap, SelectionGeometry
 
 from cinn_core.inference.quantities import Quantity
-from cinn_core.inference.selection import in_use
+from cinn_core.inference.selection import selected_quantities
 from cinn_core.literature import Benchmark, literature_for
 from cinn_core.output.bundle import SavedStar
 from cinn_core.targets import TARGETS
 
 from .. import theme
-from ..context import Visit
 from ..figures.corner import Corner
+from ..session import Session
 from ..state import SessionState
-from .constraints import knowledge_card
-from .take_away import deliver
+from .posterior_in_use import constraints_card
+from .take_away import download_link
 from .widgets import card, fill, grid, html, live
 
 _LABELS = {("A(Li)" if t.name == "li_fe" else t.label): t.name for t in TARGETS}
@@ -53,30 +53,20 @@ def results_table(rows: tuple[Quantity, ...]) -> pd.DataFrame:
     )
 
 
-def posterior(visit: Visit) -> pn.Column:
+def posterior(session: Session) -> pn.Column:
     """The tab; its corner is built anew for other samples or quantities, and redrawn in place for other weights."""
-    state = visit.state
+    state = session.state
     pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0, css_classes=["tour-corner"])
     built: list[tuple[object, Corner]] = []
-    some = pmui.MultiChoice(
-        label="quantities", placeholder="all thirteen; choose two or more to see them large", options=list(_LABELS),
-        margin=0, sizing_mode="stretch_width",
-    )  # fmt: skip
-    clear = pmui.Button(label="clear the brush", variant="text", size="small", margin=0, visible=False)
-    printed = pmui.Button(label="print version", variant="outlined", size="small", margin=0)
-    download, told = deliver(), html()
-    table = pn.widgets.Tabulator(
-        results_table(()), disabled=True, show_index=False, layout="fit_columns", sizing_mode="stretch_width", margin=0,
-        text_align=_ALIGN, header_align=_ALIGN, theme="simple", stylesheets=[TABLE_CSS], selectable=False, sortable=False,
-        widths={"quantity": 90, "mode": 46, "status": 82},
-    )  # fmt: skip
+    some, clear, printed = _controls()
+    download, told, table = download_link(), html(), _table()
 
     def names() -> tuple[str, ...]:
         chosen = tuple(name for label, name in _LABELS.items() if label in some.value)
         return chosen if len(chosen) > 1 else tuple(_LABELS.values())
 
     def draw() -> None:
-        rows = in_use(state.selection)
+        rows = selected_quantities(state.selection)
         shown = tuple(q for q in rows if q.name in names())
         vector = state.analysis.flux_vector
         key = (state.selection.posterior.labels.ctypes.data, names(), vector.sha256)
@@ -107,27 +97,55 @@ def posterior(visit: Visit) -> pn.Column:
             for name, content in files.items():
                 download.send(content, name)
 
-        visit.jobs.start("The print version", lambda: _print(star, wanted), show)
+        session.jobs.start("The print version", lambda: _print(star, wanted), show)
 
     clear.on_click(unbrush)
     printed.on_click(print_it)
     some.param.watch(lambda _event: draw(), "value")
+    bar, title = _bar(some, clear, printed), _title()
+    right = pn.Column(
+        card(told, table, title="Results, with the shortest intervals"), constraints_card(session),
+        sizing_mode="stretch_width", margin=0, styles=theme.STACK,
+    )  # fmt: skip
+    view = grid(card(title, bar, pane, download), right, columns="minmax(0, 1.7fr) minmax(345px, 1fr)")
+    live(session, view, ["analysis", "selection"], draw)
+    return view
+
+
+def _bar(*controls: pn.viewable.Viewable) -> pn.Column:
+    """The controls beside each other."""
     styles = {
         "display": "grid",
         "grid-template-columns": "minmax(0,1fr) auto auto",
         "gap": "10px",
         "align-items": "center",
     }
-    bar = pn.Column(some, clear, printed, sizing_mode="stretch_width", margin=(8, 0), styles=styles)
-    title = html(fill('<div class="head"><span>{}</span><span class="legend">{}</span></div>', "Posterior: drag a region in any "
-                      "panel and everything follows; a double click clears", _LEGEND))  # fmt: skip
-    right = pn.Column(
-        card(told, table, title="Results, with the shortest intervals"), knowledge_card(visit),
-        sizing_mode="stretch_width", margin=0, styles=theme.STACK,
+    return pn.Column(*controls, sizing_mode="stretch_width", margin=(8, 0), styles=styles)
+
+
+def _title() -> pn.pane.HTML:
+    """The heading of the corner, with its legend."""
+    text = "Posterior: drag a region in any panel and everything follows; a double click clears"
+    return html(fill('<div class="head"><span>{}</span><span class="legend">{}</span></div>', text, _LEGEND))
+
+
+def _controls() -> tuple[pmui.MultiChoice, pmui.Button, pmui.Button]:
+    """The choice of quantities, the button that clears the brush, and the one that prints."""
+    some = pmui.MultiChoice(
+        label="quantities", placeholder="all thirteen; choose two or more to see them large", options=list(_LABELS),
+        margin=0, sizing_mode="stretch_width",
     )  # fmt: skip
-    view = grid(card(title, bar, pane, download), right, columns="minmax(0, 1.7fr) minmax(345px, 1fr)")
-    live(visit, view, ["analysis", "selection"], draw)
-    return view
+    clear = pmui.Button(label="clear the brush", variant="text", size="small", margin=0, visible=False)
+    return some, clear, pmui.Button(label="print version", variant="outlined", size="small", margin=0)
+
+
+def _table() -> pn.widgets.Tabulator:
+    """The table of results, empty."""
+    return pn.widgets.Tabulator(
+        results_table(()), disabled=True, show_index=False, layout="fit_columns", sizing_mode="stretch_width", margin=0,
+        text_align=_ALIGN, header_align=_ALIGN, theme="simple", stylesheets=[TABLE_CSS], selectable=False, sortable=False,
+        widths={"quantity": 90, "mode": 46, "status": 82},
+    )  # fmt: skip
 
 
 def _values(star: Benchmark | None) -> dict[str, float]:

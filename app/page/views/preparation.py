@@ -15,8 +15,8 @@ from cinn_core.instrument import ARMS, PIXEL_ANGSTROM
 from cinn_core.stages import Step
 
 from .. import theme
-from ..context import Visit
 from ..figures.preparation import draw_prepared, draw_snapshot
+from ..session import Session
 from .overrides import overrides_card, prepare_anew
 from .star import thousands
 from .widgets import card, fill, grid, html, join, live
@@ -45,9 +45,9 @@ def _step(step: Step) -> Markup:
     return fill('<li><b>{}</b><p>{}</p><div class="numbers">{}</div></li>', step.name, step.reason, numbers)
 
 
-def preparation(visit: Visit) -> pn.Column:
+def preparation(session: Session) -> pn.Column:
     """The tab: the ledger, what a person may know better, and the spectrum before and after."""
-    state, steps = visit.state, html()
+    state, steps = session.state, html()
     before = pn.Column(sizing_mode="stretch_width", margin=0)
     panes = [pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0) for _ in ARMS]
     stage = pmui.Select(label="before: after the step", options=[], size="small", margin=0, width=280)
@@ -83,7 +83,7 @@ def preparation(visit: Visit) -> pn.Column:
         box = event.geometry
         if event.final and box.get("type") == "rect" and box["x1"] - box["x0"] > PIXEL_ANGSTROM:
             region = (round(float(box["x0"]), 1), round(float(box["x1"]), 1))
-            prepare_anew(visit, replace(state.overrides, masked=(*state.overrides.masked, region)))
+            prepare_anew(session, replace(state.overrides, masked=(*state.overrides.masked, region)))
 
     stage.param.watch(draw_before, "value")
     after = card(
@@ -91,9 +91,9 @@ def preparation(visit: Visit) -> pn.Column:
     )
     right = pn.Column(after, card(stage, before), sizing_mode="stretch_width", margin=0, styles=theme.STACK)
     left = pn.Column(
-        overrides_card(visit), card(steps, title="Ledger: what was done, why, and with what numbers"),
+        overrides_card(session), card(steps, title="Ledger: what was done, why, and with what numbers"),
         sizing_mode="stretch_width", margin=0, styles=theme.STACK,
     )  # fmt: skip
     view = grid(left, right, columns="minmax(0, 1fr) minmax(0, 1.8fr)")
-    live(visit, view, ["analysis"], draw)
+    live(session, view, ["analysis"], draw)
     return view

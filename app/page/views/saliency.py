@@ -20,8 +20,8 @@ from cinn_core.stages import Saliency
 from cinn_core.targets import COLUMN, TARGETS
 
 from .. import theme
-from ..context import Visit
 from ..figures.saliency import ROW_HEIGHT, draw_map, map_options
+from ..session import Session
 from .posterior import TABLE_CSS
 from .spectrum import Zoom
 from .widgets import SWITCH, card, fill, grid, heading, html
@@ -50,9 +50,9 @@ class Background(param.Parameterized):
     elements = param.Array(doc="(N_PIXELS,) symbols of this star, None until computed.")
 
 
-def saliency(visit: Visit) -> pn.Column:
+def saliency(session: Session) -> pn.Column:
     """The tab."""
-    state, background = visit.state, Background()
+    state, background = session.state, Background()
     switch = pmui.RadioButtonGroup(
         options={"this star": False, "test stars": True}, value=False, size="small", margin=(4, 0), width=200, sx=SWITCH,
         description="This star's own map, or the median over held-out stars at S/N 250 per Å (of a network of your own: the root "
@@ -63,10 +63,10 @@ def saliency(visit: Visit) -> pn.Column:
     def refresh(*_events: object) -> None:
         analysis = state.analysis
         if background.typical:
-            visit.jobs.start(
+            session.jobs.start(
                 "The saliency of typical stars",
-                lambda: _typical(visit.model()).weights,
-                lambda found: setattr(background, "weights", found),
+                lambda: _typical(session.model()).weights,
+                lambda result: setattr(background, "weights", result),
             )
         else:
             background.weights = analysis.saliency.weights
@@ -74,10 +74,10 @@ def saliency(visit: Visit) -> pn.Column:
     def star(*_events: object) -> None:
         background.elements = None
         analysis = state.analysis
-        visit.jobs.start(
+        session.jobs.start(
             "The elements behind the pixels",
-            lambda: elements_of_pixels(analysis, visit.model()),
-            lambda found: setattr(background, "elements", found),
+            lambda: elements_of_pixels(analysis, session.model()),
+            lambda result: setattr(background, "elements", result),
         )
         refresh()
 
@@ -85,15 +85,15 @@ def saliency(visit: Visit) -> pn.Column:
     state.param.watch(star, "analysis")
     star()
     title = html(heading("What each target looks at", _LEGEND))
-    left = card(title, switch, maps(visit, background))
-    return grid(left, peak_card(visit, background), columns="minmax(0, 2.4fr) minmax(320px, 1fr)")
+    left = card(title, switch, maps(session, background))
+    return grid(left, peak_card(session, background), columns="minmax(0, 2.4fr) minmax(320px, 1fr)")
 
 
-def maps(visit: Visit, background: Background) -> pn.Column:
+def maps(session: Session, background: Background) -> pn.Column:
     """Both arms, side by side, their wavelengths free to zoom."""
-    state = visit.state
+    state = session.state
     place = pn.Column(sizing_mode="stretch_width", margin=0, min_height=_HEIGHT)
-    zooms = [Zoom(visit, arm) for arm in ARMS]
+    zooms = [Zoom(session, arm) for arm in ARMS]
 
     def one(zoom: Zoom, names: bool) -> pn.pane.HoloViews:
         def figure(weights: np.ndarray | None, window: tuple[float, float], target: str) -> hv.Overlay:
@@ -118,7 +118,7 @@ def maps(visit: Visit, background: Background) -> pn.Column:
             if state.look_at is not None and zoom.arm.low <= state.look_at <= zoom.arm.high:
                 zoom.go(state.look_at - 20, state.look_at + 20)
 
-    visit.soon(draw)
+    session.post(draw)
     state.param.watch(look, "look_at")
     return place
 
@@ -138,9 +138,9 @@ def peak_table(peaks: tuple[Peak, ...]) -> pd.DataFrame:
     )
 
 
-def peak_card(visit: Visit, background: Background) -> pn.Column:
+def peak_card(session: Session, background: Background) -> pn.Column:
     """The ten strongest peaks of the chosen target; a click shows the spectrum there."""
-    state = visit.state
+    state = session.state
     table = pn.widgets.Tabulator(
         peak_table(()), disabled=True, show_index=False, layout="fit_columns", sizing_mode="stretch_width", margin=0,
         theme="simple", stylesheets=[TABLE_CSS], selectable=1, sortable=False,

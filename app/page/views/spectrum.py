@@ -17,7 +17,6 @@ from cinn_core.stages import Analysis
 from cinn_core.targets import COLUMN
 
 from .. import theme
-from ..context import Visit, synthesise
 from ..figures.spectrum import (
     FLUX_RANGE,
     RESIDUAL_LIMIT,
@@ -29,6 +28,7 @@ from ..figures.spectrum import (
     draw_saliency,
     panel,
 )
+from ..session import Session, synthesise
 from .widgets import card, fill, grid, heading, html, join
 
 LOOK_ANGSTROM = 5.0
@@ -53,13 +53,13 @@ class Zoom(param.Parameterized):
 
     window = param.Tuple(length=2, doc="Lower and upper wavelength [Angstrom] that are shown.")
 
-    def __init__(self, visit: Visit, arm: Arm) -> None:
+    def __init__(self, session: Session, arm: Arm) -> None:
         super().__init__(window=(arm.low, arm.high))
         self.arm = arm
         self.range = Range1d(arm.low, arm.high, bounds=None)
         self.range.reset_start, self.range.reset_end = arm.low, arm.high
         for end in ("start", "end"):
-            self.range.on_change(end, lambda _name, _old, _new: visit.soon(self._follow))
+            self.range.on_change(end, lambda _name, _old, _new: session.post(self._follow))
 
     def _follow(self) -> None:
         self.window = clipped(self.range.start, self.range.end, self.arm)
@@ -69,15 +69,15 @@ class Zoom(param.Parameterized):
         self.range.start, self.range.end = clipped(low, high, self.arm)
 
 
-def arm_panes(visit: Visit, arm: Arm, zoom: Zoom) -> list[pn.viewable.Viewable]:
+def arm_panes(session: Session, arm: Arm, zoom: Zoom) -> list[pn.viewable.Viewable]:
     """The three panels of an arm; they follow the star, the posterior in use and the target without being built anew."""
-    state, found = visit.state, visit.found
+    state, results = session.state, session.results
 
     def flux(analysis: Analysis, bands: Bands | None, exact: tuple, quantile_models: NDArray | None) -> hv.Overlay:
         return draw_flux(Shown(analysis, bands, quantile_models, exact), arm)
 
     star = hv.streams.Params(state, ["analysis"])
-    shown = [star, hv.streams.Params(found, ["bands", "exact", "quantile_models"])]
+    shown = [star, hv.streams.Params(results, ["bands", "exact", "quantile_models"])]
     window = hv.streams.Params(zoom, ["window"])
     names = hv.DynamicMap(lambda window: draw_names(arm, *window), streams=[window])
     strip = hv.DynamicMap(
@@ -98,17 +98,17 @@ def arm_panes(visit: Visit, arm: Arm, zoom: Zoom) -> list[pn.viewable.Viewable]:
     ]
 
 
-def spectrum_card(visit: Visit) -> pn.Column:
+def spectrum_card(session: Session) -> pn.Column:
     """Both arms side by side, with the switches for what is laid over them."""
-    state = visit.state
-    zooms = [Zoom(visit, arm) for arm in ARMS]
+    state = session.state
+    zooms = [Zoom(session, arm) for arm in ARMS]
     arms = pn.Column(sizing_mode="stretch_width", margin=0, min_height=380)
 
     def title(target: str) -> str:
         return str(heading(f"Spectrum, residual (σ), what {label_of(target)} looks at", _LEGEND))
 
     def draw() -> None:
-        panes = [arm_panes(visit, arm, zoom) for arm, zoom in zip(ARMS, zooms, strict=True)]
+        panes = [arm_panes(session, arm, zoom) for arm, zoom in zip(ARMS, zooms, strict=True)]
         columns = [pn.Column(*three, sizing_mode="stretch_width", margin=0) for three in panes]
         arms.objects = [grid(*columns, columns="minmax(0, 1fr) minmax(0, 1fr)")]
 
@@ -119,8 +119,8 @@ def spectrum_card(visit: Visit) -> pn.Column:
                 zoom.go(at - LOOK_ANGSTROM, at + LOOK_ANGSTROM)
 
     state.param.watch(look, "look_at")
-    visit.soon(draw)
-    visit.soon(look)
+    session.post(draw)
+    session.post(look)
     caption = html(
         fill('<div class="caption">wavelength in air [Å] · drag to zoom, wheel too, double-click to reset</div>')
     )
@@ -128,31 +128,31 @@ def spectrum_card(visit: Visit) -> pn.Column:
         html(pn.bind(title, state.param.target)),
         arms,
         caption,
-        switches(visit),
+        switches(session),
         css_classes=["tour-spectrum"],
     )
 
 
-def switches(visit: Visit) -> pn.FlexBox:
+def switches(session: Session) -> pn.FlexBox:
     """Quantile models, exact resimulation, and what came of it."""
     quantiles = pmui.Checkbox.from_param(
-        visit.found.param.with_quantile_models, label="quantile models", size="small", margin=0,
+        session.results.param.with_quantile_models, label="quantile models", size="small", margin=0,
         description="The four models whose labels all stand at 2.5, 16, 84 and 97.5 % of their marginals, as the paper draws them.",
     )  # fmt: skip
     exactly = pmui.Button(
         label="Resimulate exactly", variant="outlined", size="small", margin=0, visible=can_synthesise(),
         description="The mode and the quantile models by full synthesis with Turbospectrum, some 7 s each, in the background.",
     )  # fmt: skip
-    exactly.on_click(lambda _event: synthesise(visit))
-    said = html(pn.bind(_exact_line, visit.found.param.exact, visit.found.param.working))
+    exactly.on_click(lambda _event: synthesise(session))
+    said = html(pn.bind(_exact_line, session.results.param.exact, session.results.param.working))
     return pn.FlexBox(quantiles, exactly, said, gap="4px 16px", align_items="center", margin=0)
 
 
 def _exact_line(exact: tuple, working: list[str]) -> str:
-    found = [
+    parts = [
         fill("<span>{}: rms {:.2f} %, largest {:.1f} %</span> ", e.name, 100 * e.rms, 100 * e.largest) for e in exact
     ]
     if "exact" in working:
-        found.append(fill("<span>synthesising …</span>"))
+        parts.append(fill("<span>synthesising …</span>"))
     intro = fill("<span>synthesised − emulated: </span>") if exact else ""
-    return str(fill('<div class="sub exact">{}{}</div>', intro, join(found)))
+    return str(fill('<div class="sub exact">{}{}</div>', intro, join(parts)))

@@ -1,4 +1,4 @@
-"""The star's header: who it is, what was found out about its spectrum, and how long it took."""
+"""The star's header: who it is, what is known of its spectrum, and how long it took."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cinn_core.inference.weighted import effective_samples
 from cinn_core.instrument import ARMS, RESOLVING_POWER
 from cinn_core.stages import Analysis, FluxVector
 
-from ..context import Visit
+from ..session import Session
 from .widgets import card, fill, html, join
 
 FLAG_TEXT: dict[str, str] = {
@@ -111,18 +111,20 @@ def timings(analysis: Analysis) -> Markup:
     )
 
 
-def star_card(visit: Visit) -> pn.Column:
-    """The header of the visit's star; hidden until there is one."""
-    return _about_star(visit, lambda analysis: star_header(analysis, visit.state.selection), css_classes=["tour-star"])
+def star_card(session: Session) -> pn.Column:
+    """The header of the session's star; hidden until there is one."""
+    return _about_star(
+        session, lambda analysis: star_header(analysis, session.state.selection), css_classes=["tour-star"]
+    )
 
 
-def time_card(visit: Visit) -> pn.Column:
+def time_card(session: Session) -> pn.Column:
     """How long its analysis took; hidden until there is one."""
-    return _about_star(visit, timings, title="Time taken")
+    return _about_star(session, timings, title="Time taken")
 
 
-def _about_star(visit: Visit, write: Callable[[Analysis], Markup], **params: Any) -> pn.Column:
-    state, text = visit.state, html()
+def _about_star(session: Session, write: Callable[[Analysis], Markup], **params: Any) -> pn.Column:
+    state, text = session.state, html()
     made = card(text, visible=False, **params)
 
     def refresh(*_events: object) -> None:

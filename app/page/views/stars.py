@@ -15,12 +15,12 @@ from cinn_core.output.catalogue import Row, as_csv, as_votable, catalogue_row
 from cinn_core.targets import COLUMN, TARGETS
 
 from .. import theme
-from ..context import Visit
 from ..figures.stars import draw_comparison, draw_differences, thumbnail
+from ..session import Session
 from ..state import Star
 from .posterior import TABLE_CSS
 from .star import FLAG_TEXT
-from .take_away import deliver
+from .take_away import download_link
 from .verdict import grade_text, newest, verdict_card
 from .widgets import card, fill, grid, heading, html, join
 
@@ -46,14 +46,10 @@ _CSS = f"""
 """
 
 
-def stars(visit: Visit) -> pn.Column:
+def stars(session: Session) -> pn.Column:
     """The tab; a click on a row shows its star, two marked rows are compared."""
-    state, download = visit.state, deliver()
-    table = pn.widgets.Tabulator(
-        frame([]), disabled=True, show_index=False, layout="fit_data_stretch", sizing_mode="stretch_width", margin=0,
-        theme="simple", stylesheets=[TABLE_CSS, _CSS], selectable="checkbox", max_height=480, widths={"star": 170, "flags": 150},
-        formatters=_FORMATTERS, text_align={name: "right" for name in _FORMATTERS if name != _DRAWING},
-    )  # fmt: skip
+    state, download = session.state, download_link()
+    table = _table()
     title, compared = html(), pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
     figures = [pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0) for _ in FLOOR]
     compare, csv, votable = (
@@ -74,12 +70,7 @@ def stars(visit: Visit) -> pn.Column:
         table.value = frame(
             [table_row(row, star, thumbnails[star.key]) for row, star in zip(catalogue, state.stars, strict=True)]
         )
-        more = f", {state.waiting} to come" if state.waiting else ""
-        title.object = str(
-            heading(
-                f"{len(state.stars)} star{'' if len(state.stars) == 1 else 's'}{more}: click to show, mark two to compare"
-            )
-        )
+        title.object = _title(len(state.stars), state.waiting)
         benchmark.visible = any(np.isfinite(row[f"{name}_difference"]) for row in catalogue for name in FLOOR)
         for pane, name in zip(figures, FLOOR, strict=True):
             pane.object = draw_differences(catalogue, name) if benchmark.visible else None
@@ -109,12 +100,27 @@ def stars(visit: Visit) -> pn.Column:
     )
     buttons = pn.FlexBox(compare, csv, votable, download, gap="6px", margin=0, flex_wrap="nowrap")
     bar = grid(title, buttons, columns="minmax(0, 1fr) auto")
-    upper = grid(card(bar, table), verdict_card(visit), columns="minmax(0, 1fr) 260px")
+    upper = grid(card(bar, table), verdict_card(session), columns="minmax(0, 1fr) 260px")
     view = pn.Column(upper, compared, benchmark, sizing_mode="stretch_width", margin=0, styles=theme.STACK)
-    state.param.watch(lambda *_events: visit.soon(draw), ["stars", "waiting", "verdicts"])
-    view.param.watch(lambda _event: visit.soon(draw), "visible")
-    visit.soon(draw)
+    state.param.watch(lambda *_events: session.post(draw), ["stars", "waiting", "verdicts"])
+    view.param.watch(lambda _event: session.post(draw), "visible")
+    session.post(draw)
     return view
+
+
+def _table() -> pn.widgets.Tabulator:
+    """The table of stars, empty."""
+    return pn.widgets.Tabulator(
+        frame([]), disabled=True, show_index=False, layout="fit_data_stretch", sizing_mode="stretch_width", margin=0,
+        theme="simple", stylesheets=[TABLE_CSS, _CSS], selectable="checkbox", max_height=480, widths={"star": 170, "flags": 150},
+        formatters=_FORMATTERS, text_align={name: "right" for name in _FORMATTERS if name != _DRAWING},
+    )  # fmt: skip
+
+
+def _title(n: int, waiting: int) -> str:
+    """The heading of the table: how many stars there are, and how many are to come."""
+    more = f", {waiting} to come" if waiting else ""
+    return str(heading(f"{n} star{'' if n == 1 else 's'}{more}: click to show, mark two to compare"))
 
 
 def frame(rows: list[dict[str, object]]) -> pd.DataFrame:
@@ -167,9 +173,9 @@ def comparison(one: Star, other: Star) -> pn.Column:
     return grid(spectra, card(results, title="Their modes"), columns="minmax(0, 1.7fr) minmax(0, 1fr)")
 
 
-def stars_card(visit: Visit) -> pn.Column:
-    """The stars of the visit in the left column; a click shows one. Hidden while there is but one."""
-    state = visit.state
+def stars_card(session: Session) -> pn.Column:
+    """The stars of the session in the left column; a click shows one. Hidden while there is but one."""
+    state = session.state
     box, told = pn.Column(sizing_mode="stretch_width", margin=0), html()
     made = card(box, told, title="Stars", visible=False, css_classes=["tour-stars"])
 
@@ -179,7 +185,7 @@ def stars_card(visit: Visit) -> pn.Column:
             return
         at = state.current
         shown = range(max(0, (at or 0) - 4), min(len(state.stars), (at or 0) + 6))
-        box.objects = [_star_button(visit, i, i == at) for i in shown]
+        box.objects = [_star_button(session, i, i == at) for i in shown]
         more = f"{state.waiting} to come · " if state.waiting else ""
         told.object = str(
             fill(
@@ -189,17 +195,17 @@ def stars_card(visit: Visit) -> pn.Column:
             )
         )
 
-    state.param.watch(lambda *_events: visit.soon(draw), ["stars", "waiting", "analysis", "verdicts"])
+    state.param.watch(lambda *_events: session.post(draw), ["stars", "waiting", "analysis", "verdicts"])
     return made
 
 
-def _star_button(visit: Visit, index: int, current: bool) -> pmui.Button:
-    star = visit.state.stars[index]
+def _star_button(session: Session, index: int, current: bool) -> pmui.Button:
+    star = session.state.stars[index]
     vector = star.analysis.flux_vector
     button = pmui.Button(
         label=f"{vector.star or vector.file}   {grade_text(newest(vector.sha256))}"[:60], variant="text", size="small",
         margin=0, sizing_mode="stretch_width",
         sx={"justifyContent": "flex-start", "fontWeight": 700 if current else 400, "padding": "2px 6px", "textAlign": "left"},
     )  # fmt: skip
-    button.on_click(lambda _event: visit.state.restore(visit.state.stars[index]))
+    button.on_click(lambda _event: session.state.restore(session.state.stars[index]))
     return button

@@ -1,20 +1,51 @@
-"""The tabs of the page, in their order: each one view built from a visit when it is first looked at."""
+"""The tabs of the page, in their order: each one view built from a session when it is first looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import holoviews as hv
+import panel as pn
 from panel.viewable import Viewable
 
-from ..context import Visit
-from .lines import lines
-from .overview import overview
+from cinn_core.lines import five
+
+from .. import theme
+from ..figures.posterior import draw_kiel
+from ..session import Session
+from .lines import line_grid, lines
 from .posterior import posterior
 from .preparation import preparation
 from .saliency import saliency
+from .spectrum import spectrum_card
 from .stars import stars
 from .whatif import whatif
+from .widgets import card, grid
+
+
+def lines_card(session: Session) -> pn.Column:
+    """The five diagnostic lines as small multiples; a click opens one."""
+    return card(line_grid(session, five(), columns=5, row_height=215), title="Diagnostic lines: a click opens one")
+
+
+def kiel_card(session: Session) -> pn.Column:
+    """The posterior in use in the Kiel diagram."""
+    place = pn.Column(sizing_mode="stretch_width", margin=0, min_height=230)
+
+    def draw() -> None:
+        streams = [hv.streams.Params(session.state, ["analysis", "selection"])]
+        figure = hv.DynamicMap(lambda analysis, selection: draw_kiel(analysis, selection), streams=streams)
+        place.objects = [pn.pane.HoloViews(figure, sizing_mode="stretch_width", margin=0, linked_axes=False)]
+
+    session.post(draw)
+    return card(place, title="Kiel diagram", css_classes=["tour-kiel"])
+
+
+def overview(session: Session) -> pn.Column:
+    """The first tab of the page, below the tiles."""
+    lower = grid(lines_card(session), kiel_card(session), columns="minmax(0, 2.8fr) minmax(0, 1fr)")
+    return pn.Column(spectrum_card(session), lower, sizing_mode="stretch_width", margin=0, styles=theme.STACK)
 
 
 @dataclass(frozen=True)
@@ -23,7 +54,7 @@ class Tab:
 
     name: str
     slug: str
-    build: Callable[[Visit], Viewable]
+    build: Callable[[Session], Viewable]
     tiles: bool = True
     needs_star: bool = True
 

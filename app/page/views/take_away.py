@@ -14,14 +14,14 @@ from panel.custom import JSComponent
 from cinn_core.output.bundle import SavedStar, bundle_bytes
 from cinn_core.output.report import citation
 
-from ..context import Visit
+from ..session import Session
 from ..state import SessionState
 from .widgets import card, fill, html
 
 
-def take_away_card(visit: Visit) -> pn.Column:
+def take_away_card(session: Session) -> pn.Column:
     """Two buttons; hidden until there is a star."""
-    state, download = visit.state, deliver()
+    state, download = session.state, download_link()
     zipped = pmui.Button(
         label="Take away", variant="contained", size="small", margin=0, disable_elevation=True,
         description="One zip with posterior, results, spectra, figures, report and provenance; drop it here to come back",
@@ -38,7 +38,7 @@ def take_away_card(visit: Visit) -> pn.Column:
             told.object = str(fill('<div class="sub">{}: {} MB</div>', name, f"{len(content) / 1e6:.1f}"))
             download.send(content, name)
 
-        visit.jobs.start("The zip", lambda: _bundle(star), show)
+        session.jobs.start("The zip", lambda: _bundle(star), show)
 
     zipped.on_click(take)
     cite.on_click(lambda _event: text.param.update(visible=not text.visible))
@@ -58,7 +58,7 @@ def saved_star(state: SessionState) -> SavedStar:
     source = state.source
     data = source.data.read_bytes() if isinstance(source.data, Path) and source.data.is_file() else source.data
     kept = data if isinstance(data, bytes) else None
-    analysis = replace(state.analysis, importance=state.offer.importance)
+    analysis = replace(state.analysis, importance=state.corrections.importance)
     return SavedStar(analysis, state.overrides, state.constraints, kept, source.hdu, source.row)
 
 
@@ -74,7 +74,7 @@ def _bundle(star: SavedStar) -> bytes:
     return bundle_bytes(star, printed_files(star))
 
 
-class Deliver(JSComponent):
+class Download(JSComponent):
     """Invisible; `send` saves bytes under a name in the visitor's downloads."""
 
     payload = param.Bytes(default=b"", doc="The file.")
@@ -101,6 +101,6 @@ class Deliver(JSComponent):
         self.payload = b""
 
 
-def deliver() -> Deliver:
+def download_link() -> Download:
     """One to put beside a button."""
-    return Deliver(width=0, height=0, margin=0)
+    return Download(width=0, height=0, margin=0)

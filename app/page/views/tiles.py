@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from panel.custom import JSComponent
 
 from cinn_core.inference.quantities import Quantity
-from cinn_core.inference.selection import in_use
+from cinn_core.inference.selection import selected_quantities
 from cinn_core.inference.weighted import representatives
 from cinn_core.literature import literature_for
 from cinn_core.stages import Status
 from cinn_core.targets import TARGETS
 
 from .. import theme
-from ..context import Visit
-from ..figures.marginal import HEIGHT, WIDTH, marginal
+from ..figures.posterior import HEIGHT, WIDTH, marginal
+from ..session import Session
 
 DRAWN = 2048
 """Samples that stand for weighted ones in a tile's drawing."""
@@ -120,9 +120,9 @@ def waiting_tiles() -> list[dict[str, object]]:
     return [{"name": t.name, "label": label, **empty} for t, label in zip(TARGETS, labels, strict=True)]
 
 
-def tile_row(visit: Visit) -> TileRow:
+def tile_row(session: Session) -> TileRow:
     """The tiles of a session's star, tied both ways to the chosen target."""
-    state = visit.state
+    state = session.state
     row = TileRow(
         tiles=waiting_tiles(), chosen=state.target, sizing_mode="stretch_width", margin=0, css_classes=["tour-tiles"]
     )
@@ -132,7 +132,7 @@ def tile_row(visit: Visit) -> TileRow:
             vector, chosen = state.analysis.flux_vector, state.selection
             known = literature_for(vector.star, vector.file)
             values = {} if known is None else known.values
-            row.tiles = [tile(q, chosen.weights, values.get(q.name)) for q in in_use(chosen)]
+            row.tiles = [tile(q, chosen.weights, values.get(q.name)) for q in selected_quantities(chosen)]
 
     row.link(state, chosen="target", bidirectional=True)
     state.param.watch(refresh, "selection")

@@ -1,11 +1,10 @@
-"""The drop zone and the examples: what a person can ask for, with the limits kept on the server."""
+"""Drop zone and examples: what a person can ask for, and how far its analysis is."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
 
 import panel as pn
 import panel_material_ui as pmui
@@ -14,8 +13,9 @@ import param
 from cinn_core.errors import SpectrumError
 
 from .. import theme
-from ..context import Ask, Visit
-from ..state import MAX_UPLOAD_BYTES, Source, too_large
+from ..patches import SpectrumDropper
+from ..session import AnalyseSource, Session
+from ..state import Source, too_large
 from ..uploads import MAX_FILES
 from .widgets import card, fill, html, join
 
@@ -23,35 +23,12 @@ N_STAGES = 7
 """Stages that an analysis reports: the model's loading, then read, prepare, infer, summarise, resimulate, saliency."""
 
 
-class SpectrumDropper(pn.widgets.FileDropper):
-    """A drop zone that stops buffering an upload once it exceeds the limit, whatever the browser claims."""
-
-    refused = param.String(doc="Name of the last upload that was too large.")
-
-    _rename: ClassVar[dict[str, str | None]] = {"refused": None}
-
-    def _process_event(self, event: Any) -> None:
-        if event.event_name == "upload_event":
-            name, first = event.data["name"], event.data["chunk"] == 1
-            if first:
-                self.refused = ""
-                self._file_buffer.pop(name, None)
-            elif name not in self._file_buffer:
-                return  # the rest of an upload already refused
-            buffered = sum(len(chunk) for chunks in self._file_buffer.values() for chunk in chunks)
-            if buffered + len(event.data["data"]) > MAX_UPLOAD_BYTES:
-                self._file_buffer.pop(name, None)
-                self.refused = name
-                return
-        super()._process_event(event)
-
-
 def refuse(name: str) -> Source:
     """In place of a source that was too large."""
     raise SpectrumError(too_large(name))
 
 
-def drop_zone(visit: Visit) -> SpectrumDropper:
+def drop_zone(session: Session) -> SpectrumDropper:
     """A drop zone that hands each upload on and keeps none, so that the next file can be dropped or chosen at once."""
     dropper = SpectrumDropper(
         sizing_mode="stretch_width", margin=0, previews=[], stylesheets=[_DROPPER_CSS], multiple=True
@@ -59,20 +36,20 @@ def drop_zone(visit: Visit) -> SpectrumDropper:
 
     def dropped(_event: object) -> None:
         while dropper.value:
-            visit.intake.collect(*dropper.value.popitem())
+            session.uploads.add_file(*dropper.value.popitem())
 
     def refused(event: param.parameterized.Event) -> None:
         if event.new:
-            visit.ask(partial(refuse, event.new))
+            session.analyse_source(partial(refuse, event.new))
 
     dropper.param.watch(dropped, "value")
     dropper.param.watch(refused, "refused")
     return dropper
 
 
-def question(visit: Visit) -> pn.Column:
+def question(session: Session) -> pn.Column:
     """Which of the spectra in a file is meant; hidden while there is nothing to ask."""
-    state = visit.state
+    state = session.state
     asked = html()
     which = pmui.Select(label="spectrum", options=[], size="small", margin=0, sizing_mode="stretch_width")
     one, every, none = (
@@ -94,7 +71,7 @@ def question(visit: Visit) -> pn.Column:
         open_question, state.question = state.question, None
         picked = (open_question.choices[i] for i in chosen)
         sources = tuple(replace(open_question.source, hdu=choice.hdu, row=choice.row) for choice in picked)
-        visit.intake.analyse_all(sources)
+        session.uploads.analyse_all(sources)
 
     one.on_click(lambda _event: answer([which.value]))
     every.on_click(lambda _event: answer(list(range(min(len(state.question.choices), MAX_FILES)))))
@@ -103,22 +80,22 @@ def question(visit: Visit) -> pn.Column:
     return column
 
 
-def upload_card(visit: Visit) -> pn.Column:
+def upload_card(session: Session) -> pn.Column:
     """The drop zone, the example stars, and how far the analysis is."""
-    buttons = [_example_button(name, path, visit.ask) for name, path in visit.examples.items()]
+    buttons = [_example_button(name, path, session.analyse_source) for name, path in session.examples.items()]
     return card(
-        drop_zone(visit),
-        question(visit),
+        drop_zone(session),
+        question(session),
         html(fill('<div class="sub">Simulated examples</div>')),
         pn.FlexBox(*buttons, gap="0 6px", margin=0),
-        progress(visit),
+        progress(session),
         css_classes=["tour-upload"],
     )
 
 
-def progress(visit: Visit) -> pn.Column:
+def progress(session: Session) -> pn.Column:
     """One segment a stage, the name of the present one, and a button that cancels."""
-    state = visit.state
+    state = session.state
     line = html(pn.bind(_progress_line, state.param.progress, state.param.stage))
     cancel = pmui.Button(
         label="cancel", variant="text", size="small", margin=0, height=24, sx=_LINK,
@@ -140,11 +117,11 @@ def _progress_line(text: str, stage: int) -> str:
     )  # fmt: skip
 
 
-def _example_button(name: str, path: Path, ask: Ask) -> pmui.Button:
+def _example_button(name: str, path: Path, analyse: AnalyseSource) -> pmui.Button:
     button = pmui.Button(
         label=name.replace("-", " "), variant="text", size="small", margin=0, color="primary", height=24, sx=_LINK
     )
-    button.on_click(lambda _event: ask(partial(Source, path, path.name)))
+    button.on_click(lambda _event: analyse(partial(Source, path, path.name)))
     return button
 
 

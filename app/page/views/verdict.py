@@ -10,7 +10,7 @@ import panel_material_ui as pmui
 from cinn_core.errors import KielError
 from cinn_core.output.verdicts import Grade, Verdict, Verdicts
 
-from ..context import Visit
+from ..session import Session
 from .widgets import card, fill, html
 
 NO_REASON = "none given"
@@ -32,9 +32,9 @@ def grade_text(verdict: Verdict | None) -> str:
     return "–" if verdict is None else f"{_MARK[verdict.grade]} {verdict.grade.value}"
 
 
-def judge(visit: Visit, grade: Grade, reason: str = "", comment: str = "", reviewer: str = "") -> None:
+def judge(session: Session, grade: Grade, reason: str = "", comment: str = "", reviewer: str = "") -> None:
     """Store a verdict on the star shown; what went wrong is said on the page."""
-    state = visit.state
+    state = session.state
     if state.analysis is None:
         return
     vector = state.analysis.flux_vector
@@ -55,9 +55,9 @@ def newest(sha256: str) -> Verdict | None:
         return None
 
 
-def verdict_card(visit: Visit) -> pn.Column:
+def verdict_card(session: Session) -> pn.Column:
     """Three buttons and what goes with them."""
-    state = visit.state
+    state = session.state
     told = html()
     reason = pmui.Select(
         label="reason", options=list(REASONS), value=NO_REASON, size="small", margin=0, sizing_mode="stretch_width"
@@ -73,7 +73,7 @@ def verdict_card(visit: Visit) -> pn.Column:
         )  # fmt: skip
         button.on_click(
             lambda _event, g=grade: judge(
-                visit, g, "" if reason.value == NO_REASON else reason.value, comment.value or ""
+                session, g, "" if reason.value == NO_REASON else reason.value, comment.value or ""
             )
         )
         buttons.append(button)
@@ -82,9 +82,9 @@ def verdict_card(visit: Visit) -> pn.Column:
         if state.analysis is None:
             return
         vector = state.analysis.flux_vector
-        found = newest(vector.sha256)
-        said = "no verdict yet" if found is None else ", ".join(
-            part for part in (grade_text(found), found.reason, found.comment, found.reviewer, found.made[:16]) if part
+        verdict = newest(vector.sha256)
+        said = "no verdict yet" if verdict is None else ", ".join(
+            part for part in (grade_text(verdict), verdict.reason, verdict.comment, verdict.reviewer, verdict.made[:16]) if part
         )  # fmt: skip
         told.object = str(fill("<b>{}</b><div class='sub'>{}</div>", vector.star or vector.file, said))
 

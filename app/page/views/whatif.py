@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,16 +16,16 @@ from markupsafe import Markup
 from cinn_core.explanation.what_if import WhatIf, changed_most, from_sliders, slider_bounds, to_sliders, what_if
 from cinn_core.inference.predictive import with_nuisances_of_z
 from cinn_core.inference.quantities import label_of, value_text
-from cinn_core.inference.selection import in_use
+from cinn_core.inference.selection import selected_quantities
 from cinn_core.instrument import ARMS
 from cinn_core.lines import LineWindow, line_windows
 from cinn_core.stages import Analysis
 from cinn_core.targets import NUISANCE_BOUNDS, TARGETS, Target
 
 from .. import theme
-from ..context import Visit
 from ..figures.whatif import Kept, draw_arm_now, draw_line_now, draw_residual_now
 from ..jobs import QUICK
+from ..session import Session
 from .widgets import card, fill, grid, heading, html
 
 MOST_KEPT = 6
@@ -77,9 +77,9 @@ class Play(param.Parameterized):
     lesson = param.ClassSelector(class_=Lesson, doc="The lesson that is shown.")
 
 
-def whatif(visit: Visit) -> pn.Column:
+def whatif(session: Session) -> pn.Column:
     """The tab."""
-    state, play = visit.state, Play()
+    state, play = session.state, Play()
     sliders = {name: _slider(name, *bounds) for name, bounds in slider_bounds().items()}
     settling = [False]
 
@@ -89,19 +89,14 @@ def whatif(visit: Visit) -> pn.Column:
         analysis, labels = state.analysis, from_sliders({name: s.value for name, s in sliders.items()})
 
         def show(result: WhatIf) -> None:
-            window = play.window
-            if len(events) == 1 or window is None:
-                before = play.now.comparison.flux if play.now is not None else analysis.resimulation.map_flux
-                if abs(result.comparison.flux - before).max() > 1e-3:
-                    window = changed_most(analysis.resimulation.map_flux, result.comparison.flux)
-            play.param.update(now=result, window=window)
+            one = len(events) == 1 or play.window is None
+            play.param.update(now=result, window=_changed_window(play, analysis, result) if one else play.window)
 
-        visit.jobs.start(
-            "The model of the sliders", lambda: what_if(labels, analysis.flux_vector, visit.model()), show, QUICK
+        session.jobs.start(
+            "The model of the sliders", lambda: what_if(labels, analysis.flux_vector, session.model()), show, QUICK
         )
 
     def put(line: str, steps: Mapping[str, float]) -> None:
-        """The sliders to the mode and so many steps from it, a line shown large."""
         at_map = to_sliders(with_nuisances_of_z(state.analysis.posterior.map_z[None])[0])
         settling[0] = True
         for name, slider in sliders.items():
@@ -125,7 +120,7 @@ def whatif(visit: Visit) -> pn.Column:
 
     def mark_intervals(*_events: object) -> None:
         if state.selection is not None:
-            for q in in_use(state.selection):
+            for q in selected_quantities(state.selection):
                 sliders[q.name].sx = _rail(sliders[q.name], q.lo68, q.hi68)
 
     def keep(_event: object) -> None:
@@ -137,55 +132,72 @@ def whatif(visit: Visit) -> pn.Column:
         slider.param.watch(move, "value")
     state.param.watch(new_star, "analysis")
     state.param.watch(mark_intervals, "selection")
+    new_star()
+    mark_intervals()
+    return grid(
+        _controls(sliders, to_map), _right(session, play, keep, teach), columns="minmax(230px, 1fr) minmax(0, 3.2fr)"
+    )
+
+
+def _changed_window(play: Play, analysis: Analysis, result: WhatIf) -> LineWindow | None:
+    """The line that a slider has changed most; the one shown already where it changed next to nothing."""
+    before = play.now.comparison.flux if play.now is not None else analysis.resimulation.map_flux
+    if abs(result.comparison.flux - before).max() <= 1e-3:
+        return play.window
+    return changed_most(analysis.resimulation.map_flux, result.comparison.flux)
+
+
+def _right(
+    session: Session, play: Play, keep: Callable[[object], None], teach: Callable[[Lesson, object], None]
+) -> pn.Column:
+    """The figures and what is said of them: the large line, the arms, the curves kept and the lessons."""
+    buttons = _buttons(keep, lambda _event: setattr(play, "kept", ()), teach)
+    return pn.Column(
+        card(html(pn.bind(_title, play.param.window)), large(session, play)),
+        card(html(pn.bind(partial(_said, session), play.param.now)), arms(session, play)),
+        card(buttons, html(pn.bind(_lesson_text, play.param.lesson)), html(pn.bind(_kept_list, play.param.kept))),
+        sizing_mode="stretch_width", margin=0, styles=theme.STACK,
+    )  # fmt: skip
+
+
+def _controls(sliders: Mapping[str, pmui.FloatSlider], to_map: Callable[..., None]) -> pn.Column:
+    """The card of the sliders: those of the targets, the others folded away, and the way back to the mode."""
     back = pmui.Button(label="Back to the mode", size="small", variant="text", margin=0,
                        description="Put every slider where the answer is.")  # fmt: skip
     back.on_click(to_map)
+    others = pmui.Details(
+        pn.Column(*(sliders[name] for name in NUISANCE_BOUNDS), sizing_mode="stretch_width", margin=0),
+        title="13 more elements", collapsed=True, sizing_mode="stretch_width", margin=0,
+    )  # fmt: skip
+    targets = (sliders[t.name] for t in TARGETS)
+    return card(html(heading("What if …", "shaded: 68 %")), back, *targets, others, css_classes=["tour-whatif"])
+
+
+def _buttons(
+    keep: Callable[[object], None], forget: Callable[[object], None], teach: Callable[[Lesson, object], None]
+) -> pn.FlexBox:
+    """The row of buttons: keep a curve, forget those kept, and the lessons."""
     keeper = pmui.Button(label="Keep this curve", size="small", variant="outlined", margin=0,
                          description=f"Keep the curve to compare it with others; the last {MOST_KEPT} stay.")  # fmt: skip
     keeper.on_click(keep)
-    forget = pmui.Button(
+    forgetter = pmui.Button(
         label="Forget the kept", size="small", variant="text", margin=0, description="Take the kept curves off."
     )
-    forget.on_click(lambda _event: setattr(play, "kept", ()))
-
+    forgetter.on_click(forget)
     lessons_are = html(fill('<span class="sub">lessons:</span>'))
     lessons_are.sizing_mode, lessons_are.width, lessons_are.height = "fixed", 56, 24
     lessons = [pmui.Button(label=lesson.name, size="small", variant="outlined", margin=0) for lesson in LESSONS]
     for button, lesson in zip(lessons, LESSONS, strict=True):
         button.on_click(partial(teach, lesson))
-
-    targets = [sliders[t.name] for t in TARGETS]
-    others = pmui.Details(
-        pn.Column(*(sliders[name] for name in NUISANCE_BOUNDS), sizing_mode="stretch_width", margin=0),
-        title="13 more elements", collapsed=True, sizing_mode="stretch_width", margin=0,
-    )  # fmt: skip
-    controls = card(
-        html(heading("What if …", "shaded: 68 %")),
-        back,
-        *targets,
-        others,
-        css_classes=["tour-whatif"],
-    )
-    said = html(pn.bind(partial(_said, visit), play.param.now))
-    kept = html(pn.bind(_kept_list, play.param.kept))
-    right = pn.Column(
-        card(html(pn.bind(_title, play.param.window)), large(visit, play)),
-        card(said, arms(visit, play)),
-        card(pn.FlexBox(keeper, forget, lessons_are, *lessons, margin=0, gap="8px",
-             align_items="center"), html(pn.bind(_lesson_text, play.param.lesson)), kept),
-        sizing_mode="stretch_width", margin=0, styles=theme.STACK,
-    )  # fmt: skip
-    new_star()
-    mark_intervals()
-    return grid(controls, right, columns="minmax(230px, 1fr) minmax(0, 3.2fr)")
+    return pn.FlexBox(keeper, forgetter, lessons_are, *lessons, margin=0, gap="8px", align_items="center")
 
 
-def large(visit: Visit, play: Play) -> pn.Column:
+def large(session: Session, play: Play) -> pn.Column:
     """The line that changes most."""
     place = pn.Column(sizing_mode="stretch_width", margin=0, min_height=330)
 
     def figure(now: WhatIf, window: LineWindow, kept: tuple) -> hv.Overlay:
-        return draw_line_now(visit.state.analysis, now, window, kept)
+        return draw_line_now(session.state.analysis, now, window, kept)
 
     def draw(*_events: object) -> None:
         if not place.objects and play.now is not None:
@@ -196,7 +208,7 @@ def large(visit: Visit, play: Play) -> pn.Column:
     return place
 
 
-def arms(visit: Visit, play: Play) -> pn.Column:
+def arms(session: Session, play: Play) -> pn.Column:
     """Both arms with their residuals."""
     place = pn.Column(sizing_mode="stretch_width", margin=0, min_height=240)
 
@@ -206,7 +218,7 @@ def arms(visit: Visit, play: Play) -> pn.Column:
         columns = []
         for arm in ARMS:
             stream = [hv.streams.Params(play, ["now"])]
-            flux = hv.DynamicMap(lambda now, arm=arm: draw_arm_now(visit.state.analysis, now, arm), streams=stream)
+            flux = hv.DynamicMap(lambda now, arm=arm: draw_arm_now(session.state.analysis, now, arm), streams=stream)
             rest = hv.DynamicMap(
                 lambda now, arm=arm: draw_residual_now(now, arm), streams=[hv.streams.Params(play, ["now"])]
             )
@@ -252,10 +264,10 @@ def _title(window: LineWindow | None) -> str:
     return str(heading(fill("{} Å: the line that changes most", window.name) if window else "", _LEGEND))
 
 
-def _said(visit: Visit, now: WhatIf | None) -> str:
-    if now is None or visit.state.analysis is None:
+def _said(session: Session, now: WhatIf | None) -> str:
+    if now is None or session.state.analysis is None:
         return ""
-    before = visit.state.analysis.resimulation.chi2_per_pixel
+    before = session.state.analysis.resimulation.chi2_per_pixel
     outside: Markup | str = (
         "" if now.inside else fill('<span class="chip">outside the training: the emulator extrapolates</span>')
     )

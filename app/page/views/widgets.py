@@ -9,7 +9,7 @@ from markupsafe import Markup
 from panel.viewable import Viewable
 
 from .. import theme
-from ..context import Visit
+from ..session import Session
 
 SWITCH = {
     "& .MuiToggleButton-root": {"color": theme.css("muted"), "textTransform": "none", "padding": "4px 10px"},
@@ -47,7 +47,7 @@ def heading(title: Markup | str, legend: Markup | str = "") -> Markup:
     return fill('<div class="head"><span>{}</span><span class="legend">{}</span></div>', title, legend)
 
 
-def live(visit: Visit, view: Viewable, fields: list[str], draw: Callable[[], object]) -> None:
+def live(session: Session, view: Viewable, fields: list[str], draw: Callable[[], object]) -> None:
     """Draw once `view` is on the page, and anew when one of the state's fields changes: at once, or when it is next shown.
 
     Drawing waits a turn, because a figure that arrives together with its tab finds no room and takes none.
@@ -56,15 +56,15 @@ def live(visit: Visit, view: Viewable, fields: list[str], draw: Callable[[], obj
 
     def refresh(*_events: object) -> None:
         stale[0] = True
-        visit.soon(draw_stale)
+        session.post(draw_stale)
 
     def draw_stale() -> None:
-        if stale[0] and view.visible and visit.state.analysis is not None:
+        if stale[0] and view.visible and session.state.analysis is not None:
             stale[0] = False
             draw()
 
-    visit.state.param.watch(refresh, fields)
-    view.param.watch(lambda _event: visit.soon(draw_stale), "visible")
+    session.state.param.watch(refresh, fields)
+    view.param.watch(lambda _event: session.post(draw_stale), "visible")
     refresh()
 
 

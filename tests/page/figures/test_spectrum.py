@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from bokeh.models import BoxZoomTool, PanTool, Quad, Range1d, VArea, WheelZoomTool
 
-from app.page.figures.kiel import draw_kiel, prior_outline
-from app.page.figures.marginal import WIDTH, marginal
+from app.page.figures.posterior import WIDTH, draw_kiel, marginal, prior_outline
 from app.page.figures.preparation import draw_prepared, draw_snapshot, runs
 from app.page.figures.spectrum import (
     FLUX_RANGE,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,19 +13,19 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from .errors import WeightsError
+from .errors import ParametersError
+from .files import write_text, written
 
 CARD_SCHEMA = 1
 
 
-def save_weights(path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
+def save_parameters(path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
     """Writes `path` (.safetensors) and its card beside it, each whole or not at all; the card gets the file's hash."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    save_file({k: v.contiguous() for k, v in tensors.items()}, part)
-    full_card = {"schema": CARD_SCHEMA, **card, "sha256": file_hash(part)}
-    part.chmod(0o644)  # safetensors writes for the owner alone
-    os.replace(part, path)
+    with written(path) as part:
+        save_file({k: v.contiguous() for k, v in tensors.items()}, part)
+        full_card = {"schema": CARD_SCHEMA, **card, "sha256": file_hash(part)}
+        part.chmod(0o644)  # safetensors writes for the owner alone
     write_text(card_path(path), json.dumps(full_card, indent=1) + "\n")
 
 
@@ -39,47 +38,47 @@ def _command(kind: str) -> str:
     return f"`kiel train {_COMMANDS.get(kind, kind)}`"
 
 
-def load_weights(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_parameters(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and card of `path`.
 
-    Raises WeightsError when a file is missing, damaged, not the one its card describes, or of another kind.
+    Raises ParametersError when a file is missing, damaged, not the one its card describes, or of another kind.
     """
     if not path.is_file() or not card_path(path).is_file():
-        raise WeightsError(
+        raise ParametersError(
             f"There is no {kind} at {path} (needed: the .safetensors file and its .json card); "
             f"reinstall Kiel or train it with {_command(kind)}."
         )
     try:
         card = json.loads(card_path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise WeightsError(
+        raise ParametersError(
             f"The card {card_path(path).name} is not readable JSON; reinstall Kiel or train again."
         ) from error
     if not isinstance(card, dict):
-        raise WeightsError(f"The card {card_path(path).name} describes no weights; reinstall Kiel or train again.")
+        raise ParametersError(f"The card {card_path(path).name} describes no weights; reinstall Kiel or train again.")
     if card.get("schema") != CARD_SCHEMA or card.get("kind") != kind:
-        raise WeightsError(
+        raise ParametersError(
             f"{path.name} is described as {card.get('kind')!r}, schema {card.get('schema')!r}; this version of Kiel "
             f"needs {kind!r}, schema {CARD_SCHEMA}. Train again with {_command(kind)} or install the matching version."
         )
     if file_hash(path) != card.get("sha256"):
-        raise WeightsError(
+        raise ParametersError(
             f"{path.name} is not the file its card describes (hash differs): it is damaged or was replaced."
         )
     try:
         return load_file(path), card
     except SafetensorError as error:
-        raise WeightsError(f"{path.name} cannot be read as safetensors; reinstall Kiel or train again.") from error
+        raise ParametersError(f"{path.name} cannot be read as safetensors; reinstall Kiel or train again.") from error
 
 
 @contextmanager
 def as_described(path: Path, kind: str) -> Iterator[None]:
-    """What is built from a card and its tensors: where they do not fit each other, WeightsError with the remedy."""
+    """What is built from a card and its tensors: where they do not fit each other, ParametersError with the remedy."""
     try:
         yield
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as problem:
         said = " ".join(str(problem).split())[:160]
-        raise WeightsError(
+        raise ParametersError(
             f"The tensors of {path.name} are not those that its card describes ({said}); reinstall Kiel or train again "
             f"with {_command(kind)}."
         ) from problem
@@ -93,13 +92,6 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file beside and renames it, so that no half-written file is ever seen."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    os.replace(part, path)
 
 
 def tensors_of(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
