@@ -8,20 +8,20 @@ from dataclasses import replace
 import numpy as np
 from fake_analysis import fake_analysis
 
-from cinn_core.benchmark.index import IndexEntry
 from cinn_core.benchmark.measure import MODELS, Answer, BenchmarkRow, ResimulationCheck
 from cinn_core.explanation.line_fits import ELEMENTS, Abundance, LineFits
 from cinn_core.inference.summary import derive
 from cinn_core.instrument import N_PIXELS
+from cinn_core.literature import KnownStar
 from cinn_core.stages import Summary
 from cinn_core.targets import TARGET_NAMES
 
 SUN = {"teff": 5772.0, "logg": 4.44, "feh": 0.0}
 
 
-def entry(star: str = "Sun", *, category: str = "main", trust: str = "fundamental", **literature: float) -> IndexEntry:
+def entry(star: str = "Sun", *, category: str = "main", trust: str = "fundamental", **literature: float) -> KnownStar:
     """An entry with the Sun's literature values, or those given."""
-    return IndexEntry(f"{star}.fits", star, category, trust, {**SUN, **literature})
+    return KnownStar(star, {**SUN, **literature}, trust=trust, file=f"{star}.fits", category=category)
 
 
 def answer(
@@ -66,6 +66,6 @@ def row(star: str = "Sun", off: Mapping[str, float] | None = None, **literature:
     return BenchmarkRow(known, answer(shifted(known, off or {})))
 
 
-def shifted(known: IndexEntry, off: Mapping[str, float]) -> dict[str, float]:
+def shifted(known: KnownStar, off: Mapping[str, float]) -> dict[str, float]:
     """The literature's values plus `off`."""
     return {name: float(x or 0) + off.get(name, 0.0) for name, x in known.literature.items()}

@@ -25,12 +25,12 @@ from .options import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cinn_core.benchmark.index import IndexEntry
     from cinn_core.benchmark.measure import Answer, BenchmarkRow
     from cinn_core.benchmark.robustness import Shift
     from cinn_core.benchmark.steps import Effect
     from cinn_core.inference.bias import BiasCorrection
     from cinn_core.inference.model import Model
+    from cinn_core.literature import KnownStar
 
     Robustness = Mapping[str, Mapping[str, Mapping[str, Shift]]]
     """Shift of each target by disturbance by file."""
@@ -109,16 +109,16 @@ def _require(directory: Path, figure: Path | None, *outputs: Path | None) -> Non
         require_suffix(figure)
 
 
-def _entries(index: Path, every: bool, stars: Sequence[str] | None) -> list[IndexEntry]:
+def _entries(index: Path, every: bool, stars: Sequence[str] | None) -> list[KnownStar]:
     """Entries of an index: those of category main or all, of these stars where any is named."""
-    from cinn_core.benchmark.index import read_index
+    from cinn_core.literature import read_index
 
     entries = [entry for entry in read_index(index) if every or entry.category == "main"]
     return [entry for entry in entries if not stars or entry.star in stars]
 
 
 def _print_rows(
-    entries: Sequence[IndexEntry], directory: Path, one: Callable[[Path], tuple[Answer, Answer | None]]
+    entries: Sequence[KnownStar], directory: Path, one: Callable[[Path], tuple[Answer, Answer | None]]
 ) -> list[BenchmarkRow]:
     """Rows of a benchmark, each printed as soon as its spectrum is analysed."""
     from cinn_core.benchmark.measure import run_benchmark
@@ -177,13 +177,15 @@ def _write_bias(rows: list[BenchmarkRow], model: Model, out: Path) -> None:
 
 
 def _steps(index: Path, directory: Path, model: Model) -> tuple[Effect, ...]:
-    from cinn_core.benchmark.error_floor import prepared_star, stars_of
+    from cinn_core.benchmark.error_floor import prepared_star
     from cinn_core.benchmark.steps import one_a_star, steps
+    from cinn_core.literature import read_index
 
     from .tables import progress
 
     with progress() as report:
-        prepared = ((star, prepared_star(star, model.templates, report)) for star in stars_of(index, directory))
+        stars = [star for star in read_index(index) if star.counts]
+        prepared = ((star, prepared_star(directory / star.file, model.templates, report)) for star in stars)
         return steps(one_a_star([(star, v) for star, v in prepared if v is not None]), model.forward, report)
 
 

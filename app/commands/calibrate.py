@@ -22,14 +22,16 @@ def calibrate(
     require_folder_of(out)
     require_folder_of(json)
     from cinn_core.benchmark.error_floor import calibrate as measure
-    from cinn_core.benchmark.error_floor import known_stars
+    from cinn_core.benchmark.error_floor import development_stars
     from cinn_core.forward_model.model_error import save_model_error
     from cinn_core.inference.model import emulator_path, load_forward
     from cinn_core.parameters import file_hash
     from cinn_core.preparation.templates import make_templates
 
-    stars, forward = known_stars(data_folder(data, "spectra/")), load_forward()
-    calibration = measure(stars, forward, make_templates(forward), file_hash(emulator_path()), typer.echo)
+    folder, forward = data_folder(data, "spectra/") / "spectra", load_forward()
+    calibration = measure(
+        development_stars(folder), folder, forward, make_templates(forward), file_hash(emulator_path()), typer.echo
+    )
     _print(calibration)
     write(lambda: save_model_error(calibration.error, out), out)
     write_json(_document(calibration), json)
@@ -37,6 +39,8 @@ def calibrate(
 
 def _print(calibration: Calibration) -> None:
     import numpy as np
+
+    from cinn_core.statistics import robust_sigma
 
     error = calibration.error
     quantiles = ", ".join(f"{100 * q:.1f} %" for q in np.percentile(error.epsilon, (50, 75, 95)))
@@ -51,8 +55,7 @@ def _print(calibration: Calibration) -> None:
         typer.echo(f"{pair.literature:6.0f}  {'  '.join(f'{d:+8.0f}' for d in differences)}  {pair.star}, {pair.file}")
     rows = np.array([(p.with_wings - p.literature, p.without_wings - p.literature) for p in calibration.teff])
     for name, column in zip(("with wings", "without wings"), rows.T, strict=True):
-        scatter = 1.4826 * np.median(np.abs(column - np.median(column)))
-        typer.echo(f"Teff {name}: median {np.median(column):+.0f} K, robust scatter {scatter:.0f} K")
+        typer.echo(f"Teff {name}: median {np.median(column):+.0f} K, robust scatter {robust_sigma(column):.0f} K")
 
 
 def _document(calibration: Calibration) -> dict[str, object]:

@@ -140,7 +140,7 @@ def evaluate_sun(
 ) -> None:
     """The Sun resimulated at its literature parameters against observed spectra, R = 20 000, outside the mask."""
     require_folder_of(json)
-    from cinn_core.benchmark.error_floor import check_sun, known_stars
+    from cinn_core.benchmark.error_floor import check_sun, development_stars
     from cinn_core.errors import KielError
     from cinn_core.forward_model.model_error import shipped_model_error
     from cinn_core.inference.model import load_forward
@@ -150,8 +150,8 @@ def evaluate_sun(
     for file in files or ():
         require_file(file)
     if not files:
-        folder = data_folder(data, "spectra/", ", or solar spectra")
-        files = [star.path for star in known_stars(folder) if star.star == "Sun"]
+        folder = data_folder(data, "spectra/", ", or solar spectra") / "spectra"
+        files = [folder / star.file for star in development_stars(folder) if star.star == "Sun"]
     forward = load_forward()
     templates, error, rows = make_templates(forward), shipped_model_error(), []
     typer.echo("1.48 MAD (rms) of observed - model, " + ", ".join(arm.name for arm in ARMS))

@@ -13,11 +13,11 @@ from rich.table import Table
 from cinn_core.benchmark.document import corrected_maps
 from cinn_core.benchmark.figures import BenchmarkFigures, Comparison, Repeats, figures_of, fits_of
 from cinn_core.benchmark.goals import Goal
-from cinn_core.benchmark.index import COMPARED
-from cinn_core.benchmark.measure import BenchmarkRow, differences, fit_differences
+from cinn_core.benchmark.measure import BenchmarkRow, fit_differences
 from cinn_core.benchmark.robustness import Shift
 from cinn_core.benchmark.steps import Effect
 from cinn_core.inference.bias import CORRECTED
+from cinn_core.literature import COMPARED, differences
 from cinn_core.targets import COLUMN, TARGETS
 
 from .tables import TARGET_BY_NAME, add_numbers, fine, limit_text, number, say, signed, wide
@@ -49,7 +49,7 @@ class BenchmarkPrinter:
 
     def _value(self, row: BenchmarkRow, name: str) -> str:
         assert row.native is not None
-        target, difference = TARGET_BY_NAME[name], differences(row.entry, row.native).get(name)
+        target, difference = TARGET_BY_NAME[name], differences(row.native.summary, row.entry).get(name)
         shown = f"({difference:+.{target.decimals}f})" if difference is not None else "(–)"
         return f"{number(row.native.summary.targets[name].map, target)} {shown}"
 
@@ -106,7 +106,7 @@ def print_others(rows: Sequence[BenchmarkRow], console: Console | None = None) -
         add_numbers(table, (*compared, *others, "fit - lit."))
         for row in poor:
             assert row.native is not None
-            off, targets = differences(row.entry, row.native), row.native.summary.targets
+            off, targets = differences(row.native.summary, row.entry), row.native.summary.targets
             ratios = (f"{targets[name].map:+.2f}" for name in ("mg_fe", "ca_fe"))
             cells = (row.entry.file, row.entry.star, row.entry.trust)
             table.add_row(
@@ -165,7 +165,7 @@ def print_corrected(rows: Sequence[BenchmarkRow], console: Console | None = None
             continue
         at = corrected[row.entry.file]
         lines = row.native.lines.references()
-        references = {**lines, **{n: x for n, x in row.entry.literature.items() if x is not None}}
+        references = {**lines, **row.entry.values}
         cells = []
         for name in CORRECTED:
             beside = f" ({number(references[name], TARGET_BY_NAME[name])})" if name in references else " (–)"

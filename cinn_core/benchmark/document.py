@@ -9,11 +9,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..inference.bias import CORRECTED, KnownAnswer, cross_validated, fit_bias, groups_of, lines_of_others
+from ..literature import differences, z_scores
 from ..output.report import plain
 from ..targets import COLUMN
 from .figures import BenchmarkFigures, compare, figures_of, fits_of, noisy
 from .goals import goals
-from .measure import Answer, BenchmarkRow, differences, fit_differences, known_answer, z_scores
+from .measure import Answer, BenchmarkRow, fit_differences, known_answer
 from .robustness import Shift
 from .steps import Effect
 
@@ -95,7 +96,7 @@ def _row(row: BenchmarkRow, corrected: NDArray | None) -> dict[str, Any]:
         "trust": entry.trust,
         "counts": entry.counts,
         "literature": entry.literature,
-        "literature_sigma": {name: entry.sigma(name) for name, x in entry.literature.items() if x is not None},
+        "literature_sigma": {name: entry.sigma(name) for name in entry.values},
         "refused": row.refusal,
         "corrected": None if corrected is None else {name: corrected[COLUMN[name]] for name in CORRECTED},
         "native": _answer(row, row.native),
@@ -113,8 +114,8 @@ def _answer(row: BenchmarkRow, answer: Answer | None) -> dict[str, Any] | None:
         "rejected_fraction": answer.rejected_fraction,
         "targets": {name: asdict(found) for name, found in answer.summary.targets.items()},
         "a_li": answer.a_li,
-        "difference": differences(row.entry, answer),
-        "z": z_scores(row.entry, answer),
+        "difference": differences(answer.summary, row.entry),
+        "z": z_scores(answer.summary, row.entry),
         "fit_difference": fit_differences(row.entry, answer) or None,
         "line_fits": {name: asdict(found) for name, found in answer.lines.abundances.items()},
         "map_minus_lines": answer.minus_lines,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,13 +17,16 @@ from ..forward_model.forward import ForwardModel
 from ..forward_model.model_error import ModelError, halpha_core, halpha_wings, uniform_model_error
 from ..inference.label_fit import Held, fit_labels, pixel_noise
 from ..instrument import arm_slices
+from ..literature import KnownStar, read_index
 from ..preparation.fourmost import prepare
 from ..preparation.templates import Templates
 from ..readers import read
 from ..stages import FluxVector
+from ..statistics import robust_sigma
 from ..targets import COLUMN, LABEL_NAMES
 
-TEFF_RANGE, LOWEST_FEH, LOWEST_SNR = (4300.0, 6700.0), -1.5, 80.0
+LOWEST_SNR = 80.0
+"""S/N per Angstrom in every arm that a spectrum needs."""
 N_GROUPS = 3
 _WITHIN = 3.0
 """A literature value is held at its error over this, so that the fit stays within the error."""
@@ -41,15 +43,6 @@ _FLAT_DEPTH = 0.02
 _LARGEST_SIGMAS = 4.0  # residuals beyond count as this many sigma when a model error is judged
 _MASK_RESIDUAL, _MASK_SIGMAS = 0.02, 4.0
 _MASK_REACH = 1.5  # pixels
-
-
-@dataclass(frozen=True)
-class KnownStar:
-    """A spectrum of a star whose Teff [K], log g and [Fe/H] are known, with the errors of the first two."""
-
-    path: Path
-    star: str
-    held: Mapping[str, Held]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,55 +80,44 @@ class Calibration:
     teff: tuple[TeffPair, ...]
 
 
-def known_stars(folder: Path) -> list[KnownStar]:
-    """The development stars of DATA/spectra/INDEX.csv; raises DataError when the index is missing or lacks a column."""
-    index = folder / "spectra" / "INDEX.csv"
+def development_stars(folder: Path) -> list[KnownStar]:
+    """Stars of the index of a folder of real spectra, FOLDER/INDEX.csv, that count.
+
+    Raises DataError where the index is missing, lacks a column or holds a value that is not a number.
+    """
+    index = folder / "INDEX.csv"
     if not index.is_file():
         raise DataError(f"There is no index of real spectra {index}; name the data folder with --data.")
-    return stars_of(index, index.parent)
+    return [star for star in read_index(index) if star.counts]
 
 
-def stars_of(index: Path, directory: Path) -> list[KnownStar]:
-    """The stars of an index with category main, fundamental parameters, [Fe/H] > -1.5, 4300-6700 K; files in `directory`.
+def held_by_literature(star: KnownStar) -> dict[str, Held]:
+    """Teff, log g and [Fe/H] held at their literature values by a third of the error, so that the fit stays within it.
 
-    Raises DataError when a column is missing.
+    Raises DataError where the error of Teff or log g is missing.
     """
-    with index.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    try:
-        return list(_development(rows, directory))
-    except (KeyError, ValueError) as error:
-        raise DataError(f"{index} has no usable column {error}.") from error
-
-
-def _development(rows: Sequence[Mapping[str, str]], folder: Path) -> Iterator[KnownStar]:
-    for row in rows:
-        if row["category"] != "main" or row["trust"] != "fundamental":
-            continue
-        teff, logg, feh = (float(row[name]) for name in ("teff", "logg", "feh"))
-        if not (TEFF_RANGE[0] < teff < TEFF_RANGE[1] and feh > LOWEST_FEH):
-            continue
-        errors = {name: max(float(row[f"e_{name}"]), low) for name, low in _SMALLEST_ERROR.items()}
-        held = {
-            "teff": Held(teff, errors["teff"] / _WITHIN),
-            "logg": Held(logg, errors["logg"] / _WITHIN),
-            "feh": Held(feh, _FEH_ERROR / _WITHIN),
-        }
-        yield KnownStar(folder / row["file"], row["star"], held)
+    held = {"feh": Held(star.values["feh"], _FEH_ERROR / _WITHIN)}
+    for name, smallest in _SMALLEST_ERROR.items():
+        if name not in star.errors:
+            raise DataError(f"The index gives no error e_{name} for {star.file}, a star of fundamental parameters.")
+        held[name] = Held(star.values[name], max(star.errors[name], smallest) / _WITHIN)
+    return held
 
 
 def calibrate(
     stars: Sequence[KnownStar],
+    folder: Path,
     forward: ForwardModel,
     templates: Templates,
     emulator_sha256: str,
     report: Callable[[str], None] = lambda text: None,
 ) -> Calibration:
-    """Fits every star in rounds, each with the model error of the round before, and measures what is left over.
+    """Fit every star in rounds, each with the model error of the round before, and measure what is left over.
 
-    Raises DataError when fewer than three stars can be used.
+    The spectra lie in `folder`. Raises DataError where fewer than three stars can be used or a star has no errors.
     """
-    vectors = [(star, vector) for star in stars if (vector := prepared_star(star, templates, report)) is not None]
+    prepared = ((star, prepared_star(folder / star.file, templates, report)) for star in stars)
+    vectors = [(star, vector) for star, vector in prepared if vector is not None]
     names = sorted({star.star for star, _ in vectors})
     if len(names) < N_GROUPS:
         raise DataError(f"{len(names)} stars can be used; a calibration needs {N_GROUPS} at least.")
@@ -153,18 +135,18 @@ def calibrate(
         "kiel": __version__,
         "emulator_sha256": emulator_sha256,
         "stars": names,
-        "spectra": {star.path.name: vector.sha256 for star, vector in vectors},
+        "spectra": {Path(star.file).name: vector.sha256 for star, vector in vectors},
         "groups": [list(group) for group in groups],
         "judged_by_the_others": judged,
     }
     return Calibration(replace(error, provenance=provenance), groups, judged, pairs)
 
 
-def prepared_star(star: KnownStar, templates: Templates, report: Callable[[str], None]) -> FluxVector | None:
-    """The prepared spectrum, or None (and a word) where it is missing, refused, noisy or uncertain in wavelength."""
-    report(f"Preparing {star.path.name}")
+def prepared_star(path: Path, templates: Templates, report: Callable[[str], None]) -> FluxVector | None:
+    """Prepare the spectrum of a file; None, and a report, where it is missing, refused, noisy or uncertain in wavelength."""
+    report(f"Preparing {path.name}")
     try:
-        vector = prepare(read(star.path), templates, model_error=uniform_model_error(_FIRST_EPSILON))
+        vector = prepare(read(path), templates, model_error=uniform_model_error(_FIRST_EPSILON))
     except (KielError, OSError) as error:
         report(f"left out: {error}")
         return None
@@ -180,7 +162,7 @@ def leftovers(
     """What the fits leave of every star; of several spectra of a star the mean. Halpha has no say in the fits."""
     fitted: dict[str, list[tuple[NDArray, NDArray, NDArray]]] = {}
     for star, vector in vectors:
-        fit = fit_labels(vector, forward, error, star.held, used=~(halpha_wings() | halpha_core()))
+        fit = fit_labels(vector, forward, error, held_by_literature(star), used=~(halpha_wings() | halpha_core()))
         fitted.setdefault(star.star, []).append((fit.residual(vector), 1 - fit.flux, pixel_noise(vector)))
     out = []
     for name, parts in fitted.items():
@@ -227,7 +209,7 @@ def _excess(residual: NDArray, noise: NDArray) -> float:
     """Variance of residuals (n,) beyond that of the noise (n,), robust, not negative."""
     if not residual.size:
         return 0.0
-    return float(max((1.4826 * np.median(np.abs(residual))) ** 2 - np.median(noise) ** 2, 0.0))
+    return float(max(robust_sigma(residual, 0.0) ** 2 - np.median(noise) ** 2, 0.0))
 
 
 def _windowed(x: NDArray) -> NDArray:
@@ -272,13 +254,13 @@ def mean_square(left: Sequence[Leftover], error: ModelError) -> float:
 
 
 def _teff_pair(star: KnownStar, vector: FluxVector, forward: ForwardModel, error: ModelError) -> TeffPair:
-    held = {"logg": star.held["logg"]}
+    held = {"logg": held_by_literature(star)["logg"]}
     with_wings = fit_labels(vector, forward, error, held)
     without = fit_labels(vector, forward, error, held, used=~halpha_wings())
     return TeffPair(
         star.star,
-        star.path.name,
-        star.held["teff"].value,
+        Path(star.file).name,
+        star.values["teff"],
         float(with_wings.labels[0]),
         float(without.labels[0]),
     )
@@ -310,6 +292,6 @@ def check_sun(path: Path, forward: ForwardModel, templates: Templates, error: Mo
     scatter, rms = [], []
     for part in arm_slices():
         seen = residual[part][np.isfinite(residual[part])]
-        scatter.append(float(1.4826 * np.median(np.abs(seen - np.median(seen)))) if seen.size else float("nan"))
+        scatter.append(robust_sigma(seen) if seen.size else float("nan"))
         rms.append(float(seen.std()) if seen.size else float("nan"))
     return SunCheck(path.name, tuple(scatter), tuple(rms), float(fit.labels[COLUMN[_FREE]]))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import linregress
 
-from .measure import MODELS, Answer, BenchmarkRow, differences, fit_differences, z_scores
+from ..literature import differences, z_scores
+from .measure import MODELS, Answer, BenchmarkRow, fit_differences
 
 Which = Callable[[BenchmarkRow], Answer | None]
 LARGEST_Z = 3.0
@@ -84,11 +85,11 @@ def noisy(row: BenchmarkRow) -> Answer | None:
 def figures_of(rows: Iterable[BenchmarkRow], which: Which = native) -> BenchmarkFigures:
     """The figures of the rows that count."""
     pairs = [(row, a) for row in rows if row.entry.counts and (a := which(row)) is not None]
-    offs = [(row.entry.star, differences(row.entry, a)) for row, a in pairs]
+    offs = [(row.entry.star, differences(a.summary, row.entry)) for row, a in pairs]
     stars = star_means(offs)
     line_stars = star_means([(row.entry.star, a.minus_lines) for row, a in pairs])
     teff = {row.entry.star: float(row.entry.literature["teff"] or np.nan) for row, _ in pairs}
-    scores = [z_scores(row.entry, a) for row, a in pairs]
+    scores = [z_scores(a.summary, row.entry) for row, a in pairs]
     checks = [a.check for row, a in pairs if row.native is not None and min(row.native.snr) > RESIMULATED_SNR]
     return BenchmarkFigures(
         spectra=len(pairs),
@@ -102,7 +103,7 @@ def figures_of(rows: Iterable[BenchmarkRow], which: Which = native) -> Benchmark
         line_stars=line_stars,
         lines=over_stars(line_stars),
         flagged={row.entry.file: a.flags for row, a in pairs if "out_of_domain" in a.flags},
-        sun={row.entry.file: differences(row.entry, a) for row, a in pairs if is_good_sun(row, a)},
+        sun={row.entry.file: differences(a.summary, row.entry) for row, a in pairs if is_good_sun(row, a)},
         resimulated=_mean_by_model([check.mean for check in checks]),
         resimulated_lines=_lines([check.lines for check in checks]),
         noise=float(np.mean([check.noise for check in checks])) if checks else float("nan"),

@@ -22,13 +22,13 @@ from ..inference.projection import mask_projection
 from ..inference.summary import summarise
 from ..inference.weighted import representatives
 from ..lines import line_windows
+from ..literature import KnownStar
 from ..preparation.fourmost import prepare
 from ..preparation.snr import degraded
 from ..prior import N_LABELS, N_TARGETS, from_z
 from ..readers import read
 from ..stages import FluxVector, PosteriorSamples, Status, Summary
 from ..targets import COLUMN, a_li
-from .index import COMPARED, IndexEntry
 
 _KEPT_SAMPLES = 512
 WARNINGS: tuple[str, ...] = (
@@ -95,38 +95,21 @@ class Answer:
 class BenchmarkRow:
     """One entry: its answer at the S/N of the data, the one with noise added if wanted, or why the file was refused."""
 
-    entry: IndexEntry
+    entry: KnownStar
     native: Answer | None
     degraded: Answer | None = None
     refusal: str | None = None
 
 
-def differences(entry: IndexEntry, answer: Answer | None) -> dict[str, float]:
-    """Map minus literature of the compared targets; without those where either is missing."""
-    if answer is None:
-        return {}
-    return {n: answer.summary.targets[n].map - x for n in COMPARED if (x := entry.literature[n]) is not None}
-
-
-def fit_differences(entry: IndexEntry, answer: Answer | None) -> dict[str, float]:
-    """Maximum-likelihood fit minus literature of the compared targets; without those where either is missing."""
+def fit_differences(entry: KnownStar, answer: Answer | None) -> dict[str, float]:
+    """Maximum-likelihood fit - literature of the compared targets; without those where either is missing."""
     if answer is None or answer.fitted is None:
         return {}
-    return {n: float(answer.fitted[COLUMN[n]]) - x for n in COMPARED if (x := entry.literature[n]) is not None}
-
-
-def z_scores(entry: IndexEntry, answer: Answer | None) -> dict[str, float]:
-    """Differences over half the 68 % interval and the literature's error in quadrature."""
-    scores = {}
-    for name, off in differences(entry, answer).items():
-        assert answer is not None
-        found = answer.summary.targets[name]
-        scores[name] = off / float(np.hypot((found.hi68 - found.lo68) / 2, entry.sigma(name)))
-    return scores
+    return {name: float(answer.fitted[COLUMN[name]]) - value for name, value in entry.values.items()}
 
 
 def run_benchmark(
-    entries: Iterable[IndexEntry], directory: Path, measure: Callable[[Path], tuple[Answer, Answer | None]]
+    entries: Iterable[KnownStar], directory: Path, measure: Callable[[Path], tuple[Answer, Answer | None]]
 ) -> Iterator[BenchmarkRow]:
     """Measures each entry's file and yields its row; a refused file becomes a row that says why."""
     for entry in entries:
@@ -211,8 +194,7 @@ def known_answer(row: BenchmarkRow) -> KnownAnswer | None:
     if row.native is None or not row.entry.corrects:
         return None
     lines = row.native.lines.references()
-    reference = {name: x for name, x in row.entry.literature.items() if x is not None}
-    reference |= {name: x for name, x in lines.items() if name not in reference}
+    reference = {**lines, **row.entry.values}
     return KnownAnswer(row.entry.star, row.native.map, row.native.samples, reference)
 
 

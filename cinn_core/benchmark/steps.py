@@ -12,12 +12,12 @@ from ..forward_model.forward import ForwardModel
 from ..forward_model.model_error import ModelError, halpha_core, halpha_wings, uniform_model_error
 from ..inference.bias import KnownAnswer, cross_validated, groups_of
 from ..inference.label_fit import fit_labels
+from ..literature import COMPARED, KnownStar
 from ..prior import N_TARGETS
 from ..stages import FluxVector
 from ..targets import COLUMN
-from .error_floor import KnownStar, leftovers, model_error_of
+from .error_floor import leftovers, model_error_of
 from .figures import Comparison, over_stars
-from .index import COMPARED
 
 _FIRST_EPSILON, _LITTLE = 0.03, 0.002
 NOISE, EQUAL, SPECTRUM, MASK, HALPHA, BUMPS, LINE = (
@@ -49,7 +49,7 @@ def steps(
 
     The stars are dealt into three groups; a star's error spectrum, mask and bias line come from the two that it is not in.
     """
-    literature = {star.star: {name: star.held[name].value for name in COMPARED} for star, _ in vectors}
+    literature = {star.star: star.values for star, _ in vectors}
     report("Fitting the stars at their literature parameters")
     left = leftovers(vectors, forward, uniform_model_error(_FIRST_EPSILON))
     found: dict[str, dict[str, NDArray]] = {}

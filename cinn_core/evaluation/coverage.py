@@ -83,7 +83,8 @@ def coverage_test(samples: NDArray, truth: NDArray, seed: int) -> CoverageTest:
     level = np.linspace(0.5, 1, 101)
     distribution = np.searchsorted(np.sort(own), level) / own.size
     area = float(np.mean(distribution - level) / 2)
-    return CoverageTest(*(float(kstest(values, "uniform").pvalue) for values in (prior, own)), area)
+    p_prior, p_own = (float(kstest(values, "uniform").pvalue) for values in (prior, own))
+    return CoverageTest(p_prior, p_own, area)
 
 
 def power_of_tests(

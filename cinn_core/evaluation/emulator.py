@@ -15,6 +15,7 @@ from ..forward_model.jacobian import jacobian, label_jacobian
 from ..instrument import N_PIXELS, RESOLVING_POWER, WAVELENGTH, pixel_sigma
 from ..lines import diagnostic_lines
 from ..prior import N_LABELS, to_z
+from ..statistics import robust_sigma
 from ..synthesis.grid_file import Grid
 from ..targets import COLUMN, TARGET_NAMES
 from ..training.emulator import EmulatorSettings, train_emulator
@@ -24,7 +25,6 @@ LABEL_SNR = 250.0
 """S/N per Angstrom whose white noise weighs the pixels of the fit that turns flux errors into label errors."""
 _BATCH = 64
 _LARGEST_Z = 4.0
-_MAD_TO_SIGMA = 1.4826
 
 
 def emulator_figures(forward: ForwardModel, grid: Grid) -> dict[str, object]:
@@ -44,7 +44,7 @@ def emulator_figures(forward: ForwardModel, grid: Grid) -> dict[str, object]:
             "p99_abs": float(np.percentile(np.abs(picked), 99)),
             "rms": float(np.sqrt(np.mean(picked**2))),
             "pairs_within_1pct": float(np.mean(np.abs(np.stack(list(depth.values()))) < 0.01)),
-            "labels": {name: {"sigma": _robust_sigma(steps[chosen, COLUMN[name]])} for name in TARGET_NAMES},
+            "labels": {name: {"sigma": robust_sigma(steps[chosen, COLUMN[name]])} for name in TARGET_NAMES},
             "lines": {
                 name: {"depth_rms": float(np.sqrt(np.mean(d**2))), "within_1pct": float(np.mean(np.abs(d) < 0.01))}
                 for name, d in depth.items()
@@ -98,10 +98,6 @@ def label_steps(forward: ForwardModel, labels: NDArray, missing: NDArray) -> NDA
         pull = weight * slopes.transpose(0, 2, 1) @ missing[part, :, None]
         steps[part] = (label_jacobian(z) @ np.linalg.solve(normal, pull))[..., 0]
     return steps
-
-
-def _robust_sigma(x: NDArray) -> float:
-    return float(_MAD_TO_SIGMA * np.median(np.abs(x - np.median(x))))
 
 
 def _regions(labels: NDArray) -> dict[str, NDArray]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import KielError
-from ..literature import Benchmark
+from ..literature import KnownStar
 from ..stages import PosteriorSamples, Summary
 from ..targets import COLUMN, TARGETS, a_li
 from .summary import summarise
@@ -86,7 +86,7 @@ def parse_constraint(text: str) -> Constraint:
     return Constraint(target.strip().lower(), mean, sigma, "given")
 
 
-def from_benchmark(star: Benchmark, target: str) -> Constraint:
+def from_benchmark(star: KnownStar, target: str) -> Constraint:
     """The literature value of a benchmark star as a constraint, its error as in the z-scores."""
     return Constraint(target, star.values[target], star.sigma(target), f"{star.star}, {star.source}")
 

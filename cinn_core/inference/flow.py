@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import FrEIA.framework as Ff
 import FrEIA.modules as Fm
@@ -87,7 +88,7 @@ def read_flow(flow: Ff.SequenceINN) -> Flow:
     return Flow(tuple(halves), place, normal, torch.cat(weight), torch.cat(bias))
 
 
-def _halves(module: nn.Module, place: Tensor) -> Iterator[Half]:
+def _halves(module: Any, place: Tensor) -> Iterator[Half]:
     """The halves of a coupling in order of inversion; the coordinates of its input lie at `place` (13,)."""
     at = torch.tensor([-3.0, 0.4, 5.0])
     if type(module) is not Fm.GLOWCouplingBlock or not torch.allclose(module.f_clamp(at), _ATAN * torch.atan(at)):

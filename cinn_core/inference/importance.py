@@ -1,9 +1,10 @@
 """Importance sampling: the flow's samples weighed by prior and likelihood, and a second proposal where they fall short.
 
-The likelihood also needs the 13 elements that the flow integrated out. Each sample is extended by a draw of these from
-a proposal in which one element after the other is drawn given those before (`NuisanceProposal`). Weights are prior x likelihood over flow x proposal. In an adaptive round a Student-t fitted
-to the weighted targets joins the flow, its samples extended by the same proposal, and all are weighed against the mixture
-(the balance heuristic of Veach & Guibas 1995).
+The likelihood also needs the 13 elements that the flow integrated out. Each sample is extended by a draw of these from a
+proposal in which one element after the other is drawn given those before (`NuisanceProposal`). Weights are prior x
+likelihood over flow x proposal. In an adaptive round a Student-t fitted to the weighted targets joins the flow, its
+samples extended by the same proposal, and all are weighed against the mixture (the balance heuristic of Veach & Guibas
+1995).
 """
 
 from __future__ import annotations

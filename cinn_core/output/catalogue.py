@@ -12,7 +12,7 @@ from astropy.table import Table
 from ..instrument import ARMS
 from ..literature import FLOOR, literature_for, z_scores
 from ..stages import Analysis
-from ..targets import TARGETS
+from ..targets import SOLAR_A_LI, TARGETS
 from .verdicts import Verdict
 
 Row = dict[str, Any]
@@ -31,7 +31,7 @@ def catalogue_row(analysis: Analysis, verdict: Verdict | None = None) -> Row:
         row[target.name] = found.map
         row[f"{target.name}_lo68"], row[f"{target.name}_hi68"] = found.lo68, found.hi68
         row[f"{target.name}_status"] = str(found.status)
-    row["a_li"] = summary.targets["li_fe"].map + 1.05 + summary.targets["feh"].map
+    row["a_li"] = summary.targets["li_fe"].map + SOLAR_A_LI + summary.targets["feh"].map
     scores = z_scores(summary, literature) if literature is not None else {}
     for name in FLOOR:
         row[f"{name}_literature"] = np.nan if literature is None else literature.values[name]

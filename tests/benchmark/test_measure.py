@@ -9,11 +9,10 @@ from fake_benchmark import answer, entry, row
 from cinn_core.analyse import analyse
 from cinn_core.benchmark.document import to_json
 from cinn_core.benchmark.figures import figures_of, noisy, over_stars, repeats_of, star_means, trend_of
-from cinn_core.benchmark.index import IndexEntry, read_index
-from cinn_core.benchmark.measure import BenchmarkRow, differences, measure, run_benchmark, z_scores
+from cinn_core.benchmark.measure import BenchmarkRow, measure, run_benchmark
 from cinn_core.benchmark.robustness import perturbations, shifts
 from cinn_core.errors import DataError, SpectrumError
-from cinn_core.literature import benchmarks, literature_for
+from cinn_core.literature import KnownStar, benchmarks, differences, literature_for, read_index, z_scores
 
 HEAD = "file,star,category,teff,logg,feh,e_teff,trust"
 
@@ -69,16 +68,18 @@ def test_only_fundamental_stars_of_the_domain_count():
 def test_other_kinds_of_stars_have_to_be_warned_of():
     assert entry(category="out_of_domain").is_foreign
     assert entry(category="suspect").is_foreign
-    assert IndexEntry("c.fits", "CS", "main", "uncertain", {}, {}, "a value (CEMP-r)").is_foreign
+    assert KnownStar("CS", {}, {}, "uncertain", "a value (CEMP-r)", file="c.fits", category="main").is_foreign
     assert not entry().is_foreign
 
 
 def test_difference_is_map_minus_literature_and_z_is_it_over_both_errors():
     known = entry()
     found = answer({"teff": 5872.0, "logg": 4.40, "feh": 0.03}, half=0.04)
-    assert differences(known, found) == pytest.approx({"teff": 100.0, "logg": -0.04, "feh": 0.03})
-    assert z_scores(known, found)["teff"] == pytest.approx(100.0 / 50.0)  # 40 K of the answer, 30 K of the literature
-    assert z_scores(known, found)["logg"] == pytest.approx(-0.04 / 0.05)
+    assert differences(found.summary, known) == pytest.approx({"teff": 100.0, "logg": -0.04, "feh": 0.03})
+    assert z_scores(found.summary, known)["teff"] == pytest.approx(
+        100.0 / 50.0
+    )  # 40 K of the answer, 30 K of the literature
+    assert z_scores(found.summary, known)["logg"] == pytest.approx(-0.04 / 0.05)
 
 
 def test_a_refused_file_keeps_its_reason_and_the_others_go_on(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,11 +10,10 @@ import pytest
 from fake_analysis import fake_analysis
 
 from cinn_core.benchmark import steps as module
-from cinn_core.benchmark.error_floor import KnownStar
 from cinn_core.benchmark.steps import BUMPS, HALPHA, LINE, MASK, NOISE, one_a_star, steps
 from cinn_core.forward_model.model_error import halpha_wings, uniform_model_error
 from cinn_core.inference.bias import groups_of
-from cinn_core.inference.label_fit import Held
+from cinn_core.literature import KnownStar
 from cinn_core.prior import N_LABELS
 from cinn_core.targets import COLUMN
 
@@ -25,8 +23,8 @@ TEFF = dict(zip("abcdefghi", np.linspace(4500, 6500, 9), strict=True))
 @pytest.fixture
 def vectors():
     vector = fake_analysis(n=16).flux_vector
-    held = {star: {"teff": Held(teff, 5), "logg": Held(4.4, 0.01), "feh": Held(0, 0.02)} for star, teff in TEFF.items()}
-    return [(KnownStar(Path(f"{star}.fits"), star, held[star]), replace(vector, star=star)) for star in TEFF]
+    known = {star: KnownStar(star, {"teff": teff, "logg": 4.4, "feh": 0.0}) for star, teff in TEFF.items()}
+    return [(known[star], replace(vector, star=star)) for star in TEFF]
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from fake_analysis import fake_analysis
 
-from app.page import patches
 from app.page.jobs import run_analysis
 from app.page.state import MAX_UPLOAD_BYTES, SessionState, Source
-from app.page.uploads import sort_uploads
+from app.page.uploads import sort_files
 from cinn_core.errors import SpectrumError
 
 FIRST, SECOND = Source(Path("first.fits"), "first.fits"), Source(b"second", "second.fits")
@@ -175,33 +174,6 @@ def test_only_the_last_of_several_requests_is_shown_and_waiting_ones_are_never_c
     assert state.analysis is stars["three"]
 
 
-class Chunk:
-    """What FileDropper hears of one piece of an patches."""
-
-    event_name = "upload_event"
-
-    def __init__(self, name: str, chunk: int, size: int, total: int = 3) -> None:
-        self.data = {"name": name, "chunk": chunk, "total_chunks": total, "type": "", "data": bytes(size)}
-
-
-def test_upload_beyond_the_limit_is_dropped_while_it_arrives(monkeypatch):
-    monkeypatch.setattr(patches, "MAX_UPLOAD_BYTES", 100)
-    dropper = patches.SpectrumDropper()
-    for number in (1, 2, 3):
-        dropper._process_event(Chunk("huge.fits", number, 60))
-    assert dropper.refused == "huge.fits"
-    assert dropper.value == {}
-    assert dropper._file_buffer == {}
-
-
-def test_upload_within_the_limit_arrives_whole():
-    dropper = patches.SpectrumDropper()
-    for number in (1, 2, 3):
-        dropper._process_event(Chunk("fine.fits", number, 60))
-    assert dropper.refused == ""
-    assert len(dropper.value["fine.fits"]) == 180
-
-
 def test_text_upload_that_arrives_decoded_becomes_bytes_again():
-    (source,) = sort_uploads({"Å.txt": "5000 1.0 # Å"}).sources
+    (source,) = sort_files({"Å.txt": "5000 1.0 # Å"}).sources
     assert source.data == "5000 1.0 # Å".encode()

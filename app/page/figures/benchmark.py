@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from cinn_core.benchmark.document import corrected_maps
 from cinn_core.benchmark.figures import trend_of
-from cinn_core.benchmark.index import COMPARED
 from cinn_core.benchmark.measure import BenchmarkRow
 from cinn_core.errors import DataError
 from cinn_core.files import written
 from cinn_core.instrument import ARMS, WAVELENGTH, arm_slices
+from cinn_core.literature import COMPARED
 from cinn_core.stages import Status
 from cinn_core.targets import COLUMN, SOLAR_A_LI, TARGETS
 

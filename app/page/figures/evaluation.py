@@ -120,9 +120,7 @@ def _by_snr(ax: Axes, i: int) -> None:
 def _map_truth(ax: Axes, evaluation: Evaluation, i: int, snr: int) -> None:
     truth = evaluation.labels[..., i].ravel()
     ends = [np.quantile(truth, q) for q in (0, 1)]
-    ax.hist2d(
-        truth, evaluation.answers[snr].map[:, i], bins=60, range=[ends, ends], cmin=1, norm="log", cmap="viridis"
-    )
+    ax.hist2d(truth, evaluation.answers[snr].map[:, i], bins=60, range=[ends, ends], cmin=1, norm="log", cmap="viridis")
     ax.plot(ends, ends, color="tab:red", lw=0.8)
     if i >= N_TARGETS - _COLUMNS:
         ax.set_xlabel("truth", fontsize=9)

@@ -10,7 +10,7 @@ from bokeh.events import DoubleTap, SelectionGeometry
 
 from cinn_core.inference.quantities import Quantity
 from cinn_core.inference.selection import selected_quantities
-from cinn_core.literature import Benchmark, literature_for
+from cinn_core.literature import KnownStar, literature_for
 from cinn_core.output.bundle import SavedStar
 from cinn_core.targets import TARGETS
 
@@ -148,7 +148,7 @@ def _table() -> pn.widgets.Tabulator:
     )  # fmt: skip
 
 
-def _values(star: Benchmark | None) -> dict[str, float]:
+def _values(star: KnownStar | None) -> dict[str, float]:
     return {} if star is None else star.values
 
 

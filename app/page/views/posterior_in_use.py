@@ -12,7 +12,7 @@ from cinn_core.errors import KielError
 from cinn_core.inference.constraints import A_LI, FEW_SAMPLES, Constraint, from_benchmark
 from cinn_core.inference.selection import PosteriorKind, Selection
 from cinn_core.inference.weighted import effective_samples
-from cinn_core.literature import Benchmark, benchmarks, literature_for
+from cinn_core.literature import KnownStar, benchmarks, literature_for
 from cinn_core.targets import TARGETS
 
 from ..session import Session
@@ -94,7 +94,7 @@ def _entry_fields() -> tuple[pmui.Select, pmui.Select, pmui.TextInput, pmui.Text
     return star, target, mean, sigma, add
 
 
-def _literature_buttons(star: Benchmark, put: Callable[[Constraint], None]) -> list[pmui.Button]:
+def _literature_buttons(star: KnownStar, put: Callable[[Constraint], None]) -> list[pmui.Button]:
     """One button a literature value of a star; a value without an error is shown elsewhere, not offered."""
     buttons = []
     for name, value in star.values.items():
