@@ -128,7 +128,7 @@ def test_browsers_may_reach_the_page_only_under_the_names_it_is_told():
 
 def test_what_bokeh_unpacks_is_bounded():
     script = (
-        "import gzip, app.server.health as s\n"
+        "import gzip, app.page.patches as s\n"
         "s.MAX_UPLOAD_BYTES = 1000\n"
         "assert s.BoundedGzip.decompress(gzip.compress(bytes(1000))) == bytes(1000)\n"
         "s.BoundedGzip.decompress(gzip.compress(bytes(1001)))"
