@@ -43,6 +43,10 @@ class Stream(IntEnum):
     """Noise of the spectra that the published network is evaluated on; the S/N follows."""
     PAPER_TRAINING = 14
     """Order and noise of the stars in the training of the published network; the epoch follows."""
+    COVERAGE = 15
+    """References of the test of coverage, and how its ties are smoothed."""
+    COVERAGE_POWER = 16
+    """Truths among the samples, for the size and power of that test."""
 
 
 def stream(purpose: Stream, seed: int, *index: int) -> np.random.Generator:

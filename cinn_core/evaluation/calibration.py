@@ -90,7 +90,7 @@ def calibration_figures(
             found = calibrate(model, _first(seen, n), truth, latent, n_ranked, seed)
             out[f"{realism:g}"][str(snr)] = _figures(found, n_tests, seed)
     progress("Measuring what the test of coverage can see")
-    power = asdict(power_of_tests(found.samples, seed, SIGNIFICANCE))
+    power = asdict(power_of_tests(found.samples, stream(Stream.COVERAGE_POWER, seed), SIGNIFICANCE))
     return {"n": n, "n_ranked": n_ranked, "significance": SIGNIFICANCE, "realism": out, "power": power}
 
 
@@ -149,7 +149,7 @@ def _figures(found: Calibrated, n_tests: int, seed: int) -> dict[str, object]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         p_ranks = check_uniformity_frequentist(ranks, _KEPT).numpy()
-    coverage = coverage_test(found.samples, found.truth, seed)
+    coverage = coverage_test(found.samples, found.truth, stream(Stream.COVERAGE, seed))
     n_limits = len(found.limits)
     return {
         "targets": {

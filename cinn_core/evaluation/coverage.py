@@ -72,12 +72,11 @@ def coverage_values(samples: NDArray, truth: NDArray, references: NDArray, rng: 
     return (nearer + rng.random(n)) / (s + 1)
 
 
-def coverage_test(samples: NDArray, truth: NDArray, seed: int) -> CoverageTest:
+def coverage_test(samples: NDArray, truth: NDArray, rng: np.random.Generator) -> CoverageTest:
     """Kolmogorov-Smirnov tests of the coverage of posterior samples (n, s, k) of truths (n, k), in prior coordinates.
 
     The first sample of each star is the reference of its own posterior, and is not counted among the samples.
     """
-    rng = np.random.default_rng(seed)
     prior = coverage_values(samples, truth, rng.standard_normal(truth.shape), rng)
     own = coverage_values(samples[:, 1:], truth, samples[:, 0], rng)
     level = np.linspace(0.5, 1, 101)
@@ -89,7 +88,7 @@ def coverage_test(samples: NDArray, truth: NDArray, seed: int) -> CoverageTest:
 
 def power_of_tests(
     samples: NDArray,
-    seed: int,
+    rng: np.random.Generator,
     significance: float = 0.01,
     seeds: int = 100,
     narrowed: float = 0.9,
@@ -97,10 +96,9 @@ def power_of_tests(
 ) -> Power:
     """Size and power of `coverage_test` on posteriors (n, s, k), whose truths are made: one sample each, left out of the rest.
 
-    Which sample it is changes from seed to seed; narrowing draws the other samples towards their mean.
+    Which sample it is changes from set to set; narrowing draws the other samples towards their mean.
     """
     n, s, _ = samples.shape
-    rng = np.random.default_rng(seed)
 
     def p_value(factor: float) -> float:
         truth = rng.integers(0, s, n)
@@ -109,7 +107,7 @@ def power_of_tests(
         others = samples[rest].reshape(n, s - 1, -1)
         centre = others.mean(1, keepdims=True)
         others = centre + factor * (others - centre)
-        return coverage_test(others, samples[np.arange(n), truth], int(rng.integers(2**31))).smallest
+        return coverage_test(others, samples[np.arange(n), truth], rng).smallest
 
     rejected = sum(p_value(1.0) < significance for _ in range(seeds))
     return Power(

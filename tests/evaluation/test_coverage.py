@@ -30,17 +30,17 @@ def test_coverage_of_right_posteriors_is_uniform():
 
 def test_the_tests_reject_right_posteriors_as_often_as_they_say():
     samples, _ = gaussian_posteriors(2, 500)
-    power = power_of_tests(samples, 3, seeds=60)
+    power = power_of_tests(samples, np.random.default_rng(3), seeds=60)
     assert power.rejected <= 4  # of 60 at 1 %: more has a chance of 4e-4
 
 
 def test_posteriors_of_nine_tenths_of_the_width_are_rejected():
     samples, truth = gaussian_posteriors(4, 1000, width=0.9)
-    assert coverage_test(samples, truth, 5).own < 1e-6
+    assert coverage_test(samples, truth, np.random.default_rng(5)).own < 1e-6
     right, _ = gaussian_posteriors(6, 1000)
-    assert power_of_tests(right, 7, seeds=1).narrowed_p < 1e-6
+    assert power_of_tests(right, np.random.default_rng(7), seeds=1).narrowed_p < 1e-6
 
 
 def test_posteriors_shifted_by_a_third_of_their_width_are_rejected():
     samples, truth = gaussian_posteriors(8, 2000, shift=0.3)
-    assert coverage_test(samples, truth, 9).smallest < 1e-6
+    assert coverage_test(samples, truth, np.random.default_rng(9)).smallest < 1e-6

@@ -13,7 +13,7 @@ from cinn_core.forward_model.nlte_change import NlteChange
 from cinn_core.synthesis.departure_files import DepartureTable, write_table
 from cinn_core.synthesis.departures import Level
 from cinn_core.synthesis.grid import star_labels
-from cinn_core.training import nlte_change as nlte_change_stars
+from cinn_core.training import nlte_change
 from cinn_core.training.nlte_change import ChangedStars, Sources, change_errors, held_out, make_stars, read_stars
 
 
@@ -49,7 +49,7 @@ def test_stars_that_the_folder_holds_are_kept_and_tables_are_not_mixed(tmp_path,
         given.append(shifts)
         return MagnesiumEngine(), MagnesiumEngine(shifts, IN_NLTE)
 
-    monkeypatch.setattr(nlte_change_stars, "engines", engines)
+    monkeypatch.setattr(nlte_change, "engines", engines)
     first = make_stars(sources, seed=1, n=2)
     (tmp_path / "run" / "stars" / "000100001.npz").unlink()
     said: list[str] = []
