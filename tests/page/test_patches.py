@@ -25,6 +25,7 @@ from panel.io.state import set_curdoc
 from panel.reactive import Syncable
 from panel.util import edit_readonly
 from tornado.ioloop import IOLoop
+from visitor import run
 
 from app.page import patches
 
@@ -62,7 +63,7 @@ def sent(monkeypatch, turns: int) -> tuple[list[str], bool]:
             await asyncio.sleep(0)
         blocked.append(document in panel_document._WRITE_BLOCK)
 
-    asyncio.run(scenario())
+    run(scenario())
     return messages, blocked[0]
 
 
@@ -100,7 +101,7 @@ def changes_a_figure() -> bool:
         for _ in range(10):
             await asyncio.sleep(0)
 
-    asyncio.run(scenario())
+    run(scenario())
     return done == ["after"]
 
 
