@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import torch
 
 from cinn_core.batch.items import find_items, load
-from cinn_core.batch.plan import Settings, make_plan
+from cinn_core.batch.plan import BatchSettings, make_plan
 from cinn_core.batch.run import weights_of
 from cinn_core.batch.shard import finish_shard, make_work
 from cinn_core.evaluation.simulate import SimulatedStar, write_level1
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--fast", action="store_true", help="Sobol latents in reduced precision")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    settings = Settings(samples=options.samples, sobol=options.fast, reduced=options.fast)
+    settings = BatchSettings(samples=options.samples, sobol=options.fast, reduced=options.fast)
     work = make_work(settings, "cpu")
     with tempfile.TemporaryDirectory() as name:
         files, out = options.files or Path(name, "files"), Path(name, "out")

@@ -1,4 +1,4 @@
-"""How much the diagnostic lines of a Sun change in each lesson of the What if tab: depth, and equivalent width within 0.5 Å.
+"""Change of the diagnostic lines of a Sun in each lesson of the What if tab: depth, and equivalent width within 0.5 Å.
 
 PYTHONPATH=. python benchmarks/lesson.py
 """

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from cinn_core.batch.items import find_items
-from cinn_core.batch.plan import Settings, make_plan
+from cinn_core.batch.plan import BatchSettings, make_plan
 from cinn_core.batch.run import weights_of
 from cinn_core.batch.shard import make_work, process_shard
 from cinn_core.batch.stacks import write_prepared_stack
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--fast", action="store_true", help="Sobol latents in reduced precision")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    settings = Settings(samples=options.samples, sobol=options.fast, reduced=options.fast)
+    settings = BatchSettings(samples=options.samples, sobol=options.fast, reduced=options.fast)
     work = make_work(settings, "cpu")
     with tempfile.TemporaryDirectory() as name:
         stacks, out = Path(name, "stacks"), Path(name, "out")

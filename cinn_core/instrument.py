@@ -94,8 +94,8 @@ N_COVERAGE = N_BLOCKS + 1
 """Numbers that tell the network what is missing: one for each block, and one for the only line of lithium."""
 
 
-def told_coverage(good: NDArray) -> NDArray:
-    """What the network is told of the good pixels (..., N_PIXELS): each block's coverage and the lithium line's.
+def coverage_input(good: NDArray) -> NDArray:
+    """Input of the network for the good pixels (..., N_PIXELS): coverage of each block and of the lithium line, (..., N_COVERAGE).
 
     A narrow gap over that one line hardly shows in its block and yet leaves nothing to know about lithium.
     """

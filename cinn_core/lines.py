@@ -28,7 +28,7 @@ class Line:
 
     @property
     def name(self) -> str:
-        """How reports and figures call the line, say "Mg I 5183.604"."""
+        """Name of the line in reports and figures, say "Mg I 5183.604"."""
         return f"{self.species} {self.wavelength:.3f}"
 
     @property
@@ -71,7 +71,7 @@ class LineWindow:
 
     @property
     def name(self) -> str:
-        """What the page and its address call it, say "Mg I 5183.6"."""
+        """Name of the line on the page and in its URL, say "Mg I 5183.6"."""
         return f"{self.species} {self.wavelength:.1f}"
 
     def pixels(self, half_width: float = CORE_ANGSTROM) -> NDArray:
@@ -93,17 +93,17 @@ def line_windows() -> tuple[LineWindow, ...]:
 
 
 def find_window(text: str) -> LineWindow | None:
-    """The window that an address or a person means: its name, "Mg I", "Li" or a wavelength; None where none fits."""
-    wanted = text.strip().lower()
+    """Find the window of a line by what a URL or a person writes: its name, "Mg I", "Li" or a wavelength; None where none fits."""
+    name = text.strip().lower()
     for fits in (
-        lambda w: w.name.lower() == wanted,
-        lambda w: w.species.lower() == wanted,
-        lambda w: w.species.split()[0].lower() == wanted,
-        lambda w: wanted != "" and f"{w.wavelength:.3f}".startswith(wanted),
+        lambda w: w.name.lower() == name,
+        lambda w: w.species.lower() == name,
+        lambda w: w.species.split()[0].lower() == name,
+        lambda w: name != "" and f"{w.wavelength:.3f}".startswith(name),
     ):
-        found = next(filter(fits, line_windows()), None)
-        if found is not None:
-            return found
+        window = next(filter(fits, line_windows()), None)
+        if window is not None:
+            return window
     return None
 
 

@@ -1,4 +1,4 @@
-"""What a person knows better than the file: the choices that the page and the command line hand to the preparation."""
+"""Values that a person gives in place of those of the file or of a measurement, handed to the preparation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_ANGSTROM = 1e5
 
 
 class ContinuumChoice(Enum):
-    """Whether the continuum is fitted, or the flux taken to be normalised already and left as it is."""
+    """Choice between a fit of the continuum and a flux that is normalised already and left as it is."""
 
     FIT = "fit"
     AS_IS = "as is"
@@ -23,13 +23,13 @@ class ContinuumChoice(Enum):
 
 @dataclass(frozen=True)
 class Overrides:
-    """Each field left at its default is measured from the data or taken from the file.
+    """Values in place of measured ones; a field left at its default is measured or taken from the file.
 
     velocity [km/s], receding positive, in the frame of the file's wavelengths; snr per Angstrom of continuum, for all
     arms; medium of the file's wavelengths; native resolving_power; masked: (low, high) regions in air Angstrom in the
     star's rest frame, which become missing pixels; continuum; degrade_to_snr: white noise is added to each arm up to
     this S/N per Angstrom (Ksoll et al. 2026, Eq. 1, less the noise that is there already), with the seed noise_seed.
-    Raises SpectrumError for values that cannot be meant.
+    Raises SpectrumError for values that are not possible.
     """
 
     velocity: float | None = None
@@ -55,13 +55,13 @@ class Overrides:
             raise SpectrumError("The medium can be given as air or vacuum; leave it out where it is not known.")
 
     def given(self) -> dict[str, float | str | list[list[float]]]:
-        """What differs from the default, by field, for the provenance."""
-        told: dict[str, float | str | list[list[float]]] = {}
+        """Fields that differ from the default, for the provenance."""
+        changes: dict[str, float | str | list[list[float]]] = {}
         for field in fields(self):
             value = getattr(self, field.name)
             if value != field.default:
-                told[field.name] = _plain(value)
-        return told
+                changes[field.name] = _plain(value)
+        return changes
 
 
 def _require(what: str, value: float | None, low: float, high: float, unit: str) -> None:

@@ -1,17 +1,18 @@
-"""Weights on disk: safetensors beside a JSON card that says what they are; loading checks one against the other."""
+"""Parameters of trained models on disk: safetensors beside a JSON card that describes them; checkpoints of a training."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from .errors import ParametersError
 from .files import write_text, written
@@ -20,7 +21,7 @@ CARD_SCHEMA = 1
 
 
 def save_parameters(path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
-    """Writes `path` (.safetensors) and its card beside it, each whole or not at all; the card gets the file's hash."""
+    """Write `path` (.safetensors) and its card beside it, each whole or not at all; the card gets the file's hash."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with written(path) as part:
         save_file({k: v.contiguous() for k, v in tensors.items()}, part)
@@ -30,18 +31,18 @@ def save_parameters(path: Path, tensors: dict[str, Tensor], card: dict[str, Any]
 
 
 _COMMANDS = {"paper network": "network --config paper", "nlte-change": "nlte", "embedding distance": "distance"}
-"""What `kiel train` calls a kind of weights where it calls it by another name."""
+"""Name that `kiel train` has for a kind of parameters where it is not that of the card."""
 
 
 def _command(kind: str) -> str:
-    """The command that trains weights of a kind."""
+    """The command that trains parameters of a kind."""
     return f"`kiel train {_COMMANDS.get(kind, kind)}`"
 
 
 def load_parameters(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and card of `path`.
+    """Read the tensors and the card of `path`.
 
-    Raises ParametersError when a file is missing, damaged, not the one its card describes, or of another kind.
+    Raises ParametersError where a file is missing, damaged, not the one its card describes, or of another kind.
     """
     if not path.is_file() or not card_path(path).is_file():
         raise ParametersError(
@@ -73,7 +74,7 @@ def load_parameters(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str,
 
 @contextmanager
 def as_described(path: Path, kind: str) -> Iterator[None]:
-    """What is built from a card and its tensors: where they do not fit each other, ParametersError with the remedy."""
+    """Raise ParametersError, with the remedy, where the tensors of `path` do not fit its card while a model is built inside."""
     try:
         yield
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as problem:
@@ -85,6 +86,7 @@ def as_described(path: Path, kind: str) -> Iterator[None]:
 
 
 def card_path(path: Path) -> Path:
+    """Path of the card beside a file of parameters."""
     return path.with_suffix(".json")
 
 
@@ -97,3 +99,34 @@ def file_hash(path: Path) -> str:
 def tensors_of(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors whose names begin with `prefix.`, without it."""
     return {k[len(prefix) + 1 :]: v for k, v in tensors.items() if k.startswith(prefix + ".")}
+
+
+def save_checkpoint(
+    path: Path, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, progress: Sequence[float]
+) -> None:
+    """Write a checkpoint of a training: modules by name, the optimiser's state and the numbers `progress`, whole or not at all."""
+    tensors = {f"{name}.{k}": v.clone() for name, module in modules.items() for k, v in module.state_dict().items()}
+    for i, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{i}.{k}": v for k, v in state.items()}
+    tensors["progress"] = torch.tensor(progress, dtype=torch.float64)
+    with written(path) as part:
+        save_file({k: v.contiguous() for k, v in tensors.items()}, part)
+
+
+def load_checkpoint(
+    path: Path, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer
+) -> tuple[float, ...] | None:
+    """Restore modules and optimiser from a checkpoint and return its progress; None, and nothing changed, where there is no file."""
+    if not path.exists():
+        return None
+    tensors = load_file(path)
+    for name, module in modules.items():
+        prefix = f"{name}."
+        module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimiser."):
+            _, index, name = key.split(".")
+            state.setdefault(int(index), {})[name] = value
+    optimiser.load_state_dict(optimiser.state_dict() | {"state": state})
+    return tuple(tensors["progress"].tolist())

@@ -185,7 +185,7 @@ def _padded(labels: NDArray) -> tuple[NDArray, int]:
 
 
 def inside(labels: NDArray) -> NDArray:
-    """Which labels (n, k) have positive prior density, shape (n,) bool."""
+    """True where labels (n, k), k = 13 or 26, have positive prior density, shape (n,)."""
     return np.isfinite(log_prob(labels))
 
 
@@ -207,7 +207,7 @@ def log_dz_dlabel(labels: NDArray) -> NDArray:
 
 
 def draw(n: int, rng: np.random.Generator) -> NDArray:
-    """n stars from the prior, all 26 labels, shape (n, 26)."""
+    """Draw n stars from the prior: all 26 labels, shape (n, 26)."""
     kept: list[NDArray] = []
     while sum(len(k) for k in kept) < n:
         labels = from_z(rng.standard_normal((n, N_LABELS)))

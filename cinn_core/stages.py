@@ -14,7 +14,7 @@ from .targets import TARGET_NAMES, TARGETS
 
 
 class Medium(Enum):
-    """What the wavelengths of a spectrum are measured in."""
+    """Medium in which the wavelengths of a spectrum are measured."""
 
     AIR = "air"
     VACUUM = "vacuum"
@@ -198,7 +198,7 @@ class PosteriorSamples:
 
 
 class Status(StrEnum):
-    """What a posterior says of a target: a value, no more than a limit, or nothing beyond the prior."""
+    """Kind of result for a target: a value, no more than a limit, or nothing beyond the prior."""
 
     MEASURED = "measured"
     LIMIT = "limit"
@@ -288,7 +288,7 @@ class Saliency:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How far an answer can be trusted.
+    """Measures of how far a result can be trusted.
 
     rejected_fraction of the raw samples; distance of the embedding from the training stars' and the threshold that
     1 % of validation stars exceed (None for a network without these statistics); chi2, the mean over posterior samples
@@ -354,5 +354,5 @@ class Analysis:
 
     @property
     def physics(self) -> str:
-        """Which elements are in NLTE, as the emulator's card says it; "lte" where the provenance holds nothing of it."""
+        """Elements in NLTE, as the emulator's card names them; "lte" where the provenance holds nothing of it."""
         return str(self.provenance.get("physics", "lte"))

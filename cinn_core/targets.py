@@ -80,6 +80,9 @@ SYNTHESIS_NAMES: tuple[str, ...] = (
 )  # fmt: skip
 """The 25 labels a synthesis takes (all but vbroad), in the column order of the grid files."""
 
+SYNTHESIS_COLUMNS: list[int] = [COLUMN[name] for name in SYNTHESIS_NAMES]
+"""Column of each of them in an array of all 26 labels."""
+
 
 def a_li(li_fe: NDArray, feh: NDArray) -> NDArray:
     """A(Li) = log10(N_Li / N_H) + 12 from [Li/Fe] and [Fe/H] [dex]."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cinn_core import instrument
-from cinn_core.instrument import ARMS, LITHIUM_ANGSTROM, N_BLOCKS, N_COVERAGE, N_PIXELS, WAVELENGTH, told_coverage
+from cinn_core.instrument import ARMS, LITHIUM_ANGSTROM, N_BLOCKS, N_COVERAGE, N_PIXELS, WAVELENGTH, coverage_input
 
 
 def test_windows_are_the_green_and_red_arms_of_4most():
@@ -85,9 +85,9 @@ def test_a_missing_arm_has_no_coverage():
 
 def test_gap_over_the_lithium_line_is_told_by_itself() -> None:
     good = np.ones(N_PIXELS, bool)
-    assert (told_coverage(good) == 1).all()
+    assert (coverage_input(good) == 1).all()
     good[np.abs(WAVELENGTH - LITHIUM_ANGSTROM) < 1] = False
-    told = told_coverage(good)
+    told = coverage_input(good)
     assert told.shape == (N_COVERAGE,)
     assert told[-1] == 0
     assert told[:-1].min() > 0.95, "the 50 Angstrom block hardly shows it"

@@ -50,14 +50,14 @@ def batch(
 ) -> None:
     """The posterior of every spectrum as a row of Parquet partitions; stopped or killed, the same command goes on."""
     from cinn_core.batch.items import find_items
-    from cinn_core.batch.plan import Settings, make_plan
+    from cinn_core.batch.plan import BatchSettings, make_plan
     from cinn_core.batch.rows import export_rows, require_table_name
     from cinn_core.batch.run import run_local, run_on_ray, sole_user, weights_of
 
     if export is not None:
         require_table_name(export)
     own = None if network is None else str(network.absolute())
-    settings = Settings(512 if fast else samples, seed, reduced, fast, keep_samples, own)
+    settings = BatchSettings(512 if fast else samples, seed, reduced, fast, keep_samples, own)
     items = list(find_items(inputs))
     with sole_user(out):
         plan = make_plan(out, items, settings, weights_of(settings), shard)

@@ -25,9 +25,9 @@ from .options import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cinn_core.benchmark.ablation import Effect
     from cinn_core.benchmark.measure import Answer, BenchmarkRow
     from cinn_core.benchmark.robustness import Shift
-    from cinn_core.benchmark.steps import Effect
     from cinn_core.inference.bias import BiasCorrection
     from cinn_core.inference.model import Model
     from cinn_core.literature import KnownStar
@@ -71,8 +71,8 @@ def benchmark(
 ) -> None:
     """Real stars against the literature and against line fits: what Kiel finds beside what INDEX.csv says."""
     _require(directory, figure, json, html, fit_bias)
-    from cinn_core.benchmark.document import to_json
     from cinn_core.benchmark.measure import measure
+    from cinn_core.benchmark.report import to_json
 
     from .tables import progress
     from .tables_benchmark import print_robustness, print_steps
@@ -134,9 +134,9 @@ def _print_rows(
 
 def _print_tables(rows: Sequence[BenchmarkRow], corrected: bool, degrade: float | None) -> None:
     """Print the tables over all stars that are known without further computation."""
-    from cinn_core.benchmark.document import correction_figures
     from cinn_core.benchmark.figures import figures_of, noisy
     from cinn_core.benchmark.goals import goals
+    from cinn_core.benchmark.report import correction_figures
 
     from . import tables_benchmark as tables
 
@@ -161,7 +161,7 @@ def _bias(model: Model, network: Path | None) -> BiasCorrection:
 
 def _write_bias(rows: list[BenchmarkRow], model: Model, out: Path) -> None:
     from cinn_core import __version__
-    from cinn_core.benchmark.document import correction_figures, known_answers
+    from cinn_core.benchmark.report import correction_figures, known_answers
     from cinn_core.inference.bias import fit_bias, save_bias
 
     used = [row.entry for row in rows if row.native is not None and row.entry.corrects]
@@ -177,8 +177,8 @@ def _write_bias(rows: list[BenchmarkRow], model: Model, out: Path) -> None:
 
 
 def _steps(index: Path, directory: Path, model: Model) -> tuple[Effect, ...]:
+    from cinn_core.benchmark.ablation import one_a_star, steps
     from cinn_core.benchmark.error_floor import prepared_star
-    from cinn_core.benchmark.steps import one_a_star, steps
     from cinn_core.literature import read_index
 
     from .tables import progress

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 
 from cinn_core import __version__
-from cinn_core.benchmark.document import corrected_maps, correction_figures
+from cinn_core.benchmark.ablation import Effect
 from cinn_core.benchmark.figures import figures_of, noisy
 from cinn_core.benchmark.goals import goals
 from cinn_core.benchmark.measure import BenchmarkRow
+from cinn_core.benchmark.report import corrected_maps, correction_figures
 from cinn_core.benchmark.robustness import Shift
-from cinn_core.benchmark.steps import Effect
 
 from ..page import theme
 from ..page.figures.benchmark import as_bytes, comparison_figure, residual_figure

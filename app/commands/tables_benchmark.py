@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cinn_core.benchmark.document import corrected_maps
-from cinn_core.benchmark.figures import BenchmarkFigures, Comparison, Repeats, figures_of, fits_of
+from cinn_core.benchmark.ablation import Effect
+from cinn_core.benchmark.figures import BenchmarkFigures, BiasAndScatter, Repeats, figures_of, fits_of
 from cinn_core.benchmark.goals import Goal
 from cinn_core.benchmark.measure import BenchmarkRow, fit_differences
+from cinn_core.benchmark.report import corrected_maps
 from cinn_core.benchmark.robustness import Shift
-from cinn_core.benchmark.steps import Effect
 from cinn_core.inference.bias import CORRECTED
 from cinn_core.literature import COMPARED, differences
 from cinn_core.targets import COLUMN, TARGETS
@@ -230,7 +230,7 @@ def print_correction(figures: Mapping[str, Any], console: Console | None = None)
     if not figures["targets"]:
         say(console, "too few stars to fit on two groups and judge on the third")
     for name, pair in figures["targets"].items():
-        before, after = (Comparison(**pair[key]) for key in ("before", "after"))
+        before, after = (BiasAndScatter(**pair[key]) for key in ("before", "after"))
         helps = abs(after.median) + after.scatter < abs(before.median) + before.scatter
         verdict = "helps" if helps else "does not help"
         text = f"as it is {_comparison(before, name)}; corrected {_comparison(after, name)}: {verdict}"
@@ -262,7 +262,7 @@ def print_robustness(robust: Mapping[str, Mapping[str, Mapping[str, Shift]]], co
     console.print(table)
 
 
-def _comparison(comparison: Comparison, name: str) -> str:
+def _comparison(comparison: BiasAndScatter, name: str) -> str:
     target = TARGET_BY_NAME[name]
     return (
         f"median {signed(comparison.median, name)}, mean {signed(comparison.mean, name)}, "

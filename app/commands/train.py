@@ -79,16 +79,16 @@ def train_network(
     from cinn_core.inference.model import Device, emulator_path, load_network
     from cinn_core.inference.network import Architecture
     from cinn_core.parameters import file_hash
-    from cinn_core.training.bank import BankSettings, fill_bank
     from cinn_core.training.network import NetworkSettings
     from cinn_core.training.network import train_network as learn
+    from cinn_core.training.training_set import TrainingSetSettings, fill_training_set
 
     where = Device(device).resolve()
-    bank, settings = BankSettings(seed=seed), NetworkSettings(steps=steps, seed=seed)
+    bank, settings = TrainingSetSettings(seed=seed), NetworkSettings(steps=steps, seed=seed)
     given, earlier, earlier_card = load_network(start) if start else (None, None, None)
     require_folder(run)
     typer.echo(f"Simulating {shards} shards in {run / 'bank'}; those that exist are kept")
-    projection = fill_bank(run / "bank", emulator_path(), shards, bank, processes, given)
+    projection = fill_training_set(run / "bank", emulator_path(), shards, bank, processes, given)
     card: dict[str, object] = {
         "emulator_sha256": file_hash(emulator_path()),
         "bank": {**asdict(bank), "shards": shards},
@@ -119,12 +119,12 @@ def paper_stars(run: Path, settings: PaperSettings) -> list[Path]:
     """The shards of clean spectra that the published network learns from, in a run's folder."""
     from cinn_core.inference.model import load_forward
     from cinn_core.preparation.templates import make_templates
-    from cinn_core.training.paper_network import fill_pixel_bank
+    from cinn_core.training.paper_network import fill_pixel_shards
 
     require_folder(run)
     typer.echo(f"Simulating {settings.stars} stars in {run / 'pixels'}; those that exist are kept")
     forward = load_forward()
-    return fill_pixel_bank(run / "pixels", forward, make_templates(forward), settings, typer.echo)
+    return fill_pixel_shards(run / "pixels", forward, make_templates(forward), settings, typer.echo)
 
 
 def _plot_curve(curve: Path) -> None:
@@ -138,7 +138,7 @@ def train_distance(network: NetworkOption = None, seed: SeedOption = 0) -> None:
     """Statistics of the embeddings of training stars, to recognise a star unlike all of them; written beside the network."""
     from cinn_core.inference.distance import save_distance
     from cinn_core.inference.model import load_model, shipped_network_path
-    from cinn_core.training.distance import measure_distances
+    from cinn_core.training.network import measure_distances
 
     model = load_model("auto", network)
     statistics = measure_distances(model, seed, progress=typer.echo)

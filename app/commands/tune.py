@@ -19,7 +19,7 @@ def tune(
     run: Annotated[
         Path,
         typer.Argument(
-            metavar="RUN", help="Folder of the study; its bank of stars is that of `kiel train network RUN`."
+            metavar="RUN", help="Folder of the study; its training set is that of `kiel train network RUN`."
         ),
     ],
     config: Annotated[
@@ -54,14 +54,14 @@ def _default(run: Path, shards: int, processes: int, seed: int) -> Search:
     import torch
 
     from cinn_core.inference.model import emulator_path
-    from cinn_core.training.bank import BankSettings, fill_bank, shard_path
     from cinn_core.training.network import training_and_validation
+    from cinn_core.training.training_set import TrainingSetSettings, fill_training_set, shard_path
     from cinn_core.training.tuning import default_search
 
     bank = run / "bank"
     require_folder(run)
     typer.echo(f"Simulating {shards} shards in {bank}; those that exist are kept")
-    projection = fill_bank(bank, emulator_path(), shards, BankSettings(seed=seed), processes)
+    projection = fill_training_set(bank, emulator_path(), shards, TrainingSetSettings(seed=seed), processes)
     spread = np.sqrt(projection.variance)
     files = [shard_path(bank, i) for i in range(shards)]
     stars, held_out = training_and_validation(files, spread)

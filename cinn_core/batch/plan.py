@@ -20,7 +20,7 @@ _SCHEMA = 1
 
 
 @dataclass(frozen=True)
-class Settings:
+class BatchSettings:
     """Settings that decide the numbers of a batch.
 
     samples a star; seed of the latents; reduced: bfloat16 where the hardware has it; sobol: scrambled Sobol latents;
@@ -38,7 +38,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Shard:
+class BatchShard:
     """Spectra of one partition: its number, the number of its first spectrum in the batch, and its spectra."""
 
     number: int
@@ -51,7 +51,7 @@ class Plan:
     """A batch in its folder."""
 
     folder: Path
-    settings: Settings
+    settings: BatchSettings
     items: pa.Table
 
     @property
@@ -68,7 +68,7 @@ class Plan:
     def samples_path(self, shard: int) -> Path:
         return self.folder / "samples" / f"part-{shard:06d}.parquet"
 
-    def open_shards(self) -> Iterator[Shard]:
+    def open_shards(self) -> Iterator[BatchShard]:
         """Shards whose partition is not there yet, in order."""
         numbers = self.items["shard"].to_numpy()
         first = 0
@@ -77,7 +77,7 @@ class Plan:
             last = int(numbers.searchsorted(number, side="right"))
             if not self.rows_path(number).is_file():
                 rows = self.items.slice(first, last - first).to_pylist()
-                yield Shard(number, first, tuple(Item(r["file"], r["hdu"], r["row"]) for r in rows))
+                yield BatchShard(number, first, tuple(Item(r["file"], r["hdu"], r["row"]) for r in rows))
             first = last
 
     def counts(self) -> tuple[int, int]:
@@ -95,7 +95,7 @@ class Plan:
 
 
 def make_plan(
-    folder: Path, items: Sequence[Item], settings: Settings, weights: dict[str, str], shard_size: int
+    folder: Path, items: Sequence[Item], settings: BatchSettings, weights: dict[str, str], shard_size: int
 ) -> Plan:
     """Make the plan in a folder, or take it up again; spectra that were not there the last time get partitions of their own.
 

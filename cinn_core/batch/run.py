@@ -21,7 +21,7 @@ from ..inference.model import emulator_path, load_forward
 from ..parameters import file_hash
 from ..preparation.templates import Templates, make_templates
 from ..processes import cluster, few_ahead, in_processes, on_actors, spread
-from .plan import Plan, Settings, Shard
+from .plan import BatchSettings, BatchShard, Plan
 from .shard import Prepared, Work, finish_shard, make_work, prepare_shard, process_shard
 
 
@@ -68,7 +68,7 @@ def sole_user(folder: Path) -> Iterator[None]:
         yield
 
 
-def weights_of(settings: Settings) -> dict[str, str]:
+def weights_of(settings: BatchSettings) -> dict[str, str]:
     """Hashes of the network's and the emulator's files that a batch will use, for its manifest."""
     network = asset_path("weights", "network.safetensors") if settings.network is None else Path(settings.network)
     if not network.is_file():
@@ -97,7 +97,7 @@ def _sample_apart(plan: Plan, devices: list[str], processes: int, meter: Meter) 
     for device in devices:
         free.put(make_work(plan.settings, device))
 
-    def finish(prepared: tuple[Shard, list[Prepared]]) -> int:
+    def finish(prepared: tuple[BatchShard, list[Prepared]]) -> int:
         work = free.get()
         try:
             return finish_shard(work, plan, *prepared)
@@ -135,7 +135,7 @@ class ShardActor:
         torch.set_num_threads(1)
         self.plan, self.work = plan, make_work(plan.settings, device)
 
-    def do(self, shard: Shard) -> int:
+    def do(self, shard: BatchShard) -> int:
         return process_shard(self.work, self.plan, shard)
 
 
@@ -155,10 +155,10 @@ def _begin_templates() -> None:
     _TEMPLATES["worker"] = make_templates(load_forward())
 
 
-def _do_shard(shard: Shard) -> int:
+def _do_shard(shard: BatchShard) -> int:
     work, plan = _WORK["worker"]
     return process_shard(work, plan, shard)
 
 
-def _prepare(shard: Shard) -> tuple[Shard, list[Prepared]]:
+def _prepare(shard: BatchShard) -> tuple[BatchShard, list[Prepared]]:
     return shard, prepare_shard(shard, _TEMPLATES["worker"])

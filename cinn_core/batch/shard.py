@@ -22,12 +22,12 @@ from ..inference.point_estimates import sobol_latents
 from ..inference.projection import RIDGE_SIGMA, Projection
 from ..inference.sampler import Precision, Sampler
 from ..inference.summary import summarise
-from ..instrument import N_PIXELS, told_coverage
+from ..instrument import N_PIXELS, coverage_input
 from ..preparation.fourmost import prepare_many
 from ..preparation.templates import Templates
 from ..stages import FluxVector
 from .items import load
-from .plan import Plan, Settings, Shard
+from .plan import BatchSettings, BatchShard, Plan
 from .rows import answer_row, refused_row, rows_table, samples_table, write_table
 
 _AT_ONCE = 64  # stars whose samples are in memory together
@@ -40,13 +40,13 @@ Prepared = FluxVector | str
 class Work:
     """Equipment of a process for its shards: settings, the model on its device, sampler and latents (n, 13)."""
 
-    settings: Settings
+    settings: BatchSettings
     model: Model
     sampler: Sampler
     latent: Tensor
 
 
-def make_work(settings: Settings, device: str) -> Work:
+def make_work(settings: BatchSettings, device: str) -> Work:
     """Load the model and draw the latents, the same for every star and process."""
     model = load_model(device, None if settings.network is None else Path(settings.network))
     sampler = Sampler(model.network, Precision.REDUCED) if settings.reduced else model.sampler
@@ -54,17 +54,17 @@ def make_work(settings: Settings, device: str) -> Work:
     return Work(settings, model, sampler, draw(settings.samples, settings.seed))
 
 
-def process_shard(work: Work, plan: Plan, shard: Shard) -> int:
+def process_shard(work: Work, plan: Plan, shard: BatchShard) -> int:
     """Read, prepare, sample and write one shard, and return the number of its spectra; done again, it gives the same file."""
     return finish_shard(work, plan, shard, prepare_shard(shard, work.model.templates))
 
 
-def prepare_shard(shard: Shard, templates: Templates) -> list[Prepared]:
+def prepare_shard(shard: BatchShard, templates: Templates) -> list[Prepared]:
     """Prepare every spectrum of a shard; the reason stands for one that cannot be used."""
     return [str(one) if isinstance(one, KielError) else one for one in prepare_many(load(shard.items), templates)]
 
 
-def finish_shard(work: Work, plan: Plan, shard: Shard, prepared: Sequence[Prepared]) -> int:
+def finish_shard(work: Work, plan: Plan, shard: BatchShard, prepared: Sequence[Prepared]) -> int:
     """Sample the posteriors of a prepared shard and write its partition, the samples first and the rows last.
 
     Returns the number of its spectra. Raises DataError where the folder cannot be written.
@@ -111,7 +111,7 @@ def observe_many(vectors: Sequence[FluxVector], model: Model, realism: float = 1
     numbers = (
         masked_coefficients(model.projection, flux, good),
         log_snr_input(np.array([v.snr for v in vectors])),
-        told_coverage(good),
+        coverage_input(good),
         np.full(len(vectors), realism),
     )
     return Observation(*(torch.as_tensor(x, dtype=torch.float32, device=model.device) for x in numbers))

@@ -29,7 +29,7 @@ from ..inference.sampler import Precision, Sampler, product_with
 from ..preparation.fourmost import prepare_many
 from ..stages import FluxVector
 from .items import Item, load
-from .plan import Settings, make_plan
+from .plan import BatchSettings, make_plan
 from .shard import Work, finish_shard, observe_many
 
 BATCH = 16
@@ -211,8 +211,8 @@ def bench(samples: int = 4096, spectra: int = 64, rounds: int = 5) -> dict[str, 
     with one_thread():
         glow = measure_sampler(random_glow(), samples, rounds)
         model = load_model("cpu")
-        exact = measure_chain(model, Settings(samples=samples), spectra)
-        fast = measure_chain(model, Settings(samples=512, sobol=True, reduced=True), spectra)
+        exact = measure_chain(model, BatchSettings(samples=samples), spectra)
+        fast = measure_chain(model, BatchSettings(samples=512, sobol=True, reduced=True), spectra)
         shipped = _shipped(model, samples, rounds)
         errors = sobol_errors(model)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -245,7 +245,7 @@ def machine() -> dict[str, Any]:
     return {"processor": _processor(), "torch": torch.__version__, "load": load}
 
 
-def measure_chain(model: Model, settings: Settings, spectra: int) -> ChainSpeed:
+def measure_chain(model: Model, settings: BatchSettings, spectra: int) -> ChainSpeed:
     """Measure the chain over the example spectra, again and again until there are enough, after a first one that warms it."""
     draw = sobol_latents if settings.sobol else random_latents
     sampler = Sampler(model.network, Precision.REDUCED) if settings.reduced else model.sampler

@@ -47,7 +47,7 @@ _MASK_REACH = 1.5  # pixels
 
 @dataclass(frozen=True, eq=False)
 class Leftover:
-    """Of one star, over its spectra: observed - model, line depth and noise (N_PIXELS,), NaN where nothing was seen."""
+    """Residuals of one star, over its spectra: observed - model, line depth and noise (N_PIXELS,), NaN where nothing was observed."""
 
     star: str
     residual: NDArray
@@ -159,7 +159,7 @@ def prepared_star(path: Path, templates: Templates, report: Callable[[str], None
 def leftovers(
     vectors: Sequence[tuple[KnownStar, FluxVector]], forward: ForwardModel, error: ModelError
 ) -> list[Leftover]:
-    """What the fits leave of every star; of several spectra of a star the mean. Halpha has no say in the fits."""
+    """Residuals of the fits of every star, the mean over its spectra; the fits leave Halpha out."""
     fitted: dict[str, list[tuple[NDArray, NDArray, NDArray]]] = {}
     for star, vector in vectors:
         fit = fit_labels(vector, forward, error, held_by_literature(star), used=~(halpha_wings() | halpha_core()))
@@ -167,16 +167,16 @@ def leftovers(
     out = []
     for name, parts in fitted.items():
         residuals, depths, noises = (np.array(part) for part in zip(*parts, strict=True))
-        seen = np.isfinite(residuals)
-        count = seen.sum(0)
-        residual = np.where(count > 0, np.where(seen, residuals, 0).sum(0) / count.clip(1), np.nan)
-        noise = np.sqrt(np.where(seen, np.nan_to_num(noises) ** 2, 0).sum(0)) / count.clip(1)
+        observed = np.isfinite(residuals)
+        count = observed.sum(0)
+        residual = np.where(count > 0, np.where(observed, residuals, 0).sum(0) / count.clip(1), np.nan)
+        noise = np.sqrt(np.where(observed, np.nan_to_num(noises) ** 2, 0).sum(0)) / count.clip(1)
         out.append(Leftover(name, residual, depths.mean(0), noise))
     return out
 
 
 def model_error_of(left: Sequence[Leftover]) -> ModelError:
-    """The model error that explains what is left of some stars.
+    """Model error that explains the residuals of some stars.
 
     epsilon² is, over stars, the median weighted by depth² of (residual² - noise²) / depth², each averaged over a window
     of the line spread function, brought to a mean by the median of chi². The typical value, the mean over stars of their
@@ -291,7 +291,7 @@ def check_sun(path: Path, forward: ForwardModel, templates: Templates, error: Mo
     residual = np.where(error.masked | halpha_core(), np.nan, fit.residual(vector))
     scatter, rms = [], []
     for part in arm_slices():
-        seen = residual[part][np.isfinite(residual[part])]
-        scatter.append(robust_sigma(seen) if seen.size else float("nan"))
-        rms.append(float(seen.std()) if seen.size else float("nan"))
+        finite = residual[part][np.isfinite(residual[part])]
+        scatter.append(robust_sigma(finite) if finite.size else float("nan"))
+        rms.append(float(finite.std()) if finite.size else float("nan"))
     return SunCheck(path.name, tuple(scatter), tuple(rms), float(fit.labels[COLUMN[_FREE]]))

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import linregress
 
 from ..literature import differences, z_scores
+from ..statistics import median
 from .measure import MODELS, Answer, BenchmarkRow, fit_differences
 
 Which = Callable[[BenchmarkRow], Answer | None]
@@ -20,7 +21,7 @@ RESIMULATED_SNR = 200.0
 
 
 @dataclass(frozen=True)
-class Comparison:
+class BiasAndScatter:
     """Median and mean of n differences, and their scatter: 1.48 times the median absolute deviation from the median."""
 
     n: int
@@ -59,12 +60,12 @@ class BenchmarkFigures:
 
     spectra: int
     stars: dict[str, dict[str, float]]
-    overall: dict[str, Comparison]
+    overall: dict[str, BiasAndScatter]
     z_within: dict[str, float]
     repeats: dict[str, Repeats]
     trend: dict[str, Trend]
     line_stars: dict[str, dict[str, float]]
-    lines: dict[str, Comparison]
+    lines: dict[str, BiasAndScatter]
     flagged: dict[str, tuple[str, ...]]
     sun: dict[str, dict[str, float]]
     resimulated: dict[str, float]
@@ -110,7 +111,7 @@ def figures_of(rows: Iterable[BenchmarkRow], which: Which = native) -> Benchmark
     )
 
 
-def fits_of(rows: Iterable[BenchmarkRow]) -> tuple[dict[str, dict[str, float]], dict[str, Comparison]]:
+def fits_of(rows: Iterable[BenchmarkRow]) -> tuple[dict[str, dict[str, float]], dict[str, BiasAndScatter]]:
     """Maximum-likelihood fit minus literature by star, and over the stars that count; empty where nothing was fitted."""
     offs = [(r.entry.star, fit_differences(r.entry, r.native)) for r in rows if r.entry.counts]
     stars = star_means([(star, off) for star, off in offs if off])
@@ -129,22 +130,22 @@ def star_means(values: Sequence[tuple[str, Mapping[str, float]]]) -> dict[str, d
     }
 
 
-def over_stars(stars: Mapping[str, Mapping[str, float]]) -> dict[str, Comparison]:
+def over_stars(stars: Mapping[str, Mapping[str, float]]) -> dict[str, BiasAndScatter]:
     """Each quantity over the stars."""
     return {name: compare([v[name] for v in stars.values() if name in v]) for name in _names(stars.values())}
 
 
-def compare(values: Sequence[float]) -> Comparison:
+def compare(values: Sequence[float]) -> BiasAndScatter:
     """Median, mean and robust scatter; NaN of nothing."""
     if not values:
-        return Comparison(0, float("nan"), float("nan"), float("nan"))
+        return BiasAndScatter(0, float("nan"), float("nan"), float("nan"))
     x = np.array(values)
-    return Comparison(x.size, float(np.median(x)), float(x.mean()), robust_sigma(x - np.median(x)))
+    return BiasAndScatter(x.size, float(np.median(x)), float(x.mean()), _scatter(x - np.median(x)))
 
 
-def robust_sigma(x: np.ndarray) -> float:
+def _scatter(x: np.ndarray) -> float:
     """1.48 times the median of |x|."""
-    return 1.48 * float(np.median(np.abs(x)))
+    return 1.48 * median(np.abs(x))
 
 
 def repeats_of(values: Sequence[tuple[str, Mapping[str, float]]]) -> dict[str, Repeats]:
@@ -161,7 +162,7 @@ def repeats_of(values: Sequence[tuple[str, Mapping[str, float]]]) -> dict[str, R
         freed = np.concatenate([(g - g.mean()) * np.sqrt(g.size / (g.size - 1)) for g in several])
         free = sum(g.size - 1 for g in several)
         rms = float(np.sqrt(sum(((g - g.mean()) ** 2).sum() for g in several) / free))
-        out[name] = Repeats(freed.size, len(several), rms, robust_sigma(freed))
+        out[name] = Repeats(freed.size, len(several), rms, _scatter(freed))
     return out
 
 

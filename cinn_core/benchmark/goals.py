@@ -1,4 +1,4 @@
-"""What the benchmark is to reach, each goal with the number found and whether it holds."""
+"""Goals of the benchmark, each with the number reached and whether it holds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ALPHA_STARS = ("HD 140283", "tau Cet")
 
 @dataclass(frozen=True)
 class Goal:
-    """One goal in words, what was found, and whether it holds."""
+    """One goal as text, the number reached, and whether it holds."""
 
     text: str
     found: str
@@ -103,7 +103,7 @@ def _is_foreign(row: BenchmarkRow) -> bool:
 
 
 def _warned(row: BenchmarkRow) -> Goal:
-    """Whether a spectrum that no answer can be right for was refused or flagged."""
+    """Goal that a spectrum for which no result can be right is refused or flagged."""
     by = row.refusal if row.native is None else ", ".join(row.native.warnings)
     return Goal(f"{row.entry.star}, {row.entry.file}: flagged", by or "nothing", bool(by))
 
@@ -113,7 +113,7 @@ def _is_value(answer: Answer) -> bool:
 
 
 def _lithium_fits(answer: Answer, expected: float) -> bool:
-    found = answer.summary.derived["a_li"]
+    abundance = answer.summary.derived["a_li"]
     if not _is_value(answer):
-        return found.hi95 > expected
-    return abs(answer.a_li - expected) <= found.hi68 - found.lo68
+        return abundance.hi95 > expected
+    return abs(answer.a_li - expected) <= abundance.hi68 - abundance.lo68

@@ -45,7 +45,7 @@ WARNINGS: tuple[str, ...] = (
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What one spectrum gave: the summary in use, uncorrected MAP (13,) and samples (n, 13), and the checks on it.
+    """Result for one spectrum: the summary in use, uncorrected MAP (13,) and samples (n, 13), and the checks on it.
 
     fitted: labels (26,) of the maximum-likelihood fit of the forward model, where it was wanted.
     """
@@ -70,10 +70,10 @@ class Answer:
     @property
     def lithium(self) -> str:
         """A(Li) in words: the value with half its 68 % interval, or the limit where it is one."""
-        found = self.summary.derived["a_li"]
+        abundance = self.summary.derived["a_li"]
         if self.summary.targets["li_fe"].status is not Status.MEASURED:
-            return f"< {found.hi95:.2f}"
-        return f"{self.a_li:.2f} ± {(found.hi68 - found.lo68) / 2:.2f}"
+            return f"< {abundance.hi95:.2f}"
+        return f"{self.a_li:.2f} ± {(abundance.hi68 - abundance.lo68) / 2:.2f}"
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ def fit_differences(entry: KnownStar, answer: Answer | None) -> dict[str, float]
 def run_benchmark(
     entries: Iterable[KnownStar], directory: Path, measure: Callable[[Path], tuple[Answer, Answer | None]]
 ) -> Iterator[BenchmarkRow]:
-    """Measures each entry's file and yields its row; a refused file becomes a row that says why."""
+    """Measure the file of each entry and yield its row; a refused file becomes a row with the reason."""
     for entry in entries:
         path = directory / entry.file
         try:
@@ -154,8 +154,8 @@ def measure(
 
 def posterior_of(vector: FluxVector, model: Model, n_samples: int, seed: int) -> PosteriorSamples:
     """Posterior of a prepared spectrum."""
-    seen = observe(vector, model, masked=mask_projection(model.projection, vector.good))
-    return infer(seen, model, n_samples, seed)
+    observation = observe(vector, model, masked=mask_projection(model.projection, vector.good))
+    return infer(observation, model, n_samples, seed)
 
 
 def judged(vector: FluxVector, model: Model, n_samples: int, seed: int) -> tuple[PosteriorSamples, tuple[str, ...]]:
@@ -174,7 +174,7 @@ def answer_of(
     *,
     white: bool = False,
 ) -> Answer:
-    """Everything the benchmark wants to know of one posterior; the line fits stand at its uncorrected MAP."""
+    """Summary, checks and line fits of one posterior; the line fits stand at its uncorrected MAP."""
     z = np.concatenate([posterior.map_z, np.zeros(N_LABELS - N_TARGETS)])
     return Answer(
         summary=summarise(posterior) if bias is None else bias.summarise(posterior),
@@ -190,7 +190,7 @@ def answer_of(
 
 
 def known_answer(row: BenchmarkRow) -> KnownAnswer | None:
-    """What the bias correction may learn from a row: literature for Teff, log g, [Fe/H], line fits for Mg, Ca, Li."""
+    """Known values of a row that the bias correction may learn from: literature for Teff, log g, [Fe/H], line fits for Mg, Ca, Li."""
     if row.native is None or not row.entry.corrects:
         return None
     lines = row.native.lines.references()

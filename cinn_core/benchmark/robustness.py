@@ -32,7 +32,7 @@ class Perturbation:
 
 @dataclass(frozen=True)
 class Shift:
-    """What a perturbation did to one target: shift of the MAP, in its unit and over half the perturbed 68 % interval, and
+    """Effect of a perturbation on one target: shift of the MAP, in its unit and over half the perturbed 68 % interval, and
     that interval over the undisturbed one.
     """
 
@@ -94,7 +94,7 @@ def _perturbed(
 
 
 def shifts(before: Summary, after: Summary) -> dict[str, Shift]:
-    """What became of each target."""
+    """Shift of each target between two summaries."""
     out = {}
     for name, old in before.targets.items():
         new = after.targets[name]

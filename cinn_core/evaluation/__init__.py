@@ -1,1 +1,1 @@
-"""How well: held-out stars, calibration, the information limit, the paper beside it."""
+"""Evaluation on simulated stars: held-out stars, calibration, the information limit, the published network."""

@@ -1,8 +1,8 @@
-"""Is the network calibrated? Draws of the training prior, through the emulator and every step of a training star.
+"""Calibration of the network on draws of the training prior, through the emulator and every step of a training star.
 
 Coverage of its intervals; ranks of the truth among the samples (simulation-based calibration, Talts et al. 2018) and
 coverage around random points (TARP, Lemos et al. 2023; `coverage.py`), in prior coordinates; and whether 95 % upper limits
-hold. What the test of coverage can see is measured beside it, on posteriors that are right by making and on narrowed ones.
+hold. The power of the test of coverage is measured beside it, on posteriors that are right by construction and on narrowed ones.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from ..prior import MAX_METALLICITY, from_z
 from ..random_streams import Stream, stream
 from ..stages import Status
 from ..targets import COLUMN, TARGET_NAMES, effective_metallicity
-from ..training.bank import SHARD_STARS, make_shard
 from ..training.network import Stars, observe_stars
+from ..training.training_set import SHARD_STARS, make_shard
 from .coverage import coverage_test, power_of_tests
 
 CALIBRATION_SNR: tuple[int, ...] = (20, 50, 100, 250)
 REALISMS: tuple[float, ...] = (0.0, 1.0)
 SIGNIFICANCE = 0.01
-"""Of all tests of one kind together (Bonferroni)."""
+"""Significance of all tests of one kind together (Bonferroni)."""
 _SHARDS_FROM = 1_000_000
 _KEPT = 256
 """Samples a star that ranks and TARP use."""
@@ -39,7 +39,7 @@ _KEPT = 256
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """What came out at one S/N and realism for n stars.
+    """Results at one S/N and realism for n stars.
 
     held68 and held95 (n, 13) whether the interval holds the truth; ranks (r, 13) of the truth among `_KEPT` samples and
     those samples (r, _KEPT, 13) and the truth (r, 13) in prior coordinates; limits (l,) whether each 95 % upper limit on
@@ -55,7 +55,7 @@ class Calibrated:
 
 
 def calibration_stars(model: Model, n: int, seed: int) -> Stars:
-    """At least n stars of the prior, made as training stars are, in shards that share a pattern of good pixels."""
+    """Simulate at least n stars of the prior as training stars are, in shards that share a pattern of good pixels."""
     shards = [
         make_shard(model.forward, model.templates, model.projection, seed, _SHARDS_FROM + i)
         for i in range(-(-n // SHARD_STARS))
@@ -85,12 +85,12 @@ def calibration_figures(
         out[f"{realism:g}"] = {}
         for snr in snrs:
             progress(f"Realism {realism:g}, S/N {snr} per Angstrom")
-            seen = _observe(stars, snr, realism, seed)
+            observation = _observe(stars, snr, realism, seed)
             truth = stars.z.flatten(0, 1)[:n].numpy().astype(float)
-            found = calibrate(model, _first(seen, n), truth, latent, n_ranked, seed)
-            out[f"{realism:g}"][str(snr)] = _figures(found, n_tests, seed)
-    progress("Measuring what the test of coverage can see")
-    power = asdict(power_of_tests(found.samples, stream(Stream.COVERAGE_POWER, seed), SIGNIFICANCE))
+            calibrated = calibrate(model, _first(observation, n), truth, latent, n_ranked, seed)
+            out[f"{realism:g}"][str(snr)] = _figures(calibrated, n_tests, seed)
+    progress("Measuring the power of the test of coverage")
+    power = asdict(power_of_tests(calibrated.samples, stream(Stream.COVERAGE_POWER, seed), SIGNIFICANCE))
     return {"n": n, "n_ranked": n_ranked, "significance": SIGNIFICANCE, "realism": out, "power": power}
 
 
@@ -110,7 +110,7 @@ def _first(seen: Observation, n: int) -> Observation:
 def calibrate(
     model: Model, seen: Observation, truth: NDArray, latent: torch.Tensor, n_ranked: int, seed: int
 ) -> Calibrated:
-    """Posteriors of n observations against their truth (n, 13) in prior coordinates; ranks of the first `n_ranked`."""
+    """Compare the posteriors of n observations with their truth (n, 13) in prior coordinates; ranks of the first `n_ranked`."""
     rng = stream(Stream.RANKED_SAMPLES, seed)
     labels = from_z(truth)
     held68, held95, ranks, kept, limits = [], [], [], [], []
@@ -176,7 +176,7 @@ def _to(seen: Observation, device: torch.device) -> Observation:
 
 
 def require_sbi() -> None:
-    """Says in words how to get the diagnostics where they are missing."""
+    """Raise DataError, which says how to install it, where sbi is missing."""
     try:
         import sbi.diagnostics  # noqa: F401
     except ImportError as error:

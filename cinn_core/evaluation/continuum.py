@@ -1,4 +1,4 @@
-"""How well the continuum is found: simulated stars of known continuum and noise, over the Kiel diagram."""
+"""Errors of the fitted continuum: simulated stars of known continuum and noise, over the Kiel diagram."""
 
 from __future__ import annotations
 
@@ -125,13 +125,13 @@ def _percentiles(model: Model, flux: NDArray, snr: float, latent: torch.Tensor) 
     """16th, 50th and 84th percentiles (3, n, 13) of the posteriors of normalised spectra (n, N_PIXELS)."""
     masked = mask_projection(model.projection, np.ones(N_PIXELS, bool))
     n = len(flux)
-    seen = Observation(
+    observation = Observation(
         _tensor(masked.coefficients(model.projection, flux), model),
         _tensor(log_snr_input(np.full((n, len(ARMS)), snr)), model),
         _tensor(np.ones((n, N_COVERAGE)), model),
         _tensor(np.ones(n), model),
     )
-    z, _ = model.sampler.sample(latent.to(model.device), model.network.embedding(seen))
+    z, _ = model.sampler.sample(latent.to(model.device), model.network.embedding(observation))
     targets = from_z(z.cpu().numpy().astype(float).reshape(-1, N_TARGETS)).reshape(z.shape)
     return np.asarray(np.percentile(targets, _ONE_SIGMA, axis=1))
 

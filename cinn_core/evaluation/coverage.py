@@ -38,7 +38,7 @@ class CoverageTest:
 
 @dataclass(frozen=True)
 class Power:
-    """What the tests make of posteriors known to be right, and of the same narrowed.
+    """Power of the tests: results for posteriors known to be right, and for the same posteriors narrowed.
 
     `rejected` of `seeds` sets of right posteriors at the level `significance`; `narrowed` is the factor on the widths, and
     `narrowed_p` the largest p value (least evidence) over `narrowed_seeds` sets of such posteriors.

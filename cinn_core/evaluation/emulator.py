@@ -83,7 +83,7 @@ def well_covered(labels: NDArray) -> NDArray:
 
 
 def label_steps(forward: ForwardModel, labels: NDArray, missing: NDArray) -> NDArray:
-    """How far one linear step of a fit moves each label (n, 26) when the emulator lacks `missing` (n, N_PIXELS) of flux.
+    """Change of each label (n, 26) in one linear step of a fit when the emulator lacks `missing` (n, N_PIXELS) of flux.
 
     All 26 labels are free, weighted by the white noise of S/N 250, with the prior N(0, I) in prior coordinates around
     the star: dz = (J^T J / sigma² + I)^-1 J^T missing / sigma².
@@ -101,7 +101,7 @@ def label_steps(forward: ForwardModel, labels: NDArray, missing: NDArray) -> NDA
 
 
 def _regions(labels: NDArray) -> dict[str, NDArray]:
-    """Parts of the Kiel diagram by Teff, gravity and metallicity: which stars (n,) belong to each."""
+    """Parts of the Kiel diagram by Teff, gravity and metallicity: True (n,) for the stars of each."""
     teff, logg, feh = (labels[:, COLUMN[name]] for name in ("teff", "logg", "feh"))
     out = {}
     for cool, hot in ((3900, 4100), (4100, 4500), (4500, 5500), (5500, 6300), (6300, 7000), (7000, 7300)):
@@ -117,8 +117,8 @@ def synthesis_at_instrument(forward: ForwardModel, grid: Grid, labels: NDArray) 
     """Grid spectra (n, N_PIXELS) with the rotation of `labels` (n, 26), at R = 20 000 on the instrument's pixels."""
     vbroad = torch.as_tensor(labels[:, COLUMN["vbroad"]], dtype=torch.float32)
     flux = torch.from_numpy(grid.normalised())
-    moved = broaden(flux, forward.arms, vbroad, torch.full((len(flux),), RESOLVING_POWER))
-    return forward.to_pixels(moved).numpy()
+    broadened = broaden(flux, forward.arms, vbroad, torch.full((len(flux),), RESOLVING_POWER))
+    return forward.to_pixels(broadened).numpy()
 
 
 SHARES = (0.25, 0.5, 1.0)
@@ -161,6 +161,6 @@ def learning_curve(
 
 
 def halving(points: Sequence[CurvePoint]) -> float:
-    """By which factor the median error falls when the number of stars doubles: a power law through all points."""
+    """Factor by which the median error falls when the number of stars doubles: a power law through all points."""
     stars, error = (np.log2([getattr(point, name) for point in points]) for name in ("stars", "median_abs"))
     return float(2 ** np.polyfit(stars, error, 1)[0])

@@ -86,14 +86,14 @@ def _coefficients(
     rng: np.random.Generator,
 ) -> NDArray:
     forward, n = model.forward, len(native)
-    seen = _compressed(model, masked, _clean(forward, native, vbroad))
+    coefficients = _compressed(model, masked, _clean(forward, native, vbroad))
     if realism > 0:
         power = torch.as_tensor(rng.uniform(*RESOLVING_POWER_RANGE, n), dtype=torch.float32)
         velocity = torch.as_tensor(rng.uniform(-1, 1, n) * VELOCITY_ERROR_KMS, dtype=torch.float32)
-        moved = forward.to_pixels(broaden(native, forward.arms, vbroad, power, velocity)).numpy()
-        real = (moved + model_errors(moved, rng)) * normalisation_errors(moved, rng)
-        seen = seen + realism * (_compressed(model, masked, real) - seen)
-    return seen
+        shifted = forward.to_pixels(broaden(native, forward.arms, vbroad, power, velocity)).numpy()
+        real = (shifted + model_errors(shifted, rng)) * normalisation_errors(shifted, rng)
+        coefficients = coefficients + realism * (_compressed(model, masked, real) - coefficients)
+    return coefficients
 
 
 def _clean(forward: ForwardModel, native: torch.Tensor, vbroad: torch.Tensor) -> NDArray:
@@ -143,7 +143,6 @@ def _tensor(array: NDArray, model: Model) -> torch.Tensor:
     return torch.as_tensor(array, dtype=torch.float32, device=model.device)
 
 
-_LITHIUM_BATCH = 64
 _HALF_WIDTH_ANGSTROM = 1.5
 _SLOW_KMS = 2.0
 
@@ -159,8 +158,8 @@ def lithium_equivalent_width(forward: ForwardModel, labels: NDArray) -> NDArray:
     without = own.copy()
     without[:, COLUMN["li_fe"]] = A_LI_LOW - SOLAR_A_LI - own[:, COLUMN["feh"]]
     width = np.empty(len(labels))
-    for i in range(0, len(labels), _LITHIUM_BATCH):
-        part = slice(i, i + _LITHIUM_BATCH)
+    for i in range(0, len(labels), _BATCH):
+        part = slice(i, i + _BATCH)
         gained = forward.flux(without[part])[:, line] - forward.flux(own[part])[:, line]
         width[part] = gained.sum(1) * PIXEL_ANGSTROM * 1000
     return width

@@ -26,7 +26,7 @@ _EDGE = 4.0
 
 @dataclass(frozen=True, eq=False)
 class Information:
-    """Of n stars: prior coordinates z (n, 26) and Fisher information for pixel noise of 1.
+    """Fisher information of n stars for pixel noise of 1, at prior coordinates z (n, 26).
 
     pixels (n, 26, 26) from every pixel; compressed (n, 26, 26) from the projection's coefficients alone, so without what
     the continuum's modes take away and what the components do not hold. error_slopes (n, m, 26) and error_products
@@ -42,7 +42,7 @@ class Information:
     def within_reach(self, snr: float) -> NDArray:
         """Information (n, 26, 26), in units of `compressed`, where noise and the emulator's error add up at one S/N.
 
-        So much a network that was trained with that error can know of: J^T (s² + E E^T)^-1 J, by Woodbury's identity.
+        A network that was trained with that error cannot know more: J^T (s² + E E^T)^-1 J, by Woodbury's identity.
         """
         noise = float(pixel_sigma(snr)) ** 2 * np.eye(self.error_products.shape[-1])
         lost = np.linalg.solve(noise + self.error_products, self.error_slopes)
@@ -55,10 +55,10 @@ def information(forward: ForwardModel, projection: Projection, labels: NDArray) 
     parts = []
     for i in range(0, len(z), _BATCH):
         slopes = jacobian(forward, z[i : i + _BATCH])
-        seen = projection.components.T @ slopes
+        compressed = projection.components.T @ slopes
         errors = error_spectra(forward, from_z(z[i : i + _BATCH])) @ projection.components
-        pairs = ((slopes.transpose(0, 2, 1), slopes), (seen.transpose(0, 2, 1), seen))
-        parts.append([a @ b for a, b in (*pairs, (errors, seen), (errors, errors.transpose(0, 2, 1)))])
+        pairs = ((slopes.transpose(0, 2, 1), slopes), (compressed.transpose(0, 2, 1), compressed))
+        parts.append([a @ b for a, b in (*pairs, (errors, compressed), (errors, errors.transpose(0, 2, 1)))])
     return Information(z, *(np.concatenate(columns).astype(float) for columns in zip(*parts, strict=True)))
 
 

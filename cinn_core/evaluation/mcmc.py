@@ -87,7 +87,7 @@ def _log_posterior(likelihood: Likelihood, z: NDArray) -> NDArray:
 
 
 def compare(found: Importance, chains: Chains) -> tuple[NDArray, NDArray]:
-    """Of each target (13,): shift of the weighted median [sigma of the chains] and ratio of the 16-84 % widths."""
+    """Compare weighted samples with chains: shift of the median [sigma of the chains] and ratio of 16-84 % widths, (13,) each."""
     weights = from_log(found.log_weights)
     shift, ratio = np.empty(N_TARGETS), np.empty(N_TARGETS)
     for i in range(N_TARGETS):

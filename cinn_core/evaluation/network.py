@@ -47,7 +47,7 @@ _LIMIT_LATENTS, _LIMIT_DRAWS = 256, 2
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What the network answered on n test stars with d draws each.
+    """Point estimates of the network for n test stars with d draws each.
 
     labels (n, d, 26); answers (n * d) and `prior_answers` (n), to the one more draw a star whose vbroad follows the
     training prior, by S/N; limit68, compressed_limit68 and reachable_limit68 (n, 2, 13), for the first two draws of a
@@ -70,7 +70,7 @@ class Evaluation:
 
     @property
     def rich(self) -> NDArray:
-        """Which stars (n,) have [Fe/H] > -2.5."""
+        """True (n,) for stars with [Fe/H] > -2.5."""
         return self.labels[:, 0, COLUMN["feh"]] > METAL_RICH
 
 
@@ -84,9 +84,9 @@ def evaluate(
     progress: Callable[[str], None] = lambda _: None,
     paper: PaperNetwork | None = None,
 ) -> Evaluation:
-    """The network's answers to every star of a grid, `draws` times at each S/N; white noise, complete spectra.
+    """Evaluate the network on every star of a grid, `draws` times at each S/N; white noise, complete spectra.
 
-    With `paper` the answers are that network's, to the same stars at realism 0.
+    With `paper` the estimates are that network's, to the same stars at realism 0.
     """
     progress(f"{len(grid)} stars in {draws + 1} versions")
     vbroad = evaluation_vbroad(len(grid), draws, seed)
@@ -94,7 +94,7 @@ def evaluate(
     pixels = held_out_pixels(model, grid, vbroad).reshape(-1, N_PIXELS) if paper else None
     progress("Information limit")
     at = stars.labels[:, : min(draws, _LIMIT_DRAWS)]
-    found = information(model.forward, model.projection, at.reshape(-1, at.shape[-1]))
+    fisher_information = information(model.forward, model.projection, at.reshape(-1, at.shape[-1]))
     latent = sobol_latents(N_SAMPLES, seed).to(model.device)
     every, prior_draw, bound = {}, {}, {}
     limit, compressed, reachable = {}, {}, {}
@@ -106,10 +106,14 @@ def evaluate(
             answer = estimate_all(model, observe_held_out(model, stars, snr, seed), latent)
         is_last = np.arange(len(answer.map)) % (draws + 1) == draws
         every[snr], prior_draw[snr] = answer.rows(~is_last), answer.rows(is_last)
-        by_fisher = ((limit, found.pixels), (compressed, found.compressed), (reachable, found.within_reach(snr)))
+        by_fisher = (
+            (limit, fisher_information.pixels),
+            (compressed, fisher_information.compressed),
+            (reachable, fisher_information.within_reach(snr)),
+        )
         for widths, fisher in by_fisher:
-            widths[snr] = limit_widths(found.z, fisher, snr, seed).reshape(*at.shape[:2], N_TARGETS)
-        bound[snr] = van_trees(found.pixels, snr)
+            widths[snr] = limit_widths(fisher_information.z, fisher, snr, seed).reshape(*at.shape[:2], N_TARGETS)
+        bound[snr] = van_trees(fisher_information.pixels, snr)
     lithium = lithium_equivalent_width(model.forward, stars.labels[:, 0])
     return Evaluation(stars, every, prior_draw, limit, compressed, reachable, bound, lithium)
 

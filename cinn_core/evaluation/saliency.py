@@ -1,4 +1,4 @@
-"""Does the network look where the physics is? Saliency of held-out stars at S/N 250 against ideal weights and responses."""
+"""Saliency of held-out stars at S/N 250 against ideal weights and the responses of the forward model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LITHIUM_REACH = 1.0
 
 @dataclass(frozen=True, eq=False)
 class StarSaliency:
-    """Of n stars: weights and ideal (n, 13, N_PIXELS) float16, rows of unit norm; own (n, 13, N_PIXELS) bool, where a
+    """Saliency of n stars: weights and ideal (n, 13, N_PIXELS) float16, rows of unit norm; own (n, 13, N_PIXELS) bool, where a
     target's response exceeds a tenth of its largest; lithium_width (n,) [milli-Angstrom].
     """
 
@@ -54,16 +54,16 @@ def measure_saliency(
     """Saliency at the mode of every grid star, with noise of S/N 250 and a rotation of the training prior."""
     vbroad = evaluation_vbroad(len(grid), 0, seed)
     stars = held_out_stars(model, grid, vbroad, 0.0, seed)
-    seen = observe_held_out(model, stars, SALIENCY_SNR, seed)
+    observation = observe_held_out(model, stars, SALIENCY_SNR, seed)
     progress("Modes")
-    modes = clipped_z(estimate_all(model, seen, sobol_latents(_LATENTS, seed).to(model.device)).map)
+    modes = clipped_z(estimate_all(model, observation, sobol_latents(_LATENTS, seed).to(model.device)).map)
     masked = mask_projection(model.projection, np.ones(N_PIXELS, bool))
     shape = (len(grid), N_TARGETS, N_PIXELS)
     weights, ideal, own = np.empty(shape, np.float16), np.empty(shape, np.float16), np.empty(shape, bool)
     for i in range(len(grid)):
         if i % 20 == 0:
             progress(f"Star {i + 1} of {len(grid)}")
-        row = label_gradients(_one(seen, i), modes[i : i + 1], model)[0] @ masked.matrix.T
+        row = label_gradients(_one(observation, i), modes[i : i + 1], model)[0] @ masked.matrix.T
         weights[i] = row / np.linalg.norm(row, axis=1, keepdims=True)
         ideal[i], own[i] = _physics(model, stars, i)
     return StarSaliency(weights, ideal, own, lithium_equivalent_width(model.forward, stars.labels[:, 0]))

@@ -122,7 +122,7 @@ def simulate(forward: ForwardModel, star: SimulatedStar) -> tuple[NDArray, NDArr
 
 
 def write_level1(path: Path, forward: ForwardModel, star: SimulatedStar) -> None:
-    """Writes a simulated star in the layout of 4MOST level-1 spectra (one row of vectors), whole or not at all."""
+    """Write a simulated star in the layout of 4MOST level-1 spectra (one row of vectors), whole or not at all."""
     wavelength, flux, error = simulate(forward, star)
     n, unit = wavelength.size, "erg/cm**2/s/Angstrom"
     columns = [
@@ -150,7 +150,7 @@ def write_level1(path: Path, forward: ForwardModel, star: SimulatedStar) -> None
 
 
 def main(directory: Path) -> None:
-    """Writes the three shipped examples."""
+    """Write the three shipped examples."""
     from ..inference.model import load_forward
 
     forward = load_forward()

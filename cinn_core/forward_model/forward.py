@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..instrument import RESOLVING_POWER
-from ..targets import COLUMN, SYNTHESIS_NAMES
+from ..targets import COLUMN, SYNTHESIS_COLUMNS
 from .broadening import (
     broaden,
     model_arm_slices,
@@ -26,7 +26,6 @@ from .broadening import (
 )
 from .emulator import Emulator
 
-SYNTHESIS_COLUMNS = [COLUMN[name] for name in SYNTHESIS_NAMES]
 BAND_LIMIT = 0.15
 """Highest frequency of the Fourier basis [cycles per km/s]."""
 MAX_RESOLVING_POWER = 25_000.0

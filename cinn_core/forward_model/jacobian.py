@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ..instrument import N_PIXELS, RESOLVING_POWER
 from ..prior import N_LABELS, from_z
-from ..targets import COLUMN
+from ..targets import COLUMN, SYNTHESIS_COLUMNS
 from .broadening import transfer_function
-from .forward import SYNTHESIS_COLUMNS, ForwardModel
+from .forward import ForwardModel
 from .kernels import emulator_inputs
 
 _INPUT_STEP = 1e-5  # of z, in double precision

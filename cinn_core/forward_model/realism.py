@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..instrument import ARMS, LITHIUM_ANGSTROM, N_PIXELS, SPEED_OF_LIGHT_KMS, TELLURIC_OXYGEN, WAVELENGTH, arm_slices
-from ..targets import COLUMN
+from ..targets import COLUMN, SYNTHESIS_COLUMNS
 from .emulator import Emulator
-from .forward import SYNTHESIS_COLUMNS, ForwardModel
+from .forward import ForwardModel
 from .kernels import emulator_inputs
 from .model_error import HALPHA_BUMP_ANGSTROM, HALPHA_BUMP_SHARE, halpha_bumps, shipped_model_error
 

@@ -36,7 +36,7 @@ class KnownAnswer:
 
 
 @dataclass(frozen=True)
-class Line:
+class LinearBias:
     """Bias of one target: slope per K and value at Teff = 0, from so many stars."""
 
     slope: float
@@ -48,7 +48,7 @@ class Line:
 class BiasCorrection:
     """Lines by target, and what they were fitted to."""
 
-    lines: Mapping[str, Line]
+    lines: Mapping[str, LinearBias]
     provenance: Mapping[str, Any]
 
     def corrected(self, labels: NDArray, only: Sequence[str] = CORRECTED) -> NDArray:
@@ -98,7 +98,7 @@ def fit_bias(known: Sequence[KnownAnswer], provenance: Mapping[str, Any] | None 
         weight = np.concatenate([np.full(t.size, 1 / (t.size * stars.count(star))) for star, t, _ in parts])
         middle = float(np.average(teff, weights=weight))
         slope, value = np.polyfit(teff - middle, off, 1, w=np.sqrt(weight))
-        lines[name] = Line(float(slope), float(value - slope * middle), len(set(stars)))
+        lines[name] = LinearBias(float(slope), float(value - slope * middle), len(set(stars)))
     if not lines:
         raise DataError(f"A bias correction needs {FEWEST_STARS} stars with known parameters; here are fewer.")
     return BiasCorrection(lines, dict(provenance or {}))
@@ -168,7 +168,7 @@ def load_bias(path: Path, network_sha256: str) -> BiasCorrection:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         provenance = document["provenance"]
-        lines = {name: Line(**line) for name, line in document["lines"].items()}
+        lines = {name: LinearBias(**line) for name, line in document["lines"].items()}
         of, schema = provenance["network_sha256"], document["schema"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ParametersError(f"{path.name} holds no bias correction; make it again with `kiel benchmark`.") from error

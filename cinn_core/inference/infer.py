@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..instrument import MAX_SNR, MIN_SNR, told_coverage
+from ..instrument import MAX_SNR, MIN_SNR, coverage_input
 from ..prior import from_z, inside
 from ..stages import FluxVector, PosteriorSamples
 from .flow import read_flow
@@ -33,7 +33,7 @@ def observe(
     return Observation(
         _tensor(coefficients, model),
         _tensor(log_snr_input(np.array(vector.snr))[None], model),
-        _tensor(told_coverage(vector.good)[None], model),
+        _tensor(coverage_input(vector.good)[None], model),
         _tensor(np.array([realism]), model),
     )
 

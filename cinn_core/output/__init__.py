@@ -1,1 +1,1 @@
-"""What leaves: documents, records, bundles, verdicts, citation."""
+"""Output: JSON documents, tables, zip files of single stars, verdicts, citation."""

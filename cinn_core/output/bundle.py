@@ -1,4 +1,4 @@
-"""Everything about one star in one zip: tables, spectra, figures and provenance to take away, and the star to restore."""
+"""One zip file a star: tables, spectra, figures, provenance, and what the page needs to show the star again."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ _MAX_BYTES = 600 * 1024 * 1024
 
 @dataclass(frozen=True, eq=False)
 class SavedStar:
-    """A star as a session has it: its analysis, what the person knew better, and what was given from elsewhere.
+    """A star as a session has it: its analysis, the overrides and the constraints.
 
-    `source` holds the bytes of the observed file, and hdu and row which of its spectra was meant, so that the star can
-    be prepared anew; None where they are not at hand.
+    `source` holds the bytes of the observed file, hdu and row the place of the spectrum in it, so that the star can be
+    prepared anew; None where they are not known.
     """
 
     analysis: Analysis
@@ -58,13 +58,13 @@ class SavedStar:
 
 
 def write_bundle(star: SavedStar, path: Path, figures: Mapping[str, bytes] | None = None) -> None:
-    """Writes `path`, whole or not at all; `figures` are finished files by name (PNG, PDF)."""
+    """Write the zip of a star, whole or not at all; `figures` are finished files by name (PNG, PDF)."""
     with written(path) as part:
         part.write_bytes(bundle_bytes(star, figures))
 
 
 def bundle_bytes(star: SavedStar, figures: Mapping[str, bytes] | None = None) -> bytes:
-    """The same as bytes, for a download."""
+    """The zip of a star as bytes, for a download; `figures` are finished files by name."""
     analysis, constrained = star.analysis, star.constrained
     document = star_document(star)
     arrays: dict[str, NDArray] = {}
@@ -92,7 +92,7 @@ def bundle_bytes(star: SavedStar, figures: Mapping[str, bytes] | None = None) ->
 
 
 def is_bundle(content: bytes) -> bool:
-    """Whether bytes are a zip that Kiel wrote for one star."""
+    """True for the bytes of a zip that Kiel wrote for one star."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return _SESSION in archive.namelist()
@@ -101,11 +101,14 @@ def is_bundle(content: bytes) -> bool:
 
 
 def read_bundle(content: bytes, name: str) -> SavedStar:
-    """The star that the zip `name` was written for; SpectrumError where it is damaged or of another version of Kiel."""
+    """Read the star back from a zip; `name` is for messages.
+
+    Raises SpectrumError where it is damaged or of another version of Kiel.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            wanted = [i for i in archive.infolist() if i.filename == _SESSION or i.filename.startswith(_ARRAYS)]
-            if sum(i.file_size for i in wanted) > _MAX_BYTES:
+            members = [i for i in archive.infolist() if i.filename == _SESSION or i.filename.startswith(_ARRAYS)]
+            if sum(i.file_size for i in members) > _MAX_BYTES:
                 raise SpectrumError(f"{name} unpacks to more than {_MAX_BYTES // 1024**2} MB; no star of Kiel's does.")
             tree = json.loads(archive.read(_SESSION))
             if tree.get("schema") != SCHEMA:
@@ -117,7 +120,7 @@ def read_bundle(content: bytes, name: str) -> SavedStar:
                 i.filename.removeprefix(_ARRAYS).removesuffix(".npy"): np.load(
                     io.BytesIO(archive.read(i)), allow_pickle=False
                 )
-                for i in wanted
+                for i in members
                 if i.filename != _SESSION
             }
         return put_together(SavedStar, tree["star"], arrays)
@@ -159,21 +162,23 @@ def results_table(star: SavedStar) -> Table:
         numbers = vars(star.analysis.summary.targets[target.name])
         row = {"target": target.name, **{key: _cell(value) for key, value in numbers.items()}}
         if constrained is not None:
-            given = constrained.summary.targets[target.name]
-            row |= {f"constrained_{key}": getattr(given, key) for key in ("map", "median", "lo68", "hi68")}
+            constrained_numbers = constrained.summary.targets[target.name]
+            row |= {
+                f"constrained_{key}": getattr(constrained_numbers, key) for key in ("map", "median", "lo68", "hi68")
+            }
         rows.append(row)
     return Table(rows=rows, meta={"star": star.analysis.flux_vector.star, "kiel": __version__})
 
 
 def model_table(analysis: Analysis) -> Table:
     """The resimulated spectrum with its bands on the pixels of the prepared one."""
-    found = analysis.resimulation
+    resimulation = analysis.resimulation
     table = Table()
-    table["WAVE"], table["FLUX"] = WAVELENGTH, found.map_flux
+    table["WAVE"], table["FLUX"] = WAVELENGTH, resimulation.map_flux
     table["WAVE"].unit = "Angstrom"
-    for name, band in (("68", found.band68), ("95", found.band95)):
+    for name, band in (("68", resimulation.band68), ("95", resimulation.band95)):
         table[f"LO{name}"], table[f"HI{name}"] = band
-    table["RESIDUAL"] = found.residual
+    table["RESIDUAL"] = resimulation.residual
     table.meta = {"OBJECT": _ascii(analysis.flux_vector.star), "AIRORVAC": "air", "CREATOR": f"kiel {__version__}"}
     return table
 

@@ -27,10 +27,10 @@ def catalogue_row(analysis: Analysis, verdict: Verdict | None = None) -> Row:
         row[name] = "" if verdict is None else str(getattr(verdict, name))
     row["flags"] = " ".join(analysis.flags)
     for target in TARGETS:
-        found = summary.targets[target.name]
-        row[target.name] = found.map
-        row[f"{target.name}_lo68"], row[f"{target.name}_hi68"] = found.lo68, found.hi68
-        row[f"{target.name}_status"] = str(found.status)
+        numbers = summary.targets[target.name]
+        row[target.name] = numbers.map
+        row[f"{target.name}_lo68"], row[f"{target.name}_hi68"] = numbers.lo68, numbers.hi68
+        row[f"{target.name}_status"] = str(numbers.status)
     row["a_li"] = summary.targets["li_fe"].map + SOLAR_A_LI + summary.targets["feh"].map
     scores = z_scores(summary, literature) if literature is not None else {}
     for name in FLOOR:

@@ -23,7 +23,7 @@ LONGEST = 2000
 
 
 class Grade(StrEnum):
-    """What a reviewer thinks of a result."""
+    """Judgement of a reviewer on a result."""
 
     GOOD = "good"
     UNCERTAIN = "uncertain"
@@ -99,8 +99,8 @@ class Verdicts:
 
     def newest(self, sha256: str) -> Verdict | None:
         """The last verdict on a file, whoever made it."""
-        found = self.all(sha256)
-        return found[-1] if found else None
+        verdicts = self.all(sha256)
+        return verdicts[-1] if verdicts else None
 
     def close(self) -> None:
         """Let go of the database's connections."""

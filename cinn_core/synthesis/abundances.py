@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..targets import SYNTHESIS_NAMES, effective_metallicity
+from ..targets import SOLAR_A_C, SOLAR_A_LI, SOLAR_A_O, SYNTHESIS_NAMES, effective_metallicity
 from .grid_file import all_labels
 
 SOLAR_ABUNDANCES: dict[int, float] = {
-    1: 12.0, 2: 10.94, 3: 1.05, 4: 1.38, 5: 2.7, 6: 8.46, 7: 7.83, 8: 8.69, 9: 4.4, 10: 8.15, 11: 6.29, 12: 7.55,
+    1: 12.0, 2: 10.94, 3: SOLAR_A_LI, 4: 1.38, 5: 2.7, 6: SOLAR_A_C, 7: 7.83, 8: SOLAR_A_O, 9: 4.4, 10: 8.15, 11: 6.29, 12: 7.55,
     13: 6.43, 14: 7.59, 15: 5.41, 16: 7.16, 17: 5.25, 18: 6.5, 19: 5.14, 20: 6.37, 21: 3.07, 22: 4.94, 23: 3.89,
     24: 5.74, 25: 5.52, 26: 7.5, 27: 4.95, 28: 6.24, 29: 4.18, 30: 4.56, 31: 3.02, 32: 3.62, 37: 2.32, 38: 2.93,
     39: 2.3, 40: 2.68, 41: 1.47, 42: 1.88, 44: 1.75, 45: 0.78, 46: 1.57, 47: 0.96, 49: 0.8, 50: 2.02, 56: 2.27,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, SynthesisError
 from ..files import write_arrays, written
 from ..prior import MAX_LOG_C_O, MAX_METALLICITY
-from ..targets import COLUMN, LABEL_NAMES, SYNTHESIS_NAMES, effective_metallicity, log_c_over_o
+from ..targets import COLUMN, LABEL_NAMES, SYNTHESIS_COLUMNS, SYNTHESIS_NAMES, effective_metallicity, log_c_over_o
 from .engine import Engine, grid_wavelength
 
 FLUX_SCALE = 50_000
@@ -241,4 +241,4 @@ def all_labels(synthesis_labels: NDArray) -> NDArray:
 
 def synthesis_labels(labels: NDArray) -> NDArray:
     """Labels (n, 25) of a synthesis, in the order of SYNTHESIS_NAMES, from all labels (n, 26)."""
-    return labels[:, [COLUMN[name] for name in SYNTHESIS_NAMES]]
+    return labels[:, SYNTHESIS_COLUMNS]

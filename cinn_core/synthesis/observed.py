@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from ..forward_model.broadening import broaden
-from ..forward_model.forward import SYNTHESIS_COLUMNS, ForwardModel
+from ..forward_model.forward import ForwardModel
 from ..instrument import RESOLVING_POWER
-from ..targets import COLUMN
+from ..targets import COLUMN, SYNTHESIS_COLUMNS
 from .engine import Engine, to_grid
 
 

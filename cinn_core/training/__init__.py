@@ -1,1 +1,1 @@
-"""Learning: grid files, the emulator, the bank of training stars, the network."""
+"""Training: the emulator, the training set of simulated stars, the networks, the search for their shape."""

@@ -1,4 +1,4 @@
-"""Trains the emulator on a grid of synthetic spectra: components, kernel scales by marginal likelihood, weights."""
+"""Training of the emulator on a grid of synthetic spectra: components, kernel scales by marginal likelihood, regression."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..targets import COLUMN, TARGETS
 
 @dataclass(frozen=True)
 class EmulatorSettings:
-    """How the emulator is trained: component blocks, stars and steps of the marginal likelihood, seed.
+    """Settings of the emulator's training: component blocks, stars and steps of the marginal likelihood, seed.
 
     `windows` [Angstrom] get components of their own, so many each: lithium acts nowhere but there, and among
     components of the whole spectrum its few pixels would not count.
@@ -90,7 +90,7 @@ def _bases(
 
 
 def prior_box(labels: NDArray, margin: float = 0.03) -> NDArray:
-    """Which stars (n, 26) lie within the box of targets widened by a margin (of Teff, log g and [Fe/H] alone)."""
+    """True (n,) for labels (n, 26) within the bounds of Teff, log g and [Fe/H] widened by a share `margin` of their range."""
     keep = np.ones(len(labels), bool)
     for target in TARGETS[:3]:
         x = labels[:, COLUMN[target.name]]

@@ -1,4 +1,4 @@
-"""Trains the network by maximum likelihood on the bank's stars, with noise and realism drawn anew at every use."""
+"""Training of the network by maximum likelihood, noise and realism drawn anew at every use of a star of the training set."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..inference.model import load_network, save_network
+from ..inference.distance import DistanceStatistics, distance_statistics
+from ..inference.model import Model, load_network, save_network
 from ..inference.network import Architecture, Network, Observation
 from ..inference.projection import Projection
 from ..instrument import ARMS, MAX_SNR, MIN_SNR, pixel_sigma
-from .bank import Shard, load_shard
-from .checkpoint import load_checkpoint, save_checkpoint
+from ..parameters import load_checkpoint, save_checkpoint
+from .training_set import TrainingShard, load_shard, make_shard
 
 VALIDATION_EVERY = 20
 """Every so many shards one is kept for validation."""
@@ -30,7 +31,7 @@ FAILED_CONTINUUM = 40.0
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """How the network is trained; a step takes `stars_per_shard` stars from each of `shards_per_step` shards.
+    """Settings of the network's training; a step takes `stars_per_shard` stars from each of `shards_per_step` shards.
 
     The first `half_share` of the steps multiply matrices in half precision (bfloat16), but for the embedding's
     first layer; the rest are in single precision throughout.
@@ -73,7 +74,7 @@ class Stars:
 
 
 def load_stars(files: list[Path], spread: NDArray) -> Stars:
-    """The shards of a bank, stacked; `spread` (k,) is the components' standard deviation.
+    """Read shards of the training set, stacked; `spread` (k,) is the components' standard deviation.
 
     A star whose continuum could not be found in what its gaps leave (a few in ten thousand; its coefficients lie far
     outside the spread) gives its place to its neighbour.
@@ -87,12 +88,12 @@ def load_stars(files: list[Path], spread: NDArray) -> Stars:
 def training_and_validation(
     files: list[Path], spread: NDArray, device: torch.device | None = None
 ) -> tuple[Stars, Stars]:
-    """The stars that are learned from, and those of every 20th shard, by which the best weights are chosen."""
-    learned = [path for i, path in enumerate(files) if i % VALIDATION_EVERY]
-    return load_stars(learned, spread).to(device), load_stars(files[::VALIDATION_EVERY], spread).to(device)
+    """Training stars, and the validation stars of every 20th shard, by which the best parameters are selected."""
+    training = [path for i, path in enumerate(files) if i % VALIDATION_EVERY]
+    return load_stars(training, spread).to(device), load_stars(files[::VALIDATION_EVERY], spread).to(device)
 
 
-def _without_failures(shard: Shard, spread: NDArray) -> Shard:
+def _without_failures(shard: TrainingShard, spread: NDArray) -> TrainingShard:
     largest = np.maximum(np.abs(shard.clean / spread).max(1), np.abs(shard.realistic / spread).max(1))
     usable = np.flatnonzero(largest < FAILED_CONTINUUM)
     nearest = usable[np.searchsorted(usable, np.arange(len(largest))).clip(max=len(usable) - 1)]
@@ -148,7 +149,7 @@ def draw_observations(stars: Stars, settings: NetworkSettings, generator: torch.
 
 
 def train_network(
-    bank: Path,
+    training_set: Path,
     projection: Projection,
     architecture: Architecture,
     settings: NetworkSettings,
@@ -158,14 +159,14 @@ def train_network(
     start: Network | None = None,
     device: torch.device | None = None,
 ) -> Path:
-    """Trains in directory `run` and returns the best weights' file there (by validation loss, averaged weights).
+    """Train on the shards of a folder and return the file, in folder `run`, of the parameters of least validation loss.
 
-    Resumes from the run's last checkpoint; logs step, losses and time to `curve.csv`. `start` is a network of the same
-    projection whose weights are taken over (`take_over`). Stars, noise and network are on
+    They are running averages. Resumes from the run's last checkpoint; logs step, losses and time to `curve.csv`. `start`
+    is a network of the same projection whose parameters are taken over (`take_over`). Stars, noise and network are on
     `device` (without one: the processor); each kind of device draws numbers of its own.
     """
     run.mkdir(parents=True, exist_ok=True)
-    files = sorted(bank.glob("shard-*[0-9].npz"))
+    files = sorted(training_set.glob("shard-*[0-9].npz"))
     spread = np.sqrt(projection.variance)
     stars, held_out = training_and_validation(files, spread, device)
     torch.manual_seed(settings.seed)
@@ -179,7 +180,7 @@ def train_network(
     both = {"network": network, "average": average}
     step = int((load_checkpoint(checkpoint, both, optimiser) or (0,))[0])
     best = math.inf
-    if step and best_file.exists():  # its loss on the stars held out now: a bank may have grown since
+    if step and best_file.exists():  # its loss on the stars held out now: the training set may have grown since
         best = validation_loss(load_network(best_file)[1].to(device), held_out, settings)
     progress(f"{len(stars) * stars.z.shape[1]} stars, starting at step {step} of {settings.steps}")
     began, losses = time.monotonic(), list[float]()
@@ -221,10 +222,10 @@ def take_step(
     generator = torch.Generator(device).manual_seed(settings.seed * 1_000_003 + step)
     for group in optimiser.param_groups:
         group["lr"] = _learning_rate(part, settings)
-    chosen = draw_batch(stars, settings, generator)
-    seen = draw_observations(chosen, settings, generator)
+    batch = draw_batch(stars, settings, generator)
+    observation = draw_observations(batch, settings, generator)
     with torch.autocast(device.type, torch.bfloat16, enabled=part < settings.half_share):
-        loss = -network.log_prob(chosen.z.flatten(0, 1), network.embedding(seen)).mean()
+        loss = -network.log_prob(batch.z.flatten(0, 1), network.embedding(observation)).mean()
     optimiser.zero_grad()
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
@@ -236,26 +237,26 @@ def take_step(
 
 
 def take_over(network: Network, earlier: Network) -> None:
-    """Gives a network the weights of an earlier one of the same widths; layers that the earlier one lacks stay as they are.
+    """Copy the parameters of an earlier network of the same widths; layers that the earlier one lacks stay as they are.
 
-    New layers begin as the identity, so the deeper network begins where the earlier one stood. From a flow of another
-    make nothing is taken, only its embedding.
+    New layers begin as the identity, so the deeper network begins where the earlier one stood. Where the flows differ
+    in kind, only the embedding is copied.
     """
-    kept = earlier.state_dict()
+    state = earlier.state_dict()
     if not _same_make(network.architecture, earlier.architecture):
-        kept = {name: value for name, value in kept.items() if not name.startswith("flow.")}
-    network.load_state_dict(network.state_dict() | kept)
+        state = {name: value for name, value in state.items() if not name.startswith("flow.")}
+    network.load_state_dict(network.state_dict() | state)
 
 
 def _same_make(one: Architecture, earlier: Architecture) -> bool:
-    """Whether an earlier flow is the beginning of this one."""
+    """True where an earlier flow is the beginning of this one."""
     shorter = replace(one, couplings=earlier.couplings, embedding_layers=earlier.embedding_layers)
     return shorter == earlier and one.couplings >= earlier.couplings
 
 
 @torch.no_grad()
 def _update_average(average: Network, network: Network, decay: float) -> None:
-    """Moves the averaged weights towards the network's: an exponential mean that forgets the first steps."""
+    """Move the averaged parameters towards the network's: an exponential mean that forgets the first steps."""
     for mean, now in zip(average.parameters(), network.parameters(), strict=True):
         if mean.is_floating_point():
             mean.lerp_(now, 1 - decay)
@@ -287,3 +288,35 @@ def _log(path: Path, row: tuple[object, ...]) -> None:
         if new:
             writer.writerow(["step", "training_loss", "validation_loss", "seconds"])
         writer.writerow(row)
+
+
+_DISTANCE_SHARDS = 16
+_FIRST_DISTANCE_SHARD = 2_000_000
+_DISTANCE_ROUNDS = 4  # times each simulated star is seen, with noise, S/N and realism drawn anew
+
+
+def measure_distances(
+    model: Model, seed: int = 0, shards: int = _DISTANCE_SHARDS, progress: Callable[[str], None] = print
+) -> DistanceStatistics:
+    """Measure how far the embeddings of new training stars lie from each other, half of the shards for the threshold."""
+    embeddings = []
+    for i in range(shards):
+        shard = make_shard(model.forward, model.templates, model.projection, seed, _FIRST_DISTANCE_SHARD + i)
+        embeddings.append(_embeddings(model.network, shard, seed + i))
+        progress(f"{i + 1} of {shards} shards of simulated stars")
+    return distance_statistics(torch.cat(embeddings[::2]), torch.cat(embeddings[1::2]))
+
+
+@torch.no_grad()
+def _embeddings(network: Network, shard: TrainingShard, seed: int) -> Tensor:
+    stars = Stars(*(torch.from_numpy(getattr(shard, name))[None] for name in Stars.__dataclass_fields__))
+    device, generator = next(network.parameters()).device, torch.Generator().manual_seed(seed)
+    out = []
+    for _ in range(_DISTANCE_ROUNDS):
+        observation = draw_observations(stars, NetworkSettings(), generator)
+        on_device = (
+            x.to(device)
+            for x in (observation.coefficients, observation.log_snr, observation.coverage, observation.realism)
+        )
+        out.append(network.embedding(Observation(*on_device)).cpu())
+    return torch.cat(out)

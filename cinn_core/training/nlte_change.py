@@ -1,4 +1,4 @@
-"""Learns what NLTE changes in spectra from stars computed both ways, and measures it on stars that took no part."""
+"""Training of the NLTE change of spectra on stars computed in LTE and NLTE, and its errors on held-out stars."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ChangeSettings:
 
 
 def held_out(stars: ChangedStars) -> NDArray:
-    """Which stars (n,) are only reported on: test and validation stars, a fifth of all."""
+    """True (n,) for the test and validation stars, a fifth of all, which take no part in the training."""
     return np.isin(stars.index % 10, (TEST, VALIDATION))
 
 
@@ -124,18 +124,18 @@ class ChangeError:
 
 
 def change_errors(change: NlteChange, stars: ChangedStars) -> list[ChangeError]:
-    """What the change misses in the held-out stars: in flux, window by window, and in equivalent width, line by line."""
+    """Errors of the change in the held-out stars: in flux, window by window, and in equivalent width [mA], line by line."""
     test = held_out(stars)
     truth = stars.change[test].astype(float)
-    made = change.flux(torch.from_numpy(stars.labels[test])).double().numpy()
+    predicted = change.flux(torch.from_numpy(stars.labels[test])).double().numpy()
     wavelength, out = grid_wavelength(), []
     for element in change.blocks:
         inside = in_windows((element,))
-        out.append(ChangeError(element, float("nan"), _rms(truth[:, inside]), _rms((made - truth)[:, inside])))
+        out.append(ChangeError(element, float("nan"), _rms(truth[:, inside]), _rms((predicted - truth)[:, inside])))
     for line in (line for line in LINES if line.element in change.blocks):
         width = _WIDE if line.wavelength < _TRIPLET and line.element == "Mg" else _NARROW
         near = np.abs(wavelength - line.wavelength) < width
-        widths = (-1e3 * np.trapezoid(x[:, near], wavelength[near], axis=1) for x in (truth, made - truth))
+        widths = (-1e3 * np.trapezoid(x[:, near], wavelength[near], axis=1) for x in (truth, predicted - truth))
         out.append(ChangeError(line.element, line.wavelength, *(_rms(w) for w in widths)))
     return out
 
@@ -160,7 +160,7 @@ _INPUTS_FILE, _STARS_FOLDER = "inputs.json", "stars"
 
 @dataclass(frozen=True)
 class Sources:
-    """Where things are: tables of departures (one an element), Turbospectrum's programs, data folder, folder of the run."""
+    """Inputs of a run: tables of departures (one an element), Turbospectrum's programs, data folder, folder of the run."""
 
     tables: tuple[Path, ...]
     programs: Path
@@ -177,10 +177,10 @@ class Sources:
 
     def digest(self) -> str:
         """SHA-256 of the tables together."""
-        found = hashlib.sha256()
+        sha256 = hashlib.sha256()
         for path in sorted(self.tables):
-            found.update(path.read_bytes())
-        return found.hexdigest()
+            sha256.update(path.read_bytes())
+        return sha256.hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,10 +210,10 @@ def shifts_of_run(sources: Sources) -> dict[tuple[str, float], float]:
     """The Sun's shifts of log gf, kept in the run's folder. DataError where that folder is of other tables."""
     path, digest = sources.run / _INPUTS_FILE, sources.digest()
     if path.is_file():
-        kept = json.loads(path.read_text())
-        if kept["tables_sha256"] != digest:
+        inputs = json.loads(path.read_text())
+        if inputs["tables_sha256"] != digest:
             raise DataError(f"{sources.run} holds stars of other tables of departures; name another folder.")
-        return {(species, wavelength): shift for species, wavelength, shift in kept["shifts"]}
+        return {(species, wavelength): shift for species, wavelength, shift in inputs["shifts"]}
     sources.run.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="kiel-lines-") as scratch:
         lte, nlte = engines(sources, {}, Path(scratch))
@@ -237,17 +237,19 @@ def make_stars(
     shifts = shifts_of_run(sources)
     folder = sources.run / _STARS_FOLDER
     folder.mkdir(exist_ok=True)
-    wanted = [seed * STARS_OF_SEED + i for i in range(n)]
-    missing = [index for index in wanted if not _file(folder, index).is_file()]
+    indices = [seed * STARS_OF_SEED + i for i in range(n)]
+    missing = [index for index in indices if not _file(folder, index).is_file()]
     report(f"{n - len(missing)} of {n} stars are there already")
     with tempfile.TemporaryDirectory(prefix="kiel-lines-") as lines:
-        made = spread(partial(_make, folder=folder), missing, processes, partial(_start, sources, shifts, Path(lines)))
-        for done, (index, reason) in enumerate(made, 1):
+        results = spread(
+            partial(_make, folder=folder), missing, processes, partial(_start, sources, shifts, Path(lines))
+        )
+        for done, (index, reason) in enumerate(results, 1):
             if reason:
                 report(f"star {index}: {reason}")
             elif done % 10 == 0:
                 report(f"{done} of {len(missing)} stars")
-    return read_stars(folder, wanted)
+    return read_stars(folder, indices)
 
 
 def read_stars(folder: Path, wanted: list[int]) -> ChangedStars:

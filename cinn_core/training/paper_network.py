@@ -1,4 +1,4 @@
-"""Trains the paper's network on stars of our prior: maximum likelihood plus a backward loss, as Ksoll et al. (2026) do.
+"""Training of the paper's network on stars of our prior: maximum likelihood plus a backward loss, as Ksoll et al. (2026) do.
 
 Published: 22 161 training spectra, noise at 19 S/N values, epochs of 30 % of all their combinations (123 of them), Adam
 with L2 and a decaying rate, early stop. Not published, and ours: rate and its decay, L2, batch, patience, the backward
@@ -23,11 +23,11 @@ from ..files import write_arrays
 from ..forward_model.forward import ForwardModel
 from ..inference.paper import PAPER_SNR, PaperArchitecture, PaperNetwork, Standards, logged, save_paper_network
 from ..instrument import pixel_sigma
+from ..parameters import load_checkpoint, save_checkpoint
 from ..preparation.continuum import fit_continuum
 from ..preparation.templates import Templates
 from ..prior import N_TARGETS, draw
 from ..random_streams import Stream, stream, torch_seed
-from .checkpoint import load_checkpoint, save_checkpoint
 
 _SHARD_STARS = 256
 _VALIDATION_EVERY = 16
@@ -36,7 +36,7 @@ _VALIDATION_EVERY = 16
 
 @dataclass(frozen=True)
 class PaperSettings:
-    """How the paper's network is trained; `stars` is their number of training spectra, validation's among them.
+    """Settings of the paper's network's training; `stars` is their number of training spectra, validation's among them.
 
     The rate falls to `last_rate_share` of the first over all epochs, however many; the first `half_share` of them
     multiply matrices in half precision (bfloat16).
@@ -72,14 +72,14 @@ class PixelStars:
         return len(self.labels)
 
 
-def fill_pixel_bank(
+def fill_pixel_shards(
     directory: Path,
     forward: ForwardModel,
     templates: Templates,
     settings: PaperSettings,
     progress: Callable[[str], None],
 ) -> list[Path]:
-    """Makes the shards of clean spectra in `directory` that are missing and returns all of them."""
+    """Compute the shards of clean spectra that `directory` lacks and return the paths of all."""
     directory.mkdir(parents=True, exist_ok=True)
     paths = [directory / f"pixels-{i:05d}.npz" for i in range(-(-settings.stars // _SHARD_STARS))]
     for index, path in enumerate(paths):
@@ -104,9 +104,9 @@ def load_pixel_stars(paths: list[Path], device: torch.device | None = None) -> P
 
 
 def training_and_validation(paths: list[Path], device: torch.device | None = None) -> tuple[PixelStars, PixelStars]:
-    """The stars that are learned from, and those of every 16th shard, by which the best weights are chosen."""
-    learned = [path for i, path in enumerate(paths) if i % _VALIDATION_EVERY]
-    return load_pixel_stars(learned, device), load_pixel_stars(paths[::_VALIDATION_EVERY], device)
+    """Training stars, and the validation stars of every 16th shard, by which the best parameters are selected."""
+    training = [path for i, path in enumerate(paths) if i % _VALIDATION_EVERY]
+    return load_pixel_stars(training, device), load_pixel_stars(paths[::_VALIDATION_EVERY], device)
 
 
 def standards_of(stars: PixelStars) -> Standards:
@@ -143,14 +143,14 @@ def paper_loss(
     latent, log_jacobian = network.flow(labels, c=[condition])
     constant = 0.5 * N_TARGETS * math.log(2 * math.pi)
     likelihood = (0.5 * (latent**2).sum(1) - log_jacobian).mean() + constant
-    moved = latent + settings.backward_noise * torch.randn(latent.shape, generator=generator, device=latent.device)
-    back, _ = network.flow(moved, c=[condition], rev=True)
+    perturbed = latent + settings.backward_noise * torch.randn(latent.shape, generator=generator, device=latent.device)
+    back, _ = network.flow(perturbed, c=[condition], rev=True)
     return likelihood, ((back - labels) ** 2).mean()
 
 
 def make_paper_optimiser(network: PaperNetwork, settings: PaperSettings) -> torch.optim.Adam:
-    learned = [p for p in network.parameters() if p.requires_grad]
-    return torch.optim.Adam(learned, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    return torch.optim.Adam(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
 def take_paper_step(
@@ -166,10 +166,10 @@ def take_paper_step(
     for group in optimiser.param_groups:
         group["lr"] = settings.learning_rate * settings.last_rate_share**part
     device = targets.device
-    chosen = torch.randint(len(targets), (settings.batch,), generator=generator, device=device)
+    batch = torch.randint(len(targets), (settings.batch,), generator=generator, device=device)
     with torch.autocast(device.type, torch.bfloat16, enabled=part < settings.half_share):
-        condition = network.condition(*noisy(stars, chosen, generator))
-        likelihood, backward = paper_loss(network, targets[chosen], condition, settings, generator)
+        condition = network.condition(*noisy(stars, batch, generator))
+        likelihood, backward = paper_loss(network, targets[batch], condition, settings, generator)
     loss = likelihood + settings.backward_weight * backward
     optimiser.zero_grad()
     loss.backward()
@@ -189,7 +189,7 @@ def train_paper_network(
     progress: Callable[[str], None] = print,
     device: torch.device | None = None,
 ) -> Path:
-    """Trains in `run` and returns the best weights' file there, by validation likelihood; resumes at the last whole epoch."""
+    """Train in folder `run` and return the file there of the parameters of best validation likelihood; resumes at the last whole epoch."""
     stars, held_out = training_and_validation(paths, device)
     torch.manual_seed(settings.seed)
     network = PaperNetwork(architecture, standards_of(stars)).to(device)

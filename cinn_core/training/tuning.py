@@ -52,7 +52,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """What is searched over: the study's name, parameters tried before anything else, a trial's candidate."""
+    """A search: the study's name, the parameters of the first trials, and the candidate of a trial."""
 
     name: str
     first: tuple[Mapping[str, Any], ...]
@@ -69,7 +69,7 @@ class Report:
 
 
 def learn(candidate: Candidate, seconds: float) -> Iterator[Report]:
-    """Trains a candidate in place for `seconds` of processor time; validation costs none of it."""
+    """Train a candidate in place for `seconds` of processor time, validation not counted; yields SLOTS reports."""
     spent, steps = 0.0, 0
     for slot in range(1, SLOTS + 1):
         while spent < seconds * slot / SLOTS:
@@ -83,9 +83,9 @@ def learn(candidate: Candidate, seconds: float) -> Iterator[Report]:
 def tune(
     search: Search, run: Path, trials: int, settings: TuningSettings, progress: Callable[[str], None] = print
 ) -> list[dict[str, Any]]:
-    """Tries `trials` more networks and returns the table of all of the run's study; raises DataError without Optuna.
+    """Run `trials` more trials and return the table of all trials of the run's study.
 
-    A trial that was cut off is counted as failed.
+    An interrupted trial counts as failed. Raises DataError without Optuna.
     """
     optuna = require_optuna()
     run.mkdir(parents=True, exist_ok=True)
@@ -123,18 +123,23 @@ def tune(
 
 
 def table(study: optuna.Study) -> list[dict[str, Any]]:
-    """Every trial that reported: what was tried, how far it came and how well, the furthest and best first."""
+    """Table of the trials that reported: parameters, last slot, validation loss; the longest and best first."""
     rows = []
     for trial in study.get_trials(deepcopy=False):
         if trial.intermediate_values:
             slot = max(trial.intermediate_values)
-            found = {"trial": trial.number, "slot": slot, "slots": SLOTS, "validation": trial.intermediate_values[slot]}
-            rows.append(found | dict(trial.user_attrs) | dict(trial.params))
+            outcome = {
+                "trial": trial.number,
+                "slot": slot,
+                "slots": SLOTS,
+                "validation": trial.intermediate_values[slot],
+            }
+            rows.append(outcome | dict(trial.user_attrs) | dict(trial.params))
     return sorted(rows, key=lambda row: (-row["slot"], row["validation"]))
 
 
 def require_optuna() -> Any:
-    """Optuna; says in words how to get it where it is missing."""
+    """Import Optuna. Raises DataError, which says how to install it, where it is missing."""
     try:
         import optuna
     except ImportError as error:
@@ -163,7 +168,7 @@ def default_search(
     settings: NetworkSettings | None = None,
     first: tuple[Architecture, ...] = FIRST,
 ) -> Search:
-    """Over conditional normal, depth, widths and rate of the network that ships; `spread` (k,) as `Network` takes it."""
+    """Search over conditional normal, depth, widths and rate of the network that ships; `spread` (k,) as `Network` takes it."""
     settings = settings or NetworkSettings(seed=seed)
     n_components = stars.clean.shape[-1]
 
@@ -182,7 +187,7 @@ def default_search(
 def default_candidate(
     network: Network, stars: Stars, held_out: Stars, settings: NetworkSettings, known: dict[str, float]
 ) -> Candidate:
-    """Trains the network in place; what counts is its averaged weights."""
+    """Candidate that trains a network in place; its averaged parameters are validated."""
     average = deepcopy(network).eval().requires_grad_(False)
     optimiser = make_optimiser(network, settings)
     paced = replace(settings, warm_up=settings.steps // 20)
@@ -221,7 +226,7 @@ def paper_search(
     settings: PaperSettings,
     features: tuple[int, ...] = PaperArchitecture().features,
 ) -> Search:
-    """Over what the paper does not tell: number and width of the couplings, clamp, rate and batch."""
+    """Search over what the paper does not state: number and width of the couplings, clamp, rate and batch."""
 
     def candidate(trial: optuna.Trial) -> Candidate:
         architecture = PaperArchitecture(
@@ -246,7 +251,7 @@ def paper_search(
 def paper_candidate(
     network: PaperNetwork, stars: PixelStars, held_out: PixelStars, settings: PaperSettings
 ) -> Candidate:
-    """Trains the published network in place."""
+    """Candidate that trains the published network in place."""
     optimiser, targets = make_paper_optimiser(network, settings), network.standardised(stars.labels)
     generator = torch.Generator(targets.device).manual_seed(settings.seed)
     return Candidate(

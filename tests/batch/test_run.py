@@ -21,7 +21,7 @@ from astropy.table import Table
 
 from cinn_core.batch import run
 from cinn_core.batch.items import find_items, load
-from cinn_core.batch.plan import Plan, Settings, make_plan
+from cinn_core.batch.plan import BatchSettings, Plan, make_plan
 from cinn_core.batch.rows import export_rows, write_table
 from cinn_core.batch.shard import Work, finish_shard, masked_coefficients, observe_many, prepare_shard, process_shard
 from cinn_core.batch.stacks import write_prepared_stack
@@ -36,7 +36,7 @@ from cinn_core.readers import read
 from cinn_core.stages import FluxVector
 from cinn_core.targets import TARGET_NAMES
 
-SETTINGS = Settings(samples=64)
+SETTINGS = BatchSettings(samples=64)
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +237,7 @@ def test_another_batch_in_the_same_folder_is_refused(tmp_path: Path) -> None:
 def test_other_settings_in_the_same_folder_are_refused(stack: Path, tmp_path: Path) -> None:
     plan_of([stack], tmp_path)
     with pytest.raises(DataError, match="samples was 64, now 128"):
-        make_plan(tmp_path, list(find_items([str(stack)])), Settings(samples=128), run.weights_of(SETTINGS), 4)
+        make_plan(tmp_path, list(find_items([str(stack)])), BatchSettings(samples=128), run.weights_of(SETTINGS), 4)
 
 
 def test_new_spectra_get_partitions_of_their_own(work, stack: Path, examples, tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_preparation_and_sampling_apart_write_the_same(work, stack: Path, tmp_pa
 
 
 def test_samples_kept_in_half_precision_are_the_samples(work, model, stack: Path, tmp_path: Path) -> None:
-    settings = Settings(samples=64, keep_samples=True)
+    settings = BatchSettings(samples=64, keep_samples=True)
     plan = make_plan(tmp_path, list(find_items([str(stack)])), settings, run.weights_of(settings), 12)
     (shard,) = plan.open_shards()
     process_shard(Work(settings, model, work.sampler, work.latent), plan, shard)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cinn_core.batch.plan import Settings
+from cinn_core.batch.plan import BatchSettings
 from cinn_core.batch.speed import (
     ChainSpeed,
     interleaved,
@@ -67,7 +67,7 @@ def test_hours_of_a_batch_are_the_sum_of_its_steps() -> None:
 
 def test_chain_takes_the_examples_from_files_to_rows(model, examples) -> None:
     with one_thread():
-        speed = measure_chain(model, Settings(samples=64), 3)
+        speed = measure_chain(model, BatchSettings(samples=64), 3)
     assert min(speed.read_s, speed.prepare_s, speed.infer_s) > 0
 
 

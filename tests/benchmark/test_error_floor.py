@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 from synthetic import forward, labels_of
 
-from cinn_core.benchmark.error_floor import Leftover, judged_by_the_others, model_error_of, scaled
-from cinn_core.errors import ParametersError
+from cinn_core.benchmark.error_floor import (
+    Leftover,
+    development_stars,
+    held_by_literature,
+    judged_by_the_others,
+    model_error_of,
+    scaled,
+)
+from cinn_core.errors import DataError, ParametersError
 from cinn_core.forward_model.model_error import (
     ModelError,
     halpha_bumps,
@@ -19,6 +26,7 @@ from cinn_core.forward_model.model_error import (
 )
 from cinn_core.inference.label_fit import Held, fit_labels
 from cinn_core.instrument import N_PIXELS, WAVELENGTH
+from cinn_core.literature import KnownStar
 from cinn_core.prior import to_z
 from cinn_core.stages import FluxVector
 from cinn_core.targets import COLUMN
@@ -115,3 +123,28 @@ def test_fit_finds_the_labels_of_a_made_up_star_whose_normalisation_took_a_share
     assert abs(fit.velocity) < 0.2
     assert np.nanstd(fit.residual(vector)) < 0.004
     assert np.isfinite(to_z(fit.labels[None])).all()
+
+
+def test_stars_are_held_at_their_literature_values_by_a_third_of_the_error() -> None:
+    sun = KnownStar("Sun", {"teff": 5772.0, "logg": 4.44, "feh": 0.0}, {"teff": 1.0, "logg": 0.06})
+    held = held_by_literature(sun)
+    assert held["teff"] == Held(5772.0, 1.0)  # 3 K at least
+    assert held["logg"] == Held(4.44, pytest.approx(0.02))
+    assert held["feh"] == Held(0.0, pytest.approx(0.05 / 3))
+
+
+def test_a_star_of_the_calibration_without_an_error_of_its_temperature_is_refused() -> None:
+    with pytest.raises(DataError, match=r"e_teff for a\.fits"):
+        held_by_literature(KnownStar("A", {"teff": 5000.0, "logg": 4.0, "feh": 0.0}, {"logg": 0.1}, file="a.fits"))
+
+
+def test_the_calibration_takes_the_stars_of_the_index_that_count(tmp_path) -> None:
+    with pytest.raises(DataError, match="no index of real spectra"):
+        development_stars(tmp_path)
+    (tmp_path / "INDEX.csv").write_text(
+        "file,star,category,trust,teff,logg,feh\n"
+        "a.fits,A,main,fundamental,5000,4,0\n"
+        "b.fits,B,main,catalogue,5000,4,0\n"
+        "c.fits,C,main,fundamental,5000,4,-2\n"
+    )
+    assert [star.star for star in development_stars(tmp_path)] == ["A"]

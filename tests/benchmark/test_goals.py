@@ -11,9 +11,9 @@ from rich.console import Console
 from app.commands import tables_benchmark as tables
 from app.commands.benchmark_page import page
 from app.page.figures.benchmark import points, save_figure
-from cinn_core.benchmark.document import to_json
 from cinn_core.benchmark.goals import goals
 from cinn_core.benchmark.measure import BenchmarkRow
+from cinn_core.benchmark.report import to_json
 from cinn_core.errors import DataError
 from cinn_core.output.report import dumps
 

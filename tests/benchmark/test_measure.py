@@ -1,4 +1,4 @@
-"""Real stars against the literature: the index, the differences, the refusals and the figures that sum them up."""
+"""Real stars against the literature: the refusals, the figures that sum them up, line fits and disturbances."""
 
 from __future__ import annotations
 
@@ -7,79 +7,11 @@ import pytest
 from fake_benchmark import answer, entry, row
 
 from cinn_core.analyse import analyse
-from cinn_core.benchmark.document import to_json
 from cinn_core.benchmark.figures import figures_of, noisy, over_stars, repeats_of, star_means, trend_of
 from cinn_core.benchmark.measure import BenchmarkRow, measure, run_benchmark
+from cinn_core.benchmark.report import to_json
 from cinn_core.benchmark.robustness import perturbations, shifts
-from cinn_core.errors import DataError, SpectrumError
-from cinn_core.literature import KnownStar, benchmarks, differences, literature_for, read_index, z_scores
-
-HEAD = "file,star,category,teff,logg,feh,e_teff,trust"
-
-
-def index_of(tmp_path, *lines, head=HEAD):
-    path = tmp_path / "INDEX.csv"
-    path.write_text("\n".join([head, *lines]) + "\n")
-    return path
-
-
-def test_an_index_gives_literature_values_and_none_where_it_has_none(tmp_path):
-    path = index_of(tmp_path, "a.fits,Sun,main,5772,4.44,0.0,40,fundamental", "b.fits,Nameless,suspect,,, ,,")
-    first, second = read_index(path)
-    assert (first.file, first.star, first.category, first.trust) == ("a.fits", "Sun", "main", "fundamental")
-    assert first.literature == {"teff": 5772.0, "logg": 4.44, "feh": 0.0}
-    assert second.literature == {"teff": None, "logg": None, "feh": None}
-    assert not second.counts
-
-
-def test_literature_errors_join_their_floors_in_quadrature(tmp_path):
-    (first,) = read_index(index_of(tmp_path, "a.fits,Sun,main,5772,4.44,0.0,40,fundamental"))
-    assert first.sigma("teff") == pytest.approx(50.0)  # 30 and 40 K
-    assert first.sigma("logg") == pytest.approx(0.03)
-    assert first.sigma("feh") == pytest.approx(0.05)
-
-
-def test_an_index_without_a_column_is_refused_by_its_name(tmp_path):
-    with pytest.raises(DataError, match="no column logg, feh"):
-        read_index(index_of(tmp_path, head="file,star,category,teff"))
-
-
-def test_an_index_with_text_for_a_number_names_the_file(tmp_path):
-    with pytest.raises(DataError, match=r"a\.fits"):
-        read_index(index_of(tmp_path, "a.fits,Sun,main,hot,4.44,0.0,,"))
-
-
-def test_an_index_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(DataError, match="no index"):
-        read_index(tmp_path / "INDEX.csv")
-
-
-def test_only_fundamental_stars_of_the_domain_count():
-    assert entry().counts
-    assert not entry(trust="catalogue").counts
-    assert not entry(category="suspect").counts
-    assert not entry(feh=-1.6).counts
-    assert entry(feh=-1.6).corrects  # the paper's correction takes stars above -2
-    assert entry(feh=-1.6).is_metal_poor
-    assert not entry(teff=4100.0).counts
-    assert not entry(teff=6800.0).counts
-
-
-def test_other_kinds_of_stars_have_to_be_warned_of():
-    assert entry(category="out_of_domain").is_foreign
-    assert entry(category="suspect").is_foreign
-    assert KnownStar("CS", {}, {}, "uncertain", "a value (CEMP-r)", file="c.fits", category="main").is_foreign
-    assert not entry().is_foreign
-
-
-def test_difference_is_map_minus_literature_and_z_is_it_over_both_errors():
-    known = entry()
-    found = answer({"teff": 5872.0, "logg": 4.40, "feh": 0.03}, half=0.04)
-    assert differences(found.summary, known) == pytest.approx({"teff": 100.0, "logg": -0.04, "feh": 0.03})
-    assert z_scores(found.summary, known)["teff"] == pytest.approx(
-        100.0 / 50.0
-    )  # 40 K of the answer, 30 K of the literature
-    assert z_scores(found.summary, known)["logg"] == pytest.approx(-0.04 / 0.05)
+from cinn_core.errors import SpectrumError
 
 
 def test_a_refused_file_keeps_its_reason_and_the_others_go_on(tmp_path):
@@ -208,34 +140,3 @@ def test_disturbances_are_those_of_the_table():
     assert all(
         any(part in name for name in names) for part in ("tilted -0.5 %", "-0.5 km/s", "+5 %", "half of the red")
     )
-
-
-def test_benchmark_stars_are_found_by_alias_and_by_the_name_of_a_file():
-    assert literature_for("HD 61421").star == "Procyon"
-    assert literature_for("", "ADP_procyon_snr549_UVES.fits").star == "Procyon"
-    assert literature_for("nobody", "nothing.fits") is None
-
-
-def test_shipped_stars_say_what_the_index_says(shared):
-    path = shared / "spectra" / "INDEX.csv"
-    if not path.is_file():
-        pytest.skip("no index of real spectra in the data folder")
-    entries = [e for e in read_index(path) if e.literature["teff"] is not None and e.category == "main"]
-    shipped = {star.star: star for star in benchmarks()}
-    assert len(shipped) >= 20
-    for e in entries:
-        found = literature_for(e.star.split(" (")[0])
-        assert found is not None, e.star
-        assert found.values == e.literature, e.star
-        assert found.trust == e.trust
-
-
-def test_index_of_real_spectra_has_the_ten_development_stars_and_a_few_more_fundamental_ones(shared):
-    path = shared / "spectra" / "INDEX.csv"
-    if not path.is_file():
-        pytest.skip("no index of real spectra in the data folder")
-    entries = read_index(path)
-    sun = [e.literature["teff"] for e in entries if e.star == "Sun"]
-    np.testing.assert_array_equal(sun, 5772.0)
-    assert len({e.star for e in entries if e.counts}) == 10
-    assert {e.category for e in entries if e.is_foreign} == {"main", "out_of_domain", "suspect"}

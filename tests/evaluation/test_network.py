@@ -7,13 +7,12 @@ import torch
 from cinn_core.evaluation.held_out import observe_held_out
 from cinn_core.evaluation.network import evaluate, network_figures
 from cinn_core.evaluation.saliency import measure_saliency, saliency_numbers
-from cinn_core.forward_model.forward import SYNTHESIS_COLUMNS
 from cinn_core.inference.paper import PaperArchitecture, PaperNetwork, Standards, logged
 from cinn_core.inference.point_estimates import N_SAMPLES, posterior_z, sobol_latents
 from cinn_core.instrument import N_PIXELS
 from cinn_core.prior import N_TARGETS, draw, from_z
 from cinn_core.synthesis.grid_file import FLUX_SCALE, Grid
-from cinn_core.targets import COLUMN, TARGET_NAMES
+from cinn_core.targets import COLUMN, SYNTHESIS_COLUMNS, TARGET_NAMES
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from cinn_core.errors import DataError, ParametersError
 from cinn_core.inference.bias import (
     BiasCorrection,
     KnownAnswer,
-    Line,
+    LinearBias,
     cross_validated,
     fit_bias,
     groups_of,
@@ -70,7 +70,7 @@ def test_samples_without_measurable_lithium_take_no_part():
 
 
 def test_correction_uses_the_uncorrected_teff_and_touches_nothing_else():
-    bias = BiasCorrection({"teff": Line(0.01, 0.0, 3), "feh": Line(1e-5, 0.0, 3)}, {})
+    bias = BiasCorrection({"teff": LinearBias(0.01, 0.0, 3), "feh": LinearBias(1e-5, 0.0, 3)}, {})
     out = bias.corrected(SUN[None])[0]
     assert out[COLUMN["teff"]] == pytest.approx(5772 - 57.72)
     assert out[COLUMN["feh"]] == pytest.approx(-0.05772)
@@ -83,7 +83,7 @@ def test_correction_uses_the_uncorrected_teff_and_touches_nothing_else():
 def test_corrected_summary_moves_modes_and_intervals_together():
     posterior = fake_analysis(n=512).posterior
     plain = summarise(posterior)
-    moved = BiasCorrection({"logg": Line(0.0, 0.1, 3)}, {}).summarise(posterior)
+    moved = BiasCorrection({"logg": LinearBias(0.0, 0.1, 3)}, {}).summarise(posterior)
     for kind in ("map", "median", "lo68", "hi68", "lo95", "hi95"):
         shift = getattr(moved.targets["logg"], kind) - getattr(plain.targets["logg"], kind)
         assert shift == pytest.approx(-0.1, abs=1e-9)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.page.state import Request, SessionState, Settings, Source, Star
-from cinn_core.inference.bias import BiasCorrection, Line
+from cinn_core.inference.bias import BiasCorrection, LinearBias
 from cinn_core.inference.constraints import Constraint
 from cinn_core.inference.selection import Corrections, PosteriorKind, selected_quantities, selection_of
 from cinn_core.stages import Importance
@@ -46,7 +46,7 @@ def test_weights_that_failed_are_not_used(made_up):
 
 
 def test_corrected_posterior_is_shifted_by_the_bias_alone(made_up):
-    corrections = Corrections(bias=BiasCorrection({"feh": Line(0.0, 0.1, 5)}, {}))
+    corrections = Corrections(bias=BiasCorrection({"feh": LinearBias(0.0, 0.1, 5)}, {}))
     chosen = selection_of(made_up, PosteriorKind.CORRECTED, (), (), corrections)
     for name, shift in (("feh", -0.1), ("logg", 0.0)):
         got, before = chosen.summary.targets[name], made_up.summary.targets[name]
@@ -56,7 +56,7 @@ def test_corrected_posterior_is_shifted_by_the_bias_alone(made_up):
 
 
 def test_a_constraint_acts_on_the_corrected_samples(made_up):
-    corrections = Corrections(bias=BiasCorrection({"feh": Line(0.0, 0.1, 5)}, {}))
+    corrections = Corrections(bias=BiasCorrection({"feh": LinearBias(0.0, 0.1, 5)}, {}))
     middle = float(np.median(made_up.posterior.labels[:, COLUMN["feh"]])) - 0.1
     given = (Constraint("feh", middle, 0.001),)
     chosen = selection_of(made_up, PosteriorKind.CORRECTED, given, (), corrections)

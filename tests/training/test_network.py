@@ -14,7 +14,6 @@ from app.page.figures.evaluation import plot_curve
 from cinn_core.inference.network import Architecture, Network, Observation
 from cinn_core.inference.projection import Projection
 from cinn_core.instrument import N_COVERAGE, N_PIXELS, pixel_sigma
-from cinn_core.training.bank import save_shard
 from cinn_core.training.network import (
     NetworkSettings,
     Stars,
@@ -24,10 +23,11 @@ from cinn_core.training.network import (
     take_over,
     train_network,
 )
+from cinn_core.training.training_set import save_shard
 
 
 @pytest.fixture
-def bank(tmp_path: Path) -> Path:
+def training_set(tmp_path: Path) -> Path:
     folder = tmp_path / "bank"
     folder.mkdir()
     for i in range(6):
@@ -40,8 +40,8 @@ def toy_projection() -> Projection:
     return Projection(np.ones(N_PIXELS, np.float32), flat, flat.copy(), np.ones(K, np.float32))
 
 
-def test_noise_of_training_stars_follows_their_snr(bank: Path) -> None:
-    stars = load_stars(sorted(bank.glob("*.npz")), np.ones(K))
+def test_noise_of_training_stars_follows_their_snr(training_set: Path) -> None:
+    stars = load_stars(sorted(training_set.glob("*.npz")), np.ones(K))
     shape = stars.z.shape[:2]
     log_snr = torch.full((*shape, 2), float(np.log(50.0)))
     clean = torch.zeros(shape)
@@ -51,8 +51,8 @@ def test_noise_of_training_stars_follows_their_snr(bank: Path) -> None:
     assert abs(scatter / expected - 1) < 0.06  # 2304 draws: 1.5 % a sigma
 
 
-def test_realism_moves_stars_from_clean_to_realistic(bank: Path) -> None:
-    stars = load_stars(sorted(bank.glob("*.npz")), np.ones(K))
+def test_realism_moves_stars_from_clean_to_realistic(training_set: Path) -> None:
+    stars = load_stars(sorted(training_set.glob("*.npz")), np.ones(K))
     shape = stars.z.shape[:2]
     quiet = torch.full((*shape, 2), float(np.log(1e6)))
     half = observe_stars(stars, quiet, torch.full(shape, 0.5), torch.zeros(shape).bool(), torch.Generator())
@@ -72,7 +72,7 @@ def test_training_draw_covers_the_stated_snr_and_realism() -> None:
     assert abs(float((seen.realism == 1).float().mean()) - 0.35) < 0.05
 
 
-def test_a_deeper_network_starts_where_the_earlier_one_stood(bank: Path, tmp_path: Path) -> None:
+def test_a_deeper_network_starts_where_the_earlier_one_stood(training_set: Path, tmp_path: Path) -> None:
     small = Architecture(
         n_components=K, embedding_width=32, embedding_layers=1, condition=16, couplings=2, coupling_width=32
     )
@@ -99,7 +99,7 @@ def test_of_a_flow_of_another_make_only_the_embedding_is_taken_over() -> None:
     assert torch.equal(network.embedding.first.weight, earlier.embedding.first.weight)
 
 
-def test_training_learns_and_resumes_where_it_stopped(bank: Path, tmp_path: Path) -> None:
+def test_training_learns_and_resumes_where_it_stopped(training_set: Path, tmp_path: Path) -> None:
     architecture = Architecture(
         n_components=K, embedding_width=32, embedding_layers=1, condition=16, couplings=4, coupling_width=32
     )
@@ -108,13 +108,13 @@ def test_training_learns_and_resumes_where_it_stopped(bank: Path, tmp_path: Path
     )
     said: list[str] = []
     run = tmp_path / "run"
-    best = train_network(bank, toy_projection(), architecture, settings, run, {"physics": "toy"}, said.append)
+    best = train_network(training_set, toy_projection(), architecture, settings, run, {"physics": "toy"}, said.append)
     assert best.is_file()
     curve = (run / "curve.csv").read_text().splitlines()
     prior_loss = 13 * 0.5 * np.log(2 * np.pi * np.e)
     assert float(curve[1].split(",")[2]) < prior_loss - 0.3  # nats gained over returning the prior
     longer = NetworkSettings(**{**vars(settings), "steps": 500})
-    train_network(bank, toy_projection(), architecture, longer, run, {"physics": "toy"}, said.append)
+    train_network(training_set, toy_projection(), architecture, longer, run, {"physics": "toy"}, said.append)
     assert "starting at step 250" in "\n".join(said)
     assert len((run / "curve.csv").read_text().splitlines()) == 3
     picture = plot_curve(run / "curve.csv")
@@ -123,7 +123,7 @@ def test_training_learns_and_resumes_where_it_stopped(bank: Path, tmp_path: Path
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-def test_training_learns_on_a_gpu_what_it_learns_on_a_processor(bank: Path, tmp_path: Path) -> None:
+def test_training_learns_on_a_gpu_what_it_learns_on_a_processor(training_set: Path, tmp_path: Path) -> None:
     architecture = Architecture(
         n_components=K, embedding_width=32, embedding_layers=1, condition=16, couplings=4, coupling_width=32
     )
@@ -134,7 +134,7 @@ def test_training_learns_on_a_gpu_what_it_learns_on_a_processor(bank: Path, tmp_
     for device in ("cpu", "cuda"):
         run = tmp_path / device
         train_network(
-            bank, toy_projection(), architecture, settings, run, {}, lambda _: None, device=torch.device(device)
+            training_set, toy_projection(), architecture, settings, run, {}, lambda _: None, device=torch.device(device)
         )
         losses.append(float((run / "curve.csv").read_text().splitlines()[1].split(",")[2]))
     assert abs(losses[0] - losses[1]) < 0.3  # other draws of noise: the losses of two seeds differ by less

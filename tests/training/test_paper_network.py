@@ -15,7 +15,7 @@ from cinn_core.instrument import N_PIXELS, pixel_sigma
 from cinn_core.prior import draw, inside
 from cinn_core.training.paper_network import (
     PaperSettings,
-    fill_pixel_bank,
+    fill_pixel_shards,
     load_pixel_stars,
     noisy,
     paper_loss,
@@ -28,7 +28,7 @@ QUICK = PaperSettings(stars=48, epochs=3, batch=16, learning_rate=2e-3)
 
 
 @pytest.fixture(scope="module")
-def bank(tmp_path_factory) -> list[Path]:
+def shards(tmp_path_factory) -> list[Path]:
     """Spectra with a step whose depth is Teff's and whose place is [Fe/H]'s: something to learn."""
     folder = tmp_path_factory.mktemp("pixels")
     paths = []
@@ -42,25 +42,25 @@ def bank(tmp_path_factory) -> list[Path]:
     return paths
 
 
-def test_training_noise_is_white_at_the_papers_nineteen_snr_values(bank):
-    stars = load_pixel_stars(bank)
+def test_training_noise_is_white_at_the_papers_nineteen_snr_values(shards):
+    stars = load_pixel_stars(shards)
     flux, snr = noisy(stars, torch.arange(48), torch.Generator().manual_seed(0))
     assert set(snr.tolist()) <= set(PAPER_SNR)
     scatter = (flux - stars.flux.float()).std(1).numpy()
     np.testing.assert_allclose(scatter, pixel_sigma(snr.numpy()), rtol=0.03)  # 12 600 pixels: 0.6 % a sigma
 
 
-def test_labels_return_from_their_standardised_form_and_have_unit_spread(bank):
-    stars = load_pixel_stars(bank)
+def test_labels_return_from_their_standardised_form_and_have_unit_spread(shards):
+    stars = load_pixel_stars(shards)
     network = PaperNetwork(SMALL, standards_of(stars))
     standardised = network.standardised(stars.labels)
     np.testing.assert_allclose(standardised.std(0, correction=0).numpy(), 1, rtol=1e-4)
     np.testing.assert_allclose(network.labels(standardised), stars.labels, rtol=1e-5, atol=1e-5)
 
 
-def test_backward_loss_is_that_of_the_noise_where_the_flow_is_the_identity(bank):
+def test_backward_loss_is_that_of_the_noise_where_the_flow_is_the_identity(shards):
     torch.manual_seed(0)
-    network = PaperNetwork(SMALL, standards_of(load_pixel_stars(bank)))  # last layers begin at zero
+    network = PaperNetwork(SMALL, standards_of(load_pixel_stars(shards)))  # last layers begin at zero
     labels, condition = torch.randn(400, 13), torch.zeros(400, 16)
     generator = torch.Generator().manual_seed(1)
     likelihood, backward = paper_loss(network, labels, condition, QUICK, generator)
@@ -70,10 +70,10 @@ def test_backward_loss_is_that_of_the_noise_where_the_flow_is_the_identity(bank)
 
 
 @pytest.fixture(scope="module")
-def trained(bank, tmp_path_factory) -> Path:
+def trained(shards, tmp_path_factory) -> Path:
     run = tmp_path_factory.mktemp("run")
-    train_paper_network(bank, SMALL, QUICK, run, {}, lambda _: None)
-    return train_paper_network(bank, SMALL, replace(QUICK, epochs=8), run, {}, lambda _: None)
+    train_paper_network(shards, SMALL, QUICK, run, {}, lambda _: None)
+    return train_paper_network(shards, SMALL, replace(QUICK, epochs=8), run, {}, lambda _: None)
 
 
 def test_training_resumes_at_the_next_epoch_and_writes_what_it_learned(trained):
@@ -84,8 +84,8 @@ def test_training_resumes_at_the_next_epoch_and_writes_what_it_learned(trained):
     assert load_paper_network(trained).architecture == SMALL
 
 
-def test_its_answers_lie_inside_the_prior_and_in_the_targets_units(bank, trained):
-    stars = load_pixel_stars(bank)
+def test_its_answers_lie_inside_the_prior_and_in_the_targets_units(shards, trained):
+    stars = load_pixel_stars(shards)
     answers = paper_answers(load_paper_network(trained), stars.flux[:4].float().numpy(), 100, sobol_latents(64, 0), 0)
     assert answers.map.shape == answers.median.shape == (4, 13)
     assert inside(answers.map).all()
@@ -103,9 +103,9 @@ def test_the_papers_weights_are_refused_where_the_shipped_network_is_meant(train
 def test_its_stars_are_those_of_the_prior_with_the_continuum_at_one_and_are_made_once(model, tmp_path):
     said: list[str] = []
     settings = PaperSettings(stars=200)
-    paths = fill_pixel_bank(tmp_path, model.forward, model.templates, settings, said.append)
+    paths = fill_pixel_shards(tmp_path, model.forward, model.templates, settings, said.append)
     written = paths[0].stat().st_mtime_ns
-    again = fill_pixel_bank(tmp_path, model.forward, model.templates, settings, said.append)
+    again = fill_pixel_shards(tmp_path, model.forward, model.templates, settings, said.append)
     assert again == paths
     assert (len(paths), len(said), paths[0].stat().st_mtime_ns) == (1, 1, written)
     stars = load_pixel_stars(paths)

@@ -12,9 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cinn_core.benchmark.document import corrected_maps
 from cinn_core.benchmark.figures import trend_of
 from cinn_core.benchmark.measure import BenchmarkRow
+from cinn_core.benchmark.report import corrected_maps
 from cinn_core.errors import DataError
 from cinn_core.files import written
 from cinn_core.instrument import ARMS, WAVELENGTH, arm_slices

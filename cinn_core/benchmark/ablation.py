@@ -1,4 +1,4 @@
-"""What each step towards real stars brings: fits with more and more of it, every star judged by what other stars taught."""
+"""Ablation: the effect of each step towards real stars, from fits with one step more each time, errors from other stars."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..prior import N_TARGETS
 from ..stages import FluxVector
 from ..targets import COLUMN
 from .error_floor import leftovers, model_error_of
-from .figures import Comparison, over_stars
+from .figures import BiasAndScatter, over_stars
 
 _FIRST_EPSILON, _LITTLE = 0.03, 0.002
 NOISE, EQUAL, SPECTRUM, MASK, HALPHA, BUMPS, LINE = (
@@ -37,7 +37,7 @@ class Effect:
 
     name: str
     stars: dict[str, dict[str, float]]
-    overall: dict[str, Comparison]
+    overall: dict[str, BiasAndScatter]
 
 
 def steps(

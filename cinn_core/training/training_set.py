@@ -1,4 +1,4 @@
-"""The bank: clean and realistic training stars, computed once in shards that share a pattern of good pixels.
+"""The training set: clean and realistic stars, computed once in shards that share a pattern of good pixels.
 
 Noise, S/N and the degree of realism are drawn anew each time a star is used, on the coefficients; everything that
 needs the forward model is done here.
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..files import write_arrays
-from ..forward_model.forward import SYNTHESIS_COLUMNS, ForwardModel
+from ..forward_model.forward import ForwardModel
 from ..forward_model.realism import (
     RESOLVING_POWER_RANGE,
     VELOCITY_ERROR_KMS,
@@ -28,21 +28,21 @@ from ..forward_model.realism import (
 )
 from ..inference.model import load_forward
 from ..inference.projection import MaskedProjection, Projection, fit_projection, mask_projection, stored
-from ..instrument import LSF_SIGMA_PIXELS, told_coverage
+from ..instrument import LSF_SIGMA_PIXELS, coverage_input
 from ..preparation.continuum import fit_continuum
 from ..preparation.templates import Templates, make_templates
 from ..prior import N_TARGETS, draw, to_z
 from ..processes import in_processes
 from ..random_streams import Stream, stream
-from ..targets import COLUMN
+from ..targets import COLUMN, SYNTHESIS_COLUMNS
 
 SHARD_STARS = 512
 _BATCH = 256
 
 
 @dataclass(frozen=True)
-class BankSettings:
-    """What a bank is made of: stars behind the projection, its components, seed of the draws."""
+class TrainingSetSettings:
+    """Settings of a training set: stars behind the projection, number of its components, seed of the draws."""
 
     projection_stars: int = 6000
     n_components: int = 256
@@ -50,7 +50,7 @@ class BankSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Shard:
+class TrainingShard:
     """Training stars with one pattern of good pixels.
 
     z (n, 13) prior coordinates; clean and realistic (n, k) noise-free coefficients at realism 0 and 1; white_noise and
@@ -85,8 +85,10 @@ def make_projection(
     return fit_projection(np.concatenate(parts), n_components)
 
 
-def make_shard(forward: ForwardModel, templates: Templates, projection: Projection, seed: int, index: int) -> Shard:
-    """Shard number `index` of the bank of `seed`; the same two numbers always give the same stars."""
+def make_shard(
+    forward: ForwardModel, templates: Templates, projection: Projection, seed: int, index: int
+) -> TrainingShard:
+    """Make shard number `index` of the training set of `seed`; the same two numbers always give the same stars."""
     rng = stream(Stream.TRAINING_SHARD, seed, index)
     good = draw_good_pixels(rng)
     white = mask_projection(projection, good)
@@ -97,13 +99,13 @@ def make_shard(forward: ForwardModel, templates: Templates, projection: Projecti
         versions = _two_versions(forward, labels[i : i + _BATCH], rng)
         for kind, flux in zip((clean, realistic), versions, strict=True):
             kind.append(_coefficients(flux, templates, projection, white))
-    return Shard(
+    return TrainingShard(
         to_z(labels)[:, :N_TARGETS].astype(np.float32),
         np.concatenate(clean),
         np.concatenate(realistic),
         white.noise,
         degraded.noise,
-        told_coverage(good).astype(np.float32),
+        coverage_input(good).astype(np.float32),
     )
 
 
@@ -111,14 +113,15 @@ def make_shard(forward: ForwardModel, templates: Templates, projection: Projecti
 def _two_versions(forward: ForwardModel, labels: NDArray, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
     """Flux (n, N_PIXELS) of stars as the survey simulates them, and as a real spectrum would show them."""
     n = len(labels)
-    given = torch.as_tensor(labels, dtype=torch.float32)
-    names, vbroad = given[:, SYNTHESIS_COLUMNS], given[:, COLUMN["vbroad"]]
-    coefficients = forward.emulator.coefficients(names) + draw_emulator_errors(forward.emulator, names, rng)
+    tensor = torch.as_tensor(labels, dtype=torch.float32)
+    synthesis_labels, vbroad = tensor[:, SYNTHESIS_COLUMNS], tensor[:, COLUMN["vbroad"]]
+    errors = draw_emulator_errors(forward.emulator, synthesis_labels, rng)
+    coefficients = forward.emulator.coefficients(synthesis_labels) + errors
     resolving_power = torch.as_tensor(rng.uniform(*RESOLVING_POWER_RANGE, n), dtype=torch.float32)
     velocity = torch.as_tensor(rng.uniform(-1, 1, n) * VELOCITY_ERROR_KMS, dtype=torch.float32)
     clean = forward.torch_flux_of(coefficients, vbroad).numpy()
-    moved = forward.torch_flux_of(coefficients, vbroad, resolving_power, velocity).numpy()
-    return clean, (moved + model_errors(moved, rng)) * normalisation_errors(moved, rng)
+    shifted = forward.torch_flux_of(coefficients, vbroad, resolving_power, velocity).numpy()
+    return clean, (shifted + model_errors(shifted, rng)) * normalisation_errors(shifted, rng)
 
 
 def _coefficients(flux: NDArray, templates: Templates, projection: Projection, masked: MaskedProjection) -> NDArray:
@@ -126,27 +129,29 @@ def _coefficients(flux: NDArray, templates: Templates, projection: Projection, m
     return masked.coefficients(projection, flux / fit_continuum(flux, good, templates.flux))
 
 
-def save_shard(shard: Shard, path: Path) -> None:
+def save_shard(shard: TrainingShard, path: Path) -> None:
     """Write a shard, whole or not at all."""
     write_arrays(path, vars(shard))
 
 
-def load_shard(path: Path) -> Shard:
+def load_shard(path: Path) -> TrainingShard:
+    """Read a shard."""
     with np.load(path, allow_pickle=False) as arrays:
-        return Shard(**arrays)
+        return TrainingShard(**arrays)
 
 
-def fill_bank(
+def fill_training_set(
     directory: Path,
     model_path: Path,
     n_shards: int,
-    settings: BankSettings,
+    settings: TrainingSetSettings,
     processes: int,
     projection: Projection | None = None,
 ) -> Projection:
-    """Makes the projection (or takes that of `projection`) and `n_shards` shards in `directory` with worker processes.
+    """Compute the projection and `n_shards` shards in `directory` with worker processes, and return the projection.
 
-    What exists is kept. Returns the projection. `model_path` is the emulator's weights file.
+    Files that exist are kept; a `projection` that is given is used in place of a new one. `model_path` is the emulator's
+    file of parameters.
     """
     directory.mkdir(parents=True, exist_ok=True)
     projection_file = directory / "projection.npz"
@@ -160,18 +165,20 @@ def fill_bank(
     return load_projection(directory)
 
 
-def _new_projection(model_path: Path, settings: BankSettings) -> Projection:
+def _new_projection(model_path: Path, settings: TrainingSetSettings) -> Projection:
     forward = load_forward(model_path)
     templates = make_templates(forward)
     return make_projection(forward, templates, settings.projection_stars, settings.n_components, settings.seed)
 
 
 def load_projection(directory: Path) -> Projection:
+    """Read the projection of a training set."""
     with np.load(directory / "projection.npz", allow_pickle=False) as arrays:
         return Projection(**arrays)
 
 
 def shard_path(directory: Path, index: int) -> Path:
+    """Path of a shard of a training set."""
     return directory / f"shard-{index:05d}.npz"
 
 
@@ -186,7 +193,7 @@ def _fill(job: tuple[Path, Path, int, list[int]]) -> None:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Workers started inside use one thread each: threads of several processes on one core slow each other manyfold."""
+    """Let workers that are started inside use one thread each: threads of several processes on one core slow each other manyfold."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from fake_analysis import fake_analysis
 
-from cinn_core.benchmark import steps as module
-from cinn_core.benchmark.steps import BUMPS, HALPHA, LINE, MASK, NOISE, one_a_star, steps
+from cinn_core.benchmark import ablation as module
+from cinn_core.benchmark.ablation import BUMPS, HALPHA, LINE, MASK, NOISE, one_a_star, steps
 from cinn_core.forward_model.model_error import halpha_wings, uniform_model_error
 from cinn_core.inference.bias import groups_of
 from cinn_core.literature import KnownStar

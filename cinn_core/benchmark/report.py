@@ -12,11 +12,11 @@ from ..inference.bias import CORRECTED, KnownAnswer, cross_validated, fit_bias, 
 from ..literature import differences, z_scores
 from ..output.report import plain
 from ..targets import COLUMN
+from .ablation import Effect
 from .figures import BenchmarkFigures, compare, figures_of, fits_of, noisy
 from .goals import goals
 from .measure import Answer, BenchmarkRow, fit_differences, known_answer
 from .robustness import Shift
-from .steps import Effect
 
 SCHEMA = 2
 
@@ -52,7 +52,7 @@ def to_json(
 
 
 def known_answers(rows: Iterable[BenchmarkRow]) -> list[KnownAnswer]:
-    """What the bias correction may learn from."""
+    """Rows that the bias correction may learn from, with their known values."""
     return [known for row in rows if (known := known_answer(row)) is not None]
 
 
