@@ -1,1 +1,1 @@
-"""Kiel's dashboard: draws what `cinn_core` finds, and decides nothing."""
+"""Kiel's dashboard and command line: they show what `cinn_core` computes."""

@@ -1,4 +1,4 @@
-"""The dashboard, served by `panel serve app/main.py`: each visitor gets a session, all share one model."""
+"""Dashboard, served by `panel serve app/main.py`: each visitor gets a session, all share one model."""
 
 from functools import partial
 

@@ -22,9 +22,8 @@ import holoviews as hv
 from serving import Server, served
 from visitor import Visitor
 
-from app.page.figures.corner import Corner
 from app.page.figures.lines import draw_lines
-from app.page.figures.posterior import draw_kiel
+from app.page.figures.posterior import Corner, draw_kiel
 from app.page.figures.spectrum import Shown, draw_flux, draw_residual, draw_saliency
 from app.page.figures.whatif import draw_arm_now, draw_line_now, draw_residual_now
 from app.page.views.tiles import tile

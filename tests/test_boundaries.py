@@ -80,6 +80,34 @@ def test_views_and_figures_touch_neither_network_nor_files(name):
     assert not {other.partition(".")[0] for other in imported(name)} & {"torch", "FrEIA", "h5py", "safetensors"}
 
 
+LAYOUT = {
+    "abs", "append", "arange", "argsort", "array", "asarray", "ascontiguousarray", "clip", "column_stack", "concatenate",
+    "count_nonzero", "diff", "empty", "flatnonzero", "floor", "full", "isfinite", "isnan", "maximum", "minimum", "nan",
+    "nanmax", "nanmin", "ndarray", "pi", "stack", "tile", "where", "zeros",
+}  # fmt: skip
+"""Parts of numpy that lay out what is drawn: no statistics, no random numbers, no transforms."""
+COMPUTING = {"scipy", "torch", "FrEIA", "h5py", "safetensors", "ray"}
+PAGE = sorted(name for name in modules() if name.startswith(("app.page", "app.server")))
+
+
+@pytest.mark.parametrize("name", PAGE)
+def test_the_page_computes_nothing(name):
+    """The results it shows are the core's: it lays out arrays, and asks torch (one function) where a GPU is."""
+    allowed = {"torch"} if name == "app.page.cache" else set()
+    assert not {other.partition(".")[0] for other in imported(name)} & COMPUTING - allowed
+    for node in ast.walk(ast.parse(modules()[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("np", "numpy"):
+            assert node.attr in LAYOUT, f"np.{node.attr} in line {node.lineno}"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.relative_to(ROOT).parts[0] == "app"], ids=name_of)
+def test_private_parts_of_libraries_are_reached_in_patches_alone(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+            own = ast.unparse(node.value) in ("self", "cls")
+            assert own or path.name == "patches.py", f"{ast.unparse(node)} in line {node.lineno}"
+
+
 @pytest.mark.parametrize("name", sorted(modules()))
 def test_no_module_needs_itself(name):
     assert name not in reached_from(name, when_loaded=True)

@@ -1,1 +1,1 @@
-"""The page: the state of a session, what feeds it, and the views and figures that show it."""
+"""Page: the state of a session, what feeds it, and the views and figures that show it."""

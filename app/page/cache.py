@@ -50,7 +50,7 @@ def shipped_bias() -> BiasCorrection | None:
 
 
 def devices() -> tuple[str, ...]:
-    """Where the network can run on this machine."""
+    """Devices that the network can run on, on this machine."""
     import torch
 
     return ("auto", "cpu", "cuda") if torch.cuda.is_available() else ("auto", "cpu")
@@ -78,7 +78,7 @@ def analyse_request(preparations: Preparations, request: Request, report: Callab
 
 
 MODEL_KEY = "kiel-model"
-"""Under which name the model is in the process's cache once it is loaded."""
+"""Key of the model in the process's cache, once it is loaded."""
 
 
 class Preparations:

@@ -20,7 +20,7 @@ WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kiel-inference")
 SIDE = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kiel-side")
 """Bands, a line left out, exact synthesis: seconds each, after the star is shown."""
 QUICK = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kiel-quick")
-"""What must answer a moving slider: tens of milliseconds each, never behind a long job."""
+"""Answers to a moving slider: tens of milliseconds each, never behind a long job."""
 
 Analyse = Callable[[Request, Callable[[str], None]], Analysis]
 """Analyses a request; its second argument takes the name of each stage as it begins."""

@@ -1,4 +1,4 @@
-"""Private parts of Panel and Bokeh that the page relies on: all of them here, each with the reason why it is touched.
+"""Patches of Panel and Bokeh: every private part that the page relies on, each with the reason why it is touched.
 
 Seen with Panel 1.9.4 and Bokeh 3.9.2; the tests of this module fail where a part is gone, or is mended upstream.
 

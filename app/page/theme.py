@@ -1,4 +1,4 @@
-"""The look of the page, light and dark: colours that colour-blind eyes tell apart, one type size, cards on a quiet ground.
+"""Theme of the page, light and dark: colours that colour-blind eyes tell apart, one type size, cards on a quiet ground.
 
 Figures are drawn in the light colours; in the dark the browser turns their lightness round and keeps their hues
 (`--kiel-figure`). Everything else takes its colours from the CSS variables that `css` names.

@@ -112,11 +112,11 @@ class SortedFiles:
 
 
 def sort_files(files: Mapping[str, bytes | str]) -> SortedFiles:
-    """Sort uploaded files, given by name, reading headers only; SpectrumError where they cannot be used."""
+    """Sort uploaded files, data by name, reading headers only; SpectrumError where they cannot be used."""
     restored: list[Star] = []
     sources: list[Source] = []
-    for name, given in files.items():
-        content = given.encode() if isinstance(given, str) else bytes(given)
+    for name, data in files.items():
+        content = data.encode() if isinstance(data, str) else bytes(data)
         if is_bundle(content):
             restored.append(restored_star(content, name))
         elif zipfile.is_zipfile(io.BytesIO(content)):

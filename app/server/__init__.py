@@ -1,1 +1,1 @@
-"""The server: how the page is served, its health and version, its log."""
+"""Server of the page: how it is run, its health and version, its log."""

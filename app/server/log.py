@@ -1,4 +1,4 @@
-"""The log of the server as JSON lines, without anything of a visitor's."""
+"""Log of the server as JSON lines, without anything of a visitor's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the dashboard is served: one process of `panel serve` on app/main.py, its port and its address."""
+"""Command that serves the dashboard: one process of `panel serve` on app/main.py, its port and its address."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def server_command(port: int, address: str, origins: tuple[str, ...] = (), open_
 
 
 def page_address(address: str, port: int) -> str:
-    """What to type into a browser."""
+    """Address of the page to type into a browser."""
     if address in ("127.0.0.1", "localhost", "::1"):
         host = "localhost"
     elif address in ANY_ADDRESS:

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import linregress
 
-from ..literature import differences, z_scores
+from ..literature import COMPARED, differences, z_scores
+from ..stages import Status
 from ..statistics import median
+from ..targets import COLUMN, SOLAR_A_LI
 from .measure import MODELS, Answer, BenchmarkRow, fit_differences
 
 Which = Callable[[BenchmarkRow], Answer | None]
@@ -18,6 +21,9 @@ SUN_SNR, SUN_COVERAGE = 100.0, 0.85
 """A solar spectrum is judged by itself from this S/N and coverage in both arms."""
 RESIMULATED_SNR = 200.0
 """Spectra above this S/N in every arm are laid beside their resimulation."""
+
+Point = tuple[float, float, float, float, float, bool]
+"""Teff, reference, its error, MAP, its error, whether it counts."""
 
 
 @dataclass(frozen=True)
@@ -201,3 +207,54 @@ def _lines(rows: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[
 
 def _names(values: Iterable[Mapping[str, float]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for v in values for name in v))
+
+
+def points(rows: Sequence[BenchmarkRow], name: str, corrected: Mapping[str, NDArray] | None = None) -> list[Point]:
+    """Answers beside the references of a quantity: literature for Teff, log g and [Fe/H], line fits for the others.
+
+    corrected: MAP (13,) by file to take instead.
+    """
+    out = []
+    for row in rows:
+        answer, entry = row.native, row.entry
+        if answer is None or entry.is_foreign:
+            continue
+        targets = answer.summary.targets
+        summary = targets["li_fe" if name == "a_li" else name]
+        half = (summary.hi68 - summary.lo68) / 2
+        values = {n: t.map for n, t in targets.items()}
+        if corrected is not None:
+            values = {n: float(corrected[entry.file][COLUMN[n]]) for n in targets}
+        values["a_li"] = values["li_fe"] + values["feh"] + SOLAR_A_LI
+        if name in COMPARED:
+            reference, error = entry.literature[name], entry.sigma(name)
+        elif name == "a_li":
+            line = answer.lines.abundances["Li"]
+            reference, error = line.value if summary.status is Status.MEASURED else None, line.error
+        else:
+            reference = answer.lines.references().get(name)
+            error = answer.lines.abundances[name.removesuffix("_fe").capitalize()].error
+        if reference is not None and np.isfinite(reference):
+            out.append((targets["teff"].map, reference, error, values[name], half, entry.counts))
+    return out
+
+
+def mean_residuals(rows: Sequence[BenchmarkRow]) -> dict[str, NDArray]:
+    """Mean residual (N_PIXELS,) over the spectra of each star that counts, NaN where none was used."""
+    out: dict[str, list[NDArray]] = {}
+    for row in rows:
+        if row.entry.counts and row.native is not None:
+            out.setdefault(row.entry.star, []).append(row.native.check.residual)
+    means = {}
+    for star, parts in out.items():
+        stack = np.array(parts)
+        seen = np.isfinite(stack)
+        means[star] = np.where(seen.any(0), np.where(seen, stack, 0).sum(0) / seen.sum(0).clip(1), np.nan)
+    return means
+
+
+def trend_line(teff: NDArray, off: NDArray) -> tuple[NDArray, NDArray]:
+    """Ends of the straight line through differences (n,) against Teff (n,) [K]: Teff (2,) and difference (2,)."""
+    ends = np.array([teff.min(), teff.max()])
+    slope = trend_of(list(zip(teff, off, strict=True))).slope
+    return ends, off.mean() + slope * (ends - teff.mean()) / 1000

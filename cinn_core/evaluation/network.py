@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from ..inference.point_estimates import (
     sobol_latents,
 )
 from ..instrument import N_PIXELS, pixel_sigma
+from ..prior import draw
 from ..random_streams import Stream, stream, torch_seed
 from ..synthesis.grid_file import Grid
 from ..targets import COLUMN, TARGETS
@@ -43,6 +45,7 @@ _RESAMPLES = 200
 _SCALE = np.array([target.paper_range or (target.high - target.low) for target in TARGETS])
 """The ranges over which an rms is quoted: the paper's, or our own for what the paper leaves open."""
 _LIMIT_LATENTS, _LIMIT_DRAWS = 256, 2
+_PRIOR_STARS = 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,3 +233,39 @@ def paper_answers(network: PaperNetwork, flux: NDArray, snr: float, latent: Tens
         labels.append(network.labels(samples).reshape(len(clean), len(latent), -1))
         densities.append(density.reshape(len(clean), len(latent)).numpy())
     return estimates_of(np.concatenate(labels), np.concatenate(densities))
+
+
+def map_errors(evaluation: Evaluation, snr: int, target: int) -> NDArray:
+    """MAP - truth (stars, draws) of a target, of the stars with [Fe/H] > -2.5, in the target's unit."""
+    truth = evaluation.labels[..., target]
+    return (evaluation.answers[snr].map[:, target].reshape(truth.shape) - truth)[evaluation.rich]
+
+
+def bias_and_scatter(
+    evaluation: Evaluation, target: int, part: NDArray | None = None
+) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of the MAP's errors at each S/N; `part` (stars, draws) bool selects some of them."""
+    errors = [map_errors(evaluation, snr, target) for snr in evaluation.answers]
+    parts = errors if part is None else [e[part] for e in errors]
+    return [float(e.mean()) for e in parts], [float(e.std()) for e in parts]
+
+
+def thirds(evaluation: Evaluation, target: int) -> Iterator[NDArray]:
+    """Stars and draws (stars, draws) bool in the lower, middle and upper third of a target's range."""
+    truth = evaluation.labels[evaluation.rich][..., target]
+    edges = np.quantile(truth, [0, 1]) @ np.array([[1, 2 / 3, 1 / 3, 0], [0, 1 / 3, 2 / 3, 1]])
+    for low, high in pairwise(edges):
+        yield (truth >= low) & (truth <= high)
+
+
+def median_widths(evaluation: Evaluation, target: int) -> tuple[list[float], list[float]]:
+    """Median 68 % width of the answers at each S/N, and that which the information of all pixels allows."""
+    rich, shape = evaluation.rich, evaluation.labels.shape[:2]
+    widths = [np.ptp(a.interval68[:, target], -1).reshape(shape)[rich] for a in evaluation.answers.values()]
+    limits = [evaluation.limit68[snr][rich][..., target] for snr in evaluation.answers]
+    return [float(np.median(w)) for w in widths], [float(np.median(limit)) for limit in limits]
+
+
+def prior_labels(target: int) -> NDArray:
+    """Draws (50 000,) of a target from the prior."""
+    return draw(_PRIOR_STARS, np.random.default_rng(0))[:, target]

@@ -162,3 +162,8 @@ def load_background(model: Model, path: Path | None = None) -> NDArray | None:
         if str(stored["network_sha256"]) != model.cards["network"]["sha256"]:
             return None
         return stored["background"].astype(np.float32)
+
+
+def magnitude(weights: NDArray, percent: float) -> NDArray:
+    """Magnitude (...) that `percent` of the weights (..., N_PIXELS) of a target stay below; NaN are left out."""
+    return np.asarray(np.nanpercentile(np.abs(weights), percent, axis=-1))

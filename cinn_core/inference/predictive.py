@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..forward_model.model_error import shipped_model_error
 from ..instrument import arm_slices, pixel_sigma
+from ..lines import LineWindow
 from ..prior import N_LABELS, N_TARGETS, from_z, to_z
 from ..stages import FluxVector, PosteriorSamples, Resimulation
 from .model import Model
@@ -144,3 +145,9 @@ def noise_of(vector: FluxVector) -> NDArray:
     for part, snr in zip(arm_slices(), vector.snr, strict=True):
         sigma[part] = pixel_sigma(snr)
     return sigma
+
+
+def line_chi2(resimulation: Resimulation, window: LineWindow) -> float:
+    """Mean square residual of a line's observed pixels in units of the pixel noise; NaN where none was observed."""
+    residual = resimulation.residual[window.pixels() & np.isfinite(resimulation.residual)]
+    return float(np.mean(residual**2)) if residual.size else float("nan")

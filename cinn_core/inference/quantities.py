@@ -1,4 +1,4 @@
-"""The thirteen quantities as the page shows them: the targets in their order, lithium as A(Li)."""
+"""Quantities of a posterior as the page shows them: the thirteen targets in their order, lithium as A(Li)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Quantity:
 
     @property
     def status_text(self) -> str:
-        """What the spectrum says of it: measured, the 95 % limit, or unconstrained."""
+        """Status in words: measured, the 95 % limit, or unconstrained."""
         if self.limit95 is None:
             return self.status.value
         return f"{'<' if self.limit95 >= self.median else '>'} {self.text(self.limit95)}"
@@ -78,7 +78,7 @@ def value_text(value: float, decimals: int, signed: bool = False) -> str:
 
 
 def label_of(name: str) -> str:
-    """What the page calls a target: its label, lithium as A(Li)."""
+    """Name of a target on the page: its label, lithium as A(Li)."""
     return "A(Li)" if name == "li_fe" else TARGETS[COLUMN[name]].label
 
 
@@ -90,7 +90,7 @@ def quantities(analysis: Analysis) -> tuple[Quantity, ...]:
 def quantities_of(
     posterior: PosteriorSamples, summary: Summary, weights: NDArray | None = None
 ) -> tuple[Quantity, ...]:
-    """The same for samples with weights (n,) and the summary that was made of them."""
+    """Thirteen quantities of samples with weights (n,) and the summary that goes with them."""
     return tuple(_quantity(posterior, summary, target, weights) for target in TARGETS)
 
 

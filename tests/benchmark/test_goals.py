@@ -10,7 +10,8 @@ from rich.console import Console
 
 from app.commands import tables_benchmark as tables
 from app.commands.benchmark_page import page
-from app.page.figures.benchmark import points, save_figure
+from app.page.figures.benchmark import save_figure
+from cinn_core.benchmark.figures import points
 from cinn_core.benchmark.goals import goals
 from cinn_core.benchmark.measure import BenchmarkRow
 from cinn_core.benchmark.report import to_json

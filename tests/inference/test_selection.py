@@ -10,7 +10,7 @@ import pytest
 from app.page.state import Request, SessionState, Settings, Source, Star
 from cinn_core.inference.bias import BiasCorrection, LinearBias
 from cinn_core.inference.constraints import Constraint
-from cinn_core.inference.selection import Corrections, PosteriorKind, selected_quantities, selection_of
+from cinn_core.inference.selection import Corrections, PosteriorKind, Range, selected_quantities, selection_of
 from cinn_core.stages import Importance
 from cinn_core.targets import COLUMN
 
@@ -73,3 +73,8 @@ def test_another_star_does_not_inherit_the_weights_of_the_last(made_up):
     state.restore(Star(Request(source, Settings()), replace(made_up, importance=None)))
     assert state.corrections.importance is None
     assert state.selection.weights is None
+
+
+def test_brush_that_holds_no_sample_is_none(made_up):
+    chosen = selection_of(made_up, PosteriorKind.FLOW, (), (Range("teff", 1.0, 2.0),))
+    assert chosen.weights is None

@@ -31,11 +31,11 @@ from app.page import patches
 
 
 class Socket:
-    """Of a kind that Panel is told how to write to."""
+    """Socket of a kind that Panel is told how to write to."""
 
 
 class Connection:
-    """To a page; a message is the first of the events it is made of."""
+    """Connection to a page; a message is the first of the events it is made of."""
 
     def __init__(self) -> None:
         self._socket = Socket()
@@ -43,7 +43,7 @@ class Connection:
 
 
 def sent(monkeypatch, turns: int) -> tuple[list[str], bool]:
-    """What is sent of three changes, `turns` of the event loop after the end of the first write; whether writing stays blocked."""
+    """Messages sent of three changes, `turns` of the event loop after the end of the first write; whether writing stays blocked."""
     messages, blocked = [], []
 
     async def scenario() -> None:
@@ -118,7 +118,7 @@ def test_panel_alone_still_handles_such_an_event_without_the_lock(monkeypatch):
 
 
 def counts_of(monkeypatch, change: Callable[[Document, Column, Div], object]) -> int:
-    """How often Bokeh counts the models of a document with a line of text while a change is made."""
+    """Number of times that Bokeh counts the models of a document with a line of text while a change is made."""
     document, text = Document(), Div()
     layout = Column(text)
     document.add_root(layout)
@@ -195,7 +195,7 @@ def test_bokeh_alone_still_unpacks_without_a_bound(monkeypatch):
 
 
 class Work(param.Parameterized):
-    """Of one session."""
+    """Work of one session."""
 
     busy = param.Boolean(default=False)
 
@@ -218,7 +218,7 @@ def test_a_page_alone_still_follows_what_all_sessions_share():
 
 
 class Chunk:
-    """What FileDropper hears of one piece of an upload."""
+    """Event of one piece of an upload, as FileDropper gets it."""
 
     event_name = "upload_event"
 

@@ -1,18 +1,15 @@
-"""The session's state and the runner: what is asked for, what is shown, and what is dropped."""
+"""State of a session: what is asked for, what is shown, and what is dropped."""
 
 from __future__ import annotations
 
-import threading
-import time
 from pathlib import Path
 
 import pytest
-from fake_analysis import fake_analysis
 
-from app.page.jobs import run_analysis
 from app.page.state import MAX_UPLOAD_BYTES, SessionState, Source
-from app.page.uploads import sort_files
 from cinn_core.errors import SpectrumError
+from cinn_core.inference.constraints import Constraint
+from cinn_core.inference.selection import Range
 
 FIRST, SECOND = Source(Path("first.fits"), "first.fits"), Source(b"second", "second.fits")
 
@@ -22,10 +19,6 @@ def state() -> SessionState:
     fresh = SessionState()
     fresh.load(FIRST)
     return fresh
-
-
-def at_once(call) -> None:
-    call()
 
 
 def test_state_refuses_inference_before_a_spectrum_is_loaded():
@@ -103,77 +96,17 @@ def test_two_sessions_share_nothing(made_up):
     assert other.source is None
 
 
-def test_analysis_reports_stages_and_shows_the_star(state, made_up):
-    seen = []
-    state.param.watch(lambda event: seen.append(event.new), "progress")
-
-    def analyse(request, report):
-        assert request.source is FIRST
-        report("Drawing samples")
-        return made_up
-
-    run_analysis(state, analyse, at_once).result(10)
-    assert state.analysis is made_up
-    assert "Drawing samples" in seen
-
-
-def test_analysis_turns_a_refusal_into_the_message(state):
-    def analyse(_source, _report):
-        raise SpectrumError("first.fits covers no arm.")
-
-    run_analysis(state, analyse, at_once).result(10)
-    assert state.message == "first.fits covers no arm."
-    assert state.status == "empty"
-
-
-def test_analysis_names_a_fault_of_its_own_and_logs_it(state, caplog):
-    def analyse(_source, _report):
-        raise ZeroDivisionError
-
-    run_analysis(state, analyse, at_once).result(10)
-    assert "fault in Kiel" in state.message
-    assert state.status == "empty"
-    assert "ZeroDivisionError" in caplog.text
-
-
-def test_analysis_works_on_its_own_thread_and_changes_the_state_only_by_post(state, made_up):
-    posted, threads = [], []
-
-    def analyse(_source, report):
-        threads.append(threading.current_thread().name)
-        report("Drawing samples")
-        return made_up
-
-    run_analysis(state, analyse, posted.append).result(10)
-    assert threads[0].startswith("kiel-inference")
-    assert state.status == "working"
-    for call in posted:
-        call()
-    assert state.analysis is made_up
-
-
-def test_only_the_last_of_several_requests_is_shown_and_waiting_ones_are_never_computed(state):
-    gate, ran = threading.Event(), []
-    stars = {name: fake_analysis(star=name, n=200) for name in ("one", "two", "three")}
-
-    def analyse(request, _report):
-        ran.append(request.source.name)
-        assert gate.wait(10)
-        return stars[request.source.name]
-
-    futures = []
-    for name in stars:
-        state.load(Source(b"x", name))
-        futures.append(run_analysis(state, analyse, at_once))
-        while not ran:
-            time.sleep(0.01)  # the first is on the worker before the second is asked for
-    gate.set()
-    for future in futures:
-        future.result(10)
-    assert ran == ["one", "three"]
-    assert state.analysis is stars["three"]
-
-
-def test_text_upload_that_arrives_decoded_becomes_bytes_again():
-    (source,) = sort_files({"Å.txt": "5000 1.0 # Å"}).sources
-    assert source.data == "5000 1.0 # Å".encode()
+def test_constraints_stay_with_a_star_and_go_with_another(made_up):
+    state = SessionState()
+    state.load(Source(b"x", "a.fits"))
+    state.finish(state.begin(), made_up)
+    state.constraints = (Constraint("logg", 4.44, 0.02),)
+    state.brush = (Range("teff", 5700.0, 5800.0),)
+    state.finish(state.begin(), made_up)  # other settings, the same star
+    assert state.constraints
+    assert not state.brush
+    assert state.selection.weights is not None
+    state.load(Source(b"x", "b.fits"))
+    state.finish(state.begin(), made_up)
+    assert not state.constraints
+    assert state.selection.weights is None

@@ -1,4 +1,4 @@
-"""Uploads: the files of one drop, sorted and analysed one after the other."""
+"""Uploads: files of one drop, sorted and analysed one after the other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from queue import Queue
 import pytest
 
 from app.page.state import SessionState, Source
-from app.page.uploads import Uploads
+from app.page.uploads import Uploads, sort_files
 
 
 def test_a_view_that_fails_does_not_keep_the_next_files_waiting(made_up):
@@ -21,3 +21,8 @@ def test_a_view_that_fails_does_not_keep_the_next_files_waiting(made_up):
     assert state.waiting == 0
     uploads.analyse_all((Source(b"four", "four.fits"),))
     assert [source.name for source in shown] == ["one.fits", "four.fits"]
+
+
+def test_text_upload_that_arrives_decoded_becomes_bytes_again():
+    (source,) = sort_files({"Å.txt": "5000 1.0 # Å"}).sources
+    assert source.data == "5000 1.0 # Å".encode()

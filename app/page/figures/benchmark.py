@@ -1,4 +1,4 @@
-"""The benchmark for print, by matplotlib: answers against references as in Fig. 6 of Ksoll et al. (2026), and residual spectra."""
+"""Benchmark for print, by matplotlib: answers against references as in Fig. 6 of Ksoll et al. (2026), and residual spectra."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cinn_core.benchmark.figures import trend_of
+from cinn_core.benchmark.figures import Point, mean_residuals, points, trend_line
 from cinn_core.benchmark.measure import BenchmarkRow
 from cinn_core.benchmark.report import corrected_maps
 from cinn_core.errors import DataError
 from cinn_core.files import written
 from cinn_core.instrument import ARMS, WAVELENGTH, arm_slices
 from cinn_core.literature import COMPARED
-from cinn_core.stages import Status
-from cinn_core.targets import COLUMN, SOLAR_A_LI, TARGETS
+from cinn_core.statistics import robust_sigma
+from cinn_core.targets import TARGETS
 
 from .. import theme
 from .printed import plain
@@ -31,9 +31,6 @@ _LABELS = {t.name: t.label for t in TARGETS} | {"a_li": "A(Li)"}
 _SMALL = 7.0
 _OFFSET = 0.08
 """Step between the residual spectra of two stars, as a fraction of the continuum."""
-
-Point = tuple[float, float, float, float, float, bool]
-"""Teff, reference, its error, MAP, its error, whether it counts."""
 
 
 def require_suffix(path: Path) -> None:
@@ -84,51 +81,21 @@ def comparison_figure(rows: Sequence[BenchmarkRow], corrected: Mapping[str, NDAr
     return figure
 
 
-def points(rows: Sequence[BenchmarkRow], name: str, corrected: Mapping[str, NDArray] | None = None) -> list[Point]:
-    """What is drawn of a quantity: literature for Teff, log g and [Fe/H], line fits for the others."""
-    out = []
-    for row in rows:
-        answer, entry = row.native, row.entry
-        if answer is None or entry.is_foreign:
-            continue
-        targets = answer.summary.targets
-        summary = targets["li_fe" if name == "a_li" else name]
-        half = (summary.hi68 - summary.lo68) / 2
-        values = {n: t.map for n, t in targets.items()}
-        if corrected is not None:
-            values = {n: float(corrected[entry.file][COLUMN[n]]) for n in targets}
-        values["a_li"] = values["li_fe"] + values["feh"] + SOLAR_A_LI
-        if name in COMPARED:
-            reference, error = entry.literature[name], entry.sigma(name)
-        elif name == "a_li":
-            line = answer.lines.abundances["Li"]
-            reference, error = line.value if summary.status is Status.MEASURED else None, line.error
-        else:
-            reference = answer.lines.references().get(name)
-            error = answer.lines.abundances[name.removesuffix("_fe").capitalize()].error
-        if reference is not None and np.isfinite(reference):
-            out.append((targets["teff"].map, reference, error, values[name], half, entry.counts))
-    return out
-
-
 def _draw(upper: Axes, lower: Axes, name: str, data: Sequence[Point]) -> None:
     counted = np.array([p[:5] for p in data if p[5]]).reshape(-1, 5)
     others = np.array([p[:5] for p in data if not p[5]]).reshape(-1, 5)
     for part, colour in ((others, theme.FAINT), (counted, theme.MODEL)):
         teff, reference, error, at, half = part.T
         upper.errorbar(reference, at, half, error, "o", ms=3.5, lw=0.7, color=colour)
-        lower.errorbar(teff, at - reference, np.hypot(half, error), None, "o", ms=3, lw=0.7, color=colour)
+        lower.errorbar(teff, at - reference, (half**2 + error**2) ** 0.5, None, "o", ms=3, lw=0.7, color=colour)
     ends = np.array(upper.get_xlim())
     upper.plot(ends, ends, color=theme.INK, lw=0.7)
     upper.set_xlim(*ends)
     lower.axhline(0, color=theme.INK, lw=0.7)
     if len(counted) > 3:
-        trend = trend_of([(p[0], p[3] - p[1]) for p in counted])
-        teff = np.array([counted[:, 0].min(), counted[:, 0].max()])
-        middle = float((counted[:, 3] - counted[:, 1]).mean())
-        lower.plot(teff, middle + trend.slope * (teff - counted[:, 0].mean()) / 1000, color=theme.LITERATURE, lw=0.9)
         off = counted[:, 3] - counted[:, 1]
-        spread = max(5 * 1.48 * float(np.median(np.abs(off - np.median(off)))), 2 * float(np.abs(off).max()) / 3, 1e-3)
+        lower.plot(*trend_line(counted[:, 0], off), color=theme.LITERATURE, lw=0.9)
+        spread = max(5 * robust_sigma(off), 2 * float(np.abs(off).max()) / 3, 1e-3)
         lower.set_ylim(-1.5 * spread, 1.5 * spread)
     kind = "literature" if name in COMPARED else "line fit"
     upper.set_ylabel(f"{_LABELS[name]}, MAP", fontsize=_SMALL)
@@ -159,17 +126,3 @@ def residual_figure(rows: Sequence[BenchmarkRow]) -> Figure:
     axis.set_xlabel("wavelength [Å], air, at rest", fontsize=_SMALL)
     figure.subplots_adjust(left=0.05, right=0.91, top=0.98, bottom=0.07, hspace=0.12)
     return figure
-
-
-def mean_residuals(rows: Sequence[BenchmarkRow]) -> dict[str, NDArray]:
-    """Mean residual (N_PIXELS,) over the spectra of each star that counts, NaN where none was used."""
-    out: dict[str, list[NDArray]] = {}
-    for row in rows:
-        if row.entry.counts and row.native is not None:
-            out.setdefault(row.entry.star, []).append(row.native.check.residual)
-    means = {}
-    for star, parts in out.items():
-        stack = np.array(parts)
-        seen = np.isfinite(stack)
-        means[star] = np.where(seen.any(0), np.where(seen, stack, 0).sum(0) / seen.sum(0).clip(1), np.nan)
-    return means

@@ -6,20 +6,17 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
-from numpy.typing import NDArray
 
-from cinn_core.evaluation.network import Evaluation
-from cinn_core.prior import N_TARGETS, draw
+from cinn_core.evaluation.network import Evaluation, bias_and_scatter, median_widths, prior_labels, thirds
+from cinn_core.prior import N_TARGETS
 from cinn_core.targets import COLUMN, TARGETS, Target
 
 _COLUMNS = 5
 _REFERENCE = 250
 _SNR_TICKS = (10, 30, 100, 300, 1000)
-_PRIOR_STARS = 50_000
 _THIRDS = (("lower third", "tab:blue"), ("middle third", "tab:grey"), ("upper third", "tab:red"))
 
 
@@ -63,44 +60,29 @@ def _name(target: Target) -> str:
 
 
 def _prior(ax: Axes, i: int) -> None:
-    labels = draw(_PRIOR_STARS, np.random.default_rng(0))[:, i]
-    ax.hist(labels, 60, density=True, color="tab:blue")
+    ax.hist(prior_labels(i), 60, density=True, color="tab:blue")
     ax.set_yticks([])
 
 
-def _errors(evaluation: Evaluation, snr: int, i: int) -> NDArray:
-    """map - truth (stars, draws) of the stars with [Fe/H] > -2.5."""
-    truth = evaluation.labels[..., i]
-    return (evaluation.answers[snr].map[:, i].reshape(truth.shape) - truth)[evaluation.rich]
-
-
 def _bias_sigma(ax: Axes, evaluation: Evaluation, i: int) -> None:
-    snrs = list(evaluation.answers)
-    errors = [_errors(evaluation, snr, i) for snr in snrs]
-    ax.plot(snrs, [e.std() for e in errors], "o-", ms=3, color="tab:blue", label="σ")
-    ax.plot(snrs, [e.mean() for e in errors], "s--", ms=3, color="tab:orange", label="bias")
+    bias, sigma = bias_and_scatter(evaluation, i)
+    ax.plot(list(evaluation.answers), sigma, "o-", ms=3, color="tab:blue", label="σ")
+    ax.plot(list(evaluation.answers), bias, "s--", ms=3, color="tab:orange", label="bias")
     _by_snr(ax, i)
 
 
 def _thirds(ax: Axes, evaluation: Evaluation, i: int) -> None:
-    snrs, truth = list(evaluation.answers), evaluation.labels[evaluation.rich][..., i]
-    edges = np.quantile(truth, [0, 1]) @ np.array([[1, 2 / 3, 1 / 3, 0], [0, 1 / 3, 2 / 3, 1]])
-    for (words, colour), low, high in zip(_THIRDS, edges[:-1], edges[1:], strict=True):
-        chosen = (truth >= low) & (truth <= high)
-        errors = [_errors(evaluation, snr, i)[chosen] for snr in snrs]
-        ax.plot(snrs, [e.std() for e in errors], "o-", ms=3, color=colour, label=words)
-        ax.plot(snrs, [e.mean() for e in errors], "--", color=colour)
+    for (words, colour), stars in zip(_THIRDS, thirds(evaluation, i), strict=True):
+        bias, sigma = bias_and_scatter(evaluation, i, stars)
+        ax.plot(list(evaluation.answers), sigma, "o-", ms=3, color=colour, label=words)
+        ax.plot(list(evaluation.answers), bias, "--", color=colour)
     _by_snr(ax, i)
 
 
 def _width(ax: Axes, evaluation: Evaluation, i: int) -> None:
-    snrs = list(evaluation.answers)
-    shape = evaluation.labels.shape[:2]
-    widths = [
-        np.median(np.ptp(a.interval68[:, i], -1).reshape(shape)[evaluation.rich]) for a in evaluation.answers.values()
-    ]
-    ax.plot(snrs, widths, "o-", ms=3, color="tab:blue", label="68 % width")
-    ax.plot(snrs, [np.median(evaluation.limit68[snr][evaluation.rich][..., i]) for snr in snrs], "k:", label="limit")
+    widths, limits = median_widths(evaluation, i)
+    ax.plot(list(evaluation.answers), widths, "o-", ms=3, color="tab:blue", label="68 % width")
+    ax.plot(list(evaluation.answers), limits, "k:", label="limit")
     ax.set_yscale("log")
     _by_snr(ax, i)
 
@@ -119,7 +101,7 @@ def _by_snr(ax: Axes, i: int) -> None:
 
 def _map_truth(ax: Axes, evaluation: Evaluation, i: int, snr: int) -> None:
     truth = evaluation.labels[..., i].ravel()
-    ends = [np.quantile(truth, q) for q in (0, 1)]
+    ends = [truth.min(), truth.max()]
     ax.hist2d(truth, evaluation.answers[snr].map[:, i], bins=60, range=[ends, ends], cmin=1, norm="log", cmap="viridis")
     ax.plot(ends, ends, color="tab:red", lw=0.8)
     if i >= N_TARGETS - _COLUMNS:

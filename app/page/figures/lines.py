@@ -27,7 +27,7 @@ USUAL_HALF_WIDTH = 2.0
 SHALLOWEST = 0.06
 """Smallest range of flux shown, so that noise is never blown up to look like a line."""
 LEFT, RIGHT, TOP, BOTTOM = 0.28, 0.97, 0.24, 0.88
-"""Where a panel's axes lie in its cell of 1 x 1, measured from the cell's upper left corner."""
+"""Place of a panel's axes in its cell of 1 x 1, measured from the cell's upper left corner."""
 _X, _Y = hv.Dimension("across"), hv.Dimension("down")
 
 
@@ -76,7 +76,7 @@ def head_text(window: LineWindow, beside: tuple[LineWindow, ...]) -> str:
 
 
 def verdict_text(verdict: LineVerdict | None) -> str:
-    """What stands at the right of a panel's head."""
+    """Text at the right of a panel's head."""
     if verdict is None:
         return ""
     if np.isnan(verdict.chi2):
@@ -98,7 +98,7 @@ def draw_lines(
     def curve(flux: NDArray) -> hv.Curve:
         return hv.Curve(_joined([(p.x(WAVELENGTH[p.shown]), p.y(flux[p.shown])) for p in panels]), _X, _Y)
 
-    def moved() -> hv.Curve:
+    def shifted() -> hv.Curve:
         both = line_results.one_sigma if line_results else {}
         pairs = [(p.x(WAVELENGTH[p.shown]), p.y(one[p.shown])) for p in panels for one in both.get(p.window.target, ())]
         return hv.Curve(_joined(pairs), _X, _Y)
@@ -123,7 +123,7 @@ def draw_lines(
             ).opts(color=theme.LINE),
             filled(band95, theme.BAND95_ALPHA),
             filled(band68, theme.BAND68_ALPHA),
-            moved().opts(color=theme.LITERATURE, line_width=0.9, line_dash="dashed"),
+            shifted().opts(color=theme.LITERATURE, line_width=0.9, line_dash="dashed"),
             curve(vector.flux).opts(color=theme.OBSERVED, line_width=1.3),
             in_lte().opts(color=theme.IN_LTE, line_width=1.3),
             curve(fit.map_flux).opts(color=theme.MODEL, line_width=1.3),
@@ -215,7 +215,7 @@ def draw_line(
     )
     upper = hv.Dimension("flux_of_line_upper", label="upper flux")
     wave = WAVELENGTH[shown]
-    moved = line_results.one_sigma[window.target][:, shown] if line_results else np.empty((0, wave.size))
+    shifted = line_results.one_sigma[window.target][:, shown] if line_results else np.empty((0, wave.size))
     in_lte = (
         line_results.in_lte[shown]
         if line_results and compare_lte and line_results.in_lte is not None
@@ -223,10 +223,10 @@ def draw_line(
     )
     edges = (bands or fit).band95[:, shown], (bands or fit).band68[:, shown]
     near = [w for w in line_windows() if abs(w.wavelength - window.wavelength) < half_width]
-    drawn = np.concatenate([vector.flux[shown], fit.map_flux[shown], moved.ravel()])
+    drawn = np.concatenate([vector.flux[shown], fit.map_flux[shown], shifted.ravel()])
     low, high = float(np.nanmin(drawn)), float(np.nanmax(drawn))
     high, low = high + 0.14 * max(high - low, SHALLOWEST), min(low, high - SHALLOWEST) - 0.04
-    gap = np.full((len(moved), 1), np.nan)
+    gap = np.full((len(shifted), 1), np.nan)
     overlay = hv.Overlay(
         [
             *(
@@ -234,7 +234,7 @@ def draw_line(
                 for e, alpha in zip(edges, (theme.BAND95_ALPHA, theme.BAND68_ALPHA), strict=True)
             ),
             hv.Curve(
-                (np.tile(np.append(wave, np.nan), len(moved)), np.concatenate([moved, gap], 1).ravel()), x, y
+                (np.tile(np.append(wave, np.nan), len(shifted)), np.concatenate([shifted, gap], 1).ravel()), x, y
             ).opts(color=theme.LITERATURE, line_dash="dashed", line_width=1.2),
             hv.Curve((wave, vector.flux[shown]), x, y).opts(color=theme.OBSERVED, line_width=1.4, **FOLLOWED),
             hv.Curve((wave, in_lte), x, y).opts(color=theme.IN_LTE, line_width=1.4),

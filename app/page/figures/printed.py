@@ -17,6 +17,8 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from cinn_core import __version__
+from cinn_core.inference.marginals import central_range, prior_outline
+from cinn_core.inference.predictive import line_chi2
 from cinn_core.inference.quantities import Quantity, quantities_of
 from cinn_core.instrument import ARMS, WAVELENGTH, arm_slices
 from cinn_core.lines import LineWindow, five
@@ -26,7 +28,6 @@ from cinn_core.stages import Analysis
 
 from .. import theme
 from .lines import line_panel
-from .posterior import prior_outline
 
 _SMALL, _TINY = 7.0, 6.0
 _LEVELS = (0.68, 0.95)
@@ -40,15 +41,15 @@ def printed_files(star: SavedStar) -> dict[str, bytes]:
         "lines": lines_print(star.analysis),
     }
     files = {
-        f"figures/{name}.{kind}": _save(made, kind) for (name, made), kind in product(drawn.items(), ("png", "pdf"))
+        f"figures/{name}.{kind}": _save(figure, kind) for (name, figure), kind in product(drawn.items(), ("png", "pdf"))
     }
     return files | {"report.pdf": _save(report(star), "pdf")}
 
 
 def corner_files(star: SavedStar, names: tuple[str, ...] | None = None) -> dict[str, bytes]:
     """The corner alone, PNG and PDF, of all thirteen quantities or those named."""
-    made = corner_print(star, names)
-    return {f"corner.{kind}": _save(made, kind) for kind in ("png", "pdf")}
+    figure = corner_print(star, names)
+    return {f"corner.{kind}": _save(figure, kind) for kind in ("png", "pdf")}
 
 
 def corner_print(star: SavedStar, names: tuple[str, ...] | None = None) -> Figure:
@@ -58,7 +59,7 @@ def corner_print(star: SavedStar, names: tuple[str, ...] | None = None) -> Figur
     n = len(shown)
     figure = _figure(max(0.95 * n, 3.2), max(0.95 * n, 3.2))
     samples = np.stack([q.samples for q in shown], axis=1)
-    ranges = [_room(q.samples) for q in shown]
+    ranges = [central_range(q.samples, 0.996, 0.08) for q in shown]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of glyphs and ticks that a font lacks
         corner.corner(
@@ -175,11 +176,11 @@ def _draw_table(star: SavedStar, axis: Axes) -> None:
     table.set_fontsize(_SMALL)
     for cell in table.get_celld().values():
         cell.set_edgecolor(theme.LINE)
-    given = [f"{c.target} = {c.mean:g} ± {c.sigma:g}" for c in star.constraints]
+    constraints = [f"{c.target} = {c.mean:g} ± {c.sigma:g}" for c in star.constraints]
     constrained = star.constrained
     if constrained is not None:
-        told = f"given {', '.join(given)}: {constrained.effective_samples:.0f} effective samples"
-        axis.text(0, 0, told, fontsize=_TINY, color=theme.LITERATURE, transform=axis.transAxes)
+        text = f"given {', '.join(constraints)}: {constrained.effective_samples:.0f} effective samples"
+        axis.text(0, 0, text, fontsize=_TINY, color=theme.LITERATURE, transform=axis.transAxes)
 
 
 def _draw_kiel(star: SavedStar, axis: Axes) -> None:
@@ -217,8 +218,8 @@ def _draw_line(analysis: Analysis, window: LineWindow, axis: Axes) -> None:
         axis.fill_between(wave, *band[:, panel.shown], color=theme.MODEL, alpha=alpha, lw=0)
     axis.plot(wave, analysis.flux_vector.flux[panel.shown], color=theme.INK, lw=0.8)
     axis.plot(wave, fit.map_flux[panel.shown], color=theme.MODEL, lw=0.8)
-    seen = fit.residual[window.pixels() & np.isfinite(fit.residual)]
-    verdict = f"χ² {np.mean(seen**2):.1f}" if seen.size else "not observed"
+    chi2 = line_chi2(fit, window)
+    verdict = f"χ² {chi2:.1f}" if np.isfinite(chi2) else "not observed"
     axis.set_title(f"{window.name}\n{verdict}", fontsize=_SMALL)
     axis.set_ylim(panel.low, panel.high)
     axis.locator_params(axis="x", nbins=2)
@@ -238,26 +239,19 @@ def _label(quantity: Quantity) -> str:
     return quantity.label if quantity.unit == "dex" else f"{quantity.label} [{quantity.unit}]"
 
 
-def _room(samples: NDArray) -> tuple[float, float]:
-    """The central 99.6 % of samples (n,) with a little room."""
-    low, high = np.quantile(samples, [0.002, 0.998])
-    margin = 0.08 * max(float(high - low), 1e-6)
-    return float(low - margin), float(high + margin)
-
-
 def _figure(width: float, height: float) -> Figure:
     """A figure of its own, beside pyplot's registry: threads may draw at once, and nothing is kept."""
-    made = Figure(figsize=(width, height), dpi=150)
-    FigureCanvasAgg(made)
-    return made
+    figure = Figure(figsize=(width, height), dpi=150)
+    FigureCanvasAgg(figure)
+    return figure
 
 
-def _save(made: Figure, kind: str) -> bytes:
+def _save(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
     metadata: Mapping[str, str | None] = (
         {"Software": f"Kiel {__version__}"} if kind == "png" else {"Creator": f"Kiel {__version__}"}
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a name in a script that the font does not have
-        made.savefig(buffer, format=kind, metadata=dict(metadata))
+        figure.savefig(buffer, format=kind, metadata=dict(metadata))
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The saliency of all thirteen targets as a heat map: a row each, wavelength along, the strongest pixel of every column."""
+"""Saliency of all thirteen targets as a heat map: a row each, wavelength along, the strongest pixel of every column."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bokeh.events import Tap
 from bokeh.models import FixedTicker, Range1d
 from numpy.typing import NDArray
 
+from cinn_core.explanation.saliency import magnitude
 from cinn_core.inference.quantities import label_of
 from cinn_core.instrument import WAVELENGTH, Arm
 from cinn_core.targets import TARGETS
@@ -30,7 +31,7 @@ def draw_map(weights: NDArray, arm: Arm, low: float, high: float, chosen: int) -
     s = pixels(arm)
     x = hv.Dimension(f"map_wavelength_{arm.name}", label=f"{arm.name} arm, wavelength in air", unit="Å")
     y = hv.Dimension(f"target_{arm.name}")
-    limits = np.maximum(np.nanpercentile(np.abs(weights), 99.9, axis=1), 1e-12)
+    limits = np.maximum(magnitude(weights, 99.9), 1e-12)
     rows = [
         strongest_per_column(WAVELENGTH[s], row[s] / limit, low, high, COLUMNS)
         for row, limit in zip(weights, limits, strict=True)
@@ -59,15 +60,15 @@ def map_options(arm: Arm, x_range: Range1d, choose: Callable[[str], object], nam
     ticks = [-i - 0.5 for i in range(_ROWS)]
 
     def share(plot: Any, _element: object) -> None:
-        made, along, chosen = plot.state, shared(), chooser()
-        made.x_range, made.y_range = along, rows
+        fig, along, chosen = plot.state, shared(), chooser()
+        fig.x_range, fig.y_range = along, rows
         plot.handles["x_range"], plot.handles["y_range"] = along, rows
-        zoom_along_x(made)
-        made.xaxis.ticker.desired_num_ticks = 4  # half of a narrow card has room for no more
-        made.yaxis.ticker = FixedTicker(ticks=ticks)
-        made.yaxis.major_label_overrides = {tick: label_of(t.name) for tick, t in zip(ticks, TARGETS, strict=True)}
+        zoom_along_x(fig)
+        fig.xaxis.ticker.desired_num_ticks = 4  # half of a narrow card has room for no more
+        fig.yaxis.ticker = FixedTicker(ticks=ticks)
+        fig.yaxis.major_label_overrides = {tick: label_of(t.name) for tick, t in zip(ticks, TARGETS, strict=True)}
         if chosen is not None:
-            choose_by_tap(made, chosen, target_at)
+            choose_by_tap(fig, chosen, target_at)
 
     return {
         "responsive": True, "height": _ROWS * ROW_HEIGHT + 45, "toolbar": None, "apply_ranges": False, "show_legend": False,

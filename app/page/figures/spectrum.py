@@ -1,4 +1,4 @@
-"""One arm of the spectrum: the observation under its resimulation, the residual, and what a target looks at."""
+"""One arm of a spectrum: the observation under its resimulation, the residual, and the pixels that a target depends on."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bokeh.models import CustomJSHover, HoverTool, Range1d
 from numpy.typing import NDArray
 
 from cinn_core.explanation.exact import Exact
+from cinn_core.explanation.saliency import magnitude
 from cinn_core.forward_model.model_error import shipped_model_error
 from cinn_core.inference.predictive import Bands
 from cinn_core.instrument import ARMS, TELLURIC_OXYGEN, WAVELENGTH, Arm, arm_slices
@@ -32,7 +33,7 @@ _LANDMARK_GAP = 0.065
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """What is laid over one another in the flux panel."""
+    """Curves that are laid over one another in the flux panel."""
 
     analysis: Analysis
     bands: Bands | None = None
@@ -41,7 +42,7 @@ class Shown:
 
 
 def pixels(arm: Arm) -> slice:
-    """Where an arm lies in a vector over all arms."""
+    """Slice of an arm in a vector over all arms."""
     return arm_slices()[ARMS.index(arm)]
 
 
@@ -55,10 +56,10 @@ def panel(height: int, x_range: Range1d, y_range: tuple[float, float]) -> dict[s
     own, shared = Range1d(*y_range, bounds=None), weakref.ref(x_range)
 
     def share(plot: Any, _element: object) -> None:
-        made, along = plot.state, shared()
-        made.x_range, made.y_range = along, own
+        fig, along = plot.state, shared()
+        fig.x_range, fig.y_range = along, own
         plot.handles["x_range"], plot.handles["y_range"] = along, own
-        zoom_along_x(made)
+        zoom_along_x(fig)
 
     return {
         "responsive": True, "show_grid": False, "toolbar": None, "height": height, "apply_ranges": False, "ylabel": "",
@@ -146,7 +147,7 @@ def spans(pairs: list[tuple[float, float]], x: hv.Dimension) -> hv.VSpans:
 
 
 def runs(mask: NDArray, wave: NDArray) -> list[tuple[float, float]]:
-    """Where a mask (n,) is set, as stretches of wavelength from edge to edge of its pixels."""
+    """Stretches of wavelength where a mask (n,) is set, from edge to edge of its pixels."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
     half = 0.5 * (wave[1] - wave[0])
     return [(float(wave[a] - half), float(wave[b - 1] + half)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
@@ -169,7 +170,7 @@ def draw_saliency(row: NDArray, arm: Arm, low: float, high: float) -> hv.Image:
     """The weights of one target (N_PIXELS,) as a one-row image: the strongest pixel of each screen column, so that none is lost."""
     s, x = pixels(arm), wavelength_dimension(arm)
     values = strongest_per_column(WAVELENGTH[s], row[s], low, high, STRIP_COLUMNS)
-    limit = float(np.nanpercentile(np.abs(row), 99.8)) or 1.0
+    limit = float(magnitude(row, 99.8)) or 1.0
     image = hv.Image(values[None, :], bounds=(low, 0, high, 1), kdims=[x, "row"], vdims=["saliency"])
     return image.opts(cmap=list(theme.SALIENCY), clim=(-limit, limit))
 
@@ -195,10 +196,10 @@ def landmarks(low: float, high: float, apart: float = _LANDMARK_GAP) -> list[tup
     """Names over a stretch of wavelength, far enough apart to be read: H alpha, then the rarer species first."""
     lines = [(line.species, line.wavelength) for line in line_windows()]
     species = [name for name, _ in lines]
-    wanted = [H_ALPHA, *sorted(lines, key=lambda line: species.count(line[0]))]
+    candidates = [H_ALPHA, *sorted(lines, key=lambda line: species.count(line[0]))]
     gap = apart * (high - low)
     chosen: list[tuple[str, float]] = []
-    for name, at in wanted:
+    for name, at in candidates:
         if low + gap / 2 < at < high - gap / 2 and all(abs(at - other) > gap for _, other in chosen):
             chosen.append((name, at))
     return chosen

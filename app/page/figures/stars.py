@@ -35,12 +35,12 @@ def thumbnail(analysis: Analysis) -> str:
 def draw_comparison(one: Analysis, other: Analysis, arm: Arm) -> figure:
     """One arm of two stars, the second in orange."""
     s = pixels(arm)
-    made = quiet_figure(height=200, x_range=(arm.low, arm.high), y_range=(0, 1.15))
+    fig = quiet_figure(height=200, x_range=(arm.low, arm.high), y_range=(0, 1.15))
     for analysis, colour in ((one, theme.OBSERVED), (other, theme.LITERATURE)):
-        made.line(WAVELENGTH[s], analysis.flux_vector.flux[s], color=colour, line_width=1, line_alpha=0.85)
+        fig.line(WAVELENGTH[s], analysis.flux_vector.flux[s], color=colour, line_width=1, line_alpha=0.85)
     if arm is ARMS[-1]:
-        made.xaxis.axis_label = "wavelength in air [Å]"
-    return made
+        fig.xaxis.axis_label = "wavelength in air [Å]"
+    return fig
 
 
 def draw_differences(rows: list[Row], target: str) -> figure:
@@ -59,13 +59,13 @@ def draw_differences(rows: list[Row], target: str) -> figure:
         }
     )
     reach = max(_SPAN[target], 1.15 * float(np.abs(difference).max()) if known else 0.0)
-    made = quiet_figure(height=210, x_range=(7300, 3800), y_range=(-reach, reach))
-    made.hspan(y=[0], line_color=theme.MUTED, line_dash="dashed")
-    made.harea(y=[-FLOOR[target], FLOOR[target]], x1=[3000, 3000], x2=[8000, 8000], color=theme.MODEL, fill_alpha=0.12)
-    made.add_layout(Whisker(source=source, base="x", upper="upper", lower="lower", line_color=theme.MODEL, level="glyph",
+    fig = quiet_figure(height=210, x_range=(7300, 3800), y_range=(-reach, reach))
+    fig.hspan(y=[0], line_color=theme.MUTED, line_dash="dashed")
+    fig.harea(y=[-FLOOR[target], FLOOR[target]], x1=[3000, 3000], x2=[8000, 8000], color=theme.MODEL, fill_alpha=0.12)
+    fig.add_layout(Whisker(source=source, base="x", upper="upper", lower="lower", line_color=theme.MODEL, level="glyph",
                             upper_head=None, lower_head=None))  # fmt: skip
-    dots = made.scatter("x", "y", source=source, size=8, color=theme.MODEL)
-    made.add_tools(HoverTool(renderers=[dots], tooltips=[("star", "@star"), ("difference", "@y"), ("z", "@z")]))
-    made.xaxis.ticker = [7000, 6000, 5000, 4000]
-    made.xaxis.axis_label = "Teff of the literature [K]"
-    return made
+    dots = fig.scatter("x", "y", source=source, size=8, color=theme.MODEL)
+    fig.add_tools(HoverTool(renderers=[dots], tooltips=[("star", "@star"), ("difference", "@y"), ("z", "@z")]))
+    fig.xaxis.ticker = [7000, 6000, 5000, 4000]
+    fig.xaxis.axis_label = "Teff of the literature [K]"
+    return fig

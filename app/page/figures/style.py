@@ -1,4 +1,4 @@
-"""What all figures share on Bokeh's side: the page's look, zoom by dragging, taps, reset by a double click.
+"""Style of all Bokeh figures: the page's look, zoom by dragging, taps, reset by a double click.
 
 HoloViews keeps the hooks of a figure in a store of the whole process for as long as the figure is there. A hook that
 held what holds the figure (a range with its callbacks, a view's function) would keep both, and with them the whole
@@ -27,13 +27,13 @@ FOLLOWED: dict[str, Any] = {"framewise": True}
 
 def quiet_figure(**params: Any) -> figure:
     """A figure in the page's look that fills the width of its card."""
-    made = figure(
+    fig = figure(
         tools="pan,box_zoom,reset", active_drag="box_zoom", toolbar_location=None, sizing_mode="stretch_width", **params
     )
-    made.grid.visible = False
-    dress(made)
-    reset_on_double_click(made)
-    return made
+    fig.grid.visible = False
+    dress(fig)
+    reset_on_double_click(fig)
+    return fig
 
 
 def quiet(plot: Any, _element: object) -> None:
@@ -42,42 +42,42 @@ def quiet(plot: Any, _element: object) -> None:
     reset_on_double_click(plot.state)
 
 
-def zoom_along_x(made: figure) -> None:
+def zoom_along_x(fig: figure) -> None:
     """Every zoom leaves the y range alone; an Overlay takes its tools from its elements, whatever its own options say."""
-    for tool in made.tools:
+    for tool in fig.tools:
         if isinstance(tool, BoxZoomTool | PanTool | WheelZoomTool):
             tool.dimensions = "width"
 
 
-def choose_by_tap(made: figure, choose: Callable[[Any], object], place: Callable[[Tap], Any]) -> None:
+def choose_by_tap(fig: figure, choose: Callable[[Any], object], place: Callable[[Tap], Any]) -> None:
     """A tap calls `choose` with what lies where it fell, if `place` finds something; hooks call this with every new star."""
-    if _TAPS not in made.tags:
-        made.tags = [*made.tags, _TAPS]
-        made.on_event(Tap, lambda event: None if (item := place(event)) is None else choose(item))
+    if _TAPS not in fig.tags:
+        fig.tags = [*fig.tags, _TAPS]
+        fig.on_event(Tap, lambda event: None if (item := place(event)) is None else choose(item))
 
 
-def reset_on_double_click(made: figure) -> None:
+def reset_on_double_click(fig: figure) -> None:
     """Without a toolbar there is no other way back from a zoom."""
-    if _RESETS not in made.tags:
-        made.tags = [*made.tags, _RESETS]
-        made.js_on_event(DoubleTap, CustomJS(args={"figure": made}, code="figure.reset.emit()"))
+    if _RESETS not in fig.tags:
+        fig.tags = [*fig.tags, _RESETS]
+        fig.js_on_event(DoubleTap, CustomJS(args={"figure": fig}, code="figure.reset.emit()"))
 
 
-def dress(made: figure) -> None:
+def dress(fig: figure) -> None:
     """Give a Bokeh figure the page's look."""
-    if theme.FIGURE_CSS not in made.stylesheets:
-        made.stylesheets = [*made.stylesheets, theme.FIGURE_CSS]
-    made.output_backend = "canvas"  # WebGL without a GPU is slow
-    made.outline_line_color = None
-    made.background_fill_alpha = 0
-    made.border_fill_alpha = 0
-    made.toolbar.logo = None
-    made.title.text_color = theme.INK
-    made.title.text_font = theme.FONT
-    made.title.text_font_size = "12px"
-    for text in made.select({"type": Text}):
+    if theme.FIGURE_CSS not in fig.stylesheets:
+        fig.stylesheets = [*fig.stylesheets, theme.FIGURE_CSS]
+    fig.output_backend = "canvas"  # WebGL without a GPU is slow
+    fig.outline_line_color = None
+    fig.background_fill_alpha = 0
+    fig.border_fill_alpha = 0
+    fig.toolbar.logo = None
+    fig.title.text_color = theme.INK
+    fig.title.text_font = theme.FONT
+    fig.title.text_font_size = "12px"
+    for text in fig.select({"type": Text}):
         text.text_font = value(theme.FONT)
-    for axis in made.axis:
+    for axis in fig.axis:
         axis.axis_line_color = theme.LINE
         axis.major_tick_line_color = theme.LINE
         axis.minor_tick_line_color = None
@@ -90,6 +90,6 @@ def dress(made: figure) -> None:
         axis.axis_label_text_font_style = "normal"
 
 
-def fill_between(made: figure, wave: NDArray, edges: NDArray, alpha: float) -> None:
+def fill_between(fig: figure, wave: NDArray, edges: NDArray, alpha: float) -> None:
     """A band of flux, `edges` (2, n) lower and upper."""
-    made.varea(wave, edges[0], edges[1], color=theme.MODEL, fill_alpha=alpha)
+    fig.varea(wave, edges[0], edges[1], color=theme.MODEL, fill_alpha=alpha)

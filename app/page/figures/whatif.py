@@ -1,4 +1,4 @@
-"""The model of chosen labels beside the observation: the line that changes most, and both arms with their residuals."""
+"""Model of labels set by hand beside the observation: the line that changes most, and both arms with their residuals."""
 
 from __future__ import annotations
 

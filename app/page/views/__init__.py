@@ -1,1 +1,1 @@
-"""The parts of the page: each takes a session's state and returns what Panel shows, bound to it."""
+"""Views of the page: each takes a session and returns what Panel shows, bound to its state."""

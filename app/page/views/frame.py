@@ -1,4 +1,4 @@
-"""The right end of the bar: the tour, the list of keys, light and dark; what is typed goes to the shortcuts."""
+"""Frame of the page: the tour, the keyboard shortcuts and their list, light and dark."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from cinn_core.targets import TARGET_NAMES
 
 from .. import theme
 from ..session import Session
+from .star import judge
 from .tabs import TABS
-from .verdict import judge
 
 
 class Frame(JSComponent):
@@ -60,7 +60,7 @@ def frame(session: Session) -> Frame:
     acts = {key: s.act for s in shortcuts for key in s.keys if s.act is not None}
     shown = [{"keys": list(s.keys), "does": s.does} for s in shortcuts]
 
-    made = Frame(shortcuts=shown, steps=STEPS, margin=(0, 12))
+    bar = Frame(shortcuts=shown, steps=STEPS, margin=(0, 12))
 
     def heard(event: Any) -> None:
         key, tab = event.data.get("key"), event.data.get("tab")
@@ -69,8 +69,8 @@ def frame(session: Session) -> Frame:
         if tab in {t.slug for t in TABS}:
             session.state.tab = tab
 
-    made.on_msg(heard)
-    return made
+    bar.on_msg(heard)
+    return bar
 
 
 STEPS: list[dict[str, str]] = [

@@ -1,4 +1,4 @@
-"""The diagnostic lines: a panel each, grouped by species; a click shows what the line drives and the star without it."""
+"""Lines tab: a panel for each diagnostic line, by species; a click shows what the line drives and the star without it."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def line_grid(session: Session, windows: tuple[LineWindow, ...], columns: int, r
 
     def draw() -> None:
         streams = [hv.streams.Params(state, _LOOKED_AT), hv.streams.Params(results, ["bands", "lines"])]
-        made = hv.DynamicMap(figure, streams=streams)
-        place.objects = [pn.pane.HoloViews(made, sizing_mode="stretch_width", margin=0, linked_axes=False)]
+        plot = hv.DynamicMap(figure, streams=streams)
+        place.objects = [pn.pane.HoloViews(plot, sizing_mode="stretch_width", margin=0, linked_axes=False)]
 
     session.post(draw)
     return place
@@ -89,14 +89,14 @@ def lte_switch(session: Session) -> pn.FlexBox:
         state.param.compare_lte, label="in LTE too", size="small", margin=0,
         description="The same labels without departures from LTE: what a network in LTE would make up with other abundances.",
     )  # fmt: skip
-    said = html()
-    row = pn.FlexBox(switch, said, gap="4px 16px", align_items="center", margin=0, visible=False)
+    note = html()
+    row = pn.FlexBox(switch, note, gap="4px 16px", align_items="center", margin=0, visible=False)
 
     def refresh(*_events: object) -> None:
         if state.analysis is not None:
             row.visible = bool(elements_in_nlte(state.analysis.physics))
             mark = fill('<span style="color:{}">the mode in LTE</span>', theme.css("in-lte"))
-            said.object = str(fill('<div class="sub">{}; {}</div>', describe_physics(state.analysis.physics), mark))
+            note.object = str(fill('<div class="sub">{}; {}</div>', describe_physics(state.analysis.physics), mark))
 
     state.param.watch(refresh, "analysis")
     refresh()
@@ -115,8 +115,8 @@ def large_line(session: Session, name: str | None = None) -> pn.Column:
 
     def draw() -> None:
         streams = [hv.streams.Params(state, _LOOKED_AT), hv.streams.Params(results, ["bands", "lines"])]
-        made = hv.DynamicMap(figure, streams=streams)
-        place.objects = [pn.pane.HoloViews(made, sizing_mode="stretch_width", margin=0, linked_axes=False)]
+        plot = hv.DynamicMap(figure, streams=streams)
+        place.objects = [pn.pane.HoloViews(plot, sizing_mode="stretch_width", margin=0, linked_axes=False)]
 
     def title(line: str, analysis: Analysis | None) -> str:
         window = next(w for w in line_windows() if w.name == (name or line))
@@ -128,9 +128,9 @@ def large_line(session: Session, name: str | None = None) -> pn.Column:
 
 def lithium_card(session: Session) -> pn.Column:
     """The lithium line, always there: below the chosen one where that is another."""
-    made = large_line(session, LITHIUM)
-    made.visible = session.state.param.line.rx() != LITHIUM
-    return made
+    line = large_line(session, LITHIUM)
+    line.visible = session.state.param.line.rx() != LITHIUM
+    return line
 
 
 def _title(window: LineWindow, analysis: Analysis | None) -> Markup:
@@ -146,7 +146,7 @@ def _title(window: LineWindow, analysis: Analysis | None) -> Markup:
 
 
 def line_card(session: Session) -> pn.Column:
-    """What the chosen line says, which targets it drives, and the star without it."""
+    """Verdict on the line chosen, the targets that it drives, and the star without it."""
     state, results = session.state, session.results
     button = pmui.Button(
         label="Leave it out", variant="contained", size="small", margin=(4, 0),
@@ -157,12 +157,12 @@ def line_card(session: Session) -> pn.Column:
         leave_out(session, next(w for w in line_windows() if w.name == state.line))
 
     button.on_click(clicked)
-    said = html(pn.bind(_verdict_html, state.param.line, results.param.lines))
+    note = html(pn.bind(_verdict_html, state.param.line, results.param.lines))
     driven = html(pn.bind(_driven_html, state.param.line, state.param.analysis))
     without = html(
         pn.bind(_without_html, state.param.line, state.param.analysis, results.param.left_out, results.param.working)
     )
-    return card(said, driven, button, without)
+    return card(note, driven, button, without)
 
 
 def _verdict_html(line: str, results: LineByLine | None) -> str:

@@ -1,4 +1,4 @@
-"""The page: one bar with the tabs, a left column that never changes, and what the chosen tab shows."""
+"""Layout of the page: one bar with the tabs, a left column that never changes, and the tab that is open."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAMPLES = tuple(MIN_SAMPLES << i for i in range((MAX_SAMPLES // MIN_SAMPLES).bit
 
 
 def settings_card(session: Session) -> pn.Column:
-    """Three controls; the result says with which of them it was made."""
+    """Three controls; the result says with which of them it was computed."""
     state = session.state
     samples = pmui.Select(
         label="samples", options=list(SAMPLES), value=state.settings.n_samples, size="small", margin=0,
@@ -43,9 +43,9 @@ def settings_card(session: Session) -> pn.Column:
     )  # fmt: skip
 
     def changed(*_events: object) -> None:
-        wanted = replace(state.settings, n_samples=samples.value, seed=seed.value or 0, device=device.value)
-        if wanted != state.settings:
-            session.change_settings(wanted)
+        settings = replace(state.settings, n_samples=samples.value, seed=seed.value or 0, device=device.value)
+        if settings != state.settings:
+            session.change_settings(settings)
 
     def follow(*_events: object) -> None:
         now = state.settings
@@ -95,13 +95,13 @@ def page(session: Session) -> pmui.Page:
 
     tabs.param.watch(clicked, "active")
     state.param.watch(chosen, "tab")
-    made = pmui.Page(
+    layout = pmui.Page(
         title="Kiel", header=[bar], sidebar=[left], main=[main], sidebar_width=SIDEBAR_WIDTH,
         sidebar_resizable=False, theme_config=theme.MATERIAL, sidebar_variant="permanent", sx=_PAGE, theme_toggle=False,
         busy_indicator="linear",
     )  # fmt: skip
-    follow_busy(made, state.param.status.rx() == "working")
-    return made
+    follow_busy(layout, state.param.status.rx() == "working")
+    return layout
 
 
 def body(session: Session) -> list[Viewable]:
@@ -128,7 +128,7 @@ def body(session: Session) -> list[Viewable]:
 
 
 def waiting_line(status: str) -> str:
-    """What stands in place of the figures before there is a star."""
+    """Line that stands in place of the figures before there is a star."""
     text = "The first star is on its way." if status == "working" else "Drop a spectrum or choose an example."
     return str(fill('<div class="empty">{}</div>', text))
 

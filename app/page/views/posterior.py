@@ -1,4 +1,4 @@
-"""The posterior in full: the corner to brush, the table of results, and what is known from elsewhere."""
+"""Posterior tab: the corner to brush, the table of results, and the constraints from other sources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cinn_core.output.bundle import SavedStar
 from cinn_core.targets import TARGETS
 
 from .. import theme
-from ..figures.corner import Corner
+from ..figures.posterior import Corner
 from ..session import Session
 from ..state import SessionState
 from .posterior_in_use import constraints_card
@@ -59,7 +59,7 @@ def posterior(session: Session) -> pn.Column:
     pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0, css_classes=["tour-corner"])
     built: list[tuple[object, Corner]] = []
     some, clear, printed = _controls()
-    download, told, table = download_link(), html(), _table()
+    download, note, table = download_link(), html(), _table()
 
     def names() -> tuple[str, ...]:
         chosen = tuple(name for label, name in _LABELS.items() if label in some.value)
@@ -79,7 +79,7 @@ def posterior(session: Session) -> pn.Column:
         corner = built[0][1]
         corner.show(shown, state.selection.weights, state.brush)
         table.value = results_table(rows)
-        told.object = str(fill('<div class="sub">{}</div>', _words(state)))
+        note.object = str(fill('<div class="sub">{}</div>', _words(state)))
         clear.visible = bool(state.brush)
 
     def brushed(event: SelectionGeometry) -> None:
@@ -91,20 +91,20 @@ def posterior(session: Session) -> pn.Column:
         state.brush = ()
 
     def print_it(_event: object) -> None:
-        star, wanted = SavedStar(state.analysis, state.overrides, state.constraints), names()
+        star, selected = SavedStar(state.analysis, state.overrides, state.constraints), names()
 
         def show(files: dict[str, bytes]) -> None:
             for name, content in files.items():
                 download.send(content, name)
 
-        session.jobs.start("The print version", lambda: _print(star, wanted), show)
+        session.jobs.start("The print version", lambda: _print(star, selected), show)
 
     clear.on_click(unbrush)
     printed.on_click(print_it)
     some.param.watch(lambda _event: draw(), "value")
     bar, title = _bar(some, clear, printed), _title()
     right = pn.Column(
-        card(told, table, title="Results, with the shortest intervals"), constraints_card(session),
+        card(note, table, title="Results, with the shortest intervals"), constraints_card(session),
         sizing_mode="stretch_width", margin=0, styles=theme.STACK,
     )  # fmt: skip
     view = grid(card(title, bar, pane, download), right, columns="minmax(0, 1.7fr) minmax(345px, 1fr)")
@@ -157,8 +157,8 @@ def _words(state: SessionState) -> str:
     n = len(chosen.posterior.labels)
     if chosen.weights is None:
         return f"all {n} samples"
-    kept = int(np.count_nonzero(chosen.weights)) if state.brush else n
-    return f"{kept} of {n} samples: {chosen.text}"
+    remaining = int(np.count_nonzero(chosen.weights)) if state.brush else n
+    return f"{remaining} of {n} samples: {chosen.text}"
 
 
 def _print(star: SavedStar, names: tuple[str, ...]) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""External knowledge: literature values of a benchmark star by one click, or any target's mean and sigma, as chips."""
+"""Selection of the posterior: its kind, and constraints from the literature of a benchmark star or typed in."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _SMALL = {"fontSize": "12px", "padding": "1px 8px", "minWidth": 0}
 
 
 def constraints_card(session: Session) -> pn.Column:
-    """What is known of the star from elsewhere, and how many effective samples agree with it."""
+    """Constraints on the star from other sources, and how many effective samples agree with them."""
     state = session.state
     chips = pn.FlexBox(gap="6px", margin=(6, 0))
     offers = pn.FlexBox(gap="6px", margin=(2, 0))
-    told = html()
-    told.margin = (0, 0, 12, 0)
+    note = html()
+    note.margin = (0, 0, 12, 0)
     star, target, mean, sigma, add = _entry_fields()
 
     def put(constraint: Constraint) -> None:
@@ -47,13 +47,13 @@ def constraints_card(session: Session) -> pn.Column:
             state.warn("")
 
     def offer(*_events: object) -> None:
-        found = next((b for b in benchmarks() if b.star == star.value), None)
-        offers.objects = [] if found is None else _literature_buttons(found, put)
+        known = next((b for b in benchmarks() if b.star == star.value), None)
+        offers.objects = [] if known is None else _literature_buttons(known, put)
 
     def recognise() -> None:
         vector = state.analysis.flux_vector
-        found = literature_for(vector.star, vector.file)
-        star.value = "none" if found is None else found.star
+        known = literature_for(vector.star, vector.file)
+        star.value = "none" if known is None else known.star
 
     def draw() -> None:
         buttons = []
@@ -65,13 +65,13 @@ def constraints_card(session: Session) -> pn.Column:
             chip.on_click(partial(drop, c))
             buttons.append(chip)
         chips.objects = buttons
-        told.object = _effective_text(state.selection)
+        note.object = _effective_text(state.selection)
 
     add.on_click(typed)
     star.param.watch(offer, "value")
     styles = {"display": "grid", "grid-template-columns": "1.2fr 1fr 1fr auto", "gap": "6px"}
     entry = pn.Column(target, mean, sigma, add, sizing_mode="stretch_width", margin=(8, 0, 0, 0), styles=styles)
-    view = card(chips, told, star, offers, entry, title="External knowledge: reweights samples, bands and lines")
+    view = card(chips, note, star, offers, entry, title="External knowledge: reweights samples, bands and lines")
     live(session, view, ["analysis"], recognise)
     live(session, view, ["analysis", "selection"], draw)
     return view
@@ -110,7 +110,7 @@ def _literature_buttons(star: KnownStar, put: Callable[[Constraint], None]) -> l
 
 
 def _effective_text(selection: Selection) -> str:
-    """How many effective samples the constraints leave, and a warning where they are few."""
+    """Number of effective samples that the constraints leave, and a warning where they are few."""
     n = len(selection.posterior.labels)
     left = effective_samples(selection.unbrushed, n)
     text = f"effective samples {left:.0f} of {n} ({100 * left / n:.0f} %)"
@@ -136,7 +136,7 @@ _HELP = (
 
 
 def posterior_switch(session: Session) -> pn.Row:
-    """The switch; a posterior that this network does not have is not shown."""
+    """Switch between the kinds of posterior; one that this network does not have is not shown."""
     state, results = session.state, session.results
     shown = [
         kind for kind in PosteriorKind if kind is not PosteriorKind.CORRECTED or state.corrections.bias is not None

@@ -1,25 +1,38 @@
-"""What was done to the spectrum before the network saw it: the ledger, and the flux with its continuum."""
+"""Preparation tab: the steps with their numbers, what a person knows better than the file, and the spectrum before and after."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import panel as pn
 import panel_material_ui as pmui
 from bokeh.events import SelectionGeometry
 from markupsafe import Markup
 
+from cinn_core.errors import KielError, SpectrumError
 from cinn_core.inference.quantities import MINUS
 from cinn_core.instrument import ARMS, PIXEL_ANGSTROM
-from cinn_core.stages import Step
+from cinn_core.overrides import NOTHING_GIVEN, ContinuumChoice, Overrides
+from cinn_core.stages import Medium, Step
 
 from .. import theme
 from ..figures.preparation import draw_prepared, draw_snapshot
 from ..session import Session
-from .overrides import overrides_card, prepare_anew
 from .star import thousands
 from .widgets import card, fill, grid, html, join, live
+
+_MEDIA = {"from the file": None, "air": Medium.AIR, "vacuum": Medium.VACUUM}
+_CONTINUA = {"fit": ContinuumChoice.FIT, "as it is": ContinuumChoice.AS_IS}
+_FIELDS = {
+    "velocity": ("velocity [km/s]", "In the frame of the file's wavelengths, receding positive; empty: measured."),
+    "snr": ("S/N per Å", "Of the continuum, both arms; empty: measured."),
+    "resolving_power": ("resolving power", "Of the file; empty: from the header or the lines."),
+    "degrade_to_snr": ("degrade to S/N", "White noise is added down to this S/N per Å; empty: none."),
+}
+_SMALL = {"fontSize": "12px", "padding": "1px 8px", "minWidth": 0}
 
 
 def number(value: float | str) -> str:
@@ -75,9 +88,9 @@ def preparation(session: Session) -> pn.Column:
         drawn[0] = False
         draw_before()
         for pane, arm in zip(panes, ARMS, strict=True):
-            made = draw_prepared(vector, arm, state.overrides.masked)
-            made.on_event(SelectionGeometry, masked)
-            pane.object = made
+            fig = draw_prepared(vector, arm, state.overrides.masked)
+            fig.on_event(SelectionGeometry, masked)
+            pane.object = fig
 
     def masked(event: SelectionGeometry) -> None:
         box = event.geometry
@@ -97,3 +110,96 @@ def preparation(session: Session) -> pn.Column:
     view = grid(left, right, columns="minmax(0, 1fr) minmax(0, 1.8fr)")
     live(session, view, ["analysis"], draw)
     return view
+
+
+def prepare_anew(session: Session, overrides: Overrides) -> None:
+    """Analyse the star on the page again with other overrides."""
+    state = session.state
+    if overrides != state.overrides and state.source is not None:
+        state.overrides = overrides
+        session.analyse_again()
+
+
+def overrides_card(session: Session) -> pn.Column:
+    """One control for everything that may be known better; empty means measured."""
+    state = session.state
+    boxes, medium, continuum = _fields()
+    regions, note = pn.FlexBox(gap="6px", margin=(8, 0, 0, 0)), html()
+    reset = pmui.Button(label="measure everything again", variant="text", size="small", margin=0)
+    following = [False]
+
+    def apply(*_events: object) -> None:
+        if following[0]:
+            return
+        try:
+            numbers = {name: _value_of(box.value) for name, box in boxes.items()}
+            chosen = {"medium": _MEDIA[medium.value], "continuum": _CONTINUA[continuum.value]}
+            overrides = replace(state.overrides, **numbers, **chosen)
+        except KielError as error:
+            state.warn(str(error))
+        else:
+            prepare_anew(session, overrides)
+
+    def without(region: tuple[float, float], _event: object) -> None:
+        remaining = tuple(r for r in state.overrides.masked if r != region)
+        prepare_anew(session, replace(state.overrides, masked=remaining))
+
+    def follow() -> None:
+        now = state.overrides
+        following[0] = True
+        for name, box in boxes.items():
+            value = getattr(now, name)
+            box.value = "" if value is None else f"{value:g}"
+        medium.value = next(text for text, known in _MEDIA.items() if known is now.medium)
+        continuum.value = next(text for text, known in _CONTINUA.items() if known is now.continuum)
+        following[0] = False
+        regions.objects = [_region_chip(region, without) for region in now.masked]
+        reset.visible = now != NOTHING_GIVEN
+        text = "Left out by hand:" if now.masked else ""
+        note.object = str(fill('<div class="sub">{}</div>', text))
+
+    for control in (*boxes.values(), medium, continuum):
+        control.param.watch(apply, "value")
+    reset.on_click(lambda _event: prepare_anew(session, NOTHING_GIVEN))
+    styles = {"display": "grid", "grid-template-columns": "minmax(0,1fr) minmax(0,1fr)", "gap": "10px"}
+    form = pn.Column(
+        boxes["velocity"], boxes["snr"], boxes["resolving_power"], boxes["degrade_to_snr"], medium, continuum,
+        sizing_mode="stretch_width", margin=(8, 0, 0, 0), styles=styles,
+    )  # fmt: skip
+    view = card(form, note, regions, reset, title="Where you know better: a change runs again from the step it touches")
+    live(session, view, ["analysis"], follow)
+    return view
+
+
+def _fields() -> tuple[dict[str, pmui.TextInput], pmui.Select, pmui.Select]:
+    """The boxes of numbers by the name of their override, and the choices of medium and continuum."""
+    boxes = {
+        name: pmui.TextInput(label=label, description=text, size="small", margin=0, sizing_mode="stretch_width")
+        for name, (label, text) in _FIELDS.items()
+    }
+    medium = pmui.Select(
+        label="wavelengths in", options=list(_MEDIA), value="from the file", size="small", margin=0,
+        sizing_mode="stretch_width",
+    )  # fmt: skip
+    continuum = pmui.Select(
+        label="continuum", options=list(_CONTINUA), value="fit", size="small", margin=0, sizing_mode="stretch_width",
+        description="Fit it, or take the flux for normalised already.",
+    )  # fmt: skip
+    return boxes, medium, continuum
+
+
+def _region_chip(region: tuple[float, float], without: Callable[[tuple[float, float], object], None]) -> pmui.Button:
+    """The chip of a region left out by hand; a click takes it in again."""
+    label = f"{region[0]:.1f}–{region[1]:.1f} Å  ×"
+    chip = pmui.Button(label=label, variant="outlined", size="small", margin=0, sx=_SMALL)
+    chip.on_click(partial(without, region))
+    return chip
+
+
+def _value_of(text: str) -> float | None:
+    if not text.strip():
+        return None
+    try:
+        return float(text.replace(",", ".").replace("\N{MINUS SIGN}", "-"))
+    except ValueError as error:
+        raise SpectrumError(f"{text!r} is not a number; leave the box empty to have it measured.") from error

@@ -1,4 +1,4 @@
-"""What each target looks at: thirteen rows on the wavelength axis, of this star or of typical ones, and the peaks by name."""
+"""Saliency tab: the pixels that each target depends on, in this star or in typical ones, and the strongest peaks by name."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _typical(model: Model) -> Saliency:
 
 
 class Background(param.Parameterized):
-    """Whose saliency is shown, and what names the peaks."""
+    """Choice of the saliency shown, of the star or of typical ones, and the elements that name its peaks."""
 
     typical = param.Boolean(default=False)
     weights = param.Array(doc="(13, N_PIXELS), None until computed.")
@@ -105,10 +105,10 @@ def maps(session: Session, background: Background) -> pn.Column:
             hv.streams.Params(zoom, ["window"]),
             hv.streams.Params(state, ["target"]),
         ]
-        made = hv.DynamicMap(figure, streams=streams).opts(
+        plot = hv.DynamicMap(figure, streams=streams).opts(
             hv.opts.Overlay(**map_options(zoom.arm, zoom.range, state.choose_target, names))
         )
-        return pn.pane.HoloViews(made, sizing_mode="stretch_width", margin=0, linked_axes=False)
+        return pn.pane.HoloViews(plot, sizing_mode="stretch_width", margin=0, linked_axes=False)
 
     def draw() -> None:
         place.objects = [grid(one(zooms[0], True), one(zooms[1], False), columns="minmax(0, 1.12fr) minmax(0, 1fr)")]

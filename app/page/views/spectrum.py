@@ -1,4 +1,4 @@
-"""Both arms of the spectrum with residual and saliency strip on one wavelength axis, and what may be laid over them."""
+"""Spectrum card: both arms with residual and saliency strip on one wavelength axis, and what can be laid over them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _LEGEND = fill(
 
 
 class Zoom(param.Parameterized):
-    """What is shown of one arm, between the browser's shared range and the panels that depend on it."""
+    """Range of wavelength shown of one arm, between the browser's shared range and the panels that depend on it."""
 
     window = param.Tuple(length=2, doc="Lower and upper wavelength [Angstrom] that are shown.")
 
@@ -144,8 +144,8 @@ def switches(session: Session) -> pn.FlexBox:
         description="The mode and the quantile models by full synthesis with Turbospectrum, some 7 s each, in the background.",
     )  # fmt: skip
     exactly.on_click(lambda _event: synthesise(session))
-    said = html(pn.bind(_exact_line, session.results.param.exact, session.results.param.working))
-    return pn.FlexBox(quantiles, exactly, said, gap="4px 16px", align_items="center", margin=0)
+    note = html(pn.bind(_exact_line, session.results.param.exact, session.results.param.working))
+    return pn.FlexBox(quantiles, exactly, note, gap="4px 16px", align_items="center", margin=0)
 
 
 def _exact_line(exact: tuple, working: list[str]) -> str:

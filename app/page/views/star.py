@@ -1,19 +1,23 @@
-"""The star's header: who it is, what is known of its spectrum, and how long it took."""
+"""Header of the star shown: its name, verdict, velocity, S/N and coverage, how long it took, and a person's own verdict."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import panel as pn
+import panel_material_ui as pmui
 from markupsafe import Markup
 
+from cinn_core.errors import KielError
 from cinn_core.forward_model.nlte_change import elements_in_nlte
 from cinn_core.inference.quantities import MINUS
 from cinn_core.inference.selection import Selection
 from cinn_core.inference.weighted import effective_samples
 from cinn_core.instrument import ARMS, RESOLVING_POWER
+from cinn_core.output.verdicts import Grade, Verdict, Verdicts
 from cinn_core.stages import Analysis, FluxVector
 
 from ..session import Session
@@ -34,10 +38,23 @@ FLAG_TEXT: dict[str, str] = {
     "composite": "composite?",
     "metal_poor": "metal-poor: LTE fails",
 }
-"""What a chip says for each flag of `stages.FLAGS`."""
+"""Text of the chip for each flag of `stages.FLAGS`."""
 
 _LOW_COVERAGE = 0.95
 """Below this the bar of an arm changes colour."""
+
+NO_REASON = "none given"
+REASONS = (
+    NO_REASON,
+    "poor fit",
+    "composite",
+    "wrong velocity",
+    "continuum",
+    "low S/N",
+    "outside the domain",
+    "labels implausible",
+)
+_MARK = {Grade.GOOD: "✓", Grade.UNCERTAIN: "?", Grade.BAD: "✗"}
 
 
 def thousands(value: float) -> str:
@@ -99,13 +116,13 @@ def star_header(analysis: Analysis, selection: Selection) -> Markup:
 
 
 def short_physics(physics: str) -> str:
-    """Which elements are in NLTE, in a few letters."""
+    """Elements in NLTE, in a few letters."""
     elements = elements_in_nlte(physics)
     return f"LTE; NLTE {', '.join(elements)}" if elements else "LTE"
 
 
 def timings(analysis: Analysis) -> Markup:
-    """How long each stage took."""
+    """Duration of each stage."""
     return definition_list(
         [(name.replace("_", " "), f"{seconds:.2f} s") for name, seconds in analysis.timings_s.items()]
     )
@@ -119,17 +136,92 @@ def star_card(session: Session) -> pn.Column:
 
 
 def time_card(session: Session) -> pn.Column:
-    """How long its analysis took; hidden until there is one."""
+    """Duration of the analysis of the star shown; hidden until there is one."""
     return _about_star(session, timings, title="Time taken")
 
 
 def _about_star(session: Session, write: Callable[[Analysis], Markup], **params: Any) -> pn.Column:
     state, text = session.state, html()
-    made = card(text, visible=False, **params)
+    view = card(text, visible=False, **params)
 
     def refresh(*_events: object) -> None:
         if state.analysis is not None:
-            text.object, made.visible = str(write(state.analysis)), True
+            text.object, view.visible = str(write(state.analysis)), True
 
     state.param.watch(refresh, ["analysis", "selection"])
-    return made
+    return view
+
+
+def grade_text(verdict: Verdict | None) -> str:
+    """Text of a verdict in a list."""
+    return "–" if verdict is None else f"{_MARK[verdict.grade]} {verdict.grade.value}"
+
+
+def judge(session: Session, grade: Grade, reason: str = "", comment: str = "", reviewer: str = "") -> None:
+    """Store a verdict on the star shown; what went wrong is said on the page."""
+    state = session.state
+    if state.analysis is None:
+        return
+    vector = state.analysis.flux_vector
+    reviewer = reviewer or state.reviewer
+    try:
+        verdict_store().add(Verdict(vector.sha256, vector.star, vector.file, grade, reason, comment, reviewer))
+    except KielError as error:
+        state.warn(str(error))
+    else:
+        state.verdicts += 1
+
+
+def newest(sha256: str) -> Verdict | None:
+    """The last verdict on a file; none where the database does not answer."""
+    try:
+        return verdict_store().newest(sha256)
+    except KielError:
+        return None
+
+
+def verdict_card(session: Session) -> pn.Column:
+    """Three buttons and what goes with them."""
+    state = session.state
+    note = html()
+    reason = pmui.Select(
+        label="reason", options=list(REASONS), value=NO_REASON, size="small", margin=0, sizing_mode="stretch_width"
+    )
+    comment = pmui.TextInput(label="comment", size="small", margin=0, sizing_mode="stretch_width", max_length=500)
+    reviewer = pmui.TextInput(label="reviewer", size="small", margin=0, sizing_mode="stretch_width", max_length=80)
+    reviewer.link(state, value="reviewer")
+    buttons = []
+    for grade in Grade:
+        button = pmui.Button(
+            label=f"{_MARK[grade]} {grade.value}", variant="outlined", size="small", margin=0,
+            description=f"key {grade.value[0].upper()}",
+        )  # fmt: skip
+        button.on_click(
+            lambda _event, g=grade: judge(
+                session, g, "" if reason.value == NO_REASON else reason.value, comment.value or ""
+            )
+        )
+        buttons.append(button)
+
+    def draw(*_events: object) -> None:
+        if state.analysis is None:
+            return
+        vector = state.analysis.flux_vector
+        verdict = newest(vector.sha256)
+        description = "no verdict yet" if verdict is None else ", ".join(
+            part for part in (grade_text(verdict), verdict.reason, verdict.comment, verdict.reviewer, verdict.made[:16]) if part
+        )  # fmt: skip
+        note.object = str(fill("<b>{}</b><div class='sub'>{}</div>", vector.star or vector.file, description))
+
+    state.param.watch(draw, ["analysis", "verdicts"])
+    draw()
+    return card(
+        note, pn.FlexBox(*buttons, gap="6px", margin=(8, 0)), pn.Column(reason, comment, reviewer, margin=0, styles={"gap": "8px"},
+        sizing_mode="stretch_width"), title="Verdict on the star shown",
+    )  # fmt: skip
+
+
+@cache
+def verdict_store() -> Verdicts:
+    """The store at $KIEL_VERDICTS, else in the user's data folder; DataError where it cannot be opened."""
+    return Verdicts()

@@ -1,4 +1,4 @@
-"""Many stars: a table to sort and walk through, verdicts, two stars compared, differences from the literature."""
+"""Stars tab: a table to sort and walk through, two stars compared, differences from the literature."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from ..figures.stars import draw_comparison, draw_differences, thumbnail
 from ..session import Session
 from ..state import Star
 from .posterior import TABLE_CSS
-from .star import FLAG_TEXT
+from .star import FLAG_TEXT, grade_text, newest, verdict_card
 from .take_away import download_link
-from .verdict import grade_text, newest, verdict_card
 from .widgets import card, fill, grid, heading, html, join
 
 _SHOWN = tuple(t for t in TARGETS if t.name in FLOOR)
@@ -176,18 +175,18 @@ def comparison(one: Star, other: Star) -> pn.Column:
 def stars_card(session: Session) -> pn.Column:
     """The stars of the session in the left column; a click shows one. Hidden while there is but one."""
     state = session.state
-    box, told = pn.Column(sizing_mode="stretch_width", margin=0), html()
-    made = card(box, told, title="Stars", visible=False, css_classes=["tour-stars"])
+    box, note = pn.Column(sizing_mode="stretch_width", margin=0), html()
+    view = card(box, note, title="Stars", visible=False, css_classes=["tour-stars"])
 
     def draw(*_events: object) -> None:
-        made.visible = len(state.stars) > 1 or state.waiting > 0
-        if not made.visible:
+        view.visible = len(state.stars) > 1 or state.waiting > 0
+        if not view.visible:
             return
         at = state.current
         shown = range(max(0, (at or 0) - 4), min(len(state.stars), (at or 0) + 6))
         box.objects = [_star_button(session, i, i == at) for i in shown]
         more = f"{state.waiting} to come · " if state.waiting else ""
-        told.object = str(
+        note.object = str(
             fill(
                 '<div class="small"><span>{}{} stars · J / K next, previous · G U B verdict</span></div>',
                 more,
@@ -196,7 +195,7 @@ def stars_card(session: Session) -> pn.Column:
         )
 
     state.param.watch(lambda *_events: session.post(draw), ["stars", "waiting", "analysis", "verdicts"])
-    return made
+    return view
 
 
 def _star_button(session: Session, index: int, current: bool) -> pmui.Button:

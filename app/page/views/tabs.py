@@ -1,4 +1,4 @@
-"""The tabs of the page, in their order: each one view built from a session when it is first looked at."""
+"""Tabs of the page in their order, and the overview; each view is built from a session when it is first looked at."""
 
 from __future__ import annotations
 

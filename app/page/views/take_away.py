@@ -1,4 +1,4 @@
-"""Take away: everything about the star in one zip, and what to cite."""
+"""Downloads: everything about a star in one zip, and what to cite."""
 
 from __future__ import annotations
 
@@ -27,39 +27,39 @@ def take_away_card(session: Session) -> pn.Column:
         description="One zip with posterior, results, spectra, figures, report and provenance; drop it here to come back",
     )  # fmt: skip
     cite = pmui.Button(label="Cite", variant="outlined", size="small", margin=0)
-    told, text = html(), html(fill("<pre>{}</pre>", citation()), visible=False)
+    note, text = html(), html(fill("<pre>{}</pre>", citation()), visible=False)
     text.styles = {"white-space": "pre-wrap", "font-size": "11px", "overflow": "auto", "max-height": "260px"}
 
     def take(_event: object) -> None:
         star, name = saved_star(state), file_name(state)
-        told.object = str(fill('<div class="sub">drawing the figures …</div>'))
+        note.object = str(fill('<div class="sub">drawing the figures …</div>'))
 
         def show(content: bytes) -> None:
-            told.object = str(fill('<div class="sub">{}: {} MB</div>', name, f"{len(content) / 1e6:.1f}"))
+            note.object = str(fill('<div class="sub">{}: {} MB</div>', name, f"{len(content) / 1e6:.1f}"))
             download.send(content, name)
 
         session.jobs.start("The zip", lambda: _bundle(star), show)
 
     zipped.on_click(take)
     cite.on_click(lambda _event: text.param.update(visible=not text.visible))
-    made = card(
-        pn.FlexBox(zipped, cite, gap="8px", margin=0), told, text, download, visible=False, css_classes=["tour-take"]
+    view = card(
+        pn.FlexBox(zipped, cite, gap="8px", margin=0), note, text, download, visible=False, css_classes=["tour-take"]
     )
 
     def refresh(*_events: object) -> None:
-        made.visible, told.object = state.analysis is not None, ""
+        view.visible, note.object = state.analysis is not None, ""
 
     state.param.watch(refresh, "analysis")
-    return made
+    return view
 
 
 def saved_star(state: SessionState) -> SavedStar:
     """The star on the page with everything needed to restore it."""
     source = state.source
     data = source.data.read_bytes() if isinstance(source.data, Path) and source.data.is_file() else source.data
-    kept = data if isinstance(data, bytes) else None
+    content = data if isinstance(data, bytes) else None
     analysis = replace(state.analysis, importance=state.corrections.importance)
-    return SavedStar(analysis, state.overrides, state.constraints, kept, source.hdu, source.row)
+    return SavedStar(analysis, state.overrides, state.constraints, content, source.hdu, source.row)
 
 
 def file_name(state: SessionState) -> str:
@@ -102,5 +102,5 @@ class Download(JSComponent):
 
 
 def download_link() -> Download:
-    """One to put beside a button."""
+    """Download to put beside a button."""
     return Download(width=0, height=0, margin=0)

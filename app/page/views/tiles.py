@@ -1,13 +1,16 @@
-"""Thirteen tiles in a row: value, 68 % and marginal of each quantity; a click chooses the target of the saliency strip."""
+"""Tiles of the thirteen quantities: value, 68 % and marginal; a click chooses the target of the saliency strip."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import param
 from numpy.typing import NDArray
 from panel.custom import JSComponent
 
+from cinn_core.inference.marginals import central_range, density
 from cinn_core.inference.quantities import Quantity
 from cinn_core.inference.selection import selected_quantities
 from cinn_core.inference.weighted import representatives
@@ -16,11 +19,15 @@ from cinn_core.stages import Status
 from cinn_core.targets import TARGETS
 
 from .. import theme
-from ..figures.posterior import HEIGHT, WIDTH, marginal
 from ..session import Session
 
 DRAWN = 2048
 """Samples that stand for weighted ones in a tile's drawing."""
+
+WIDTH, HEIGHT = 100.0, 30.0
+_BINS = 40
+_ROOM = 0.35
+"""Room left and right of the central 99 % of the samples, in units of its width."""
 
 
 class TileRow(JSComponent):
@@ -90,7 +97,7 @@ class TileRow(JSComponent):
 
 
 def tile(quantity: Quantity, weights: NDArray | None = None, literature: float | None = None) -> dict[str, object]:
-    """What one tile shows, as plain values."""
+    """Contents of one tile, as plain values."""
     q = quantity
     samples = q.samples if weights is None else q.samples[representatives(weights, q.samples.size, DRAWN)]
     drawn = marginal(*(q.on_axis(values) for values in (samples, q.map, q.lo68, q.hi68)))
@@ -137,3 +144,36 @@ def tile_row(session: Session) -> TileRow:
     row.link(state, chosen="target", bidirectional=True)
     state.param.watch(refresh, "selection")
     return row
+
+
+@dataclass(frozen=True)
+class MarginalPaths:
+    """SVG paths in a WIDTH x HEIGHT box: the curve, the 68 % interval under it, where the mode stands, and the box's ends."""
+
+    curve: str
+    inner: str
+    mode: float
+    low: float
+    high: float
+
+    def place(self, value: float) -> float:
+        """Place of a value in the box, at its edge where it lies outside."""
+        return float(np.clip(WIDTH * (value - self.low) / (self.high - self.low), 0, WIDTH))
+
+
+def marginal(samples: NDArray, mode: float | NDArray, lo68: float | NDArray, hi68: float | NDArray) -> MarginalPaths:
+    """The marginal of samples (n,) with its mode and 68 % interval."""
+    low, high = central_range(samples, 0.99, _ROOM)
+    heights = density(samples, low, high, _BINS)
+    centres = (np.arange(_BINS) + 0.5) / _BINS
+    x, y = WIDTH * centres, HEIGHT * (1 - 0.92 * heights)
+    within = (low + (high - low) * centres >= lo68) & (low + (high - low) * centres <= hi68)
+    at = float(np.clip(WIDTH * (mode - low) / (high - low), 0, WIDTH))
+    return MarginalPaths(_closed(x, y), _closed(x[within], y[within]), at, low, high)
+
+
+def _closed(x: NDArray, y: NDArray) -> str:
+    if x.size == 0:
+        return ""
+    points = " ".join(f"L{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))
+    return f"M{x[0]:.1f} {HEIGHT:g} {points} L{x[-1]:.1f} {HEIGHT:g} Z"

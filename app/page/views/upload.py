@@ -48,7 +48,7 @@ def drop_zone(session: Session) -> SpectrumDropper:
 
 
 def question(session: Session) -> pn.Column:
-    """Which of the spectra in a file is meant; hidden while there is nothing to ask."""
+    """Question which of the spectra in a file is meant; hidden while there is nothing to ask."""
     state = session.state
     asked = html()
     which = pmui.Select(label="spectrum", options=[], size="small", margin=0, sizing_mode="stretch_width")

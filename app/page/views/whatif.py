@@ -1,4 +1,4 @@
-"""What if: a slider for every label moves the model, its residuals and chi-square follow; curves can be kept and compared."""
+"""What-if tab: a slider for every label moves the model; its residuals and chi-square follow, and curves can be kept."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ LESSONS: tuple[Lesson, ...] = (
 
 
 class Play(param.Parameterized):
-    """What the sliders have come to."""
+    """State of the tab: the model of the sliders, the line shown large, and the curves kept."""
 
     now = param.ClassSelector(class_=WhatIf, doc="The model of the sliders as they stand.")
     window = param.ClassSelector(class_=LineWindow, doc="The line that is shown large.")
@@ -154,7 +154,7 @@ def _right(
     buttons = _buttons(keep, lambda _event: setattr(play, "kept", ()), teach)
     return pn.Column(
         card(html(pn.bind(_title, play.param.window)), large(session, play)),
-        card(html(pn.bind(partial(_said, session), play.param.now)), arms(session, play)),
+        card(html(pn.bind(partial(_chi2_line, session), play.param.now)), arms(session, play)),
         card(buttons, html(pn.bind(_lesson_text, play.param.lesson)), html(pn.bind(_kept_list, play.param.kept))),
         sizing_mode="stretch_width", margin=0, styles=theme.STACK,
     )  # fmt: skip
@@ -201,8 +201,8 @@ def large(session: Session, play: Play) -> pn.Column:
 
     def draw(*_events: object) -> None:
         if not place.objects and play.now is not None:
-            made = hv.DynamicMap(figure, streams=[hv.streams.Params(play, ["now", "window", "kept"])])
-            place.objects = [pn.pane.HoloViews(made, sizing_mode="stretch_width", margin=0, linked_axes=False)]
+            plot = hv.DynamicMap(figure, streams=[hv.streams.Params(play, ["now", "window", "kept"])])
+            place.objects = [pn.pane.HoloViews(plot, sizing_mode="stretch_width", margin=0, linked_axes=False)]
 
     play.param.watch(draw, "now")
     return place
@@ -264,7 +264,7 @@ def _title(window: LineWindow | None) -> str:
     return str(heading(fill("{} Å: the line that changes most", window.name) if window else "", _LEGEND))
 
 
-def _said(session: Session, now: WhatIf | None) -> str:
+def _chi2_line(session: Session, now: WhatIf | None) -> str:
     if now is None or session.state.analysis is None:
         return ""
     before = session.state.analysis.resimulation.chi2_per_pixel
@@ -276,14 +276,14 @@ def _said(session: Session, now: WhatIf | None) -> str:
 
 
 def _summary(analysis: Analysis, now: WhatIf) -> str:
-    """What a kept curve differs in from the mode."""
+    """Labels in which a kept curve differs from the mode."""
     at_map = to_sliders(with_nuisances_of_z(analysis.posterior.map_z[None])[0])
     values = to_sliders(now.labels)
-    moved = [
+    shifted = [
         f"{label_of(t.name)} {value_text(values[t.name], t.decimals)}" for t in TARGETS
         if abs(values[t.name] - at_map[t.name]) > 2 * _STEPS.get(t.name, 0.01)
     ]  # fmt: skip
-    return f"{', '.join(moved) or 'the mode'}: χ² {now.comparison.chi2_per_pixel:.2f}"
+    return f"{', '.join(shifted) or 'the mode'}: χ² {now.comparison.chi2_per_pixel:.2f}"
 
 
 def _kept_list(kept: tuple[Kept, ...]) -> str:

@@ -1,4 +1,4 @@
-"""What the lessons of the What if tab tell a class is what the model does."""
+"""Lessons of the What if tab: the model does what they tell a class."""
 
 from __future__ import annotations
 

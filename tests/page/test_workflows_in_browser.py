@@ -1,4 +1,4 @@
-"""The page at work: brushing, preparing by hand, many stars, taking away and coming back, the same numbers everywhere."""
+"""Workflows in a real browser: brushing, preparing by hand, many stars, taking away and coming back, the same numbers everywhere."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from cinn_core.targets import TARGET_NAMES, TARGETS
 pytestmark = IN_BROWSER
 
 
-def test_item04_a_brushed_region_of_the_corner_is_what_table_and_tiles_then_show(page):
+def test_a_brushed_region_of_the_corner_is_what_table_and_tiles_then_show(page):
     show_tab(page, "Posterior")
     page.locator(".tabulator-row:visible").nth(12).wait_for()
     page.get_by_text("all 4096 samples").wait_for()
@@ -50,7 +50,7 @@ def test_item04_a_brushed_region_of_the_corner_is_what_table_and_tiles_then_show
     page.get_by_text("all 4096 samples").wait_for()
 
 
-def test_item04_knowledge_from_elsewhere_reweights_and_tells_how_many_samples_are_left(page):
+def test_constraint_reweights_and_tells_how_many_samples_are_left(page):
     show_tab(page, "Posterior")
     page.get_by_label("mean", exact=True).fill("4.44")
     page.get_by_label("sigma", exact=True).fill("0.02")
@@ -63,14 +63,14 @@ def test_item04_knowledge_from_elsewhere_reweights_and_tells_how_many_samples_ar
     page.get_by_text("all 4096 samples").wait_for()
 
 
-def test_item04_print_version_of_the_corner_comes_as_files(page):
+def test_print_version_of_the_corner_comes_as_files(page):
     show_tab(page, "Posterior")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="print version").click()
     assert waiting.value.suggested_filename in ("corner.png", "corner.pdf")
 
 
-def test_item07_a_region_dragged_out_is_left_out_and_the_star_prepared_again(page):
+def test_a_region_dragged_out_is_left_out_and_the_star_prepared_again(page):
     show_tab(page, "Preparation")
     page.get_by_text("cross-correlation with the best template").wait_for()
     figure = page.locator(".bk-Figure:visible").first
@@ -84,7 +84,7 @@ def test_item07_a_region_dragged_out_is_left_out_and_the_star_prepared_again(pag
     region.wait_for(state="hidden")
 
 
-def test_item07_what_is_no_number_is_refused_in_a_sentence(page):
+def test_what_is_not_a_number_is_refused_in_a_sentence(page):
     show_tab(page, "Preparation")
     page.get_by_label(re.compile("resolving power")).first.fill("many")
     page.get_by_label(re.compile("resolving power")).first.press("Tab")
@@ -101,7 +101,7 @@ def zipped(*names: str) -> bytes:
     return buffer.getvalue()
 
 
-def test_item08_a_zip_becomes_a_table_to_judge_compare_and_export(page):
+def test_a_zip_becomes_a_table_to_judge_compare_and_export(page):
     show_tab(page, "Stars")
     drop(page, "night.zip", zipped("alpha.fits", "beta.txt"))
     rows = page.locator(".tabulator-row:visible")
@@ -127,7 +127,7 @@ def test_item08_a_zip_becomes_a_table_to_judge_compare_and_export(page):
     assert "good" in table.set_index("star").loc["Star of alpha.fits", "grade"].lower()
 
 
-def test_item09_what_was_taken_away_brings_the_star_back(page):
+def test_what_was_taken_away_brings_the_star_back(page):
     show_tab(page, "Overview")
     drop(page, "gamma.fits", b"some bytes")
     wait_for_star(page, "Star of gamma.fits")
@@ -144,7 +144,7 @@ def test_item09_what_was_taken_away_brings_the_star_back(page):
     wait_until(page, lambda: tile_texts(page) == before, "the numbers of the star that came back differ")
 
 
-def test_item09_citation_is_shown(page):
+def test_citation_is_shown(page):
     page.get_by_role("button", name="Cite").click()
     page.get_by_text(re.compile("Ksoll")).first.wait_for()
     page.get_by_role("button", name="Cite").click()
@@ -160,7 +160,7 @@ def one_thread():
 
 
 @pytest.mark.slow
-def test_item10_page_command_line_and_notebook_give_the_same_samples(
+def test_page_command_line_and_notebook_give_the_same_samples(
     real_address, visit, model, examples, tmp_path, one_thread
 ):
     """To 1e-5, in single precision."""

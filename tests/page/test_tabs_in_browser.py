@@ -1,4 +1,4 @@
-"""The page shows why: frame, spectrum, lines, saliency and what-if in a real browser, with pictures of each in build/."""
+"""Tabs in a real browser: address, keys, tour, spectrum, lines, saliency and what-if, with pictures of each in build/."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def open_tab(visit, address: str, tab: str, more: str = ""):
     return page
 
 
-def test_item01_address_opens_a_tab_and_follows_what_is_shown(made_up_address, visit):
+def test_address_opens_a_tab_and_follows_what_is_shown(made_up_address, visit):
     page = open_tab(visit, made_up_address, "lines", "&line=Ca&target=mg_fe")
     page.get_by_text("Diagnostic lines:").wait_for()
     assert page.get_by_role("tab", name="Lines", selected=True).is_visible()
@@ -28,13 +28,13 @@ def test_item01_address_opens_a_tab_and_follows_what_is_shown(made_up_address, v
     page.wait_for_url(re.compile("tab=saliency.*target=mg_fe"))
 
 
-def test_item01_unknown_wishes_in_the_address_get_a_sentence(made_up_address, visit):
+def test_unknown_wishes_in_the_address_get_a_sentence(made_up_address, visit):
     page = visit(f"{made_up_address}?line=%3Cimg%20src=x%20onerror=alert(1)%3E&target=zz")
     page.locator(".alert", has_text="There is no diagnostic line <img src=x onerror=alert(1)>").wait_for()
     assert page.locator("img[src=x]").count() == 0
 
 
-def test_item01_keys_choose_tabs_and_the_list_of_keys_is_shown(made_up_address, visit):
+def test_keys_choose_tabs_and_the_list_of_keys_is_shown(made_up_address, visit):
     page = open_tab(visit, made_up_address, "overview")
     wait_for_star(page, "Star of solar-twin.fits")
     page.keyboard.press("2")
@@ -46,7 +46,7 @@ def test_item01_keys_choose_tabs_and_the_list_of_keys_is_shown(made_up_address, 
     page.get_by_role("heading", name="Keys").wait_for(state="hidden")
 
 
-def test_item01_light_and_dark_by_key_and_kept_for_the_next_visit(made_up_address, visit):
+def test_light_and_dark_by_key_and_kept_for_the_next_visit(made_up_address, visit):
     page = open_tab(visit, made_up_address, "overview")
     wait_for_star(page, "Star of solar-twin.fits")
     before = page.evaluate("document.documentElement.dataset.theme")
@@ -60,7 +60,7 @@ def test_item01_light_and_dark_by_key_and_kept_for_the_next_visit(made_up_addres
     assert page.evaluate("document.documentElement.dataset.theme") == after
 
 
-def test_item01_tour_walks_through_the_page(made_up_address, visit):
+def test_tour_walks_through_the_page(made_up_address, visit):
     page = open_tab(visit, made_up_address, "overview")
     wait_for_star(page, "Star of solar-twin.fits")
     page.get_by_role("button", name="A tour of the page for newcomers").click()
@@ -72,7 +72,7 @@ def test_item01_tour_walks_through_the_page(made_up_address, visit):
     page.locator(".bubble").wait_for(state="detached")
 
 
-def test_item01_work_can_be_cancelled_and_the_star_before_stays(made_up_address, visit):
+def test_work_can_be_cancelled_and_the_star_before_stays(made_up_address, visit):
     page = open_tab(visit, made_up_address, "overview")
     wait_for_star(page, "Star of solar-twin.fits")
     page.locator("input[type=file]").set_input_files({"name": "slow.fits", "mimeType": "", "buffer": b"some bytes"})
@@ -82,7 +82,7 @@ def test_item01_work_can_be_cancelled_and_the_star_before_stays(made_up_address,
     assert page.get_by_text("Star of solar-twin.fits").first.is_visible()
 
 
-def test_item02_spectrum_names_more_lines_when_zoomed_and_quantile_models_can_be_laid_over(made_up_address, visit):
+def test_spectrum_names_more_lines_when_zoomed_and_quantile_models_can_be_laid_over(made_up_address, visit):
     page = open_tab(visit, made_up_address, "overview")
     wait_for_star(page, "Star of solar-twin.fits")
     page.get_by_text("Spectrum, residual").wait_for()
@@ -101,7 +101,7 @@ def test_item02_spectrum_names_more_lines_when_zoomed_and_quantile_models_can_be
     page.get_by_text("What each target looks at").wait_for()
 
 
-def test_item03_every_line_has_a_panel_and_a_verdict_and_one_can_be_left_out(made_up_address, visit):
+def test_every_line_has_a_panel_and_a_verdict_and_one_can_be_left_out(made_up_address, visit):
     page = open_tab(visit, made_up_address, "lines", "&line=5528")
     page.get_by_text("this line alone asks for").wait_for()
     page.get_by_text("What it drives").wait_for()
@@ -115,7 +115,7 @@ def test_item03_every_line_has_a_panel_and_a_verdict_and_one_can_be_left_out(mad
     page.get_by_text(f"{line_windows()[4].name} Å ·").wait_for()
 
 
-def test_item05_saliency_of_star_and_test_stars_and_a_peak_leads_to_its_spectrum(made_up_address, visit):
+def test_saliency_of_star_and_test_stars_and_a_peak_leads_to_its_spectrum(made_up_address, visit):
     page = open_tab(visit, made_up_address, "saliency", "&target=mg_fe")
     page.locator(".tabulator-row").nth(9).wait_for()
     page.wait_for_timeout(1500)
@@ -131,7 +131,7 @@ def test_item05_saliency_of_star_and_test_stars_and_a_peak_leads_to_its_spectrum
     page.get_by_role("tab", name="Overview", selected=True).wait_for()
 
 
-def test_item06_slider_moves_the_model_and_the_mode_comes_back(made_up_address, visit):
+def test_slider_moves_the_model_and_the_mode_comes_back(made_up_address, visit):
     page = open_tab(visit, made_up_address, "what-if")
     chi2 = page.get_by_text(re.compile("χ² per pixel .* → "))
     chi2.wait_for()
@@ -159,7 +159,7 @@ def test_item06_slider_moves_the_model_and_the_mode_comes_back(made_up_address, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tab", ["overview", "lines", "saliency", "what-if"])
-def test_item01_every_tab_fits_at_1280_and_1920_pixels_light_and_dark(made_up_address, visit, tab):
+def test_every_tab_fits_at_1280_and_1920_pixels_light_and_dark(made_up_address, visit, tab):
     for theme in ("light", "dark"):
         page = open_tab(visit, made_up_address, tab, f"&theme={theme}")
         for width in (1280, 1920):

@@ -1,4 +1,4 @@
-"""The page in a real browser: the numbers, figures and sentences that a visitor sees, and no error in the console."""
+"""Sessions in a real browser: the first star, examples, uploads, refusals, and no error in the console."""
 
 from __future__ import annotations
 
@@ -150,7 +150,6 @@ def test_upload_of_a_spectrum_gives_thirteen_numbers_corner_and_overlay(real_add
     keep_screenshot(page, "posterior")
 
 
-@pytest.mark.slow
 def hostile_fits(path: Path) -> bytes:
     """An example whose header tells its star's and instrument's names in markup, at 10 kB length and with bytes beyond ASCII."""
     with fits.open(path) as file:
@@ -179,7 +178,7 @@ def test_hostile_fits_header_and_file_names_are_shown_as_text_on_every_tab(real_
     assert page.locator("img[src=x]").count() == 0
 
 
-def test_file_that_is_no_spectrum_gets_one_sentence_from_the_real_reader(real_address, visit):
+def test_file_that_is_not_a_spectrum_gets_one_sentence_from_the_real_reader(real_address, visit):
     page = visit(real_address)
     page.get_by_text("Diagnostic lines").wait_for()
     drop(page, "<img src=x onerror=alert(1)>.fits", b"not a FITS file")
