@@ -17,7 +17,7 @@ import torch
 
 from cinn_core.batch.items import find_items, load
 from cinn_core.batch.plan import BatchSettings, make_plan
-from cinn_core.batch.run import weights_of
+from cinn_core.batch.run import parameter_hashes
 from cinn_core.batch.shard import finish_shard, make_work
 from cinn_core.evaluation.simulate import SimulatedStar, write_level1
 from cinn_core.inference.model import Model
@@ -62,7 +62,7 @@ def main() -> None:
         began = clock()
         items = list(find_items([str(files)]))
         took = {"list": clock() - began, "read": 0.0, "prepare": 0.0, "infer and write": 0.0}
-        plan = make_plan(out, items, settings, weights_of(settings), SHARD)
+        plan = make_plan(out, items, settings, parameter_hashes(settings), SHARD)
         prepare_many(load(items[:3]), work.model.templates)  # fills what is computed once a process
         for shard in plan.open_shards():
             stamps = [clock()]

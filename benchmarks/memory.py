@@ -16,7 +16,7 @@ import torch
 
 from cinn_core.batch.items import find_items
 from cinn_core.batch.plan import BatchSettings, make_plan
-from cinn_core.batch.run import weights_of
+from cinn_core.batch.run import parameter_hashes
 from cinn_core.batch.shard import make_work, process_shard
 from cinn_core.batch.stacks import write_prepared_stack
 from cinn_core.inference.model import Model
@@ -61,7 +61,7 @@ def main() -> None:
         stacks, out = Path(name, "stacks"), Path(name, "out")
         stacks.mkdir()
         simulate(work.model, options.stars, stacks)
-        plan = make_plan(out, list(find_items([str(stacks)])), settings, weights_of(settings), SHARD)
+        plan = make_plan(out, list(find_items([str(stacks)])), settings, parameter_hashes(settings), SHARD)
         print("spectra   memory MB   spectra a second of processor")
         done, before, began = 0, 0, time.process_time()
         for shard in plan.open_shards():

@@ -39,7 +39,7 @@ class Line:
 
 @cache
 def diagnostic_lines() -> tuple[Line, ...]:
-    """All diagnostic lines in the order of the table: Mg, Ca, Li, Fe, each species by wavelength."""
+    """Diagnostic lines in the order of the table: Mg, Ca, Li, Fe, each species by wavelength."""
     table = ascii_tables.read(asset_path("lines.ecsv"), format="ecsv")
     columns = (table[name] for name in ("species", "wavelength_air", "element", "isotope", "excitation"))
     return tuple(

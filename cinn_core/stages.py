@@ -179,7 +179,7 @@ class PosteriorSamples:
     """Samples of p(targets | spectrum) from the flow.
 
     labels (n, 13) in the targets' units and order; z (n, 13) prior coordinates; log_prob (n,) of z under the flow;
-    `map_z` (13,) the refined mode in z; `rejected_fraction` the share of raw samples outside the prior, already left out.
+    `map_z` (13,) the refined MAP in z; `rejected_fraction` the share of raw samples outside the prior, already left out.
     """
 
     labels: NDArray
@@ -339,7 +339,7 @@ class Importance:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Everything `analyse` found out about one spectrum: the stages, the flags, how long each took, and where it came from."""
+    """Result of `analyse` for one spectrum: the stages, the flags, how long each took, and where it came from."""
 
     flux_vector: FluxVector
     posterior: PosteriorSamples

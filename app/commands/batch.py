@@ -52,7 +52,7 @@ def batch(
     from cinn_core.batch.items import find_items
     from cinn_core.batch.plan import BatchSettings, make_plan
     from cinn_core.batch.rows import export_rows, require_table_name
-    from cinn_core.batch.run import run_local, run_on_ray, sole_user, weights_of
+    from cinn_core.batch.run import parameter_hashes, run_local, run_on_ray, sole_user
 
     if export is not None:
         require_table_name(export)
@@ -60,7 +60,7 @@ def batch(
     settings = BatchSettings(512 if fast else samples, seed, reduced, fast, keep_samples, own)
     items = list(find_items(inputs))
     with sole_user(out):
-        plan = make_plan(out, items, settings, weights_of(settings), shard)
+        plan = make_plan(out, items, settings, parameter_hashes(settings), shard)
         todo = plan.n_items - plan.n_done()
         typer.echo(f"{plan.n_items} spectra, {todo} to do, in {out}")
         report = _Line()

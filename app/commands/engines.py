@@ -1,4 +1,4 @@
-"""Which code of physical synthesis a command works with, opened with its programs, line lists and data."""
+"""Synthesis engine of a command, opened with its programs, line lists and data."""
 
 from __future__ import annotations
 

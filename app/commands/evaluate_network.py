@@ -134,7 +134,7 @@ def evaluate_calibration(
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
 ) -> None:
-    """Is the network calibrated? Coverage, ranks and TARP on stars of its own prior, and whether upper limits hold."""
+    """Calibration of the network on stars of its own prior: coverage, ranks, TARP, and whether upper limits hold."""
     require_folder_of(json)
     from cinn_core.evaluation.calibration import calibration_figures, require_sbi
     from cinn_core.inference.model import load_model
@@ -163,7 +163,7 @@ def evaluate_saliency(
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
 ) -> None:
-    """Which pixels decide, on synthetic stars at S/N 250: against the ideal weights and each element's own lines."""
+    """Saliency on synthetic stars at S/N 250, against the ideal weights and each element's own lines."""
     for out in (json, background):
         require_folder_of(out)
     from cinn_core.evaluation.saliency import measure_saliency, saliency_numbers
@@ -228,7 +228,7 @@ def _print_shifts(shifts: Mapping[str, float], n: int) -> None:
 
 
 def held_out_grid(files: list[Path] | None, data: Path | None) -> Grid:
-    """All stars of the grid files, else the test stars of the data folder's grids with the calibrated line list.
+    """Stars of the grid files, else the test stars of the data folder's grids with the calibrated line list.
 
     Raises DataError where a file or the data folder is missing.
     """

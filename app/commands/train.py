@@ -26,7 +26,7 @@ train = typer.Typer(no_args_is_help=True, help="Learning, resumable.")
 
 
 class Configuration(Enum):
-    """Which network `kiel train network` trains."""
+    """Choice of network that `kiel train network` trains."""
 
     DEFAULT = "default"
     PAPER = "paper"
@@ -84,14 +84,14 @@ def train_network(
     from cinn_core.training.training_set import TrainingSetSettings, fill_training_set
 
     where = Device(device).resolve()
-    bank, settings = TrainingSetSettings(seed=seed), NetworkSettings(steps=steps, seed=seed)
+    training_set, settings = TrainingSetSettings(seed=seed), NetworkSettings(steps=steps, seed=seed)
     given, earlier, earlier_card = load_network(start) if start else (None, None, None)
     require_folder(run)
     typer.echo(f"Simulating {shards} shards in {run / 'bank'}; those that exist are kept")
-    projection = fill_training_set(run / "bank", emulator_path(), shards, bank, processes, given)
+    projection = fill_training_set(run / "bank", emulator_path(), shards, training_set, processes, given)
     card: dict[str, object] = {
         "emulator_sha256": file_hash(emulator_path()),
-        "bank": {**asdict(bank), "shards": shards},
+        "bank": {**asdict(training_set), "shards": shards},
         "start_sha256": earlier_card["sha256"] if earlier_card else None,
     }
     architecture = Architecture(n_components=projection.n_components)

@@ -64,7 +64,7 @@ class Results(param.Parameterized):
 
 
 def keep_results_current(session: Session) -> None:
-    """From now on judge the lines of every new star, and compute its bands whenever another posterior is selected."""
+    """Judge the lines of every new star, and compute its bands whenever another posterior is selected."""
     state = session.state
 
     def star(*_events: object) -> None:

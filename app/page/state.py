@@ -50,7 +50,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Request:
-    """Everything that an analysis depends on: source, settings, overrides."""
+    """Input of an analysis: source, settings, overrides."""
 
     source: Source
     settings: Settings = Settings()
@@ -153,7 +153,7 @@ class SessionState(param.Parameterized):
         return None if self.source is None else Request(self.source, self.settings, self.overrides)
 
     def is_current(self, request: int) -> bool:
-        """Whether nothing newer was asked for."""
+        """True while nothing newer was asked for."""
         return request == self._request
 
     def report(self, request: int, text: str) -> None:

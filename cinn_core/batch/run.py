@@ -68,7 +68,7 @@ def sole_user(folder: Path) -> Iterator[None]:
         yield
 
 
-def weights_of(settings: BatchSettings) -> dict[str, str]:
+def parameter_hashes(settings: BatchSettings) -> dict[str, str]:
     """Hashes of the network's and the emulator's files that a batch will use, for its manifest."""
     network = asset_path("weights", "network.safetensors") if settings.network is None else Path(settings.network)
     if not network.is_file():

@@ -57,7 +57,7 @@ class Trend:
 
 @dataclass(frozen=True)
 class BenchmarkFigures:
-    """All figures of the spectra that count, by target; `stars` by star, `lines` MAP - line fit by abundance.
+    """Figures of the spectra that count, by target; `stars` by star, `lines` MAP - line fit by abundance.
 
     z_within: share of |z| < 3 by target and of all; sun: differences of each good solar spectrum by file; resimulated:
     mean |observed - model| by model, over the spectra above S/N 200, and `resimulated_lines` by line; noise: what noise
@@ -137,7 +137,7 @@ def star_means(values: Sequence[tuple[str, Mapping[str, float]]]) -> dict[str, d
 
 
 def over_stars(stars: Mapping[str, Mapping[str, float]]) -> dict[str, BiasAndScatter]:
-    """Each quantity over the stars."""
+    """Bias and scatter of each quantity over the stars."""
     return {name: compare([v[name] for v in stars.values() if name in v]) for name in _names(stars.values())}
 
 

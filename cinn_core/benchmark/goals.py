@@ -33,41 +33,41 @@ class Goal:
 
 
 def goals(rows: Sequence[BenchmarkRow]) -> tuple[Goal, ...]:
-    """All goals that these rows can judge, at the S/N of the data."""
+    """Goals that these rows can judge, at the S/N of the data."""
     answered = [(row, row.native) for row in rows if row.native is not None]
     return (*_of_figures(figures_of(rows)), *_of_stars(answered), *map(_warned, filter(_is_foreign, rows)))
 
 
-def _of_figures(found: BenchmarkFigures) -> Iterator[Goal]:
+def _of_figures(figures: BenchmarkFigures) -> Iterator[Goal]:
     for name, limit in OFF.items():
-        if (overall := found.overall.get(name)) is not None:
+        if (overall := figures.overall.get(name)) is not None:
             shown = f"{overall.median:+.3g}, {overall.scatter:.3g}"
             holds = abs(overall.median) <= limit and overall.scatter <= limit
             yield Goal(f"{name}: bias and scatter over stars within {limit:g}", shown, holds)
-    for name, trend in found.trend.items():
+    for name, trend in figures.trend.items():
         if np.isfinite(trend.sigmas):
             holds = abs(trend.sigmas) <= TREND_SIGMAS
             yield Goal(f"{name}: trend with Teff within {TREND_SIGMAS:g} sigma", f"{trend.sigmas:+.1f}", holds)
     for name, limit in REPEATED.items():
-        if (repeats := found.repeats.get(name)) is not None:
+        if (repeats := figures.repeats.get(name)) is not None:
             yield Goal(f"{name}: scatter of repeats under {limit:g}", f"{repeats.rms:.2g}", repeats.rms < limit)
-    if "all" in found.z_within:
-        share = found.z_within["all"]
+    if "all" in figures.z_within:
+        share = figures.z_within["all"]
         yield Goal(f"|z| < 3 for {100 * Z_SHARE:.0f} %", f"{100 * share:.0f} %", share >= Z_SHARE)
         yield Goal(
             f"at most {FLAGGED} of the spectra that count flagged out_of_domain",
-            f"{len(found.flagged)} of {found.spectra}",
-            len(found.flagged) <= FLAGGED,
+            f"{len(figures.flagged)} of {figures.spectra}",
+            len(figures.flagged) <= FLAGGED,
         )
     for name, limit in FROM_LINES.items():
-        if (lines := found.lines.get(name)) is not None and lines.n > 1:
+        if (lines := figures.lines.get(name)) is not None and lines.n > 1:
             shown = f"{lines.scatter:.3f} ({lines.n} stars)"
             yield Goal(f"{name}: scatter of MAP - line fit within {limit:g}", shown, lines.scatter <= limit)
-    if "map" in found.resimulated:
-        mean = found.resimulated["map"]
+    if "map" in figures.resimulated:
+        mean = figures.resimulated["map"]
         text = f"mean |observed - resimulated| under {100 * RESIMULATED:g} % at S/N above 200"
         yield Goal(text, f"{100 * mean:.2f} %", mean < RESIMULATED)
-    for file, off in found.sun.items():
+    for file, off in figures.sun.items():
         shown = ", ".join(f"{name} {off[name]:+.3g}" for name in SUN_OFF)
         holds = all(abs(off[name]) <= limit for name, limit in SUN_OFF.items())
         yield Goal(f"Sun, {file}: within 40 K, 0.07, 0.04", shown, holds)

@@ -83,8 +83,8 @@ def correction_figures(rows: Iterable[BenchmarkRow]) -> dict[str, Any]:
     return out
 
 
-def _figures(found: BenchmarkFigures) -> dict[str, Any]:
-    return asdict(found)
+def _figures(figures: BenchmarkFigures) -> dict[str, Any]:
+    return asdict(figures)
 
 
 def _row(row: BenchmarkRow, corrected: NDArray | None) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def perturbations(seed: int = 0) -> tuple[Perturbation, ...]:
 
 
 def robustness(path: Path, model: Model, n_samples: int, seed: int) -> Iterator[tuple[str, dict[str, Shift]]]:
-    """Every perturbation of the spectrum in a file: its name and what became of each target.
+    """Shift of each target under every perturbation of the spectrum in a file, by the name of the perturbation.
 
     A S/N above the spectrum's own is left out. Raises KielError for a file that cannot be used.
     """
@@ -75,18 +75,18 @@ def robustness(path: Path, model: Model, n_samples: int, seed: int) -> Iterator[
     plain = prepare(spectrum, model.templates)
     before = summarise(posterior_of(plain, model, n_samples, seed))
     for change in perturbations(seed):
-        wanted = change.overrides(plain)
-        if wanted.degrade_to_snr is not None and wanted.degrade_to_snr >= plain.snr_per_angstrom:
+        overrides = change.overrides(plain)
+        if overrides.degrade_to_snr is not None and overrides.degrade_to_snr >= plain.snr_per_angstrom:
             continue
-        after = summarise(posterior_of(_perturbed(spectrum, plain, change, wanted, model), model, n_samples, seed))
+        after = summarise(posterior_of(_perturbed(spectrum, plain, change, overrides, model), model, n_samples, seed))
         yield change.name, shifts(before, after)
 
 
 def _perturbed(
-    spectrum: Spectrum, plain: FluxVector, change: Perturbation, wanted: Overrides, model: Model
+    spectrum: Spectrum, plain: FluxVector, change: Perturbation, overrides: Overrides, model: Model
 ) -> FluxVector:
     if not change.tilt:
-        return prepare(spectrum, model.templates, wanted)
+        return prepare(spectrum, model.templates, overrides)
     factor = np.ones(plain.flux.shape)
     for part in arm_slices():
         factor[part] += change.tilt * np.linspace(-1, 1, part.stop - part.start)

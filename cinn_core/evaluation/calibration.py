@@ -103,19 +103,21 @@ def _observe(stars: Stars, snr: int, realism: float, seed: int) -> Observation:
     return observe_stars(stars, log_snr, torch.full(shape, realism), degraded, generator)
 
 
-def _first(seen: Observation, n: int) -> Observation:
-    return Observation(seen.coefficients[:n], seen.log_snr[:n], seen.coverage[:n], seen.realism[:n])
+def _first(observation: Observation, n: int) -> Observation:
+    return Observation(
+        observation.coefficients[:n], observation.log_snr[:n], observation.coverage[:n], observation.realism[:n]
+    )
 
 
 def calibrate(
-    model: Model, seen: Observation, truth: NDArray, latent: torch.Tensor, n_ranked: int, seed: int
+    model: Model, observation: Observation, truth: NDArray, latent: torch.Tensor, n_ranked: int, seed: int
 ) -> Calibrated:
     """Compare the posteriors of n observations with their truth (n, 13) in prior coordinates; ranks of the first `n_ranked`."""
     rng = stream(Stream.RANKED_SAMPLES, seed)
     labels = from_z(truth)
     held68, held95, ranks, kept, limits = [], [], [], [], []
     done = 0
-    for some in batches(_to(seen, model.device)):
+    for some in batches(_to(observation, model.device)):
         for z in posterior_z(model, some, latent)[0].cpu().numpy().astype(float):
             samples = from_z(z)
             good = effective_metallicity(samples) <= MAX_METALLICITY
@@ -126,9 +128,9 @@ def calibrate(
                 held.append((labels[done] >= low) & (labels[done] <= high))
             limits += _upper_limit_holds(z, samples, labels[done])
             if done < n_ranked:
-                chosen = z[rng.integers(0, len(z), _KEPT)] if len(z) < _KEPT else z[rng.permutation(len(z))[:_KEPT]]
-                kept.append(chosen)
-                ranks.append((chosen < truth[done]).sum(0))
+                selected = z[rng.integers(0, len(z), _KEPT)] if len(z) < _KEPT else z[rng.permutation(len(z))[:_KEPT]]
+                kept.append(selected)
+                ranks.append((selected < truth[done]).sum(0))
             done += 1
     found = [np.array(x) for x in (held68, held95, ranks, kept)]
     return Calibrated(found[0], found[1], found[2], found[3], truth[:n_ranked], np.array(limits, dtype=bool))
@@ -142,20 +144,20 @@ def _upper_limit_holds(z: NDArray, samples: NDArray, truth: NDArray) -> list[boo
     return [bool(truth[column] <= limit)]
 
 
-def _figures(found: Calibrated, n_tests: int, seed: int) -> dict[str, object]:
+def _figures(calibrated: Calibrated, n_tests: int, seed: int) -> dict[str, object]:
     from sbi.diagnostics.sbc import check_uniformity_frequentist
 
-    ranks = torch.from_numpy(found.ranks).float()
+    ranks = torch.from_numpy(calibrated.ranks).float()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         p_ranks = check_uniformity_frequentist(ranks, _KEPT).numpy()
-    coverage = coverage_test(found.samples, found.truth, stream(Stream.COVERAGE, seed))
-    n_limits = len(found.limits)
+    coverage = coverage_test(calibrated.samples, calibrated.truth, stream(Stream.COVERAGE, seed))
+    n_limits = len(calibrated.limits)
     return {
         "targets": {
             name: {
-                "coverage68": float(found.held68[:, i].mean()),
-                "coverage95": float(found.held95[:, i].mean()),
+                "coverage68": float(calibrated.held68[:, i].mean()),
+                "coverage95": float(calibrated.held95[:, i].mean()),
                 "sbc_p": float(p_ranks[i]),
             }
             for i, name in enumerate(TARGET_NAMES)
@@ -167,12 +169,17 @@ def _figures(found: Calibrated, n_tests: int, seed: int) -> dict[str, object]:
         "tarp_own_p": coverage.own,
         "tarp_area": coverage.area,
         "tarp_rejected": coverage.smallest < SIGNIFICANCE / n_tests,
-        "lithium_limits": {"n": n_limits, "held": float(found.limits.mean()) if n_limits else None},
+        "lithium_limits": {"n": n_limits, "held": float(calibrated.limits.mean()) if n_limits else None},
     }
 
 
-def _to(seen: Observation, device: torch.device) -> Observation:
-    return Observation(*(x.to(device) for x in (seen.coefficients, seen.log_snr, seen.coverage, seen.realism)))
+def _to(observation: Observation, device: torch.device) -> Observation:
+    return Observation(
+        *(
+            x.to(device)
+            for x in (observation.coefficients, observation.log_snr, observation.coverage, observation.realism)
+        )
+    )
 
 
 def require_sbi() -> None:

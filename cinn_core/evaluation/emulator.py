@@ -35,16 +35,16 @@ def emulator_figures(forward: ForwardModel, grid: Grid) -> dict[str, object]:
     lines = [(f"{line.species} {line.wavelength:.3f}", line.wavelength) for line in diagnostic_lines()]
     pixels = {name: int(np.argmin(np.abs(WAVELENGTH - at))) for name, at in lines}
 
-    def figures(chosen: NDArray) -> dict[str, object]:
-        picked = error[chosen]
+    def figures(selected: NDArray) -> dict[str, object]:
+        picked = error[selected]
         depth = {name: picked[:, pixel] for name, pixel in pixels.items()}
         return {
-            "n": int(chosen.sum()),
+            "n": int(selected.sum()),
             "median_abs": float(np.median(np.abs(picked))),
             "p99_abs": float(np.percentile(np.abs(picked), 99)),
             "rms": float(np.sqrt(np.mean(picked**2))),
             "pairs_within_1pct": float(np.mean(np.abs(np.stack(list(depth.values()))) < 0.01)),
-            "labels": {name: {"sigma": robust_sigma(steps[chosen, COLUMN[name]])} for name in TARGET_NAMES},
+            "labels": {name: {"sigma": robust_sigma(steps[selected, COLUMN[name]])} for name in TARGET_NAMES},
             "lines": {
                 name: {"depth_rms": float(np.sqrt(np.mean(d**2))), "within_1pct": float(np.mean(np.abs(d) < 0.01))}
                 for name, d in depth.items()
@@ -52,9 +52,9 @@ def emulator_figures(forward: ForwardModel, grid: Grid) -> dict[str, object]:
         }
 
     regions = []
-    for name, chosen in _regions(labels).items():
-        if chosen.sum() >= 3:
-            regions.append({"name": name, **figures(chosen)})
+    for name, selected in _regions(labels).items():
+        if selected.sum() >= 3:
+            regions.append({"name": name, **figures(selected)})
     return {**figures(core), "regions": regions}
 
 
@@ -107,8 +107,8 @@ def _regions(labels: NDArray) -> dict[str, NDArray]:
     for cool, hot in ((3900, 4100), (4100, 4500), (4500, 5500), (5500, 6300), (6300, 7000), (7000, 7300)):
         for kind, gravity in (("giants", logg < 3.5), ("dwarfs", logg >= 3.5)):
             for low, high in ((-4.0, -2.5), (-2.5, -1.0), (-1.0, 0.6)):
-                chosen = (teff >= cool) & (teff < hot) & gravity & (feh >= low) & (feh < high)
-                out[f"{cool}-{hot} K {kind} [Fe/H] {low}..{high}"] = chosen
+                selected = (teff >= cool) & (teff < hot) & gravity & (feh >= low) & (feh < high)
+                out[f"{cool}-{hot} K {kind} [Fe/H] {low}..{high}"] = selected
     return out
 
 
@@ -152,8 +152,8 @@ def learning_curve(
     order = np.random.default_rng(settings.seed).permutation(train)
     core = well_covered(held_out.labels)
     for share in shares:
-        chosen = np.sort(order[: round(share * train.size)])
-        emulator = train_emulator(own.select(chosen), None, settings, progress)
+        selected = np.sort(order[: round(share * train.size)])
+        emulator = train_emulator(own.select(selected), None, settings, progress)
         error = np.abs(flux_errors(forward_model(emulator), held_out.select(core)))
         yield CurvePoint(
             emulator.n_own, float(np.median(error)), float(np.percentile(error, 99)), float(np.sqrt(np.mean(error**2)))

@@ -51,7 +51,7 @@ class HeldOutStars:
 
 
 def held_out_stars(model: Model, grid: Grid, vbroad: NDArray, realism: float, seed: int) -> HeldOutStars:
-    """Every star of a grid with the rotations `vbroad` (n, d) [km/s].
+    """Held-out stars of a grid with the rotations `vbroad` (n, d) [km/s].
 
     realism above 0 adds that share of what a real spectrum adds, drawn from `seed` as for training stars.
     """
@@ -102,7 +102,7 @@ def _clean(forward: ForwardModel, native: torch.Tensor, vbroad: torch.Tensor) ->
 
 @torch.no_grad()
 def held_out_pixels(model: Model, grid: Grid, vbroad: NDArray) -> NDArray:
-    """Every star of a grid with the rotations `vbroad` (n, d) [km/s], clean, over its fitted continuum (n, d, N_PIXELS)."""
+    """Clean flux of every star of a grid with the rotations `vbroad` (n, d) [km/s] over its fitted continuum (n, d, N_PIXELS)."""
     out = np.empty((*vbroad.shape, N_PIXELS), np.float32)
     for i in range(0, len(grid), _BATCH):
         some = slice(i, i + _BATCH)
@@ -119,7 +119,7 @@ def _compressed(model: Model, masked: MaskedProjection, flux: NDArray) -> NDArra
 
 
 def observe_held_out(model: Model, stars: HeldOutStars, snr: float, seed: int) -> Observation:
-    """All versions of all stars, star by star (n * d, ...), with white noise of one S/N per Angstrom in both arms."""
+    """Observation of all versions of all stars, star by star (n * d, ...), with white noise of one S/N per Angstrom in both arms."""
     rng = stream(Stream.HELD_OUT_NOISE, seed, int(snr))
     clean = stars.coefficients.reshape(-1, stars.coefficients.shape[-1])
     noise = sum(rng.standard_normal(clean.shape) @ stars.noise[arm] for arm in range(len(ARMS)))

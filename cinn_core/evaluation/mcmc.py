@@ -53,7 +53,7 @@ def observe_simulated(model: Model, masked: MaskedProjection, labels: NDArray, s
 def run_chains(
     model: Model,
     masked: MaskedProjection,
-    seen: Observation,
+    observation: Observation,
     truth: NDArray,
     map_z: NDArray,
     steps: int,
@@ -61,12 +61,12 @@ def run_chains(
 ) -> Chains:
     """Chains for one observation of a star with labels (1, 26), begun from the Gaussian approximation around them.
 
-    The likelihood is that of importance sampling: errors and continuum as at the mode `map_z` (13,).
+    The likelihood is that of importance sampling: errors and continuum as at the MAP `map_z` (13,).
     """
     import emcee
 
     centre = to_z(truth)[0]
-    likelihood = make_likelihood(seen, masked, model, map_z)
+    likelihood = make_likelihood(observation, masked, model, map_z)
     slopes = likelihood.jacobian(centre)
     root = np.linalg.cholesky(np.linalg.inv(slopes.T @ slopes + np.eye(N_LABELS)))
     rng = stream(Stream.CHAIN_START, seed)
@@ -86,12 +86,12 @@ def _log_posterior(likelihood: Likelihood, z: NDArray) -> NDArray:
     return np.where(inside(from_z(z)) & np.isfinite(total), total, -np.inf)
 
 
-def compare(found: Importance, chains: Chains) -> tuple[NDArray, NDArray]:
+def compare(importance: Importance, chains: Chains) -> tuple[NDArray, NDArray]:
     """Compare weighted samples with chains: shift of the median [sigma of the chains] and ratio of 16-84 % widths, (13,) each."""
-    weights = from_log(found.log_weights)
+    weights = from_log(importance.log_weights)
     shift, ratio = np.empty(N_TARGETS), np.empty(N_TARGETS)
     for i in range(N_TARGETS):
         low, middle, high = np.quantile(chains.labels[:, i], _LEVELS)
-        ours = weighted_quantile(found.labels[:, i], _LEVELS, weights)
+        ours = weighted_quantile(importance.labels[:, i], _LEVELS, weights)
         shift[i], ratio[i] = (ours[1] - middle) / (0.5 * (high - low)), (ours[2] - ours[0]) / (high - low)
     return shift, ratio

@@ -132,35 +132,35 @@ def limit_widths(z: NDArray, fisher: NDArray, snr: float, seed: int) -> NDArray:
     return widths
 
 
-def network_figures(found: Evaluation) -> dict[str, object]:
+def network_figures(evaluation: Evaluation) -> dict[str, object]:
     """The JSON of `kiel evaluate network`: `snr` over stars with [Fe/H] > -2.5, `snr_all` over all."""
-    rich, every = found.rich, np.ones(len(found.rich), bool)
+    rich, every = evaluation.rich, np.ones(len(evaluation.rich), bool)
     tables = {
-        name: {str(snr): _table(found, snr, chosen) for snr in found.answers}
-        for name, chosen in (("snr", rich), ("snr_all", every))
+        name: {str(snr): _table(evaluation, snr, selected) for snr in evaluation.answers}
+        for name, selected in (("snr", rich), ("snr_all", every))
     }
-    return {"n": int(rich.sum()), "n_all": len(every), "realism": found.stars.realism, **tables}
+    return {"n": int(rich.sum()), "n_all": len(every), "realism": evaluation.stars.realism, **tables}
 
 
-def _table(found: Evaluation, snr: int, chosen: NDArray) -> dict[str, dict[str, float]]:
-    everyone = np.arange(len(chosen))
-    numbers = target_numbers(found, snr, np.flatnonzero(chosen)[None], everyone[None])
+def _table(evaluation: Evaluation, snr: int, selected: NDArray) -> dict[str, dict[str, float]]:
+    everyone = np.arange(len(selected))
+    numbers = target_numbers(evaluation, snr, np.flatnonzero(selected)[None], everyone[None])
     return {
         target.name: {name: float(values[0, i]) for name, values in numbers.items()} for i, target in enumerate(TARGETS)
     }
 
 
-def uncertainties(found: Evaluation, seed: int = 0) -> dict[str, object]:
+def uncertainties(evaluation: Evaluation, seed: int = 0) -> dict[str, object]:
     """Standard deviations of the same figures, by bootstrap over stars (their draws stay together)."""
     rng = stream(Stream.BOOTSTRAP, seed)
-    everyone = np.arange(len(found.rich))
+    everyone = np.arange(len(evaluation.rich))
     out: dict[str, dict[str, object]] = {"snr": {}, "snr_all": {}}
-    for name, chosen in (("snr", found.rich), ("snr_all", np.ones_like(found.rich))):
-        pool = np.flatnonzero(chosen)
+    for name, selected in (("snr", evaluation.rich), ("snr_all", np.ones_like(evaluation.rich))):
+        pool = np.flatnonzero(selected)
         stars = rng.choice(pool, (_RESAMPLES, len(pool)))
         covered = rng.choice(everyone, (_RESAMPLES, len(everyone)))
-        for snr in found.answers:
-            spread = {key: values.std(0) for key, values in target_numbers(found, snr, stars, covered).items()}
+        for snr in evaluation.answers:
+            spread = {key: values.std(0) for key, values in target_numbers(evaluation, snr, stars, covered).items()}
             out[name][str(snr)] = {
                 target.name: {key: float(values[i]) for key, values in spread.items()}
                 for i, target in enumerate(TARGETS)
@@ -168,11 +168,11 @@ def uncertainties(found: Evaluation, seed: int = 0) -> dict[str, object]:
     return dict(out)
 
 
-def target_numbers(found: Evaluation, snr: int, stars: NDArray, covered: NDArray) -> dict[str, NDArray]:
-    """Every figure (b, 13) for b lists of stars (b, m); coverage over the lists `covered` (b, n)."""
-    answer, last = found.answers[snr], found.prior_answers[snr]
-    n, draws = found.labels.shape[:2]
-    truth = found.labels[:, :, :N_TARGETS]
+def target_numbers(evaluation: Evaluation, snr: int, stars: NDArray, covered: NDArray) -> dict[str, NDArray]:
+    """Figures (b, 13) of each target for b lists of stars (b, m); coverage over the lists `covered` (b, n)."""
+    answer, last = evaluation.answers[snr], evaluation.prior_answers[snr]
+    n, draws = evaluation.labels.shape[:2]
+    truth = evaluation.labels[:, :, :N_TARGETS]
     out: dict[str, NDArray] = {}
     for point, end in ((answer.map, ""), (answer.median, "_median")):
         error = point.reshape(n, draws, N_TARGETS) - truth
@@ -182,8 +182,8 @@ def target_numbers(found: Evaluation, snr: int, stars: NDArray, covered: NDArray
             out["bias"] = mean
         out["nrmse" + end] = np.sqrt(square) / _SCALE
     width = np.diff(answer.interval68)[..., 0].reshape(n, draws, N_TARGETS)
-    out["width68"], out["limit68"] = _medians(width, stars), _medians(found.limit68[snr], stars)
-    last_truth = found.stars.labels[:, -1, :N_TARGETS]
+    out["width68"], out["limit68"] = _medians(width, stars), _medians(evaluation.limit68[snr], stars)
+    last_truth = evaluation.stars.labels[:, -1, :N_TARGETS]
     for name, interval in (("coverage68", last.interval68), ("coverage95", last.interval95)):
         held = (last_truth >= interval[..., 0]) & (last_truth <= interval[..., 1])
         out[name] = held[covered].mean(1)
@@ -195,26 +195,28 @@ def _medians(values: NDArray, stars: NDArray) -> NDArray:
     return np.array([np.median(values[row].reshape(-1, values.shape[-1]), 0) for row in stars])
 
 
-def further_nrmse(found: Evaluation, snr: int, chosen: NDArray) -> dict[str, dict[str, float]]:
+def further_nrmse(evaluation: Evaluation, snr: int, selected: NDArray) -> dict[str, dict[str, float]]:
     """NRMSE of the posterior mean and of the paper's choice of MAP, by target, over stars (n,) that are chosen."""
-    answer, truth = found.answers[snr], found.labels[:, :, :N_TARGETS]
+    answer, truth = evaluation.answers[snr], evaluation.labels[:, :, :N_TARGETS]
     errors = {
-        name: (point.reshape(truth.shape) - truth)[chosen]
+        name: (point.reshape(truth.shape) - truth)[selected]
         for name, point in (("nrmse_mean", answer.mean), ("nrmse_map_paper", answer.map_paper))
     }
     each = {name: np.sqrt((error**2).mean((0, 1))) / _SCALE for name, error in errors.items()}
     return {target.name: {name: float(x[i]) for name, x in each.items()} for i, target in enumerate(TARGETS)}
 
 
-def lithium_sigma(found: Evaluation, snr: int, least_width: float = 15.0, fastest: float = 50.0) -> dict[str, float]:
+def lithium_sigma(
+    evaluation: Evaluation, snr: int, least_width: float = 15.0, fastest: float = 50.0
+) -> dict[str, float]:
     """Scatter of [Li/Fe] where its line exceeds `least_width` [milli-Angstrom] and vbroad stays below `fastest` [km/s]."""
     column = COLUMN["li_fe"]
-    chosen = (found.labels[..., COLUMN["vbroad"]] < fastest) & (found.lithium_width > least_width)[:, None]
-    chosen &= found.rich[:, None]
-    answer, truth = found.answers[snr], found.labels[..., column][chosen]
-    shape = found.labels.shape[:2]
-    mode, median = (point[:, column].reshape(shape)[chosen] - truth for point in (answer.map, answer.median))
-    return {"n": int(chosen.sum()), "sigma": float(mode.std()), "sigma_median": float(median.std())}
+    selected = (evaluation.labels[..., COLUMN["vbroad"]] < fastest) & (evaluation.lithium_width > least_width)[:, None]
+    selected &= evaluation.rich[:, None]
+    answer, truth = evaluation.answers[snr], evaluation.labels[..., column][selected]
+    shape = evaluation.labels.shape[:2]
+    error, median_error = (point[:, column].reshape(shape)[selected] - truth for point in (answer.map, answer.median))
+    return {"n": int(selected.sum()), "sigma": float(error.std()), "sigma_median": float(median_error.std())}
 
 
 _BATCH = 16

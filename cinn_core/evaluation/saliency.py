@@ -51,27 +51,29 @@ class StarSaliency:
 def measure_saliency(
     model: Model, grid: Grid, seed: int = 0, progress: Callable[[str], None] = lambda _: None
 ) -> StarSaliency:
-    """Saliency at the mode of every grid star, with noise of S/N 250 and a rotation of the training prior."""
+    """Saliency at the MAP of every grid star, with noise of S/N 250 and a rotation of the training prior."""
     vbroad = evaluation_vbroad(len(grid), 0, seed)
     stars = held_out_stars(model, grid, vbroad, 0.0, seed)
     observation = observe_held_out(model, stars, SALIENCY_SNR, seed)
-    progress("Modes")
-    modes = clipped_z(estimate_all(model, observation, sobol_latents(_LATENTS, seed).to(model.device)).map)
+    progress("MAP of every star")
+    maps = clipped_z(estimate_all(model, observation, sobol_latents(_LATENTS, seed).to(model.device)).map)
     masked = mask_projection(model.projection, np.ones(N_PIXELS, bool))
     shape = (len(grid), N_TARGETS, N_PIXELS)
     weights, ideal, own = np.empty(shape, np.float16), np.empty(shape, np.float16), np.empty(shape, bool)
     for i in range(len(grid)):
         if i % 20 == 0:
             progress(f"Star {i + 1} of {len(grid)}")
-        row = label_gradients(_one(observation, i), modes[i : i + 1], model)[0] @ masked.matrix.T
+        row = label_gradients(_one(observation, i), maps[i : i + 1], model)[0] @ masked.matrix.T
         weights[i] = row / np.linalg.norm(row, axis=1, keepdims=True)
         ideal[i], own[i] = _physics(model, stars, i)
     return StarSaliency(weights, ideal, own, lithium_equivalent_width(model.forward, stars.labels[:, 0]))
 
 
-def _one(seen: Observation, i: int) -> Observation:
+def _one(observation: Observation, i: int) -> Observation:
     part = slice(i, i + 1)
-    return Observation(seen.coefficients[part], seen.log_snr[part], seen.coverage[part], seen.realism[part])
+    return Observation(
+        observation.coefficients[part], observation.log_snr[part], observation.coverage[part], observation.realism[part]
+    )
 
 
 def _physics(model: Model, stars: HeldOutStars, i: int) -> tuple[NDArray, NDArray]:
@@ -84,31 +86,31 @@ def _physics(model: Model, stars: HeldOutStars, i: int) -> tuple[NDArray, NDArra
     return ideal.weights, size > _OWN_RESPONSE * size.max(1, keepdims=True)
 
 
-def saliency_numbers(found: StarSaliency) -> dict[str, object]:
+def saliency_numbers(saliency: StarSaliency) -> dict[str, object]:
     """The JSON of `kiel evaluate saliency`.
 
     For each target the median correlation with the ideal weights over stars (both have unit norm, no mean removed),
     the share of the ten strongest peaks on its own pixels, and that of random pixels; for lithium how often the strongest peak
     is 6707.8.
     """
-    n = len(found.weights)
+    n = len(saliency.weights)
     none = np.full(N_PIXELS, "")
     targets, strongest = {}, np.empty(n)
     for i, name in enumerate(TARGET_NAMES):
-        rows, ideal = found.weights[:, i].astype(np.float32), found.ideal[:, i].astype(np.float32)
+        rows, ideal = saliency.weights[:, i].astype(np.float32), saliency.ideal[:, i].astype(np.float32)
         on_own = np.empty(n)
         for star in range(n):
             peaks = strongest_peaks(rows[star], none)
             pixels = [int(np.argmin(np.abs(WAVELENGTH - peak.wavelength))) for peak in peaks]
-            on_own[star] = found.own[star, i, pixels].mean()
+            on_own[star] = saliency.own[star, i, pixels].mean()
             if name == "li_fe":
                 strongest[star] = peaks[0].wavelength
         targets[name] = {
             "correlation": float(np.median((rows * ideal).sum(1))),
             "peaks_on_own": float(on_own.mean()),
-            "random_on_own": float(found.own[:, i].mean()),
+            "random_on_own": float(saliency.own[:, i].mean()),
         }
-    visible = found.lithium_width > _LITHIUM_WIDTH
+    visible = saliency.lithium_width > _LITHIUM_WIDTH
     right = np.abs(strongest[visible] - LITHIUM_ANGSTROM) < _LITHIUM_REACH
     return {
         "n": n,

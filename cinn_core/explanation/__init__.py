@@ -1,1 +1,1 @@
-"""Why: saliency, lines one by one, resimulation, what-if."""
+"""Explanation of an answer: saliency, lines one by one, resimulation, what-if."""

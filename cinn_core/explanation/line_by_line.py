@@ -1,4 +1,4 @@
-"""Each diagnostic line against the rest: its misfit, the abundance it alone would have, what it drives, the star without it."""
+"""Diagnostic lines one by one: misfit, the abundance each alone gives, the targets it drives, the answer without it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FEWEST_PIXELS = 5
 
 @dataclass(frozen=True)
 class LineVerdict:
-    """What one line says.
+    """Verdict of one diagnostic line.
 
     chi2: mean square residual of its pixels in units of the noise (NaN: not observed); shift and error [dex]: by how
     much its element's abundance would have to change for this line alone, to first order; others: the same for the
@@ -55,7 +55,7 @@ class LineByLine:
 
 
 def line_by_line(analysis: Analysis, model: Model) -> LineByLine:
-    """Every diagnostic line of a star judged at its MAP; some 0.2 s."""
+    """Judge every diagnostic line of a star at its MAP; takes some 0.2 s."""
     vector, fit = analysis.flux_vector, analysis.resimulation
     names = tuple(dict.fromkeys(w.target for w in line_windows()))
     at_map = with_nuisances_of_z(analysis.posterior.map_z[None])

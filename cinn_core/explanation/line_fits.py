@@ -76,14 +76,14 @@ class Abundance:
 
 @dataclass(frozen=True)
 class LineFits:
-    """Every diagnostic line, the abundances they give (Fe I, Fe II, Fe, Mg, Ca, Li), and what made the model spectra."""
+    """Fits of the diagnostic lines, the abundances they give (Fe I, Fe II, Fe, Mg, Ca, Li), and what made the model spectra."""
 
     lines: tuple[LineFit, ...]
     abundances: dict[str, Abundance]
     synthesis: str
 
     def references(self) -> dict[str, float]:
-        """What the lines say of targets: feh, mg_fe, ca_fe, li_fe; only those that have a value."""
+        """Values of the targets by line fits: feh, mg_fe, ca_fe, li_fe; only those that have a value."""
         iron = self.abundances["Fe"].value
         found = {
             "feh": iron,

@@ -33,13 +33,13 @@ _STEP = 1e-3
 _PATH_STEPS = 24
 
 
-def saliency(seen: Observation, posterior: PosteriorSamples, model: Model, masked: MaskedProjection) -> Saliency:
+def saliency(observation: Observation, posterior: PosteriorSamples, model: Model, masked: MaskedProjection) -> Saliency:
     """d target / d flux (13, N_PIXELS), each of unit norm, median over N_SALIENT samples of one star, again of unit norm.
 
     Missing pixels have none.
     """
-    chosen = representatives(None, len(posterior.z), min(N_SALIENT, len(posterior.z)))
-    return Saliency(_median_of_unit(label_gradients(seen, posterior.z[chosen], model), masked))
+    selected = representatives(None, len(posterior.z), min(N_SALIENT, len(posterior.z)))
+    return Saliency(_median_of_unit(label_gradients(observation, posterior.z[selected], model), masked))
 
 
 def _median_of_unit(gradients: NDArray, masked: MaskedProjection) -> NDArray:
@@ -55,31 +55,31 @@ def _median_of_unit(gradients: NDArray, masked: MaskedProjection) -> NDArray:
     return out / np.linalg.norm(out, axis=1, keepdims=True).clip(1e-30)
 
 
-def label_gradients(seen: Observation, z: NDArray, model: Model) -> NDArray:
+def label_gradients(observation: Observation, z: NDArray, model: Model) -> NDArray:
     """d target / d coefficient (n, 13, k) of one observation at the latents of n samples z (n, 13), not normalised."""
-    return np.einsum("nij,njk->nik", label_jacobians(z), coordinate_gradients(seen, z, model.network))
+    return np.einsum("nij,njk->nik", label_jacobians(z), coordinate_gradients(observation, z, model.network))
 
 
-def coordinate_gradients(seen: Observation, z: NDArray, network: Network) -> NDArray:
+def coordinate_gradients(observation: Observation, z: NDArray, network: Network) -> NDArray:
     """d z / d coefficient (n, 13, k) at fixed latent, for samples z (n, 13) of one observation.
 
     The flow l = f(z, c) at fixed l gives dz/dc = -(df/dz)^-1 df/dc; the embedding gives dc/dx.
     """
-    embedding, condition = _embedding_jacobian(seen, network)
+    embedding, condition = _embedding_jacobian(observation, network)
     points = torch.tensor(z, dtype=condition.dtype, device=condition.device)
     by_z, by_c = FlowGradient(read_flow(network.flow)).jacobians(points, condition)
     slopes = -torch.linalg.solve(by_z.double(), by_c.double())
     return (slopes @ embedding.double()).cpu().numpy()
 
 
-def _embedding_jacobian(seen: Observation, network: Network) -> tuple[Tensor, Tensor]:
+def _embedding_jacobian(observation: Observation, network: Network) -> tuple[Tensor, Tensor]:
     """d condition / d coefficient (c, k) of one observation, and the condition (1, c)."""
 
     with torch.no_grad():
-        condition = network.embedding(seen)
+        condition = network.embedding(observation)
     copies = condition.shape[1]  # one for each row: all rows in one pass back
-    each = seen.coefficients.detach().repeat(copies, 1).requires_grad_(True)
-    told = (x.expand(copies, *x.shape[1:]) for x in (seen.log_snr, seen.coverage, seen.realism))
+    each = observation.coefficients.detach().repeat(copies, 1).requires_grad_(True)
+    told = (x.expand(copies, *x.shape[1:]) for x in (observation.log_snr, observation.coverage, observation.realism))
     diagonal = network.embedding(Observation(each, *told)).diagonal().sum()
     return torch.autograd.grad(diagonal, each)[0], condition
 
@@ -93,21 +93,23 @@ def label_jacobians(z: NDArray) -> NDArray:
 
 
 def integrated_gradients(
-    seen: Observation, vector: FluxVector, posterior: PosteriorSamples, model: Model, masked: MaskedProjection
+    observation: Observation, vector: FluxVector, posterior: PosteriorSamples, model: Model, masked: MaskedProjection
 ) -> NDArray:
-    """What each pixel added to each prior coordinate z (13, N_PIXELS), from the mean training spectrum to this one.
+    """Contribution of each pixel to each prior coordinate z (13, N_PIXELS), from the mean training spectrum to this one.
 
     Sundararajan et al. (2017), at the mode's latent, along the straight line of fluxes; the rows' sums are the changes
     of z. A target's own unit would mix in the curvature of the prior's map.
     """
     with torch.no_grad():
-        condition = model.network.embedding(seen)
+        condition = model.network.embedding(observation)
         mode = torch.tensor(posterior.map_z[None], dtype=torch.float32, device=model.device)
         latent, _ = model.network.flow(mode, c=[condition])
-    total = np.zeros((N_TARGETS, seen.coefficients.shape[1]))
+    total = np.zeros((N_TARGETS, observation.coefficients.shape[1]))
     nodes, weights = np.polynomial.legendre.leggauss(_PATH_STEPS)
     for node, weight in zip(0.5 * (nodes + 1), 0.5 * weights, strict=True):
-        part = Observation(seen.coefficients * float(node), seen.log_snr, seen.coverage, seen.realism)
+        part = Observation(
+            observation.coefficients * float(node), observation.log_snr, observation.coverage, observation.realism
+        )
         with torch.no_grad():
             z = model.network.sample(latent, model.network.embedding(part))[0].cpu().numpy().astype(float)
         total += weight * coordinate_gradients(part, z, model.network)[0]
@@ -117,7 +119,7 @@ def integrated_gradients(
 
 @dataclass(frozen=True, eq=False)
 class IdealWeights:
-    """What an ideal linear estimator weighs: weights (13, N_PIXELS), rows of unit norm; response (N_PIXELS, 26), d flux / d z."""
+    """Pixel weights of an ideal linear estimator: weights (13, N_PIXELS), rows of unit norm; response (N_PIXELS, 26), d flux / d z."""
 
     weights: NDArray
     response: NDArray
@@ -133,7 +135,7 @@ def ideal_weights(map_z: NDArray, snr: tuple[float, ...], good: NDArray, model: 
 
 
 def ideal_from_response(map_z: NDArray, response: NDArray, snr: tuple[float, ...], good: NDArray) -> IdealWeights:
-    """The same from derivatives (N_PIXELS, 26) at hand."""
+    """Ideal weights from derivatives (N_PIXELS, 26) of the flux to the prior coordinates."""
     inverse = np.zeros(len(response))
     for part, level in zip(arm_slices(), snr, strict=True):
         inverse[part] = np.where(np.isfinite(level), float(pixel_sigma(level)) ** -2, 0.0)
@@ -148,7 +150,7 @@ def shipped_background_path() -> Path:
 
 
 def save_background(background: NDArray, path: Path, network_sha256: str) -> None:
-    """Writes the median saliency of the test stars (13, N_PIXELS) with the network it belongs to, whole or not at all."""
+    """Write the median saliency of the test stars (13, N_PIXELS) with the network it belongs to, whole or not at all."""
     arrays = {"background": background.astype(np.float16), "network_sha256": np.array(network_sha256)}
     write_arrays(path, arrays, compressed=True)
 

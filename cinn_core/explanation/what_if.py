@@ -1,4 +1,4 @@
-"""What if: the model of labels that a person chooses, beside the observation; fast enough to follow a slider."""
+"""What-if model: spectrum of labels that a person chooses, beside the observation; fast enough to follow a slider."""
 
 from __future__ import annotations
 

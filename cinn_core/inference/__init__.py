@@ -1,1 +1,1 @@
-"""From spectrum to posterior: projection, flow, samples, weights, summaries."""
+"""Inference from spectrum to posterior: projection, flow, samples, weights, summaries."""

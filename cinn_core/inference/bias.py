@@ -27,7 +27,7 @@ FEWEST_STARS = 3
 
 @dataclass(frozen=True, eq=False)
 class KnownAnswer:
-    """What one spectrum of a star gave and what is known: MAP (13,), samples (n, 13), reference values by target."""
+    """Answer to one spectrum of a star with literature values: MAP (13,), samples (n, 13), reference values by target."""
 
     star: str
     map: NDArray
@@ -60,10 +60,10 @@ class BiasCorrection:
         return out
 
     def summarise(self, posterior: PosteriorSamples) -> Summary:
-        """The summary of a posterior whose samples and modes are corrected; a limit moves with the median."""
+        """The summary of a posterior whose samples and maps are corrected; a limit moves with the median."""
         plain, labels = summarise(posterior), self.corrected(posterior.labels)
-        modes = np.array([[getattr(t, kind) for t in plain.targets.values()] for kind in ("map", "map_paper")])
-        modes = self.corrected(modes)
+        maps = np.array([[getattr(t, kind) for t in plain.targets.values()] for kind in ("map", "map_paper")])
+        maps = self.corrected(maps)
         targets = {}
         for i, (name, found) in enumerate(plain.targets.items()):
             x = labels[:, i]
@@ -75,7 +75,7 @@ class BiasCorrection:
             median = float(np.median(x))
             limit = None if found.limit95 is None else found.limit95 + median - found.median
             targets[name] = replace(
-                found, map=float(modes[0, i]), map_paper=float(modes[1, i]), mean=float(x.mean()), median=median,
+                found, map=float(maps[0, i]), map_paper=float(maps[1, i]), mean=float(x.mean()), median=median,
                 lo68=lo68, hi68=hi68, lo95=lo95, hi95=hi95, limit95=limit,
             )  # fmt: skip
         return Summary(targets, derive(labels), correlations(labels))
@@ -146,12 +146,12 @@ def cross_validated(known: Sequence[KnownAnswer]) -> dict[str, dict[str, tuple[f
 
 
 def bias_path(network: Path) -> Path:
-    """Where the correction of a network's weights file lies."""
+    """Path of the bias correction beside a network's file."""
     return network.with_name(f"{network.stem}_bias.json")
 
 
 def save_bias(bias: BiasCorrection, path: Path) -> None:
-    """Writes a correction as JSON, whole or not at all."""
+    """Write a correction as JSON, whole or not at all."""
     lines = {name: vars(line) for name, line in bias.lines.items()}
     write_text(
         path, json.dumps({"schema": SCHEMA, "lines": lines, "provenance": dict(bias.provenance)}, indent=1) + "\n"

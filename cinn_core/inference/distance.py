@@ -38,20 +38,20 @@ def distance_statistics(training: Tensor, validation: Tensor) -> DistanceStatist
     mean = training.mean(0)
     values, vectors = torch.linalg.eigh(torch.cov(training.T))
     whitening = vectors / (values.clamp_min(0) + _RIDGE * values.mean()).sqrt()
-    found = DistanceStatistics(mean.float(), whitening.float(), 0.0)
-    threshold = torch.quantile(found.distance(validation).double(), 1 - EXCEEDED_BY)
-    return DistanceStatistics(found.mean, found.whitening, float(threshold))
+    statistics = DistanceStatistics(mean.float(), whitening.float(), 0.0)
+    threshold = torch.quantile(statistics.distance(validation).double(), 1 - EXCEEDED_BY)
+    return DistanceStatistics(statistics.mean, statistics.whitening, float(threshold))
 
 
 def distance_path(network: Path) -> Path:
-    """Where the statistics of a network's weights file lie."""
+    """Path of the statistics beside a network's file."""
     return network.with_name(f"{network.stem}_distance.safetensors")
 
 
-def save_distance(found: DistanceStatistics, network: Path, network_sha256: str) -> Path:
-    """Writes the statistics beside the network's weights and returns their path."""
-    tensors = {"mean": found.mean, "whitening": found.whitening}
-    card = {"kind": "embedding distance", "threshold": found.threshold, "network_sha256": network_sha256}
+def save_distance(statistics: DistanceStatistics, network: Path, network_sha256: str) -> Path:
+    """Write the statistics beside the network's file; returns their path."""
+    tensors = {"mean": statistics.mean, "whitening": statistics.whitening}
+    card = {"kind": "embedding distance", "threshold": statistics.threshold, "network_sha256": network_sha256}
     save_parameters(distance_path(network), tensors, card)
     return distance_path(network)
 

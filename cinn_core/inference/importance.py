@@ -58,7 +58,7 @@ class _StudentT:
 
 
 def weigh(
-    seen: Observation,
+    observation: Observation,
     masked: MaskedProjection,
     posterior: PosteriorSamples,
     model: Model,
@@ -67,7 +67,7 @@ def weigh(
 ) -> Importance:
     """The weighted posterior of one observation; at most `rounds` adaptive rounds, none where the flow is close enough."""
     rng = stream(Stream.IMPORTANCE, seed)
-    likelihood = make_likelihood(seen, masked, model, posterior.map_z)
+    likelihood = make_likelihood(observation, masked, model, posterior.map_z)
     nuisances = nuisance_proposal(likelihood, posterior.map_z)
     laplace: tuple[NDArray, NDArray] | None = None
 
@@ -85,7 +85,7 @@ def weigh(
         proposals.append(_fit_student(z, log_weights, laplace))
         new = proposals[-1].draw(len(posterior.z), rng)
         z, target = np.concatenate([z, new]), np.concatenate([target, extended(new)])
-        flow = np.concatenate([flow, _flow_density(seen, model, new) - kept])
+        flow = np.concatenate([flow, _flow_density(observation, model, new) - kept])
         densities = np.stack([flow, *(p.log_prob(z) for p in proposals)])
         log_proposal = np.logaddexp.reduce(densities, 0) - np.log(len(densities))
         log_weights = target - log_proposal
@@ -146,8 +146,8 @@ def _log_target(likelihood: Likelihood, z: NDArray) -> NDArray:
 
 
 @torch.no_grad()
-def _flow_density(seen: Observation, model: Model, z: NDArray) -> NDArray:
-    condition = model.network.embedding(seen)
+def _flow_density(observation: Observation, model: Model, z: NDArray) -> NDArray:
+    condition = model.network.embedding(observation)
     moved = torch.as_tensor(z, dtype=torch.float32, device=model.device)
     return model.network.log_prob(moved, condition.expand(len(moved), -1)).cpu().numpy().astype(float)
 

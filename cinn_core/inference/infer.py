@@ -44,12 +44,12 @@ def log_snr_input(snr: NDArray) -> NDArray:
     return np.log(np.clip(known, MIN_SNR, MAX_SNR))
 
 
-def infer(seen: Observation, model: Model, n_samples: int, seed: int) -> PosteriorSamples:
+def infer(observation: Observation, model: Model, n_samples: int, seed: int) -> PosteriorSamples:
     """Posterior samples of one observation, reproducible for a seed on one kind of device.
 
     Samples where the prior is zero (effective [M/H] above 0.5) are left out and counted in `rejected_fraction`.
     """
-    return infer_many(seen, model, model.sampler, random_latents(n_samples, seed), seed)[0]
+    return infer_many(observation, model, model.sampler, random_latents(n_samples, seed), seed)[0]
 
 
 def random_latents(n: int, seed: int) -> Tensor:
@@ -58,11 +58,11 @@ def random_latents(n: int, seed: int) -> Tensor:
 
 
 def infer_many(
-    seen: Observation, model: Model, sampler: Sampler, latent: Tensor, seed: int
+    observation: Observation, model: Model, sampler: Sampler, latent: Tensor, seed: int
 ) -> tuple[PosteriorSamples, ...]:
     """Posteriors of the stars of an observation from the same latents (n, 13), made with `seed`."""
     with torch.no_grad():
-        condition = model.network.embedding(seen)
+        condition = model.network.embedding(observation)
         z, log_prob = (tensor.cpu() for tensor in sampler.sample(latent.to(model.device), condition))
     z_numpy = z.numpy().astype(float)
     labels = from_z(z_numpy.reshape(-1, N_TARGETS))

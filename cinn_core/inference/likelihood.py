@@ -71,14 +71,14 @@ class Likelihood:
         return self.operator.T.astype(float) @ jacobian(self.forward, z[None])[0].astype(float) + self.drift.T
 
 
-def make_likelihood(seen: Observation, masked: MaskedProjection, model: Model, map_z: NDArray) -> Likelihood:
+def make_likelihood(observation: Observation, masked: MaskedProjection, model: Model, map_z: NDArray) -> Likelihood:
     """Likelihood of one observation; continuum, depth of lines and derivatives are taken at the MAP (13,)."""
     z = np.concatenate([map_z, np.zeros(N_LABELS - N_TARGETS)])[None]
     flux = model.forward.flux(from_z(z))
     continuum = fit_continuum(flux, masked.good[None], model.templates.flux)[0]
     matrix = masked.matrix.astype(float)
-    realism = float(seen.realism[0])
-    snr = np.exp(seen.log_snr[0].cpu().numpy().astype(float))
+    realism = float(observation.realism[0])
+    snr = np.exp(observation.log_snr[0].cpu().numpy().astype(float))
     covariance = sum(
         float(pixel_sigma(snr[arm])) ** 2 * root.astype(float) @ root.astype(float)
         for arm, root in enumerate(masked.noise)
@@ -91,7 +91,7 @@ def make_likelihood(seen: Observation, masked: MaskedProjection, model: Model, m
     values, vectors = np.linalg.eigh(covariance)
     kept = values > _SMALLEST * values.max()
     whitening = vectors[:, kept] / np.sqrt(values[kept])
-    data = seen.coefficients[0].cpu().numpy().astype(float) + model.projection.mean.astype(float) @ matrix
+    data = observation.coefficients[0].cpu().numpy().astype(float) + model.projection.mean.astype(float) @ matrix
     operator = (matrix @ whitening / continuum[:, None]).astype(np.float32)
     drift = -(_continuum_gradient(model, masked, z[0]) * flux[0]) @ operator
     return Likelihood(model.forward, operator, data @ whitening, z[0], drift.astype(float))

@@ -1,4 +1,4 @@
-"""Everything learned, loaded once: forward model, templates, projection and network."""
+"""Learned parts of Kiel, loaded once: forward model, templates, projection and network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .sampler import Sampler
 
 
 class Device(Enum):
-    """Where the network runs; AUTO takes a GPU when there is one."""
+    """Device the network runs on; AUTO takes a GPU when there is one."""
 
     AUTO = "auto"
     CPU = "cpu"
@@ -86,7 +86,7 @@ def load_model(device: Device | str = Device.AUTO, network_path: Path | None = N
 
 
 def save_network(projection: Projection, network: Network, path: Path, card: dict[str, Any]) -> None:
-    """Writes projection and network as one file with its card."""
+    """Write projection and network as one file with its card."""
     tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
     tensors |= {f"projection.{k}": torch.from_numpy(v) for k, v in vars(projection).items()}
     tensors["projection.components"] = tensors["projection.components"].half()

@@ -37,9 +37,9 @@ class PointEstimates:
     interval95: NDArray
     full: NDArray
 
-    def rows(self, chosen: NDArray | slice) -> PointEstimates:
+    def rows(self, selected: NDArray | slice) -> PointEstimates:
         """Point estimates of some of the spectra."""
-        return PointEstimates(*(getattr(self, f.name)[chosen] for f in fields(self)))
+        return PointEstimates(*(getattr(self, f.name)[selected] for f in fields(self)))
 
 
 def sobol_latents(n: int, seed: int) -> Tensor:
@@ -48,10 +48,10 @@ def sobol_latents(n: int, seed: int) -> Tensor:
     return torch.special.ndtri(points.clamp(1e-6, 1 - 1e-6)).float()
 
 
-def estimate_all(model: Model, seen: Observation, latent: Tensor) -> PointEstimates:
+def estimate_all(model: Model, observation: Observation, latent: Tensor) -> PointEstimates:
     """Point estimates of n observations from the same latents (m, 13), the MAP refined by gradient ascent."""
     parts, starts, conditions = [], [], []
-    for some in batches(seen):
+    for some in batches(observation):
         z, density, condition = posterior_z(model, some, latent)
         starts.append(z[torch.arange(len(z)), density.argmax(1)])
         conditions.append(condition)
@@ -62,16 +62,16 @@ def estimate_all(model: Model, seen: Observation, latent: Tensor) -> PointEstima
 
 
 @torch.no_grad()
-def posterior_z(model: Model, seen: Observation, latent: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def posterior_z(model: Model, observation: Observation, latent: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Prior coordinates (n, m, 13), log densities (n, m) and conditions (n, c) of n observations for latents (m, 13)."""
-    condition = model.network.embedding(seen)
+    condition = model.network.embedding(observation)
     z, density = model.sampler.sample(latent, condition)
     return z, density, condition
 
 
-def batches(seen: Observation) -> list[Observation]:
+def batches(observation: Observation) -> list[Observation]:
     """Observations of n stars in parts of 64."""
-    pieces = (seen.coefficients, seen.log_snr, seen.coverage, seen.realism)
+    pieces = (observation.coefficients, observation.log_snr, observation.coverage, observation.realism)
     return [Observation(*some) for some in zip(*(piece.split(_BATCH) for piece in pieces), strict=True)]
 
 

@@ -25,12 +25,12 @@ _BATCH = 64
 
 
 def with_nuisances(targets: NDArray) -> NDArray:
-    """All labels (n, 26) of targets (n, 13), the nuisance elements at the middle of their prior."""
+    """Labels (n, 26) of targets (n, 13), the nuisance elements at the middle of their prior."""
     return with_nuisances_of_z(to_z(targets))
 
 
 def with_nuisances_of_z(z: NDArray) -> NDArray:
-    """All labels (n, 26) of prior coordinates (n, 13), the nuisance elements at the middle of their prior."""
+    """Labels (n, 26) of prior coordinates (n, 13), the nuisance elements at the middle of their prior."""
     return from_z(np.concatenate([z, np.zeros((len(z), N_LABELS - N_TARGETS))], 1))
 
 
@@ -106,8 +106,8 @@ def bands(
     vector: FluxVector, posterior: PosteriorSamples, weights: NDArray | None, model: Model, n: int = N_BAND
 ) -> Bands:
     """Bands over `n` samples that stand for a posterior with weights (n,) or None; without, as the resimulation has them."""
-    chosen = representatives(weights, len(posterior.labels), n)
-    edges = pixel_quantiles(model_flux(with_nuisances_of_z(posterior.z[chosen]), vector, model), QUANTILES)
+    selected = representatives(weights, len(posterior.labels), n)
+    edges = pixel_quantiles(model_flux(with_nuisances_of_z(posterior.z[selected]), vector, model), QUANTILES)
     return Bands(edges[1:3], edges[[0, 3]])
 
 

@@ -133,5 +133,5 @@ def correlations(labels: NDArray, weights: NDArray | None = None) -> tuple[tuple
         centred = labels - w @ labels
         covariance = (centred.T * w) @ centred
         scale = np.sqrt(np.diag(covariance))
-        found = np.nan_to_num(covariance / np.outer(scale, scale))
-    return tuple(tuple(float(x) for x in row) for row in found)
+        correlation = np.nan_to_num(covariance / np.outer(scale, scale))
+    return tuple(tuple(float(x) for x in row) for row in correlation)

@@ -82,7 +82,7 @@ class Marginal:
 
 
 def marginal(samples: NDArray, weights: NDArray | None = None) -> Marginal:
-    """Those of samples (n,); put in order once, which is most of the work."""
+    """Weighted quantiles of samples (n,), put in order once, which is most of the work."""
     mean = weighted_mean(samples, weights)
     if weights is None:
         samples = np.sort(samples)

@@ -90,7 +90,7 @@ class Verdicts:
         return _verdict(values)
 
     def all(self, sha256: str | None = None) -> tuple[Verdict, ...]:
-        """Every verdict, or those on one file, oldest first."""
+        """Verdicts, all or those on one file, oldest first."""
         query = sql.select(*_COLUMNS).order_by(_TABLE.c.made, _TABLE.c.id)
         if sha256 is not None:
             query = query.where(_TABLE.c.sha256 == sha256)

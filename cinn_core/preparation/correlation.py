@@ -47,7 +47,7 @@ class LogArm:
 
 @dataclass(frozen=True, eq=False)
 class OnLog:
-    """All arms of a spectrum, smoothed from the resolving power `power` to 20 000."""
+    """Spectrum with all its arms on a logarithmic scale, smoothed from the resolving power `power` to 20 000."""
 
     power: float
     arms: tuple[LogArm, ...]

@@ -23,7 +23,7 @@ _EARTH_KMS = 30.0
 
 @dataclass(frozen=True)
 class Frame:
-    """What a file's wavelengths are measured in: air or vacuum, the star's velocity there, and the ledger's entries on it."""
+    """Frame of a file's wavelengths: air or vacuum, the star's velocity there, and the ledger's entries on it."""
 
     medium: Medium
     velocity: Velocity
@@ -31,7 +31,7 @@ class Frame:
 
 
 def joined(windows: Sequence[Window], medium: Medium) -> tuple[NDArray, NDArray, NDArray | None, NDArray]:
-    """All windows as one array (n,) each: wavelength in air [Angstrom], flux, error or None, good."""
+    """Windows of a spectrum as one array (n,) each: wavelength in air [Angstrom], flux, error or None, good."""
     errors = [w.error for w in windows]
     error = None if any(e is None for e in errors) else np.concatenate([e for e in errors if e is not None])
     wavelength = air(np.concatenate([w.wavelength for w in windows]), medium)

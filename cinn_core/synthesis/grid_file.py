@@ -156,12 +156,12 @@ class Grid:
 
     @property
     def is_test(self) -> NDArray:
-        """Which stars (n,) are test stars, only reported on."""
+        """True (n,) for test stars, only reported on."""
         return self.index % 10 == TEST
 
     @property
     def is_validation(self) -> NDArray:
-        """Which stars (n,) are validation stars, for early stopping and tuning."""
+        """True (n,) for validation stars, for early stopping and tuning."""
         return self.index % 10 == VALIDATION
 
 
@@ -232,7 +232,7 @@ def read_grid(files: list[Path]) -> Grid:
 
 
 def all_labels(synthesis_labels: NDArray) -> NDArray:
-    """All labels (n, 26), vbroad NaN, from the labels (n, 25) of a synthesis."""
+    """Labels (n, 26), vbroad NaN, from the labels (n, 25) of a synthesis."""
     out = np.full((len(synthesis_labels), len(LABEL_NAMES)), np.nan)
     for i, name in enumerate(SYNTHESIS_NAMES):
         out[:, COLUMN[name]] = synthesis_labels[:, i]

@@ -252,10 +252,10 @@ def make_stars(
     return read_stars(folder, indices)
 
 
-def read_stars(folder: Path, wanted: list[int]) -> ChangedStars:
+def read_stars(folder: Path, indices: list[int]) -> ChangedStars:
     """The stars of these indices that a folder holds; DataError where there is none."""
     index, labels, change = [], [], []
-    for i in wanted:
+    for i in indices:
         if _file(folder, i).is_file():
             with np.load(_file(folder, i), allow_pickle=False) as file:
                 whole = np.zeros(int(file["size"]), np.float32)

@@ -94,7 +94,7 @@ def fill_pixel_shards(
 
 
 def load_pixel_stars(paths: list[Path], device: torch.device | None = None) -> PixelStars:
-    """All stars of some shards, their fluxes on a device (without one: the processor's memory)."""
+    """Training stars of some shards, their fluxes on a device (without one: the processor's memory)."""
     shards = []
     for path in paths:
         with np.load(path, allow_pickle=False) as arrays:
@@ -126,12 +126,12 @@ def standards_of(stars: PixelStars) -> Standards:
     return Standards(*(torch.as_tensor(column, dtype=torch.float32) for column in columns))
 
 
-def noisy(stars: PixelStars, chosen: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def noisy(stars: PixelStars, selected: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Fluxes (b, N_PIXELS) of some stars with white noise at one of the 19 S/N values each, and these (b,)."""
     device = stars.flux.device
     levels = torch.tensor(PAPER_SNR, dtype=torch.float32, device=device)
-    snr = levels[torch.randint(len(levels), (len(chosen),), generator=generator, device=device)]
-    flux = stars.flux[chosen].float()
+    snr = levels[torch.randint(len(levels), (len(selected),), generator=generator, device=device)]
+    flux = stars.flux[selected].float()
     noise = torch.randn(flux.shape, generator=generator, device=device)
     return flux + (float(pixel_sigma(1.0)) / snr)[:, None] * noise, snr
 

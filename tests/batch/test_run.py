@@ -65,7 +65,7 @@ def make_work_latents() -> torch.Tensor:
 def plan_of(inputs: list[Path], out: Path, shard_size: int = 4) -> Plan:
     out.mkdir(exist_ok=True)
     found = list(find_items([str(i) for i in inputs]))
-    return make_plan(out, found, SETTINGS, run.weights_of(SETTINGS), shard_size)
+    return make_plan(out, found, SETTINGS, run.parameter_hashes(SETTINGS), shard_size)
 
 
 def do(work: Work, plan: Plan) -> list[dict]:
@@ -237,7 +237,7 @@ def test_another_batch_in_the_same_folder_is_refused(tmp_path: Path) -> None:
 def test_other_settings_in_the_same_folder_are_refused(stack: Path, tmp_path: Path) -> None:
     plan_of([stack], tmp_path)
     with pytest.raises(DataError, match="samples was 64, now 128"):
-        make_plan(tmp_path, list(find_items([str(stack)])), BatchSettings(samples=128), run.weights_of(SETTINGS), 4)
+        make_plan(tmp_path, list(find_items([str(stack)])), BatchSettings(samples=128), run.parameter_hashes(SETTINGS), 4)
 
 
 def test_new_spectra_get_partitions_of_their_own(work, stack: Path, examples, tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_preparation_and_sampling_apart_write_the_same(work, stack: Path, tmp_pa
 
 def test_samples_kept_in_half_precision_are_the_samples(work, model, stack: Path, tmp_path: Path) -> None:
     settings = BatchSettings(samples=64, keep_samples=True)
-    plan = make_plan(tmp_path, list(find_items([str(stack)])), settings, run.weights_of(settings), 12)
+    plan = make_plan(tmp_path, list(find_items([str(stack)])), settings, run.parameter_hashes(settings), 12)
     (shard,) = plan.open_shards()
     process_shard(Work(settings, model, work.sampler, work.latent), plan, shard)
     kept = pq.read_table(plan.samples_path(0)).to_pylist()[3]

@@ -40,7 +40,7 @@ def require_suffix(path: Path) -> None:
 
 
 def save_figure(rows: Sequence[BenchmarkRow], path: Path) -> None:
-    """Writes the comparison, and beside it OUT_corrected and OUT_residuals, whole or not at all.
+    """Write the comparison, and beside it OUT_corrected and OUT_residuals, whole or not at all.
 
     The corrected one needs enough stars to fit. Raises DataError for another suffix than SUFFIXES.
     """

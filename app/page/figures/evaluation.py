@@ -21,7 +21,7 @@ _THIRDS = (("lower third", "tab:blue"), ("middle third", "tab:grey"), ("upper th
 
 
 def write_figures(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Writes the six figures as PNG into a folder, made where it is missing, and returns their paths."""
+    """Write the six figures as PNG into a folder, made where it is missing; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     at = _REFERENCE if _REFERENCE in evaluation.answers else max(evaluation.answers)
     figures = {
@@ -121,7 +121,7 @@ def _full_width(ax: Axes, evaluation: Evaluation, i: int, snr: int) -> None:
 
 
 def plot_curve(curve: Path) -> Path:
-    """Draws training and validation loss of a curve's CSV against its first column, as PNG beside it; returns its path."""
+    """Plot training and validation loss of a curve's CSV against its first column, as PNG beside it; returns its path."""
     with curve.open(newline="") as f:
         rows = list(csv.DictReader(f))
     first = next(iter(rows[0]))

@@ -34,7 +34,7 @@ _LEVELS = (0.68, 0.95)
 
 
 def printed_files(star: SavedStar) -> dict[str, bytes]:
-    """Every figure of a star by its name in the bundle: PNG and PDF each, and the report."""
+    """Figures of a star by its name in the bundle: PNG and PDF each, and the report."""
     drawn = {
         "corner": corner_print(star),
         "spectrum": spectrum_print(star.analysis),

@@ -43,7 +43,7 @@ def quiet(plot: Any, _element: object) -> None:
 
 
 def zoom_along_x(fig: figure) -> None:
-    """Every zoom leaves the y range alone; an Overlay takes its tools from its elements, whatever its own options say."""
+    """Restrict every zoom of a figure to x; an Overlay takes its tools from its elements, whatever its own options say."""
     for tool in fig.tools:
         if isinstance(tool, BoxZoomTool | PanTool | WheelZoomTool):
             tool.dimensions = "width"
@@ -57,7 +57,7 @@ def choose_by_tap(fig: figure, choose: Callable[[Any], object], place: Callable[
 
 
 def reset_on_double_click(fig: figure) -> None:
-    """Without a toolbar there is no other way back from a zoom."""
+    """Reset the axes on a double click: without a toolbar there is no other way back from a zoom."""
     if _RESETS not in fig.tags:
         fig.tags = [*fig.tags, _RESETS]
         fig.js_on_event(DoubleTap, CustomJS(args={"figure": fig}, code="figure.reset.emit()"))

@@ -83,7 +83,7 @@ def lines(session: Session) -> pn.Column:
 
 
 def lte_switch(session: Session) -> pn.FlexBox:
-    """Whether the lines are drawn in LTE too, and which elements are in NLTE; hidden where none is."""
+    """Switch that draws the lines in LTE too, and says which elements are in NLTE; hidden where none is."""
     state = session.state
     switch = pmui.Checkbox.from_param(
         state.param.compare_lte, label="in LTE too", size="small", margin=0,

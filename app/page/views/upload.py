@@ -24,7 +24,7 @@ N_STAGES = 7
 
 
 def refuse(name: str) -> Source:
-    """In place of a source that was too large."""
+    """Refuse a source that is too large."""
     raise SpectrumError(too_large(name))
 
 

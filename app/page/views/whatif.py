@@ -1,4 +1,4 @@
-"""What-if tab: a slider for every label moves the model; its residuals and chi-square follow, and curves can be kept."""
+"""The what-if tab: a slider for every label moves the model; its residuals and chi-square follow, and curves can be kept."""
 
 from __future__ import annotations
 
