@@ -47,6 +47,8 @@ class Stream(IntEnum):
     """References of the test of coverage, and how its ties are smoothed."""
     COVERAGE_POWER = 16
     """Truths among the samples, for the size and power of that test."""
+    LOCAL_CALIBRATION = 17
+    """Noise of the stars of the local test of calibration; then its classifiers, and the latents its power is measured with."""
 
 
 def stream(purpose: Stream, seed: int, *index: int) -> np.random.Generator:

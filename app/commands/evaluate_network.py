@@ -17,6 +17,7 @@ from .options import (
     NetworkOption,
     SeedOption,
     data_folder,
+    require_file,
     require_folder,
     require_folder_of,
     write,
@@ -129,6 +130,12 @@ def evaluate_calibration(
     stars: Annotated[int, typer.Option(min=200, help="Stars drawn from the prior.")] = 4000,
     ranked: Annotated[int, typer.Option(min=100, help="Of these, stars for the ranks and TARP.")] = 4000,
     samples: Annotated[int, typer.Option(min=256, help="Posterior samples a star.")] = 1024,
+    at: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="Test the posterior at the conditions of this spectrum too (LC2ST); may be repeated."
+        ),
+    ] = None,
     network: NetworkOption = None,
     json: JsonOption = None,
     seed: SeedOption = 0,
@@ -138,15 +145,20 @@ def evaluate_calibration(
     require_folder_of(json)
     from cinn_core.evaluation.calibration import calibration_figures, require_sbi
     from cinn_core.inference.model import load_model
+    from cinn_core.preparation.fourmost import prepare
+    from cinn_core.readers import read
 
     from .tables import progress
     from .tables_evaluation import print_calibration
 
     require_sbi()
+    for path in at or ():
+        require_file(path)
     with progress() as report:
         report("Loading the model")
         model = load_model(device, network)
-        figures = calibration_figures(model, stars, min(ranked, stars), samples, seed, progress=report)
+        vectors = {path.name: prepare(read(path), model.templates) for path in at or ()}
+        figures = calibration_figures(model, stars, min(ranked, stars), samples, seed, at=vectors, progress=report)
     print_calibration(figures)
     write_json(figures, json)
 

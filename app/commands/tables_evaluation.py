@@ -117,6 +117,26 @@ def print_calibration(figures: Mapping[str, Any], console: Console | None = None
         f"{power['n']} at {100 * power['significance']:g} %; narrowed to {power['narrowed']:g} of their width it gives "
         f"p <= {power['narrowed_p']:.2g}",
     )
+    if "local" in figures:
+        _print_local(figures["local"], console)
+
+
+def _print_local(local: Mapping[str, Any], console: Console) -> None:
+    title = f"Local test of calibration (LC2ST), {local['n']} stars, p in steps of {1 / local['trials']:g}"
+    table = Table("spectrum", title=title, title_justify="left")
+    everywhere, partly = local["narrowed"], local["narrowed_locally"]
+    add_numbers(
+        table, ("network", f"{everywhere['width']:g} of the width", f"{partly['width']:g} at low log g", "log g")
+    )
+    for name, p in local["p"].items():
+        low = "low" if partly["among"][name] else "high"
+        table.add_row(escape(name), f"{p:.3f}", f"{everywhere['p'][name]:.3f}", f"{partly['p'][name]:.3f}", low)
+    console.print(table)
+    right = local["right"]
+    say(
+        console,
+        f"Right posteriors have p below 0.01 in {100 * right['rejected']:.1f} % of {right['sets']} sets times spectra",
+    )
 
 
 def print_saliency(figures: Mapping[str, Any], console: Console | None = None) -> None:

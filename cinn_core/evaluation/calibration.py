@@ -8,7 +8,7 @@ hold. The power of the test of coverage is measured beside it, on posteriors tha
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -22,11 +22,12 @@ from ..inference.point_estimates import batches, posterior_z, shortest_intervals
 from ..inference.summary import status_of
 from ..prior import MAX_METALLICITY, from_z
 from ..random_streams import Stream, stream
-from ..stages import Status
+from ..stages import FluxVector, Status
 from ..targets import COLUMN, TARGET_NAMES, effective_metallicity
 from ..training.network import Stars, observe_stars
 from ..training.training_set import SHARD_STARS, make_shard
 from .coverage import coverage_test, power_of_tests
+from .local import local_figures
 
 CALIBRATION_SNR: tuple[int, ...] = (20, 50, 100, 250)
 REALISMS: tuple[float, ...] = (0.0, 1.0)
@@ -72,9 +73,13 @@ def calibration_figures(
     n_samples: int = 1024,
     seed: int = 0,
     snrs: tuple[int, ...] = CALIBRATION_SNR,
+    at: Mapping[str, FluxVector] | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, object]:
-    """The JSON of `kiel evaluate calibration`; raises DataError where sbi is not installed."""
+    """The JSON of `kiel evaluate calibration`; raises DataError where sbi is not installed.
+
+    `at`: prepared spectra by name at whose conditions the posterior is tested locally (`local.py`).
+    """
     require_sbi()
     progress(f"Simulating {n} stars of the prior")
     stars = calibration_stars(model, n, seed)
@@ -91,7 +96,10 @@ def calibration_figures(
             out[f"{realism:g}"][str(snr)] = _figures(calibrated, n_tests, seed)
     progress("Measuring the power of the test of coverage")
     power = asdict(power_of_tests(calibrated.samples, stream(Stream.COVERAGE_POWER, seed), SIGNIFICANCE))
-    return {"n": n, "n_ranked": n_ranked, "significance": SIGNIFICANCE, "realism": out, "power": power}
+    figures = {"n": n, "n_ranked": n_ranked, "significance": SIGNIFICANCE, "realism": out, "power": power}
+    if at:
+        figures["local"] = local_figures(model, stars, at, seed, progress=progress)
+    return figures
 
 
 def _observe(stars: Stars, snr: int, realism: float, seed: int) -> Observation:

@@ -237,7 +237,9 @@ def test_another_batch_in_the_same_folder_is_refused(tmp_path: Path) -> None:
 def test_other_settings_in_the_same_folder_are_refused(stack: Path, tmp_path: Path) -> None:
     plan_of([stack], tmp_path)
     with pytest.raises(DataError, match="samples was 64, now 128"):
-        make_plan(tmp_path, list(find_items([str(stack)])), BatchSettings(samples=128), run.parameter_hashes(SETTINGS), 4)
+        make_plan(
+            tmp_path, list(find_items([str(stack)])), BatchSettings(samples=128), run.parameter_hashes(SETTINGS), 4
+        )
 
 
 def test_new_spectra_get_partitions_of_their_own(work, stack: Path, examples, tmp_path: Path) -> None:
