@@ -26,12 +26,11 @@ from specutils.fitting import fit_generic_continuum
 from cinn_core import prior
 from cinn_core.errors import SpectrumError
 from cinn_core.evaluation.continuum import random_continua
-from cinn_core.forward_model.forward import ForwardModel
-from cinn_core.inference.model import load_forward
+from cinn_core.forward_model.forward import ForwardModel, load_forward
 from cinn_core.instrument import WAVELENGTH, arm_slices, pixel_sigma
 from cinn_core.preparation.continuum import fit_continuum
 from cinn_core.preparation.fourmost import prepare
-from cinn_core.preparation.templates import Templates, make_templates
+from cinn_core.preparation.templates import Templates, shipped_templates
 from cinn_core.readers import read
 from cinn_core.targets import COLUMN, LABEL_NAMES
 
@@ -87,7 +86,7 @@ def main(stars: int, spectra: Path | None) -> None:
     """Prints both tables."""
     warnings.simplefilter("ignore")  # of fits that specutils finds hard
     forward = load_forward()
-    templates = make_templates(forward)
+    templates = shipped_templates()
 
     def guided(flux: NDArray, good: NDArray) -> NDArray:
         return fit_continuum(flux[None].astype(np.float32), good[None], templates.flux)[0].astype(float)

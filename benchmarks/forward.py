@@ -13,8 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from cinn_core.forward_model.forward import ForwardModel
-from cinn_core.inference.model import load_forward
+from cinn_core.forward_model.forward import ForwardModel, load_forward
 from cinn_core.instrument import N_PIXELS
 from cinn_core.prior import draw, from_z, to_z
 

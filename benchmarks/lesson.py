@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from app.page.views.whatif import LESSONS
 from cinn_core.explanation.what_if import from_sliders, to_sliders
-from cinn_core.forward_model.forward import ForwardModel
-from cinn_core.inference.model import load_forward
+from cinn_core.forward_model.forward import ForwardModel, load_forward
 from cinn_core.inference.predictive import with_nuisances_of_z
 from cinn_core.instrument import PIXEL_ANGSTROM
 from cinn_core.lines import LineWindow, line_windows

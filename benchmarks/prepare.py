@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cinn_core.files import example_paths
-from cinn_core.inference.model import load_forward
+from cinn_core.forward_model.forward import load_forward
 from cinn_core.preparation.fourmost import prepare
 from cinn_core.preparation.templates import make_templates
 from cinn_core.readers import read

@@ -1,10 +1,12 @@
-"""Files: the assets, the folder of data outside the repository, and how a file is written whole or not at all."""
+"""Files: the assets, the folder of data outside the repository, results kept for later processes, and how a file is written."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ from typing import Any
 from .errors import DataError, KielError
 
 VARIABLE = "KIEL_DATA"
+CACHE_VARIABLE = "KIEL_CACHE"
+_CACHED = 3
+"""Results of one name that stay in the cache: those of other releases or weights go, the oldest first."""
 _BESIDE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -80,3 +85,41 @@ def write_arrays(path: Path, arrays: Mapping[str, Any], *, compressed: bool = Fa
 
     with written(path) as part, part.open("wb") as file:
         (np.savez_compressed if compressed else np.savez)(file, **arrays)
+
+
+def cache_directory() -> Path:
+    """The folder of results that later processes use again: $KIEL_CACHE, else `kiel` in $XDG_CACHE_HOME or ~/.cache."""
+    if os.environ.get(CACHE_VARIABLE):
+        return Path(os.environ[CACHE_VARIABLE])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kiel"
+
+
+def hash_of(*parts: str | Path) -> str:
+    """Hash of texts and of the contents of files: the key of a result that depends on nothing else."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.read_bytes() if isinstance(part, Path) else part.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:32]
+
+
+def computed_once(name: str, key: str, compute: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """Arrays by name from the cache, else computed and left there for the next process; `key` names all they depend on.
+
+    A cache that cannot be read or written costs time alone: the arrays are computed.
+    """
+    import numpy as np  # late: most that find a file need no arrays
+
+    try:
+        path = cache_directory() / f"{name}-{key}.npz"
+        with np.load(path, allow_pickle=False) as stored:
+            return {array: stored[array] for array in stored.files}
+    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile):
+        arrays = {array: np.asarray(values) for array, values in compute().items()}
+    with suppress(OSError, RuntimeError):  # a home that cannot be written, or none
+        folder = cache_directory()
+        folder.mkdir(parents=True, exist_ok=True)
+        write_arrays(folder / f"{name}-{key}.npz", arrays)
+        for old in sorted(folder.glob(f"{name}-*.npz"), key=lambda path: path.stat().st_mtime)[:-_CACHED]:
+            old.unlink(missing_ok=True)
+    return arrays

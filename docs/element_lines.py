@@ -17,8 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
 
-from cinn_core.forward_model.forward import ForwardModel
-from cinn_core.inference.model import load_forward
+from cinn_core.forward_model.forward import ForwardModel, load_forward
 from cinn_core.instrument import WAVELENGTH
 from cinn_core.targets import COLUMN, LABEL_NAMES
 

@@ -23,14 +23,14 @@ def calibrate(
     require_folder_of(json)
     from cinn_core.benchmark.error_floor import calibrate as measure
     from cinn_core.benchmark.error_floor import development_stars
+    from cinn_core.forward_model.forward import emulator_path, load_forward
     from cinn_core.forward_model.model_error import save_model_error
-    from cinn_core.inference.model import emulator_path, load_forward
     from cinn_core.parameters import file_hash
-    from cinn_core.preparation.templates import make_templates
+    from cinn_core.preparation.templates import shipped_templates
 
     folder, forward = data_folder(data, "spectra/") / "spectra", load_forward()
     calibration = measure(
-        development_stars(folder), folder, forward, make_templates(forward), file_hash(emulator_path()), typer.echo
+        development_stars(folder), folder, forward, shipped_templates(), file_hash(emulator_path()), typer.echo
     )
     _print(calibration)
     write(lambda: save_model_error(calibration.error, out), out)

@@ -46,8 +46,7 @@ def evaluate_emulator(
         return
     from cinn_core.evaluation.emulator import emulator_figures
     from cinn_core.forward_model.emulator import load_emulator, without_change
-    from cinn_core.forward_model.forward import forward_model
-    from cinn_core.inference.model import emulator_path
+    from cinn_core.forward_model.forward import emulator_path, forward_model
 
     from .tables_evaluation import print_emulator_figures
 
@@ -142,10 +141,10 @@ def evaluate_sun(
     require_folder_of(json)
     from cinn_core.benchmark.error_floor import check_sun, development_stars
     from cinn_core.errors import KielError
+    from cinn_core.forward_model.forward import load_forward
     from cinn_core.forward_model.model_error import shipped_model_error
-    from cinn_core.inference.model import load_forward
     from cinn_core.instrument import ARMS
-    from cinn_core.preparation.templates import make_templates
+    from cinn_core.preparation.templates import shipped_templates
 
     for file in files or ():
         require_file(file)
@@ -153,7 +152,7 @@ def evaluate_sun(
         folder = data_folder(data, "spectra/", ", or solar spectra") / "spectra"
         files = [folder / star.file for star in development_stars(folder) if star.star == "Sun"]
     forward = load_forward()
-    templates, error, rows = make_templates(forward), shipped_model_error(), []
+    templates, error, rows = shipped_templates(), shipped_model_error(), []
     typer.echo("1.48 MAD (rms) of observed - model, " + ", ".join(arm.name for arm in ARMS))
     for file in files:
         try:

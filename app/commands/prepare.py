@@ -28,13 +28,12 @@ def prepare(
 
     with progress() as report:
         report("Loading the model")
-        from cinn_core.inference.model import load_forward
         from cinn_core.preparation.fourmost import prepare as run
         from cinn_core.preparation.prepared import write_prepared
-        from cinn_core.preparation.templates import make_templates
+        from cinn_core.preparation.templates import shipped_templates
         from cinn_core.readers import read
 
-        templates = make_templates(load_forward())
+        templates = shipped_templates()
         report(f"Preparing {file.name}")
         vector = run(read(file, hdu=hdu, row=row), templates, overrides)
     print_preparation(vector)

@@ -76,7 +76,8 @@ def train_network(
     if config is Configuration.PAPER:
         train_paper(run, epochs, seed, device)
         return
-    from cinn_core.inference.model import Device, emulator_path, load_network
+    from cinn_core.forward_model.forward import emulator_path
+    from cinn_core.inference.model import Device, load_network
     from cinn_core.inference.network import Architecture
     from cinn_core.parameters import file_hash
     from cinn_core.training.network import NetworkSettings
@@ -102,7 +103,8 @@ def train_network(
 
 def train_paper(run: Path, epochs: int, seed: int, device: str) -> None:
     """The published network, on as many stars as the paper had; hours on a processor."""
-    from cinn_core.inference.model import Device, emulator_path
+    from cinn_core.forward_model.forward import emulator_path
+    from cinn_core.inference.model import Device
     from cinn_core.inference.paper import PaperArchitecture
     from cinn_core.parameters import file_hash
     from cinn_core.training.paper_network import PaperSettings, train_paper_network
@@ -117,14 +119,14 @@ def train_paper(run: Path, epochs: int, seed: int, device: str) -> None:
 
 def paper_stars(run: Path, settings: PaperSettings) -> list[Path]:
     """The shards of clean spectra that the published network learns from, in a run's folder."""
-    from cinn_core.inference.model import load_forward
-    from cinn_core.preparation.templates import make_templates
+    from cinn_core.forward_model.forward import load_forward
+    from cinn_core.preparation.templates import shipped_templates
     from cinn_core.training.paper_network import fill_pixel_shards
 
     require_folder(run)
     typer.echo(f"Simulating {settings.stars} stars in {run / 'pixels'}; those that exist are kept")
     forward = load_forward()
-    return fill_pixel_shards(run / "pixels", forward, make_templates(forward), settings, typer.echo)
+    return fill_pixel_shards(run / "pixels", forward, shipped_templates(), settings, typer.echo)
 
 
 def _plot_curve(curve: Path) -> None:
@@ -220,7 +222,7 @@ def _print_errors(errors: Sequence[ChangeError]) -> None:
 def _save_emulator_with(change: NlteChange, card: Mapping[str, Any], out: Path) -> None:
     """Write the shipped emulator with a change that `out` holds; its card takes over what that of the change says."""
     from cinn_core.forward_model.emulator import load_emulator, save_emulator, with_change, without_change
-    from cinn_core.inference.model import emulator_path
+    from cinn_core.forward_model.forward import emulator_path
     from cinn_core.parameters import file_hash
 
     shipped, shipped_card = load_emulator(emulator_path())

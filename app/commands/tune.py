@@ -53,7 +53,7 @@ def _default(run: Path, shards: int, processes: int, seed: int) -> Search:
     import numpy as np
     import torch
 
-    from cinn_core.inference.model import emulator_path
+    from cinn_core.forward_model.forward import emulator_path
     from cinn_core.training.network import training_and_validation
     from cinn_core.training.training_set import TrainingSetSettings, fill_training_set, shard_path
     from cinn_core.training.tuning import default_search

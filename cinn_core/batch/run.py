@@ -17,9 +17,9 @@ import torch
 
 from ..errors import DataError, ParametersError
 from ..files import asset_path
-from ..inference.model import emulator_path, load_forward
+from ..forward_model.forward import emulator_path
 from ..parameters import file_hash
-from ..preparation.templates import Templates, make_templates
+from ..preparation.templates import Templates, shipped_templates
 from ..processes import cluster, few_ahead, in_processes, on_actors, spread
 from .plan import BatchSettings, BatchShard, Plan
 from .shard import Prepared, Work, finish_shard, make_work, prepare_shard, process_shard
@@ -152,7 +152,7 @@ def _begin_work(plan: Plan, threads: int | None) -> None:
 
 def _begin_templates() -> None:
     torch.set_num_threads(1)
-    _TEMPLATES["worker"] = make_templates(load_forward())
+    _TEMPLATES["worker"] = shipped_templates()
 
 
 def _do_shard(shard: BatchShard) -> int:

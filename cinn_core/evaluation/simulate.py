@@ -151,7 +151,7 @@ def write_level1(path: Path, forward: ForwardModel, star: SimulatedStar) -> None
 
 def main(directory: Path) -> None:
     """Write the three shipped examples."""
-    from ..inference.model import load_forward
+    from ..forward_model.forward import load_forward
 
     forward = load_forward()
     directory.mkdir(parents=True, exist_ok=True)

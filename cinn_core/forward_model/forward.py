@@ -8,12 +8,14 @@ to there: a spectrum at R = 20 000 costs one matrix product and one inverse tran
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..files import asset_path
 from ..instrument import RESOLVING_POWER
 from ..targets import COLUMN, SYNTHESIS_COLUMNS
 from .broadening import (
@@ -24,7 +26,7 @@ from .broadening import (
     transform_frequency,
     transform_length,
 )
-from .emulator import Emulator
+from .emulator import Emulator, load_emulator
 
 BAND_LIMIT = 0.15
 """Highest frequency of the Fourier basis [cycles per km/s]."""
@@ -171,3 +173,12 @@ def fourier_basis(emulator: Emulator, arms: tuple[slice, ...]) -> FourierBasis:
         for arm in arms
     )
     return FourierBasis(size, frequency, tuple(arm.stop - arm.start for arm in arms), means, bases)
+
+
+def emulator_path() -> Path:
+    return asset_path("weights", "emulator.safetensors")
+
+
+def load_forward(path: Path | None = None) -> ForwardModel:
+    """The forward model around the shipped emulator, or around the weights of another (`path`)."""
+    return forward_model(load_emulator(path or emulator_path())[0])

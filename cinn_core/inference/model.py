@@ -13,10 +13,10 @@ import torch
 from ..errors import ParametersError
 from ..files import asset_path
 from ..forward_model.emulator import load_emulator
-from ..forward_model.forward import ForwardModel, forward_model
+from ..forward_model.forward import ForwardModel, emulator_path, forward_model
 from ..instrument import ARMS, N_PIXELS
 from ..parameters import as_described, load_parameters, save_parameters, tensors_of
-from ..preparation.templates import Templates, make_templates
+from ..preparation.templates import Templates, shipped_templates
 from ..targets import TARGET_NAMES
 from .distance import DistanceStatistics, load_distance
 from .network import Architecture, Network
@@ -57,17 +57,8 @@ class Model:
         return Sampler(self.network)
 
 
-def emulator_path() -> Path:
-    return asset_path("weights", "emulator.safetensors")
-
-
 def shipped_network_path() -> Path:
     return asset_path("weights", "network.safetensors")
-
-
-def load_forward(path: Path | None = None) -> ForwardModel:
-    """The forward model around the shipped emulator, or around the weights of another (`path`)."""
-    return forward_model(load_emulator(path or emulator_path())[0])
 
 
 def load_model(device: Device | str = Device.AUTO, network_path: Path | None = None) -> Model:
@@ -82,7 +73,7 @@ def load_model(device: Device | str = Device.AUTO, network_path: Path | None = N
     projection, network, network_card = load_network(path)
     cards = {"emulator": emulator_card, "network": network_card}
     distance = load_distance(path, network_card["sha256"])
-    return Model(forward, make_templates(forward), projection, network.to(where), where, cards, distance)
+    return Model(forward, shipped_templates(), projection, network.to(where), where, cards, distance)
 
 
 def save_network(projection: Projection, network: Network, path: Path, card: dict[str, Any]) -> None:

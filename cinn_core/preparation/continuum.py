@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
-from scipy.sparse.linalg import eigsh
 
+from ..files import computed_once, hash_of
 from ..instrument import ARMS, N_PIXELS, TELLURIC_OXYGEN, WAVELENGTH, arm_slices
 from ..statistics import MAD_TO_SIGMA, median_of_ordered, percentile_of_ordered, robust_sigma, row_medians
 
@@ -150,7 +152,7 @@ class _Tools:
             square = ((t.T**2)[:, :, None] * products[:, None, :]).reshape(inside.size, -1)
             self.search.append((inside, np.ascontiguousarray(linear), np.ascontiguousarray(square)))
         self.pairs = pairs
-        details = _details(templates * self.allowed + (1 - self.allowed))
+        details = _details_once(templates * self.allowed + (1 - self.allowed))
         self.arms = [
             _ArmTools(modes[p, i * N_MODES : (i + 1) * N_MODES], details[:, p]) for i, p in enumerate(arm_slices())
         ]
@@ -185,11 +187,19 @@ def _tools(templates: NDArray) -> _Tools:
     return _CACHE[key]
 
 
+def _details_once(templates: NDArray) -> NDArray:
+    """`_details`, computed once for all processes of this machine."""
+    key = hash_of(hashlib.sha1(templates.tobytes()).hexdigest(), version("scipy"), version("numpy"), Path(__file__))
+    return computed_once("continuum", key, lambda: {"details": _details(templates)})["details"]
+
+
 def _details(templates: NDArray) -> NDArray:
     """Main directions (m, N_PIXELS), each one sigma long, in which a star differs from the template nearest to it.
 
     Singular vectors of a share of the differences ln t_i - ln t_j between each template and its nearest neighbours.
     """
+    from scipy.sparse.linalg import eigsh  # late: of use once a machine
+
     logs = np.log(np.maximum(templates, 0.02)).astype(np.float32)
     n = len(logs)
     if n < 3:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import asset_path, computed_once, hash_of
 from ..instrument import ARMS, N_PIXELS
 from ..targets import COLUMN, LABEL_NAMES, SOLAR_A_LI
 
@@ -92,6 +95,28 @@ def _labels(teff: float, logg: float, feh: float, vbroad: float, rng: np.random.
     for name, value in values.items():
         row[COLUMN[name]] = value
     return row
+
+
+def shipped_templates() -> Templates:
+    """Templates of the shipped emulator, computed once for all processes of this machine; raises ParametersError without weights."""
+    package = Path(__file__).parents[1]
+    code = [Path(__file__), *(package / name for name in ("instrument.py", "targets.py", "rebin.py"))]
+    code += sorted(package.glob("forward_model/*.py"))
+    key = hash_of(asset_path("weights", "emulator.json"), version("torch"), version("numpy"), *code)
+    arrays = computed_once("templates", key, _computed)
+    log_wavelength, log_flux = (
+        tuple(arrays[f"{name}{i}"] for i in range(len(ARMS))) for name in ("log_wavelength", "log_flux")
+    )
+    return Templates(arrays["labels"], arrays["flux"], log_wavelength, log_flux)
+
+
+def _computed() -> dict[str, NDArray]:
+    from ..forward_model.forward import load_forward  # late: torch is of use where the templates are not there yet
+
+    templates = make_templates(load_forward())
+    arms = {f"log_wavelength{i}": x for i, x in enumerate(templates.log_wavelength)}
+    arms |= {f"log_flux{i}": x for i, x in enumerate(templates.log_flux)}
+    return {"labels": templates.labels, "flux": templates.flux, **arms}
 
 
 def make_templates(forward: Forward) -> Templates:

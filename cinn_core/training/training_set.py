@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..files import write_arrays
-from ..forward_model.forward import ForwardModel
+from ..forward_model.forward import ForwardModel, load_forward
 from ..forward_model.realism import (
     RESOLVING_POWER_RANGE,
     VELOCITY_ERROR_KMS,
@@ -26,7 +26,6 @@ from ..forward_model.realism import (
     model_errors,
     normalisation_errors,
 )
-from ..inference.model import load_forward
 from ..inference.projection import MaskedProjection, Projection, fit_projection, mask_projection, stored
 from ..instrument import LSF_SIGMA_PIXELS, coverage_input
 from ..preparation.continuum import fit_continuum

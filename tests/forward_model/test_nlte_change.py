@@ -12,11 +12,10 @@ from made_up_change import made_up_change, made_up_stars
 from cinn_core.errors import ParametersError
 from cinn_core.forward_model.broadening import broaden
 from cinn_core.forward_model.emulator import load_emulator, save_emulator, with_change, without_change
-from cinn_core.forward_model.forward import forward_model
+from cinn_core.forward_model.forward import emulator_path, forward_model, load_forward
 from cinn_core.forward_model.jacobian import jacobian
 from cinn_core.forward_model.kernels import emulator_inputs
 from cinn_core.forward_model.nlte_change import NlteChange, elements_in_nlte, load_change, save_change
-from cinn_core.inference.model import emulator_path, load_forward
 from cinn_core.instrument import RESOLVING_POWER
 from cinn_core.nlte.flux_change import in_windows
 from cinn_core.prior import draw, from_z, to_z
