@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from astropy.io import ascii as ascii_tables
 from numpy.typing import NDArray
 
 from .files import asset_path
@@ -40,12 +40,14 @@ class Line:
 @cache
 def diagnostic_lines() -> tuple[Line, ...]:
     """Diagnostic lines in the order of the table: Mg, Ca, Li, Fe, each species by wavelength."""
-    table = ascii_tables.read(asset_path("lines.ecsv"), format="ecsv")
-    columns = (table[name] for name in ("species", "wavelength_air", "element", "isotope", "excitation"))
-    return tuple(
-        Line(str(species), float(wavelength), str(element), str(isotope) if isotope else "", float(excitation))
-        for species, wavelength, element, isotope, excitation in zip(*columns, strict=True)
-    )
+    with asset_path("lines.ecsv").open(
+        newline="", encoding="utf-8"
+    ) as file:  # astropy's reader takes a second to import
+        rows = csv.DictReader((line for line in file if not line.startswith("#")), delimiter=" ")
+        return tuple(
+            Line(r["species"], float(r["wavelength_air"]), r["element"], r["isotope"], float(r["excitation"]))
+            for r in rows
+        )
 
 
 CORE_ANGSTROM = 1.0

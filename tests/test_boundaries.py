@@ -46,6 +46,12 @@ def test_command_line_starts_without_heavy_modules():
     assert not imported_by("import app.cli") & {"torch", "panel", "bokeh", "holoviews", "astropy", "scipy", "numpy"}
 
 
+def test_preparation_needs_neither_networks_nor_what_takes_long_to_import():
+    """Templates are read from the cache: torch is needed where they are not there yet."""
+    code = "import cinn_core.preparation.fourmost, cinn_core.readers"
+    assert not imported_by(code) & {"torch", "FrEIA", "specutils", "asdf", "yaml"}
+
+
 READERS = sorted(name for name in modules() if name.startswith("cinn_core.readers"))
 LEARNED = {
     "cinn_core.analyse", "cinn_core.forward_model.emulator", "cinn_core.inference.infer", "cinn_core.inference.network",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import numpy as np
@@ -125,3 +126,43 @@ def test_arrays_come_back_by_name_from_a_file_of_any_suffix(tmp_path, compressed
     with np.load(path, allow_pickle=False) as arrays:
         assert arrays["labels"].tolist() == [0, 1, 2]
         assert int(arrays["size"]) == 7
+
+
+def test_a_result_is_computed_once_for_all_processes_and_again_where_its_key_or_the_cache_is_lost(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv(data.CACHE_VARIABLE, str(tmp_path / "cache"))
+    calls = []
+
+    def compute():
+        calls.append(1)
+        return {"x": np.arange(3.0)}
+
+    for _ in range(2):
+        assert (data.computed_once("made", "a", compute)["x"] == np.arange(3.0)).all()
+    assert len(calls) == 1
+    data.computed_once("made", "b", compute)
+    assert len(calls) == 2
+    (tmp_path / "cache" / "made-a.npz").write_bytes(b"not an archive")
+    assert (data.computed_once("made", "a", compute)["x"] == np.arange(3.0)).all()
+    assert len(calls) == 3
+
+
+def test_a_cache_that_cannot_be_written_costs_time_alone(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way of a folder")
+    monkeypatch.setenv(data.CACHE_VARIABLE, str(tmp_path / "file"))
+    assert data.computed_once("made", "a", lambda: {"x": np.ones(2)})["x"].sum() == 2
+
+
+def test_results_of_other_keys_leave_the_cache_the_oldest_first(tmp_path, monkeypatch):
+    monkeypatch.setenv(data.CACHE_VARIABLE, str(tmp_path))
+    for i, key in enumerate("abcde"):
+        data.computed_once("made", key, lambda: {"x": np.ones(1)})
+        os.utime(tmp_path / f"made-{key}.npz", (i, i))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made-c.npz", "made-d.npz", "made-e.npz"]
+
+
+def test_a_hash_depends_on_every_part_and_on_where_one_ends(tmp_path):
+    (tmp_path / "a").write_text("x")
+    assert data.hash_of(tmp_path / "a", "y") == data.hash_of("x", "y")
+    assert len({data.hash_of("x", "y"), data.hash_of("xy"), data.hash_of("x", "z"), data.hash_of("xy", "")}) == 4

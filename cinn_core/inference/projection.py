@@ -14,7 +14,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import oaconvolve
 
 from ..instrument import ARMS, N_PIXELS, arm_slices, pixel_sigma
 from ..preparation.continuum import N_MODES, legendre_modes
@@ -111,6 +110,8 @@ def mask_projection(projection: Projection, good: NDArray, noise_kernel: NDArray
 
 def _smooth(matrix: NDArray, kernel: NDArray) -> NDArray:
     """Each column of (N_PIXELS, k) convolved within each arm by a symmetric kernel."""
+    from scipy.signal import oaconvolve  # late: it brings all of scipy.stats along
+
     out = np.empty_like(matrix)
     for part in arm_slices():
         out[part] = oaconvolve(matrix[part], kernel[:, None].astype(np.float32), mode="same", axes=0)
