@@ -16,10 +16,13 @@ TURBOSPECTRUM_SOURCE := build/turbospectrum-source
 # No -march=native: fused multiply-adds make the spherical transfer fail, in single precision as it is.
 FORTRAN ?= gfortran
 
+# PySME needs older versions than the rest: an environment of its own, with pins of its own.
+PYSME := build/pysme
+
 # How long `make fuzz` goes on.
 FUZZ_MINUTES ?= 10
 
-.PHONY: serve test coverage nightly fuzz lint format docs audit wheel clean turbospectrum
+.PHONY: serve test test-pysme coverage nightly fuzz lint format docs audit wheel clean engines turbospectrum
 
 serve: $(VENV)/.installed
 	$(BIN)/kiel serve $(ARGS)
@@ -27,6 +30,10 @@ serve: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	bash tests/install_chromium.sh
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# The tests of PySME, in its environment; `make test` leaves them out.
+test-pysme: $(PYSME)/.installed
+	$(PYSME)/bin/python -m pytest -m pysme $(PYTEST_ARGS) tests/synthesis/test_pysme.py
 
 coverage:
 	$(MAKE) test PYTEST_ARGS="--cov --cov-report=term:skip-covered $(PYTEST_ARGS)"
@@ -76,6 +83,21 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "Adding the test tools to $(VENV)"
 	$(PIP) install -c constraints.txt -e '.[test]'
+	@touch $@
+
+# What tests of real engines need beside the rest: Lightweaver, Ray, Zarr, Turbospectrum, PySME.
+engines: $(VENV)/.installed-engines turbospectrum $(PYSME)/.installed
+
+$(VENV)/.installed-engines: $(VENV)/.installed
+	@echo "Adding Lightweaver, Ray and Zarr to $(VENV)"
+	$(PIP) install -c constraints.txt -e '.[nlte,batch]'
+	@touch $@
+
+$(PYSME)/.installed: constraints-pysme.txt
+	@echo "Building $(PYSME) for PySME, once"
+	rm -rf $(PYSME)
+	$(PYTHON) -m venv $(PYSME)
+	$(PYSME)/bin/python -m pip --disable-pip-version-check -qq install -r constraints-pysme.txt
 	@touch $@
 
 turbospectrum: $(TURBOSPECTRUM)/bsyn_lu

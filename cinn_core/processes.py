@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import chain, islice
 from multiprocessing import get_context
-from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from .errors import DataError
@@ -22,6 +23,10 @@ R = TypeVar("R")
 _WATCH_S = 0.5
 _AHEAD, _AHEAD_IN_ORDER = 2, 64
 """Tasks that wait for a process to be free; in order for each process, so that one slow task does not stop the others."""
+_TRIES = 3
+"""Processes of a cluster that may end at one task, or may not begin one after the other."""
+_PATIENCE_S = 600.0
+_BEGIN = object()
 
 
 def nothing() -> None:
@@ -128,23 +133,61 @@ def cluster(address: str, workers: int | None) -> Iterator[Any]:
         ray.shutdown()
 
 
-def on_actors(ray: Any, actors: list[Any], tasks: Iterable[Any]) -> Iterator[Any]:
-    """Results of `actor.do(task)` as they come; an actor has one task at a time, so that nothing piles up.
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """What an actor was asked: a task, and how many processes that task has ended; or to begin, and how many could not."""
 
-    Raises DataError where an actor cannot begin, fails or ends.
+    actor: Any
+    task: Any
+    ends: int
+
+
+def on_actors(ray: Any, make_actor: Callable[[], Any], n: int, tasks: Iterable[Any]) -> Iterator[Any]:
+    """Results of `actor.do(task)` by n actors as they come; an actor has one task at a time, so that nothing piles up.
+
+    An actor has its first task once it has begun. One that ends, with its process or its machine, is replaced where the
+    cluster has room, and its task is done again. Raises DataError where a task fails or has ended three processes, where
+    three actors in a row could not begin, and where the cluster gives none for ten minutes.
     """
-    idle: SimpleQueue[Any] = SimpleQueue()
-    for actor in actors:
-        idle.put(actor)
+    rest, ready, queue = iter(tasks), deque[Any](), deque[tuple[Any, int]]()
+    asked: dict[Any, _Call] = {}
 
-    def submit(task: Any) -> Future[Any]:
-        actor = idle.get()
-        future: Future[Any] = actor.do.remote(task).future()
-        future.add_done_callback(lambda _: idle.put(actor))
-        return future
+    def begin(ends: int) -> None:
+        actor = make_actor()
+        asked[actor.__ray_ready__.remote()] = _Call(actor, _BEGIN, ends)
 
+    for _ in range(n):
+        begin(0)
+    while True:
+        queue.extend((task, 0) for task in islice(rest, max(0, max(1, len(ready)) - len(queue))))
+        while ready and queue:
+            actor, (task, ends) = ready.popleft(), queue.popleft()
+            asked[actor.do.remote(task)] = _Call(actor, task, ends)
+        working = any(call.task is not _BEGIN for call in asked.values())
+        if not working and not queue:
+            return
+        call, result = _answer(ray, asked, None if working else _PATIENCE_S)
+        if isinstance(result, Exception):
+            ray.kill(call.actor)
+            if call.task is not _BEGIN:
+                queue.append((call.task, call.ends + 1))
+            begin(call.ends + 1 if call.task is _BEGIN else 0)
+            continue
+        ready.append(call.actor)
+        if call.task is not _BEGIN:
+            yield result
+
+
+def _answer(ray: Any, asked: dict[Any, _Call], patience_s: float | None) -> tuple[_Call, Any]:
+    """Take from the calls one that is done, with its result, or the error of a process that ended and may be replaced."""
+    done, _ = ray.wait(list(asked), timeout=patience_s)
+    if not done:
+        raise DataError("The cluster has given no process for ten minutes; run the same command again to go on.")
+    call = asked.pop(done[0])
     try:
-        yield from few_ahead(tasks, submit, len(actors))
+        return call, ray.get(done[0])
     except ray.exceptions.RayError as problem:
+        if call.ends + 1 < _TRIES and not isinstance(problem, ray.exceptions.RayTaskError):
+            return call, problem
         last = str(problem).strip().splitlines()[-1]
         raise DataError(f"A process of the cluster ended ({last}); run the same command again to go on.") from problem

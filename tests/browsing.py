@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from missing import missing, needed
 from serving import served
 
 from app.server.serve import MAIN
@@ -21,7 +22,7 @@ PATIENCE_MS = 300_000
 IN_BROWSER = [
     pytest.mark.browser,
     pytest.mark.timeout(1200),  # a machine that does much else at once is no fault of the page
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (Debian: apt-get install chromium)"),
+    pytest.mark.usefixtures("browser"),  # first: without one no page is served
 ]
 """The marks of every module that uses the fixtures."""
 
@@ -40,7 +41,9 @@ def real_address(model, examples, tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        missing("no Chromium on PATH (Debian: apt-get install chromium)")
+    playwright = needed("playwright.sync_api", "test")
     with playwright.sync_playwright() as runner:
         chromium = runner.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from browsing import browser, lasting_page, made_up_address, page, real_address, visit  # noqa: F401
 from fake_analysis import fake_analysis
+from missing import missing
 
 from cinn_core.files import EXAMPLES, assets_directory, data_directory
 
@@ -16,7 +17,7 @@ def shared() -> Path:
     """The data folder with real spectra and grids; these tests skip without it."""
     folder = data_directory()
     if folder is None:
-        pytest.skip("no data folder: set KIEL_DATA")
+        missing("no data folder: set KIEL_DATA")
     return folder
 
 
@@ -25,7 +26,7 @@ def model():
     """The shipped emulator and network on the CPU."""
     for name in ("emulator", "network"):
         if not (assets_directory() / "weights" / f"{name}.safetensors").is_file():
-            pytest.skip(f"the {name}'s weights are not in assets")
+            missing(f"the {name}'s weights are not in assets")
     from cinn_core.analyse import load_model
 
     return load_model("cpu")
@@ -36,7 +37,7 @@ def examples() -> dict[str, Path]:
     """The example spectra by name."""
     folder = assets_directory() / "examples"
     if not all((folder / f"{name}.fits").is_file() for name in EXAMPLES):
-        pytest.skip("the example spectra are not in assets")
+        missing("the example spectra are not in assets")
     from cinn_core.files import example_paths
 
     return example_paths()

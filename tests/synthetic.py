@@ -6,9 +6,9 @@ import io
 from functools import lru_cache
 
 import numpy as np
-import pytest
 import torch
 from astropy.io import fits
+from missing import missing
 from scipy.interpolate import CubicSpline
 
 from cinn_core.files import assets_directory
@@ -23,10 +23,10 @@ POWER = 60_000.0
 
 @lru_cache(maxsize=1)
 def forward():
-    """The shipped forward model, or skip."""
+    """The shipped forward model, or skip (fail where CI is set)."""
     path = assets_directory() / "weights" / "emulator.safetensors"
     if not path.is_file():
-        pytest.skip("the emulator's weights are not in assets")
+        missing("the emulator's weights are not in assets")
     from cinn_core.forward_model.emulator import load_emulator
     from cinn_core.forward_model.forward import forward_model
 

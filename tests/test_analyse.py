@@ -88,7 +88,8 @@ def test_result_names_the_versions_the_weights_and_the_file_it_rests_on(model, e
 
 def test_gpu_and_cpu_agree_within_a_twentieth_of_the_posterior_width(examples):
     """Both draw the same latents; single precision on a GPU rounds otherwise, which moves samples, not posteriors."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     if not torch.cuda.is_available():
         pytest.skip("no GPU")
     cpu, gpu = (analyse(examples["solar-twin"], load_model(d), n_samples=4096, seed=1).summary for d in ("cpu", "cuda"))

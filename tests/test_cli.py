@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fake_analysis import fake_analysis
 from fake_benchmark import answer, entry
+from missing import missing
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -57,7 +58,7 @@ def test_every_command_explains_itself(kiel, command):
 def test_program_runs_as_installed():
     program = Path(sys.executable).with_name("kiel")
     if not program.is_file():
-        pytest.skip("kiel is not installed in this environment")
+        missing("kiel is not installed in this environment")
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("kiel ")
 

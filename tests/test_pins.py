@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def test_every_installed_package_is_pinned_in_its_version():
 def test_pins_name_each_package_once():
     lines = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if "==" in line]
     assert len(pins()) == len(lines)
+
+
+@pytest.mark.parametrize("name", ["torch", "panel", "panel-material-ui", "bokeh", "freia"])
+def test_libraries_with_private_parts_that_are_reached_end_below_the_next_minor_version(name):
+    """A minor version may change what is private; `pip install` without the pins must not bring it before it was tried."""
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    (own,) = (line for line in required if normalised(re.split(r"[<>=]", line)[0]) == name)
+    major, minor = pins()[name].split(".")[:2]
+    assert own.endswith(f",<{major}.{int(minor) + 1}")
 
 
 @pytest.mark.nightly

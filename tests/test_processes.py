@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -80,19 +80,26 @@ def alive(pid: int) -> bool:
 
 
 class FakeActor:
-    """An actor of a cluster, `do.remote(task)` of which is done in a thread; it counts what it has under way at once."""
+    """An actor of a cluster that works in a thread; a task below zero fails, one that is `deadly` ends the actor."""
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self.pool, self.busy, self.most = pool, 0, 0
-        self.do = SimpleNamespace(remote=lambda task: SimpleNamespace(future=lambda: pool.submit(self._do, task)))
+    def __init__(self, pool: ThreadPoolExecutor, deadly: tuple[int, ...] = (), begins: bool = True) -> None:
+        self.pool, self.deadly, self.busy, self.most = pool, deadly, 0, 0
+        self.do = SimpleNamespace(remote=lambda task: pool.submit(self._do, task))
+        self.__ray_ready__ = SimpleNamespace(remote=lambda: pool.submit(self._begin, begins))
+
+    def _begin(self, begins: bool) -> None:
+        if not begins:
+            raise FakeRayError("a long text\nno engine")
 
     def _do(self, task: int) -> int:
         self.busy += 1
         self.most = max(self.most, self.busy)
         time.sleep(0.001 * (task % 3))
         self.busy -= 1
-        if task < 0:
+        if task in self.deadly:
             raise FakeRayError("a long text\nworker died")
+        if task < 0:
+            raise FakeTaskError("a long text\nno such star")
         return task**2
 
 
@@ -100,19 +107,64 @@ class FakeRayError(Exception):
     """The error of a cluster."""
 
 
-FAKE_RAY = SimpleNamespace(exceptions=SimpleNamespace(RayError=FakeRayError))
+class FakeTaskError(FakeRayError):
+    """What a task raised."""
+
+
+def fake_wait(calls, timeout):
+    """The first that is done, and the others."""
+    done = wait(calls, timeout, FIRST_COMPLETED).done
+    one = [call for call in calls if call in done][:1]
+    return one, [call for call in calls if call not in one]
+
+
+def fake_ray(killed: list[FakeActor]) -> SimpleNamespace:
+    errors = SimpleNamespace(RayError=FakeRayError, RayTaskError=FakeTaskError)
+    return SimpleNamespace(exceptions=errors, wait=fake_wait, get=lambda call: call.result(), kill=killed.append)
 
 
 def test_actors_have_one_task_at_a_time_and_do_all():
     with ThreadPoolExecutor(8) as threads:
         actors = [FakeActor(threads) for _ in range(3)]
-        assert sorted(on_actors(FAKE_RAY, actors, range(40))) == [i**2 for i in range(40)]
+        given = iter(actors)
+        assert sorted(on_actors(fake_ray([]), lambda: next(given), 3, range(40))) == [i**2 for i in range(40)]
     assert {actor.most for actor in actors} == {1}
 
 
-def test_an_actor_that_fails_is_told_in_words():
-    with ThreadPoolExecutor(2) as threads, pytest.raises(DataError, match=r"worker died.*run the same command again"):
-        list(on_actors(FAKE_RAY, [FakeActor(threads)], [1, -1]))
+def test_the_task_of_an_actor_that_ended_is_done_by_another_once():
+    """Of two actors the first ends at any task; its replacement never begins, and the second does everything."""
+    killed: list[FakeActor] = []
+    with ThreadPoolExecutor(8) as threads:
+        mortal = FakeActor(threads, deadly=tuple(range(9)))
+        actors = iter([mortal, FakeActor(threads), FakeActor(threads, begins=False), FakeActor(threads)])
+        assert sorted(on_actors(fake_ray(killed), lambda: next(actors), 2, range(9))) == [i**2 for i in range(9)]
+    assert killed[0] is mortal
+
+
+@pytest.mark.parametrize(
+    ("actor", "told"),
+    [({}, "no such star"), ({"deadly": (-1,)}, "worker died"), ({"begins": False}, "no engine")],
+    ids=["task", "end", "begin"],
+)
+def test_what_fails_or_ends_again_and_again_is_told_in_words(actor, told):
+    made = []
+    with ThreadPoolExecutor(2) as threads:
+
+        def make() -> FakeActor:
+            made.append(FakeActor(threads, **actor))
+            return made[-1]
+
+        with pytest.raises(DataError, match=rf"{told}.*run the same command again"):
+            list(on_actors(fake_ray([]), make, 1, [1, -1]))
+    assert len(made) == (3 if actor else 1)
+
+
+def test_a_cluster_that_gives_no_process_is_told_and_not_waited_for_without_end(monkeypatch):
+    monkeypatch.setattr("cinn_core.processes._PATIENCE_S", 0.1)
+    never = SimpleNamespace(__ray_ready__=SimpleNamespace(remote=Future))
+    with pytest.raises(DataError, match="has given no process"):
+        list(on_actors(fake_ray([]), lambda: never, 1, [1]))
+    assert list(on_actors(fake_ray([]), lambda: never, 1, [])) == []
 
 
 def test_tasks_are_taken_only_as_they_are_needed():

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from missing import needed
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = "import cinn_core.files as a; print(a.example_paths()['solar-twin'])"
@@ -35,7 +36,7 @@ def run(*command: object, cwd: Path) -> str:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     """The wheel as pip builds it; hatchling is among the test tools, so that nothing is fetched."""
-    pytest.importorskip("hatchling")
+    needed("hatchling", "test")
     folder = tmp_path_factory.mktemp("wheel")
     options = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "-q")
     run(sys.executable, "-m", "pip", "wheel", *options, "-w", folder, ROOT, cwd=folder)

@@ -119,8 +119,7 @@ def make_plan(
             )
         if items_path.is_file():
             known = pq.read_table(items_path)
-    for stale in folder.glob("*/.part-*.part"):
-        stale.unlink(missing_ok=True)
+    remove_unfinished(folder)
     old = set(zip(*(known[c].to_pylist() for c in ("file", "hdu", "row")), strict=True))
     new = [i for i in dict.fromkeys(items) if (i.file, i.hdu, i.row) not in old]
     if new:
@@ -137,6 +136,12 @@ def make_plan(
         raise DataError("The inputs hold no file; name spectra, folders with spectra, or a list of them.")
     write_text(path, json.dumps(manifest, indent=1) + "\n")
     return Plan(folder, settings, known)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes that were killed have left of partitions in the folder of a batch."""
+    for stale in folder.glob("*/.part-*.part"):
+        stale.unlink(missing_ok=True)
 
 
 def _no_items() -> pa.Table:

@@ -21,7 +21,7 @@ from ..forward_model.forward import emulator_path
 from ..parameters import file_hash
 from ..preparation.templates import Templates, shipped_templates
 from ..processes import cluster, few_ahead, in_processes, on_actors, spread
-from .plan import BatchSettings, BatchShard, Plan
+from .plan import BatchSettings, BatchShard, Plan, remove_unfinished
 from .shard import Prepared, Work, finish_shard, make_work, prepare_shard, process_shard
 
 
@@ -113,8 +113,9 @@ def _sample_apart(plan: Plan, devices: list[str], processes: int, meter: Meter) 
 def run_on_ray(plan: Plan, address: str, workers: int | None, report: Report) -> None:
     """Do every open shard over the Ray cluster at an address ("local" starts one here); its folder is on a disk that all see.
 
-    Without a number of workers there is one for each GPU, or for each processor core where the cluster has no GPU. Raises
-    DataError where there is no cluster or one of its processes ends.
+    Without a number of workers there is one for each GPU, or for each processor core where the cluster has no GPU. A shard
+    whose process or machine ends is done again by another. Raises DataError where there is no cluster, or none of its
+    processes is left.
     """
     with cluster(address, workers) as ray:
         resources = ray.cluster_resources()
@@ -122,10 +123,11 @@ def run_on_ray(plan: Plan, address: str, workers: int | None, report: Report) ->
         n = workers or gpus or int(resources.get("CPU", 1))
         options: dict[str, Any] = {"num_cpus": 1, "num_gpus": 1 if gpus else 0}
         actor = ray.remote(**options)(ShardActor)
-        actors = [actor.remote(plan.without_items(), "cuda" if gpus else "cpu") for _ in range(n)]
+        make_actor = partial(actor.remote, plan.without_items(), "cuda" if gpus else "cpu")
         meter = Meter(plan, report)
-        for done in on_actors(ray, actors, plan.open_shards()):
+        for done in on_actors(ray, make_actor, n, plan.open_shards()):
             meter.add(done)
+    remove_unfinished(plan.folder)
 
 
 class ShardActor:

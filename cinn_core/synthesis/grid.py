@@ -174,15 +174,14 @@ def _synthesise_in_worker(index: int) -> GridStar:
 def stars_on_ray(indices: list[int], open_engine: OpenEngine, address: str, processes: int) -> Iterator[GridStar]:
     """Synthesise stars on the Ray cluster at `address`, one per core, and yield each when it is done.
 
-    "local" starts a cluster of `processes` on this machine. Raises DataError where there is no cluster, or where one of
-    its processes cannot open the engine or ends.
+    "local" starts a cluster of `processes` on this machine. Raises DataError where there is no cluster, or where its
+    processes cannot open the engine or end at a star again and again.
     """
     workers = processes if address == "local" else None
     with cluster(address, workers) as ray:
         n = workers or int(ray.cluster_resources().get("CPU", 1))
         actor = ray.remote(num_cpus=1)(_StarActor)
-        actors = [actor.remote(open_engine) for _ in range(min(n, len(indices)))]
-        yield from on_actors(ray, actors, indices)
+        yield from on_actors(ray, partial(actor.remote, open_engine), min(n, len(indices)), indices)
 
 
 class _StarActor:

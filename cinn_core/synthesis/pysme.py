@@ -33,6 +33,7 @@ _BOLTZMANN, _ATOMIC_MASS = 1.380649e-16, 1.66053907e-24  # cgs
 _MEAN_WEIGHT = 1.29  # atomic masses a nucleus of solar composition; hydrogen and helium make it
 _OPACITIES = np.array([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 0, 0, 0, 0])  # ATLAS9's switches
 _USE_ALL_OF_THE_EQUATION_OF_STATE = 7
+_OTHER_ELECTRONS = r"\w*Ionization \(call external\)"  # as SME's wrapper begins the warning
 _HALPHA = ("H 1", 1, 1, 6562.797, 10.1988, 0.710, 8.766, 2.0, 3.0)  # damping columns hold the two levels
 
 
@@ -124,12 +125,12 @@ def _as_sme(lines: LineTable) -> _SmeLines:
 
 @contextmanager
 def _scratch_folder() -> Iterator[None]:
-    """A temporary working directory, where SME lists the lines that it leaves out; without SME's warnings.
+    """A temporary working directory, where SME lists the lines that it leaves out; without one of its warnings.
 
-    They say that the electron density of its equation of state differs from that of the model, which is intended.
+    It says that the electron density of its equation of state differs from that of the model, which is intended.
     """
     with tempfile.TemporaryDirectory(prefix="kiel-pysme-") as name, chdir(name), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.filterwarnings("ignore", message=_OTHER_ELECTRONS)
         yield
 
 

@@ -18,6 +18,7 @@ import pytest
 import torch
 from astropy.io import fits
 from astropy.table import Table
+from missing import needed
 
 from cinn_core.batch import run
 from cinn_core.batch.items import find_items, load
@@ -149,7 +150,7 @@ def test_rows_of_tables_and_stacks_are_stars(work, examples, tmp_path: Path) -> 
 
 
 def test_zarr_stacks_are_read_like_hdf5(stack: Path, tmp_path: Path) -> None:
-    zarr = pytest.importorskip("zarr")
+    zarr = needed("zarr", "batch")
     group = zarr.open_group(str(tmp_path / "prepared.zarr"), mode="w")
     with h5py.File(stack) as store:
         for name in ("flux", "snr", "rv_kms"):
@@ -300,7 +301,7 @@ def test_export_is_one_table_of_all_rows(work, stack: Path, tmp_path: Path, endi
 
 @pytest.mark.slow
 def test_two_ray_workers_write_the_rows_of_the_plain_run(work, stack: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ray")
+    needed("ray", "batch")
     plain, cluster = plan_of([stack], tmp_path / "plain"), plan_of([stack], tmp_path / "cluster")
     expected = do(work, plain)
     seen: list[int] = []

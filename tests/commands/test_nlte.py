@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from missing import needed
 from typer.testing import CliRunner
 
 
 def test_the_command_prints_departures_and_corrections(tmp_path, shared):
-    pytest.importorskip("lightweaver", reason="the extra nlte is not installed")
+    needed("lightweaver", "nlte")
     from app.cli import app
 
     done = CliRunner().invoke(app, ["nlte", "solve", "Li", str(tmp_path), "--data", str(shared)])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from missing import needed
 
 from cinn_core.evaluation.mcmc import Chains, compare, observe_simulated, run_chains
 from cinn_core.inference.importance import weigh
@@ -27,7 +28,7 @@ def test_comparison_measures_the_shift_and_the_width_that_were_put_in():
 @pytest.mark.parametrize("star", [0, 1, 2])
 def test_weighted_posterior_agrees_with_markov_chains(model, star):
     """Medians within 0.2 sigma, widths within 15 %; so many samples that the weights' own scatter is 0.05 sigma."""
-    pytest.importorskip("emcee")
+    needed("emcee", "test")
     labels = draw(3, np.random.default_rng(12))[star : star + 1]
     masked = mask_projection(model.projection, np.ones(N_PIXELS, bool))
     seen = observe_simulated(model, masked, labels, 50.0, star)

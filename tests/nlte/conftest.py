@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from missing import needed
 from solar_lithium import BARE, FULL, SUN
 
 from cinn_core.nlte.runs import solve_stars
@@ -11,7 +12,7 @@ from cinn_core.nlte.runs import solve_stars
 @pytest.fixture(scope="session")
 def solutions(tmp_path_factory, shared):
     """A folder with solutions of solar lithium with all physics and with none."""
-    pytest.importorskip("lightweaver", reason="the extra nlte is not installed")
+    needed("lightweaver", "nlte")
     folder = tmp_path_factory.mktemp("nlte")
     for physics in (FULL, BARE):
         outcomes = solve_stars([SUN], folder, shared, physics)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from missing import needed
 from solar_lithium import BARE, FULL, SUN
 
 from cinn_core.nlte import equilibrium, model_atoms
@@ -48,7 +49,7 @@ def test_the_solution_keeps_every_lithium_nucleus(solutions):
     "star", [NlteStar("Li", 5777, 4.44, 0, 0), NlteStar("Li", 5750, 3.7, -2.5, 3.6)], ids=["Sun", "poor"]
 )
 def test_lithium_has_converged_in_levels_and_depths(star, shared, monkeypatch):
-    pytest.importorskip("lightweaver", reason="the extra nlte is not installed")
+    needed("lightweaver", "nlte")
     atmospheres = load_atmospheres(shared / "synthesis")
     lines = read_line_data(shared / "synthesis", "Li")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from missing import needed
 
 from cinn_core.errors import DataError
 from cinn_core.nlte.calcium_atom import N_LEVELS
@@ -15,7 +16,7 @@ from cinn_core.refraction import air_to_vacuum_nm
 
 @pytest.fixture(scope="module")
 def atoms(shared):
-    pytest.importorskip("lightweaver", reason="the extra nlte is not installed")
+    needed("lightweaver", "nlte")
     return {element: model_atom(element, shared / "nlte") for element in ("Li", "Mg", "Ca")}
 
 

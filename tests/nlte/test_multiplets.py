@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from missing import needed
 
 from cinn_core.errors import DataError
 from cinn_core.nlte.model_atoms import model_atom
@@ -20,7 +21,7 @@ def terms(shared):
 
 @pytest.fixture(scope="module")
 def magnesium(shared):
-    pytest.importorskip("lightweaver", reason="the extra nlte is not installed")
+    needed("lightweaver", "nlte")
     return model_atom("Mg", shared / "nlte")
 
 

@@ -55,7 +55,8 @@ def index() -> dict[str, dict[str, str]]:
 
 
 INDEX = index()
-READ = [f for f in INDEX if f != "MOON_rabh.225.fits"] or [pytest.param("", marks=pytest.mark.skip("no data folder"))]
+READ = [f for f in INDEX if f != "MOON_rabh.225.fits"] or [""]
+pytestmark = pytest.mark.usefixtures("shared")
 PREPARED = [f for f in INDEX if f not in REFUSED] or READ
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_engine import FakeEngine, stored
+from missing import needed
 
 from cinn_core.errors import SynthesisError
 from cinn_core.prior import MAX_METALLICITY, inside
@@ -103,7 +104,7 @@ def test_several_processes_make_the_same_grid(tmp_path):
 
 @pytest.mark.slow
 def test_ray_workers_make_the_grid_of_the_plain_run(tmp_path, monkeypatch):
-    pytest.importorskip("ray")
+    needed("ray", "batch")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # where the workers find the fake
     make_grid(tmp_path / "plain.h5", 8, 12, FakeEngine)
     remote = partial(stars_on_ray, address="local", processes=2)

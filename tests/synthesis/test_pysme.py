@@ -1,25 +1,25 @@
-"""PySME, where it is installed."""
+"""PySME: its abundances, and a spectrum of SME itself in the environment that `make test-pysme` makes for it."""
 
 from __future__ import annotations
 
-import importlib.util
+import sys
 
 import numpy as np
 import pytest
 from made_up_lines import VALD_STELLAR
+from missing import needed
 
 from cinn_core.errors import DataError
 from cinn_core.synthesis.engine import OwnInputs, grid_wavelength, labels_from, to_grid
 
 SUN = {"teff": 5777.0, "logg": 4.44}
-PYSME = pytest.mark.skipif(importlib.util.find_spec("pysme") is None, reason="no PySME: pip install pysme-astro")
 
 
-def test_missing_pysme_is_told_with_the_remedy(tmp_path):
+def test_missing_pysme_is_told_with_the_remedy(tmp_path, monkeypatch):
     from cinn_core.synthesis.pysme import open_pysme
 
-    if importlib.util.find_spec("pysme"):
-        pytest.skip("PySME is installed")
+    monkeypatch.setitem(sys.modules, "pysme", None)
+    monkeypatch.setitem(sys.modules, "pysme.sme_synth", None)
     with pytest.raises(DataError, match=r"PySME is not installed; `pip install -e '\.\[synthesis\]'`"):
         open_pysme(tmp_path)
 
@@ -32,9 +32,10 @@ def test_abundances_for_sme_are_shares_of_all_nuclei():
     assert share[25] - np.log10(share[0]) == pytest.approx(7.5 - 12)
 
 
-@PYSME
+@pytest.mark.pysme
 @pytest.mark.slow
 def test_pysme_and_a_line_list_of_vald_make_a_spectrum(shared, tmp_path):
+    needed("pysme", "synthesis")
     from cinn_core.synthesis.pysme import open_pysme
 
     own = tmp_path / "few.list"

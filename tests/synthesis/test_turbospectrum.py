@@ -8,23 +8,20 @@ import h5py
 import numpy as np
 import pytest
 from made_up_lines import VALD_STELLAR
+from missing import missing
 
 from cinn_core.errors import DataError, SynthesisError
 from cinn_core.synthesis.abundances import SOLAR_ABUNDANCES
 from cinn_core.synthesis.atmosphere import parameters_of, read_marcs
 from cinn_core.synthesis.engine import OwnInputs, labels_from, to_grid
-from cinn_core.synthesis.turbospectrum import babsma_input, bsyn_input, find_programs, open_turbospectrum
+from cinn_core.synthesis.turbospectrum import babsma_input, bsyn_input, open_turbospectrum
 
 SUN = {"teff": 5777.0, "logg": 4.44}
 
 
 @pytest.fixture(scope="module")
-def engine(shared, tmp_path_factory):
-    """Turbospectrum with the shared line lists; these tests skip where it is not built."""
-    try:
-        programs = find_programs()
-    except DataError:
-        pytest.skip("no Turbospectrum: make turbospectrum, or set KIEL_TURBOSPECTRUM")
+def engine(programs, shared, tmp_path_factory):
+    """Turbospectrum with the shared line lists."""
     return open_turbospectrum(programs, shared, tmp_path_factory.mktemp("lines"))
 
 
@@ -69,15 +66,11 @@ def test_turbospectrum_is_told_of_marcs_and_of_the_sphere():
     assert "'NFILES   :' '1'\nlines/own.list\n" in bsyn_input(labels, 5150.0, 5740.0, ("own.list",))
 
 
-def test_sphere_matters_little_to_a_giant_of_log_g_3(shared, tmp_path):
+def test_sphere_matters_little_to_a_giant_of_log_g_3(programs, shared, tmp_path):
     """MARCS's 5000 K, log g 3 through Turbospectrum: as spherical as it is, and a tenth of that."""
     source = shared / "nlte" / "marcs" / "s5000_g3.0_z0.mod"
     if not source.is_file():
-        pytest.skip("no MARCS model in the data folder")
-    try:
-        programs = find_programs()
-    except DataError:
-        pytest.skip("no Turbospectrum: make turbospectrum, or set KIEL_TURBOSPECTRUM")
+        missing("no MARCS model in the data folder")
     own = tmp_path / "few.list"
     own.write_text(VALD_STELLAR)
     star = labels_from(parameters_of(read_marcs(source)))

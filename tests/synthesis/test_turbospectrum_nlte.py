@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_up_departures import CA_LEVELS, FINE_LOG_TAU, MG_LEVELS
+from missing import needed
 
-from cinn_core.errors import DataError, SynthesisError
+from cinn_core.errors import SynthesisError
 from cinn_core.synthesis.abundances import SOLAR_ABUNDANCES
 from cinn_core.synthesis.departure_files import numbered_levels, read_turbospectrum_text
 from cinn_core.synthesis.departures import DepartureGrid, Departures, Level
 from cinn_core.synthesis.engine import OwnInputs, labels_from
-from cinn_core.synthesis.turbospectrum import bsyn_input, find_programs, open_turbospectrum
+from cinn_core.synthesis.turbospectrum import bsyn_input, open_turbospectrum
 from cinn_core.synthesis.turbospectrum_nlte import (
     INFO_FILE,
     NlteElement,
@@ -45,14 +46,6 @@ def element(symbol: str, levels: tuple[Level, ...], b: np.ndarray | float = 1.0)
     departures = Departures(symbol, levels, FINE_LOG_TAU, np.broadcast_to(b, (len(levels), FINE_LOG_TAU.size)).copy())
     nodes = np.array([[5777.0, 4.44, 0.0, SOLAR_ABUNDANCES[number]]])
     return NlteElement(symbol, DepartureGrid(symbol, levels, nodes, lambda i: departures))
-
-
-@pytest.fixture
-def programs():
-    try:
-        return find_programs()
-    except DataError:
-        pytest.skip("no Turbospectrum: make turbospectrum, or set KIEL_TURBOSPECTRUM")
 
 
 def test_line_list_gets_level_numbers_for_its_elements_and_shifted_log_gf_for_the_lines_asked():
@@ -145,7 +138,7 @@ def test_turbospectrum_and_our_own_profiles_give_one_change(programs, shared, tm
 
     Measured: 0.009 in the core of Mg I 5183.6, 0.003 elsewhere; equivalent widths within 8 %.
     """
-    pytest.importorskip("lightweaver", reason="no Lightweaver: pip install -e '.[nlte]'")
+    needed("lightweaver", "nlte")
     from cinn_core.nlte.equilibrium import solve
     from cinn_core.nlte.line_profile import profile
     from cinn_core.nlte.lines import read_line_data

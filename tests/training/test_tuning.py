@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
+from missing import needed
 from toy_training_set import K, toy_shard
 
 from cinn_core.inference.network import Architecture, Network
@@ -55,7 +55,7 @@ def test_more_couplings_cost_more_time_to_sample() -> None:
 
 
 def test_a_study_goes_on_where_it_stopped_and_counts_what_was_cut_off_as_failed(tmp_path: Path) -> None:
-    optuna = pytest.importorskip("optuna")
+    optuna = needed("optuna", "test")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     first = (SMALL, replace(SMALL, couplings=6))
     settings = TuningSettings(seconds=0.5, pruning=False)
@@ -81,7 +81,7 @@ def test_a_study_goes_on_where_it_stopped_and_counts_what_was_cut_off_as_failed(
 def test_the_search_of_the_published_network_begins_with_ours_and_stays_in_what_the_paper_leaves_open(
     tmp_path: Path,
 ) -> None:
-    pytest.importorskip("optuna").logging.set_verbosity(30)
+    needed("optuna", "test").logging.set_verbosity(30)
     labels = draw(64, np.random.default_rng(0))[:, :13]
     flux = torch.ones(64, N_PIXELS, dtype=torch.float16) - torch.from_numpy(labels[:, 2:3]).half() / 10
     stars = PixelStars(flux, labels)
