@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Spectrum, Step
-from .common import DAMAGE, Choice, Contents, Pixels, in_words
-from .echelle import is_echelle, read_echelle
+from .arrays import is_arrays, read_arrays
+from .common import DAMAGE, Choice, Contents, Naming, Pixels, Unnamed, in_words
 from .hdf5 import MAGIC, choices_in_hdf5, read_hdf5
-from .image import is_image, read_image
+from .image import has_orders, is_header_orders, is_image, read_header_orders, read_image, read_orders
+from .orders import joined_orders
 from .several import choices_in, choose, require_modest
 from .table import is_table, read_table
-from .text import is_text, read_text
+from .text import is_text, is_votable, read_text
 
 __all__ = ["Choice", "list_spectra", "read"]
 
@@ -36,7 +37,13 @@ MAX_TEXT_BYTES = 60_000_000
 
 _LONGEST_NAME = 120
 
-_FITS_FORMATS = ((is_table, read_table), (is_echelle, read_echelle), (is_image, read_image))
+_FITS_FORMATS = (
+    (is_table, read_table),
+    (is_header_orders, read_header_orders),
+    (is_arrays, read_arrays),
+    (has_orders, read_orders),
+    (is_image, read_image),
+)
 """Tried in this order: (is it this format?, read it)."""
 
 _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
@@ -45,7 +52,7 @@ _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
     (b"<?xml", "an XML document"), (b"BZh", "a bzip2 archive"), (b"\xfd7zXZ", "an xz archive"),
 )  # fmt: skip
 
-_READABLE = "Kiel reads FITS images, FITS tables, HDF5 and text columns"
+_READABLE = "Kiel reads FITS images, FITS tables, HDF5, VOTable and text columns"
 
 
 def read(source: Path | bytes, name: str | None = None, *, hdu: int | None = None, row: int | None = None) -> Spectrum:
@@ -108,27 +115,11 @@ def _shown(name: str) -> str:
 def _in_order(pixels: Pixels) -> tuple[Pixels, tuple[Step, ...]]:
     """Pixels in increasing wavelength, without empty ends and with a finite flux everywhere, and the ledger's entry."""
     good = np.isfinite(pixels.flux) & pixels.good
-    kept, steps = _increasing(pixels.wavelength, good)
-    kept = kept[_without_empty_ends(pixels.flux[kept])]
+    pixels, steps = joined_orders(Pixels(pixels.wavelength, pixels.flux, pixels.error, good))
+    kept = _without_empty_ends(pixels.flux)
     flux = np.where(np.isfinite(pixels.flux), pixels.flux, 0.0)[kept]
     error = None if pixels.error is None else pixels.error[kept]
-    return Pixels(pixels.wavelength[kept], flux, error, good[kept]), steps
-
-
-def _increasing(wavelength: NDArray, good: NDArray) -> tuple[NDArray, tuple[Step, ...]]:
-    """Indices of pixels in increasing wavelength; bad pixels that run back in wavelength are dropped, good ones are sorted."""
-    kept = np.flatnonzero(np.isfinite(wavelength))
-    if kept.size and np.all(np.diff(wavelength[kept]) > 0):
-        return kept, ()
-    if np.any(np.diff(wavelength[kept]) < 0):
-        bad_too = kept.size
-        kept = kept[good[kept]]
-        kept = kept[np.argsort(wavelength[kept], kind="stable")]
-        reason = "wavelengths run back in the file; pixels without flux dropped, the others sorted"
-    else:
-        bad_too, reason = kept.size, "of pixels with equal wavelength the first is kept"
-    kept = kept[np.concatenate([[True], np.diff(wavelength[kept]) > 0])] if kept.size else kept
-    return kept, (Step("order of pixels", reason, {"dropped": int(bad_too - kept.size)}),)
+    return Pixels(pixels.wavelength[kept], flux, error, pixels.good[kept]), steps
 
 
 def _without_empty_ends(flux: NDArray) -> slice:
@@ -174,7 +165,7 @@ def _parse(content: bytes, name: str, hdu: int | None, row: int | None) -> Conte
         return read_hdf5(content, name, hdu, row)
     if hdu is not None or row is not None:
         raise SpectrumError(f"{name} is neither FITS nor HDF5; it has no extensions or rows to choose from.")
-    for magic, kind in _OTHER_FILES:
+    for magic, kind in _OTHER_FILES if not is_votable(content) else ():
         if content.lstrip()[: len(magic)].lower() == magic.lower():
             raise SpectrumError(f"{name} is {kind}, not a spectrum; {_READABLE}.")
     if is_text(content):
@@ -184,7 +175,7 @@ def _parse(content: bytes, name: str, hdu: int | None, row: int | None) -> Conte
                 f"{MAX_TEXT_BYTES / 1e6:.0f} MB are read."
             )
         return read_text(content, name)
-    raise SpectrumError(f"{name} is neither FITS nor text; {_READABLE}.")
+    raise SpectrumError(f"{name} is neither FITS, HDF5 nor text; {_READABLE}.")
 
 
 def _parse_fits(content: bytes, name: str, hdu: int | None, row: int | None) -> Contents:

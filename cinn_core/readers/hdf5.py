@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,10 +29,9 @@ from .common import (
 )
 from .orders import merge_orders
 from .several import MAX_ELEMENTS, MAX_PIXELS
-from .table import ERROR, FLUX, IVAR, WAVE
+from .roles import Role, partner, role_of
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-_PATTERNS = {"wave": WAVE, "flux": FLUX, "error": ERROR, "ivar": IVAR}
 _MOST_GROUPS = 1000
 
 Group = tuple[Any, dict[str, str]]
@@ -100,7 +98,7 @@ def _groups(file: Any, name: str) -> list[Group]:
     file.visititems(lambda _, node: nodes.append(node) if isinstance(node, h5py.Group) else None)
     for node in nodes[:_MOST_GROUPS]:
         datasets = [k for k in node if _is_own_dataset(node, k)]
-        roles = {role: k for role, p in _PATTERNS.items() for k in datasets[::-1] if re.match(p, k.lower())}
+        roles = _roles(datasets)
         if {"wave", "flux"} <= set(roles):
             usable.append((node, roles))
     if not usable:
@@ -113,6 +111,20 @@ def _groups(file: Any, name: str) -> list[Group]:
     if total > MAX_ELEMENTS or longest > MAX_PIXELS:
         raise SpectrumError(f"The datasets of {name} hold {total} values; no spectrum of one star is that large.")
     return usable
+
+
+def _roles(datasets: list[str]) -> dict[str, str]:
+    """Name of the dataset of each role: the first flux, and what goes with it by its name."""
+    named = [role_of(k) for k in datasets]
+    fluxes = [k for k, role in zip(datasets, named, strict=True) if role is Role.FLUX]
+    if not fluxes:
+        return {}
+    roles = {"flux": fluxes[0]}
+    for key, role in (("wave", Role.WAVE), ("error", Role.ERROR), ("ivar", Role.IVAR)):
+        at = partner(fluxes[0], datasets, [i for i, r in enumerate(named) if r is role], alone=True)
+        if at is not None:
+            roles[key] = datasets[at]
+    return roles
 
 
 def _is_own_dataset(node: Any, key: str) -> bool:

@@ -8,19 +8,18 @@ import numpy as np
 from astropy.io import fits
 
 from ..errors import SpectrumError
+from .arrays import array_choices, groups_in, is_arrays
 from .common import Choice, repeats, require_choice, wavelength_range
-from .image import first_image, holds_bands, images_in, is_multispec, spectra_apart, wavelength_axis
-from .table import table_columns
+from .iraf import is_makee, is_multispec
+from .image import first_image, holds_bands, images_in, spectra_apart, wavelength_axis
+from .roles import is_sky
+from .table import fibre_rows, object_of, star_names, table_choices, table_columns
 
 MAX_ELEMENTS = 30_000_000
 """Largest number of values in one file that is read; a spectrum of 100 orders has a million."""
 
 MAX_PIXELS = 3_000_000
 """Largest number of pixels along one axis; the finest echelle spectrum of the whole optical has a million."""
-
-_NAMES = ("TARGNAME", "OBJECT", "NAME", "TARGET", "STAR", "CNAME", "SOBJECT_ID")
-"""Columns that name the star of each row."""
-
 
 def require_modest(hdus: list[Any], name: str) -> None:
     """Raise SpectrumError, from the headers alone, for a file whose HDUs, alone or together, are larger than any spectrum."""
@@ -41,36 +40,34 @@ def require_modest(hdus: list[Any], name: str) -> None:
 
 def choices_in(hdus: list[Any]) -> tuple[Choice, ...]:
     """Spectra among which one has to choose; none where the file holds one."""
-    tables = [(i, roles) for i, h in enumerate(hdus) if (roles := table_columns(h)) is not None and len(h.data)]
-    if len(tables) > 1 and repeats([wavelength_range(hdus[i].data.field(roles["wave"])) for i, roles in tables]):
-        return tuple(Choice(i, None, f"{i} {hdus[i].name}".strip()) for i, _ in tables)
-    if tables:
-        place, roles = tables[0]
-        wave = hdus[place].data.field(roles["wave"])
-        spectra = np.ndim(wave) == 2 and len(wave) > 1 and repeats([wavelength_range(w) for w in wave[:50]])
-        return _rows(hdus, place) if spectra else ()
+    choices = table_choices(hdus)
+    if choices is not None:
+        return choices
+    if is_arrays(hdus):
+        return _named_rows(hdus, array_choices(hdus))
     apart = spectra_apart(images_in(hdus))
     if len(apart) > 1 and repeats([wavelength_range(wavelength_axis(h.header, h.data.size, h.name)[0]) for h in apart]):
         return tuple(Choice(place, None, f"{place} {h.name}".strip()) for h in apart for place in [hdus.index(h)])
     image = first_image(hdus)
     if image is not None and _stack(image) and not holds_bands(image):
-        return _rows(hdus, hdus.index(image))
+        place = hdus.index(image)
+        return _named_rows(hdus, tuple(Choice(place, i, f"row {i}") for i in range(len(image.data))))
     return ()
 
 
-def _rows(hdus: list[Any], place: int) -> tuple[Choice, ...]:
-    """One choice a row of the HDU at `place`, called by the star where a column of names as long as it is there."""
-    n = len(hdus[place].data)
-    names = next((found for h in hdus if (found := _star_names(h, n)) is not None), None)
-    labels = [f"row {i}" if names is None else f"row {i}: {names[i]}" for i in range(n)]
-    return tuple(Choice(place, i, label) for i, label in enumerate(labels))
+def _named_rows(hdus: list[Any], choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    """Choices of rows called by the star where a column of names as long is there."""
+    names = star_names(hdus, len(choices)) if choices and choices[0].row is not None else None
+    if names is None:
+        return choices
+    return tuple(Choice(c.hdu, c.row, f"{c.label}: {n}") for c, n in zip(choices, names, strict=True))
 
 
-def _star_names(hdu: Any, n: int) -> list[str] | None:
-    if not isinstance(hdu, fits.BinTableHDU | fits.TableHDU) or hdu.data is None or len(hdu.data) != n:
-        return None
-    column = next((c for c in hdu.columns.names if c.upper() in _NAMES), None)
-    return None if column is None else [str(v).strip()[:40] for v in hdu.data.field(column)]
+def only_star(hdus: list[Any]) -> Choice | None:
+    """The only choice left once the rows whose names say sky are put aside; None where it is not one."""
+    choices = choices_in(hdus)
+    stars = [c for c in choices if not is_sky(c.label.partition(": ")[2])]
+    return stars[0] if len(stars) == 1 < len(choices) else None
 
 
 def choose(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list[Any]:
@@ -79,7 +76,10 @@ def choose(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list
     Raises SpectrumError, with what is there, where the extension or row does not exist or several spectra leave a choice.
     """
     if hdu is None and row is None:
-        require_choice(choices_in(hdus), name)
+        choices = choices_in(hdus)
+        if (star := only_star(hdus)) is not None and star.row is not None and star.hdu is not None:
+            return _with_row(hdus, star.hdu, star.row, name)
+        require_choice(choices, name)
         return hdus
     if hdu is not None:
         if not 0 <= hdu < len(hdus):
@@ -89,6 +89,9 @@ def choose(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list
         if hdus[hdu].data is None:
             raise SpectrumError(f"Extension {hdu} of {name} is empty; it holds {_contents(hdus)}.")
         if row is None:
+            if (together := _with_hdu(hdus, hdu)) is not None:
+                require_choice(choices_in(together), name)
+                return together
             selected = [hdus[hdu]] if hdu == 0 else [_header_alone(hdus[0]), hdus[hdu]]
             require_choice(choices_in(selected), name)
             return selected
@@ -97,6 +100,20 @@ def choose(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list
         raise SpectrumError(f"{name} has no rows to choose from; it holds {_contents(hdus)}.")
     assert row is not None
     return _with_row(hdus, place, row, name)
+
+
+def _with_hdu(hdus: list[Any], place: int) -> list[Any] | None:
+    """The extension at `place` with those that belong to its spectrum: the orders of its object, or its wavelengths and errors."""
+    if table_columns(hdus[place]) is not None:
+        own = object_of(hdus[place].name)
+        like = [h for h in hdus if table_columns(h) is not None and object_of(h.name) == own]
+        return [_header_alone(hdus[0]), *like] if len(like) > 1 and own != hdus[place].name else None
+    if not is_arrays(hdus) or not any(g.flux.place == place for g in groups_in(hdus)):
+        return None
+    fluxes = {g.flux.place for g in groups_in(hdus)} - {place}
+    rest = [h for i, h in enumerate(hdus) if i not in fluxes and (i > 0 or h.data is not None)]
+    first = hdus[0] if place == 0 else _header_alone(hdus[0])
+    return [first, *(h for h in rest if h is not hdus[0])]
 
 
 def _place_of_rows(hdus: list[Any]) -> int | None:
@@ -111,13 +128,26 @@ def _with_row(hdus: list[Any], place: int, row: int, name: str) -> list[Any]:
         raise SpectrumError(f"{name} has rows 0 to {len(selected.data) - 1}; there is no {row}.")
     if not selected.is_image:
         roles = table_columns(selected) or {}
+        fibre = fibre_rows(selected, row, hdus[0].header)
+        if fibre is not None:
+            return [_header_alone(hdus[0]), fits.BinTableHDU(selected.data[fibre], selected.header)]
         if np.size(selected.data.field(roles["flux"])[0]) == 1:
             raise SpectrumError(f"The rows of the table in {name} are the pixels of one spectrum; leave the row out.")
         return [_header_alone(hdus[0]), fits.BinTableHDU(selected.data[row : row + 1], selected.header)]
     shape = np.shape(selected.data)
     like = [h for h in hdus if h is not selected and h.is_image and h.data is not None and np.shape(h.data) == shape]
+    one_axis = [h for h in hdus if h is not selected and h.is_image and h.data is not None and np.shape(h.data) == shape[-1:]]
     first = fits.PrimaryHDU(np.array(selected.data[row]), selected.header)
-    return [first, *(fits.ImageHDU(np.array(h.data[row]), h.header, name=h.name) for h in like)]
+    if selected.name and selected.name != "PRIMARY":
+        first.header["EXTNAME"] = selected.name
+    names = star_names(hdus, len(selected.data))
+    if names is not None:
+        first.header["OBJECT"] = names[row]
+    return [
+        first,
+        *(fits.ImageHDU(np.array(h.data[row]), h.header, name=h.name) for h in like),
+        *(fits.ImageHDU(np.array(h.data), h.header, name=h.name) for h in one_axis),
+    ]
 
 
 def _header_alone(primary: Any) -> fits.PrimaryHDU:
@@ -155,4 +185,5 @@ def _stack(hdu: Any) -> bool:
         and "CRVAL1" in hdu.header
         and ("CDELT1" in hdu.header or "CD1_1" in hdu.header)
         and not is_multispec(hdu.header)
+        and not is_makee(hdu.header)
     )
