@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Spectrum, Step
-from .arrays import is_arrays, read_arrays
+from .arrays import is_arrays, nothing_found, read_arrays, read_named
 from .common import DAMAGE, Choice, Contents, Naming, Pixels, Unnamed, in_words
 from .hdf5 import MAGIC, choices_in_hdf5, read_hdf5
 from .image import has_orders, is_header_orders, is_image, read_header_orders, read_image, read_orders
 from .orders import joined_orders
-from .several import choices_in, choose, require_modest
+from .roles import require_complete
+from .several import choices_in, choose, chosen_for_names, require_modest
 from .table import is_table, read_table
 from .text import is_text, is_votable, read_text
 
-__all__ = ["Choice", "list_spectra", "read"]
+__all__ = ["Choice", "Naming", "Unnamed", "list_names", "list_spectra", "read"]
 
 MAX_BYTES = 250_000_000
 """Largest file, and largest content of a gzip file, that is read."""
@@ -55,16 +56,26 @@ _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
 _READABLE = "Kiel reads FITS images, FITS tables, HDF5, VOTable and text columns"
 
 
-def read(source: Path | bytes, name: str | None = None, *, hdu: int | None = None, row: int | None = None) -> Spectrum:
+def read(
+    source: Path | bytes,
+    name: str | None = None,
+    *,
+    hdu: int | None = None,
+    row: int | None = None,
+    naming: Naming | None = None,
+) -> Spectrum:
     """Read one spectrum from a file or its bytes; raises SpectrumError for anything that is not a spectrum.
 
     `hdu` (in HDF5: the group) and `row`, from 0, choose among several spectra in a file; where there is a choice and none was made, the
-    error says what is there.
+    error says what is there. `naming` tells which columns, planes or extensions are wavelength, flux, error and order; where the file's own
+    names do not tell, the error is an Unnamed that lists them.
     """
+    if naming:
+        require_complete(naming)
     content, name, sha256 = _content(source, name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # astropy's remarks on headers are not the user's concern
-        contents = _parse(content, name, hdu, row)
+        contents = _parse(content, name, hdu, row, naming or None)
     pixels, order_steps = _in_order(contents.pixels)
     return Spectrum(
         wavelength=pixels.wavelength,
@@ -96,6 +107,20 @@ def list_spectra(source: Path | bytes, name: str | None = None) -> tuple[Choice,
         if content[:6] == b"SIMPLE":
             with _opened(content, name) as hdus:
                 return choices_in(hdus)
+    return ()
+
+
+def list_names(source: Path | bytes, name: str | None = None) -> tuple[str, ...]:
+    """List the columns, planes and extensions among which one has to name wavelength and flux; none where the file tells them itself.
+
+    What cannot be read for another reason has none: `read` says it.
+    """
+    try:
+        read(source, name)
+    except Unnamed as question:
+        return question.names
+    except SpectrumError:
+        return ()
     return ()
 
 
@@ -156,13 +181,13 @@ def _decompressed(data: bytes, name: str) -> bytes:
     return content
 
 
-def _parse(content: bytes, name: str, hdu: int | None, row: int | None) -> Contents:
+def _parse(content: bytes, name: str, hdu: int | None, row: int | None, naming: Naming | None) -> Contents:
     if not content:
         raise SpectrumError(f"{name} is empty; there is no spectrum to read.")
     if content[:6] == b"SIMPLE":
-        return _parse_fits(content, name, hdu, row)
+        return _parse_fits(content, name, hdu, row, naming)
     if content.startswith(MAGIC):
-        return read_hdf5(content, name, hdu, row)
+        return read_hdf5(content, name, hdu, row, naming)
     if hdu is not None or row is not None:
         raise SpectrumError(f"{name} is neither FITS nor HDF5; it has no extensions or rows to choose from.")
     for magic, kind in _OTHER_FILES if not is_votable(content) else ():
@@ -174,19 +199,19 @@ def _parse(content: bytes, name: str, hdu: int | None, row: int | None) -> Conte
                 f"{name} is a text of {len(content) / 1e6:.0f} MB, which no spectrum of one star is; up to "
                 f"{MAX_TEXT_BYTES / 1e6:.0f} MB are read."
             )
-        return read_text(content, name)
+        return read_text(content, name, naming)
     raise SpectrumError(f"{name} is neither FITS, HDF5 nor text; {_READABLE}.")
 
 
-def _parse_fits(content: bytes, name: str, hdu: int | None, row: int | None) -> Contents:
+def _parse_fits(content: bytes, name: str, hdu: int | None, row: int | None, naming: Naming | None) -> Contents:
     with _opened(content, name) as hdus:
-        shapes = [None if one.data is None else np.shape(one.data) for one in hdus]
+        if naming is not None:
+            return read_named(chosen_for_names(hdus, name, hdu, row), name, naming)
         selected = choose(hdus, name, hdu, row)
         for matches, reader in _FITS_FORMATS:
             if matches(selected):
                 return reader(selected, name)
-    holds = ", ".join("an empty header" if s is None else f"data of shape {s}" for s in shapes[:5])
-    raise SpectrumError(f"{name} is a FITS file holding {holds}, but no spectrum with wavelengths; {_READABLE}.")
+        raise nothing_found(hdus, name)
 
 
 @contextmanager

@@ -12,25 +12,24 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from ..rebin import rebin
 from ..stages import Step
-from .common import Choice, Contents, Pixels, contents_of, error_of, missing_pixels, repeats, to_angstrom, wavelength_range
+from .common import (
+    Choice,
+    Contents,
+    Naming,
+    Pixels,
+    Unnamed,
+    contents_of,
+    missing_pixels,
+    repeats,
+    to_angstrom,
+    wavelength_range,
+)
 from .headers import words_in
 from .iraf import is_makee, is_multispec
 from .orders import join_parts, merge_orders
-from .roles import Role, best_version, kind_of, partner, role_of, whose
-
-_FEWEST_PIXELS = 100
-_MOST_ROWS = 40  # of an image, or planes of a cube, that are quantities and not orders
-_ERROR_RATIO = (0.2, 5.0)
-"""Error over the flux's own scatter from pixel to pixel: outside it an array without a name is not its error."""
-
-
-@dataclass(frozen=True, eq=False)
-class Array:
-    """An array of a file under its name: values (n,) or (orders, n), and the extension it stands in."""
-
-    name: str
-    values: NDArray
-    place: int
+from .planes import FEWEST_PIXELS, Array, arrays_in, as_error, error_like, relative_error_like, wave_like
+from .roles import Role, best_version, kind_of, listed, named_index, partner, role_of, whose
+from .table import column_names, good_by_flags, medium_of_name, named_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +37,7 @@ class Group:
     """A flux with its wavelengths, errors and flags: what may be one arm, slice or fibre. All (orders, n)."""
 
     flux: Array
+    wave_name: str
     wave: NDArray
     error: NDArray | None
     flag: NDArray | None
@@ -59,9 +59,18 @@ def is_arrays(hdus: list[Any]) -> bool:
 
 def read_arrays(hdus: list[Any], name: str) -> Contents:
     """Read the one star of a file of arrays: slices added, chips, arms and orders joined."""
-    groups = stars_in(hdus)
-    assert len(groups) == 1, "require_choice has asked"
-    arms = groups[0]
+    stars = stars_in(hdus)
+    if len(stars) > 1:
+        listing = listed([s[0][0].flux.name for s in stars])
+        raise Unnamed(
+            f"{name} holds several arrays that could be the star's flux ({listing}); choose one with --wave NAME --flux NAME.",
+            tuple(every_name(hdus)),
+        )
+    return _contents(stars[0], hdus, name)
+
+
+def _contents(arms: list[list[Group]], hdus: list[Any], name: str) -> Contents:
+    """Contents of a file from the arms of its star: slices added, orders and arms joined."""
     steps = [_format_step(arms)]
     orders: list[Pixels] = []
     for slices in arms:
@@ -77,8 +86,9 @@ def read_arrays(hdus: list[Any], name: str) -> Contents:
     first = arms[0][0]
     headers = [hdus[first.flux.place].header, hdus[0].header, *(h.header for h in hdus if _is_wave_hdu(h))]
     error_from = f"array {first.error_name}" if first.error_name else "the file's errors"
+    medium = medium_of_name(first.wave_name, "array")
     kind = "order image with wavelengths" if len(orders) > 1 else "arrays of wavelength and flux"
-    return contents_of(pixels, kind, headers, name, steps, error_from=error_from)
+    return contents_of(pixels, kind, headers, name, steps, error_from=error_from, medium=medium)
 
 
 def array_choices(hdus: list[Any]) -> tuple[Choice, ...]:
@@ -92,10 +102,8 @@ def array_choices(hdus: list[Any]) -> tuple[Choice, ...]:
     if len(stars) < 2:
         return ()
     if len({s[0][0].flux.place for s in stars}) < len(stars):
-        return tuple(Choice(None, None, s[0][0].flux.name) for s in stars)
-    return tuple(
-        Choice(s[0][0].flux.place, None, f"{s[0][0].flux.place} {s[0][0].flux.name}".strip()) for s in stars
-    )
+        return ()  # planes of one extension: read_arrays asks for their names
+    return tuple(Choice(s[0][0].flux.place, None, f"{s[0][0].flux.place} {s[0][0].flux.name}".strip()) for s in stars)
 
 
 def _star_rows(groups: list[Group]) -> int:
@@ -103,88 +111,6 @@ def _star_rows(groups: list[Group]) -> int:
     if not groups or groups[0].wave.shape[0] < 2:
         return 0
     return groups[0].wave.shape[0] if repeats([wavelength_range(w) for w in groups[0].wave[:50]]) else 0
-
-
-def arrays_in(hdus: list[Any]) -> list[Array]:
-    """Arrays of the images of a file: extensions, and the planes or rows of those that hold several quantities."""
-    found: list[Array] = []
-    for place, hdu in enumerate(hdus):
-        if not hdu.is_image or hdu.data is None or hdu.data.size < _FEWEST_PIXELS:
-            continue
-        label = hdu.name if hdu.name else f"extension {place}"
-        data = np.asarray(hdu.data)
-        while data.ndim > 2 and 1 in data.shape:
-            data = data.squeeze(axis=data.shape.index(1))
-        if data.dtype.kind in "fiu" and data.ndim in (1, 2, 3):
-            found += _parts(label, data.astype(float), place, hdu.header)
-    return found
-
-
-def _parts(label: str, data: NDArray, place: int, header: Any) -> list[Array]:
-    """An image as one array, or as its planes, rows or columns where these are quantities of one spectrum."""
-    if data.ndim == 3:
-        axis = 2 if data.shape[2] <= _MOST_ROWS and not wave_like(data[0]) else 0
-        planes = np.moveaxis(data, axis, 0)
-        if len(planes) > _MOST_ROWS:
-            return []
-        names = plane_names(planes, axis) or [f"{label} plane {i}" for i in range(len(planes))]
-        return [Array(n, p, place) for n, p in zip(names, planes, strict=True)]
-    if data.ndim == 2:
-        names = row_names(header, len(data))
-        if names is not None:
-            return [Array(n, row, place) for n, row in zip(names, data, strict=True)]
-        for rows, what in ((data, "row"), (data.T, "column")):
-            if len(rows) <= _MOST_ROWS < rows.shape[1] and _one_wave(rows):
-                return [Array(f"{label} {what} {i}", row, place) for i, row in enumerate(rows)]
-    return [Array(label, data, place)]
-
-
-def _one_wave(rows: NDArray) -> bool:
-    """Whether one or a few of the rows of an image are wavelengths and the others are not: quantities, not orders."""
-    waves = [wave_like(row) for row in rows if np.any(np.isfinite(row) & (row != 0))]
-    return any(waves) and not all(waves)
-
-
-def row_names(header: Any, n: int) -> list[str] | None:
-    """Names that a header gives to the n rows of an image (COLn, ARRAYn, UP_ARRnn, BANDIDn); None where it does not."""
-    for pattern in ("COL{}", "ARRAY{}", "UP_ARR{:02d}", "UP_ARR{}", "BANDID{}", "ROW{}"):
-        names = [str(header.get(pattern.format(i + 1), "")).strip() for i in range(n)]
-        if n > 1 and names[0] and names[1] and sum(map(bool, names)) >= 0.8 * n:
-            return [name or f"row {i}" for i, name in enumerate(names)]
-    return None
-
-
-def plane_names(planes: NDArray, axis: int) -> list[str] | None:
-    """Names of the planes of a cube in the layouts of CERES, SONG and CHIRON; None for any other.
-
-    CERES (Brahm et al. 2017): wavelength, extracted, its inverse variance, deblazed, its, normalised, its, continuum, S/N, ...;
-    SONG: optimal, simple, blaze, wavelength; CHIRON: pixels hold wavelength and flux, or with ch_reduce six numbers.
-    """
-    k = len(planes)
-    if axis == 0 and k in (9, 10, 11) and wave_like(planes[0]):
-        names = ["wave", "flux raw", "ivar raw", "flux", "ivar", "flux norm", "ivar norm", "continuum", "snr"]
-        return [*names, *(f"dispersion {i}" for i in range(9, k))]
-    if axis == 0 and k == 4 and wave_like(planes[3]):
-        return ["flux", "flux box", "blaze", "wave"]
-    if axis == 2 and k >= 6 and wave_like(planes[0]):
-        return ["wave", "flux raw", "snr", "order 3", "flux", "blaze", *(f"order {i}" for i in range(6, k))]
-    return None
-
-
-def wave_like(values: NDArray) -> bool:
-    """Whether every lit row of an array increases, or decreases, smoothly through optical wavelengths [Angstrom or nm]."""
-    rows = [r[np.isfinite(r) & (r > 0)] for r in np.atleast_2d(values)]
-    rows = [r for r in rows if r.size >= _FEWEST_PIXELS / 2]
-    if not rows or np.atleast_2d(values).shape[1] < _FEWEST_PIXELS:
-        return False
-    for row in rows:
-        steps = np.diff(row)
-        one_way = np.all(steps >= 0) or np.all(steps <= 0)
-        if not one_way or np.mean(steps != 0) < 0.5 or not (290 < row.min() and row.max() < 26000):
-            return False
-        if np.all(steps == steps[0]) and abs(steps[0]) == 1 and np.all(row == np.round(row)):
-            return False  # a count of pixels
-    return True
 
 
 def groups_in(hdus: list[Any]) -> list[Group]:
@@ -204,9 +130,11 @@ def groups_in(hdus: list[Any]) -> list[Group]:
     unnamed = [i for i, r in enumerate(roles) if r is None or (r is Role.FLUX and not named)]
     for i in unnamed:
         if (group := _group(i, arrays, roles)) is not None:
-            return [group] if _only_one(i, unnamed, arrays) else [
-                g for j in unnamed if (g := _group(j, arrays, roles)) is not None
-            ]
+            return (
+                [group]
+                if _only_one(i, unnamed, arrays)
+                else [g for j in unnamed if (g := _group(j, arrays, roles)) is not None]
+            )
     return []
 
 
@@ -221,7 +149,7 @@ def _only_one(first: int, unnamed: list[int], arrays: list[Array]) -> bool:
 def _usable_wave(values: NDArray) -> bool:
     """Whether an array that is called wavelengths holds some: numbers that change, of one sign."""
     finite = values[np.isfinite(values) & (values != 0)]
-    return finite.size >= _FEWEST_PIXELS / 2 and finite.min() > 0 and finite.max() > finite.min()
+    return finite.size >= FEWEST_PIXELS / 2 and finite.min() > 0 and finite.max() > finite.min()
 
 
 def _group(flux: int, arrays: list[Array], roles: list[Role | None]) -> Group | None:
@@ -230,7 +158,7 @@ def _group(flux: int, arrays: list[Array], roles: list[Role | None]) -> Group | 
     waves = [i for i, r in enumerate(roles) if r is Role.WAVE and arrays[i].values.shape in (shape, shape[-1:])]
     same = [i for i in waves if arrays[i].values.shape == shape] or waves
     wave = partner(names[flux], names, _best_medium(same, names), alone=True)
-    if wave is None or shape[-1] < _FEWEST_PIXELS:
+    if wave is None or shape[-1] < FEWEST_PIXELS:
         return None
 
     def beside(*wanted: Role) -> int | None:
@@ -244,54 +172,32 @@ def _group(flux: int, arrays: list[Array], roles: list[Role | None]) -> Group | 
     if error is None and roles[flux] is None:
         rest = [i for i, r in enumerate(roles) if r is None and i != flux and arrays[i].values.shape == shape]
         likely = next(
-            (i for i in rest for test in (error_like, _relative_error_like) if test(arrays[flux].values, arrays[i].values)), None
+            (
+                i
+                for i in rest
+                for test in (error_like, relative_error_like)
+                if test(arrays[flux].values, arrays[i].values)
+            ),
+            None,
         )
         values, error_name = (None, "") if likely is None else (arrays[likely].values, names[likely])
     flag = beside(Role.FLAG, Role.GOOD)
     two = [None if a is None else np.atleast_2d(a) for a in (values, None if flag is None else arrays[flag].values)]
     axis = np.broadcast_to(np.atleast_2d(arrays[wave].values), np.atleast_2d(arrays[flux].values).shape)
     return Group(
-        Array(names[flux], np.atleast_2d(arrays[flux].values), arrays[flux].place), axis, two[0], two[1],
+        Array(names[flux], np.atleast_2d(arrays[flux].values), arrays[flux].place), names[wave], axis, two[0], two[1],
         Role.FLAG if flag is None else roles[flag] or Role.FLAG, error_name,
     )  # fmt: skip
 
 
 def _best_medium(waves: list[int], names: list[str]) -> list[int]:
     """Wavelength arrays with those first that say which they are, air before vacuum, and barycentric ones before others."""
+
     def rank(i: int) -> tuple[bool, bool]:
         words = words_in(names[i])
         return " air " not in words.replace("_", " "), " bary " not in words
 
     return sorted(waves, key=rank)
-
-
-def as_error(values: NDArray, role: Role | None) -> NDArray:
-    """Errors from an array of errors, variances or inverse variances; NaN where there is none."""
-    if role is Role.IVAR:
-        return error_of(values)
-    if role is Role.VARIANCE:
-        with np.errstate(invalid="ignore"):
-            return np.where(values > 0, np.sqrt(np.where(values > 0, values, 0.0)), np.nan)
-    return values
-
-
-def error_like(flux: NDArray, values: NDArray) -> bool:
-    """Whether an array is the error of a flux of its shape by its values: positive, and as large as the flux scatters."""
-    usable = np.isfinite(flux) & np.isfinite(values) & (flux != 0)
-    if usable.sum() < _FEWEST_PIXELS or np.mean(values[usable] > 0) < 0.5:
-        return False
-    f, e = np.atleast_2d(flux), np.atleast_2d(values)
-    third = np.abs(f[:, 3:] - 3 * f[:, 2:-1] + 3 * f[:, 1:-2] - f[:, :-3]) / np.sqrt(20)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        scatter, level = 1.4826 * np.nanmedian(third), np.nanmedian(e[e > 0])
-        ratio = level / scatter if scatter > 0 else np.inf
-        own = 1.4826 * np.nanmedian(np.abs(np.diff(e, axis=1)) / np.maximum(np.abs(e[:, 1:]), 1e-300))
-    return bool(_ERROR_RATIO[0] < ratio < _ERROR_RATIO[1] and own < 0.3)
-
-
-def _relative_error_like(flux: NDArray, values: NDArray) -> bool:
-    """Whether an array is the error of a flux as a share of it by its values."""
-    return bool(np.nanmedian(values) < 1) and error_like(flux, values * np.abs(flux))
 
 
 def stars_in(hdus: list[Any]) -> list[list[list[Group]]]:
@@ -356,8 +262,9 @@ def _added(slices: list[Group]) -> tuple[Group, list[Step]]:
     error = None if variance is None or np.isnan(variance).all() else np.sqrt(variance)
     reason = "slices of one star's light added: " + ", ".join(s.flux.name for s in slices)
     added = Group(
-        Array(middle.flux.name, flux, middle.flux.place), middle.wave, error, middle.flag, middle.flag_role, middle.error_name
-    )
+        Array(middle.flux.name, flux, middle.flux.place), middle.wave_name, middle.wave, error, middle.flag, middle.flag_role,
+        middle.error_name,
+    )  # fmt: skip
     return added, [Step("slices added", reason, {"slices": len(slices)})]
 
 
@@ -368,7 +275,7 @@ def _moved(group: Group, wave: NDArray, row: int) -> tuple[NDArray, NDArray | No
     usable = np.isfinite(own) & np.isfinite(flux)
     if own.shape == wave.shape and np.array_equal(own, wave):
         return flux, error
-    if usable.sum() < _FEWEST_PIXELS or np.any(np.diff(own[usable]) <= 0) or np.any(np.diff(wave) <= 0):
+    if usable.sum() < FEWEST_PIXELS or np.any(np.diff(own[usable]) <= 0) or np.any(np.diff(wave) <= 0):
         return np.full(wave.size, np.nan), None
     middle = 0.5 * (wave[1:] + wave[:-1])
     edges = np.concatenate([[2 * wave[0] - middle[0]], middle, [2 * wave[-1] - middle[-1]]])
@@ -377,11 +284,11 @@ def _moved(group: Group, wave: NDArray, row: int) -> tuple[NDArray, NDArray | No
 
 def _orders(group: Group, steps: list[Step]) -> list[Pixels]:
     """Orders of a group [Angstrom], those without wavelengths left out; the unit and the flags go to the ledger."""
-    from .table import good_by_flags
-
     lit = np.isfinite(group.wave) & (group.wave > 0)
     if not lit.any():
-        raise SpectrumError(f"The wavelengths beside {group.flux.name} are all empty; load a version that carries them.")
+        raise SpectrumError(
+            f"The wavelengths beside {group.flux.name} are all empty; load a version that carries them."
+        )
     angstrom, step = to_angstrom(np.where(lit, group.wave, np.nan), None, "the wavelength array")
     if step not in steps:
         steps.append(step)
@@ -394,18 +301,87 @@ def _orders(group: Group, steps: list[Step]) -> list[Pixels]:
     return [
         Pixels(angstrom[i], f, None if group.error is None else group.error[i], good[i])
         for i, f in enumerate(group.flux.values)
-        if not several or (lit[i].sum() >= _FEWEST_PIXELS)
+        if not several or (lit[i].sum() >= FEWEST_PIXELS)
     ]
 
 
 def _format_step(arms: list[list[Group]]) -> Step:
     first = arms[0][0]
-    numbers: dict[str, float | str] = {"orders": sum(len(a[0].wave) for a in arms), "pixels": first.wave.shape[1], "flux": first.flux.name}
+    numbers: dict[str, float | str] = {
+        "orders": sum(len(a[0].wave) for a in arms),
+        "pixels": first.wave.shape[1],
+        "flux": first.flux.name,
+    }
     if first.error_name:
         numbers["error"] = first.error_name
-    layout = "order image with a wavelength image" if len(first.wave) > 1 else "wavelengths are an array beside the flux"
+    layout = (
+        "order image with a wavelength image" if len(first.wave) > 1 else "wavelengths are an array beside the flux"
+    )
     return Step("format", layout, numbers)
 
 
 def _is_wave_hdu(hdu: Any) -> bool:
     return bool(hdu.is_image and hdu.data is not None and role_of(hdu.name or "") is Role.WAVE)
+
+
+def read_named(hdus: list[Any], name: str, naming: Naming) -> Contents:
+    """Read the arrays or columns that a person names as one spectrum. Raises SpectrumError, with all names, for one that is not there."""
+    assert naming.wave is not None
+    assert naming.flux is not None
+    if (found := named_table(hdus, naming, name)) is not None:
+        return found
+    arrays = arrays_in(hdus)
+    names = [a.name for a in arrays]
+    where = name if names or not every_name(hdus) else f"{name} (its columns: {listed(every_name(hdus))})"
+    wave, flux = (arrays[named_index(wanted, names, where)] for wanted in (naming.wave, naming.flux))
+    shape = flux.values.shape
+    if wave.values.shape not in (shape, shape[-1:]):
+        raise SpectrumError(
+            f"{wave.name} of {name} has the shape {wave.values.shape}, {flux.name} has {shape}; a spectrum needs a wavelength a pixel."
+        )
+    error, error_name = None, ""
+    if naming.error is not None:
+        one = arrays[named_index(naming.error, names, where)]
+        if one.values.shape != shape:
+            raise SpectrumError(f"{one.name} of {name} has another shape than {flux.name}; leave it out.")
+        error, error_name = np.atleast_2d(as_error(one.values, role_of(one.name))), one.name
+    axis = np.broadcast_to(np.atleast_2d(wave.values), np.atleast_2d(flux.values).shape)
+    group = Group(
+        Array(flux.name, np.atleast_2d(flux.values), flux.place), wave.name, axis, error, None, Role.FLAG, error_name
+    )
+    return _contents([[group]], hdus, name)
+
+
+def every_name(hdus: list[Any]) -> list[str]:
+    """Names of all columns, extensions, planes and rows of a FITS file that hold numbers."""
+    tables = [h for h in hdus if not h.is_image and h.data is not None]
+    columns = [
+        c if len(tables) == 1 else f"{h.name or hdus.index(h)}.{c}" for h in tables[:20] for c in column_names(h)
+    ]
+    return list(dict.fromkeys([*columns, *(a.name for a in arrays_in(hdus))]))
+
+
+def nothing_found(hdus: list[Any], name: str) -> SpectrumError:
+    """The sentence on a FITS file in which no extension, plane, row or column gave wavelengths and flux together."""
+    names = every_name(hdus)
+    images = [h for h in hdus if h.is_image and h.data is not None and h.data.size >= FEWEST_PIXELS]
+    held = listed([n[:24] for n in names], 8)
+    if not names:
+        return SpectrumError(
+            f"{name} is a FITS file without arrays or columns of numbers; load the file that holds the spectrum."
+        )
+    if images and len(names) == 1:
+        shape = images[0].data.shape
+        what = (
+            f"{shape[0]} fluxes but no wavelengths"
+            if len(shape) == 1
+            else f"an image of {' x '.join(map(str, shape))} without wavelengths"
+        )
+        return SpectrumError(
+            f"{name} holds {what}: none in its header (no CRVAL1 with CDELT1 or CD1_1) and no other extension, plane or row; load a "
+            "version that carries the wavelengths."
+        )
+    return Unnamed(
+        f"{name} holds {held}, of which none is known as wavelengths and flux that belong together; name them: --wave NAME --flux NAME.",
+        tuple(names),
+    )

@@ -22,6 +22,7 @@ UNIT_ANGSTROM: dict[str, float] = {
     "microns": 1e4, "micrometer": 1e4, "m": 1e10,
 }  # fmt: skip
 
+
 @dataclass(frozen=True, eq=False)
 class Pixels:
     """Pixels of a spectrum, all (n,): wavelength [Angstrom], flux in any scale, its error or None, and which are good."""

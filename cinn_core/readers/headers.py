@@ -67,7 +67,18 @@ _SNR_KEYS = ("SNR", "S_N", "SN", "SNRATIO", "MEANSNR", "HIERARCH ESO DRS SPE EXT
 _INSTRUMENT_KEYS = ("INSTRUME", "INSTRUM", "DETNAM", "BSS_INST", "PYP_SPEC", "SURVEY")
 _TELESCOPE_KEYS = ("TELESCOP", "TELESCOPE", "OBSERVAT", "SITE", "SITENAME", "ORIGIN")
 _PIPELINE_KEYS = ("INSTRUME", "ORIGIN", "TELESCOP", "PIPELINE", "VOCLASS", "CREATOR", "SURVEY")
-_MEDIUM_KEYS = ("AIRORVAC", "AIR_VAC", "AIRVAC", "VACUUM", "WAVEMED", "MEDIUM", "WAVETYPE", "WAVE_TYPE", "WAVEREF", "VACORAIR")
+_MEDIUM_KEYS = (
+    "AIRORVAC",
+    "AIR_VAC",
+    "AIRVAC",
+    "VACUUM",
+    "WAVEMED",
+    "MEDIUM",
+    "WAVETYPE",
+    "WAVE_TYPE",
+    "WAVEREF",
+    "VACORAIR",
+)
 _OBJECT_KEYS = ("OBJECT", "OBJNAME", "TARGET", "TARGNAME", "STAR", "OBJ", "TARG_NAM")
 
 
@@ -185,4 +196,6 @@ def _comments(header: Any) -> Iterator[str]:
         if card.keyword in ("COMMENT", "HISTORY"):
             yield str(card.value)
         elif re.match(r"CRVAL1|CTYPE1|CUNIT1|WAVE|WAT1_001|LAMBDA|TTYPE", card.keyword):
-            yield f"{card.value} {card.comment}" if "vac" in card.comment.lower() or "air" in card.comment.lower() else ""
+            yield (
+                f"{card.value} {card.comment}" if "vac" in card.comment.lower() or "air" in card.comment.lower() else ""
+            )

@@ -11,19 +11,22 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Step
-from .arrays import as_error, error_like, row_names
 from .common import Contents, Pixels, contents_of, missing_pixels, to_angstrom
 from .headers import number, star_name
 from .iraf import is_makee, is_multispec, lit, makee_orders, multispec_orders
 from .orders import join_parts, merge_orders
+from .planes import as_error, error_like, row_names
 from .roles import Role, role_of
+
 
 def is_image(hdus: list[Any]) -> bool:
     """Whether the first image with data is one spectrum with a wavelength axis in its header."""
     hdu = first_image(hdus)
     if hdu is None:
         return False
-    shape = hdu.data.shape
+    shape, header = hdu.data.shape, hdu.header
+    if not any(number(header, key) for key in ("CDELT1", "CD1_1")) or number(header, "CRVAL1") is None:
+        return False
     return int(np.prod(shape[:-1])) == 1 or (len(shape) == 3 and shape[1] == 1) or holds_bands(hdu)
 
 
@@ -63,7 +66,9 @@ def read_orders(hdus: list[Any], name: str) -> Contents:
     steps = [Step("format", reason, {"orders": len(orders)}), step]
     headers = [parts[0].header] if parts[0] is hdus[0] else [parts[0].header, hdus[0].header]
     star = re.sub(r"^ORDER:\s*\d+\s*", "", star_name(headers, name))
-    return contents_of(pixels, "one extension an order", headers, name, steps, error_from="the orders' own errors", star=star)
+    return contents_of(
+        pixels, "one extension an order", headers, name, steps, error_from="the orders' own errors", star=star
+    )
 
 
 def is_header_orders(hdus: list[Any]) -> bool:
@@ -173,9 +178,7 @@ def _iraf_unit(header: fits.Header) -> str:
     return text.split("units=")[1].split()[0] if "units=" in text else ""
 
 
-def _sigma(
-    hdus: list[Any], science: Any, wavelength: NDArray, steps: list[Step]
-) -> tuple[NDArray | None, str]:
+def _sigma(hdus: list[Any], science: Any, wavelength: NDArray, steps: list[Step]) -> tuple[NDArray | None, str]:
     """Errors from the extension named like them, if it has the spectrum's own length and wavelengths."""
     for hdu in hdus:
         role = role_of(hdu.name or "")

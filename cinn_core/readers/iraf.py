@@ -93,7 +93,9 @@ def multispec_axis(words: list[str], pixel: NDArray, name: str) -> NDArray | Non
             return None
         axis = w1 + dw * (pixel - 1) if dtype in (0, 1) else _functions(values[_FIELDS:], pixel, name)
     except (IndexError, ValueError, OverflowError) as problem:
-        raise SpectrumError(f"{name} is an IRAF multispec image whose wavelength solution is damaged or cut.") from problem
+        raise SpectrumError(
+            f"{name} is an IRAF multispec image whose wavelength solution is damaged or cut."
+        ) from problem
     axis = (10.0**axis if dtype == 1 else axis) / (1 + z)
     if n_valid >= axis.size or n_valid < 1:
         return axis
@@ -191,9 +193,13 @@ def makee_orders(hdu: fits.ImageHDU, name: str) -> tuple[list[Pixels], list[Step
             continue
         if len(coefficients) < 2:
             continue
-        wave, unit_step = to_angstrom(np.polynomial.polynomial.polyval(column, coefficients), "Angstrom", f"order {row + 1}")
+        wave, unit_step = to_angstrom(
+            np.polynomial.polynomial.polyval(column, coefficients), "Angstrom", f"order {row + 1}"
+        )
         orders.append(Pixels(wave, flux, None, lit(flux)))
     if unit_step is None:
-        raise SpectrumError(f"{name} is an image of MAKEE without the polynomials WV_0_01, WV_4_01 of its orders; load one that has them.")
+        raise SpectrumError(
+            f"{name} is an image of MAKEE without the polynomials WV_0_01, WV_4_01 of its orders; load one that has them."
+        )
     reason = "MAKEE: polynomials WV_0, WV_4 of the column that CRVAL1 counts"
     return orders, [Step("format", reason, {"orders": len(orders), "pixels": data.shape[1]}), unit_step]

@@ -103,7 +103,9 @@ def _strays(wavelength: NDArray) -> NDArray:
     at = np.flatnonzero(np.diff(wavelength) < 0)
     after = wavelength[np.minimum(at + 2, wavelength.size - 1)]
     second = (at + 2 < wavelength.size) & (after > wavelength[at])  # the pixel behind the fall is too low
-    first = ~second & ((at == 0) | (wavelength[at + 1] > wavelength[np.maximum(at - 1, 0)]))  # the one ahead is too high
+    first = ~second & (
+        (at == 0) | (wavelength[at + 1] > wavelength[np.maximum(at - 1, 0)])
+    )  # the one ahead is too high
     stray[at[second] + 1] = True
     stray[at[first]] = True
     return stray

@@ -10,8 +10,8 @@ from astropy.io import fits
 from ..errors import SpectrumError
 from .arrays import array_choices, groups_in, is_arrays
 from .common import Choice, repeats, require_choice, wavelength_range
-from .iraf import is_makee, is_multispec
 from .image import first_image, holds_bands, images_in, spectra_apart, wavelength_axis
+from .iraf import is_makee, is_multispec
 from .roles import is_sky
 from .table import fibre_rows, object_of, star_names, table_choices, table_columns
 
@@ -20,6 +20,7 @@ MAX_ELEMENTS = 30_000_000
 
 MAX_PIXELS = 3_000_000
 """Largest number of pixels along one axis; the finest echelle spectrum of the whole optical has a million."""
+
 
 def require_modest(hdus: list[Any], name: str) -> None:
     """Raise SpectrumError, from the headers alone, for a file whose HDUs, alone or together, are larger than any spectrum."""
@@ -102,6 +103,23 @@ def choose(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list
     return _with_row(hdus, place, row, name)
 
 
+def chosen_for_names(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list[Any]:
+    """HDUs among whose arrays a person names some: all, or those of one extension, or one row of it."""
+    if hdu is None and row is None:
+        return hdus
+    if hdu is not None and (not 0 <= hdu < len(hdus) or hdus[hdu].data is None):
+        raise SpectrumError(f"{name} has no data in extension {hdu}; it holds {_contents(hdus)}.")
+    place = hdu if hdu is not None else next((i for i, h in enumerate(hdus) if h.data is not None), 0)
+    if row is None:
+        return [_header_alone(hdus[0]), hdus[place]]
+    selected = hdus[place]
+    if np.ndim(selected.data) == 0 or not 0 <= row < len(selected.data):
+        raise SpectrumError(f"{name} has rows 0 to {np.size(selected.data) - 1}; there is no {row}.")
+    if selected.is_image:
+        return _with_row(hdus, place, row, name)
+    return [_header_alone(hdus[0]), fits.BinTableHDU(selected.data[row : row + 1], selected.header)]
+
+
 def _with_hdu(hdus: list[Any], place: int) -> list[Any] | None:
     """The extension at `place` with those that belong to its spectrum: the orders of its object, or its wavelengths and errors."""
     if table_columns(hdus[place]) is not None:
@@ -136,7 +154,9 @@ def _with_row(hdus: list[Any], place: int, row: int, name: str) -> list[Any]:
         return [_header_alone(hdus[0]), fits.BinTableHDU(selected.data[row : row + 1], selected.header)]
     shape = np.shape(selected.data)
     like = [h for h in hdus if h is not selected and h.is_image and h.data is not None and np.shape(h.data) == shape]
-    one_axis = [h for h in hdus if h is not selected and h.is_image and h.data is not None and np.shape(h.data) == shape[-1:]]
+    one_axis = [
+        h for h in hdus if h is not selected and h.is_image and h.data is not None and np.shape(h.data) == shape[-1:]
+    ]
     first = fits.PrimaryHDU(np.array(selected.data[row]), selected.header)
     if selected.name and selected.name != "PRIMARY":
         first.header["EXTNAME"] = selected.name

@@ -11,7 +11,19 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
-from .common import Choice, Contents, Pixels, Unnamed, contents_of, error_of, missing_pixels, repeats, to_angstrom, wavelength_range
+from .common import (
+    Choice,
+    Contents,
+    Naming,
+    Pixels,
+    Unnamed,
+    contents_of,
+    error_of,
+    missing_pixels,
+    repeats,
+    to_angstrom,
+    wavelength_range,
+)
 from .headers import medium_of, number, star_name
 from .orders import join_parts, merge_orders
 from .roles import Role, best_version, is_lamp, is_sky, listed, partner, role_of, whose
@@ -21,7 +33,9 @@ _PLAIN_FLUX = re.compile(
 )
 """Names of fluxes that stand for themselves where versions of it stand beside."""
 
-_FIBRE = re.compile(r"(fibers?|fibres?|fib|fibid|fiberid|fiber_?idx|fibre_?idx|group|trace|slice|beam|object_?id|objid)$")
+_FIBRE = re.compile(
+    r"(fibers?|fibres?|fib|fibid|fiberid|fiber_?idx|fibre_?idx|group|trace|slice|beam|object_?id|objid)$"
+)
 """Columns that tell which fibre, slice or star each row of orders is of."""
 
 
@@ -78,7 +92,12 @@ def _one_table(hdu: Any, roles: dict[str, int], name: str, primary: Any) -> tupl
     layout = "one row of vectors" if n_rows == 1 else "one row an order" if orders > 1 else "one row a pixel"
     if n_rows == 1 and orders > 1:
         layout = "one row, orders by the dimensions of its cells"
-    steps.insert(0, Step("format", f"FITS table, {layout}", {"pixels": sizes["wave"], **{f"{r}_column": c for r, c in names.items()}}))
+    steps.insert(
+        0,
+        Step(
+            "format", f"FITS table, {layout}", {"pixels": sizes["wave"], **{f"{r}_column": c for r, c in names.items()}}
+        ),
+    )
     flat = {role: np.concatenate(parts) for role, parts in columns.items()}
     wave = 10.0 ** flat["wave"] if re.match(r"^log", names["wave"].lower()) else flat["wave"]
     wavelength, step = to_angstrom(wave, hdu.columns[roles["wave"]].unit, f"column {names['wave']}")
@@ -90,10 +109,63 @@ def _one_table(hdu: Any, roles: dict[str, int], name: str, primary: Any) -> tupl
         good &= clear
         steps.append(step)
     pixels = Pixels(wavelength, flux, error, good)
-    if orders > 1:
+    if "order" in flat:
+        place = np.argsort(flat["order"], kind="stable")
+        cuts = np.flatnonzero(np.diff(flat["order"][place])) + 1
+        ordered = Pixels(wavelength[place], flux[place], None if error is None else error[place], good[place])
+        pixels, step = merge_orders(_cut(ordered, np.diff([0, *cuts, place.size]).tolist()))
+        steps.append(step)
+    elif orders > 1:
         pixels, step = merge_orders(_cut(pixels, [v.size for v in columns["wave"]]))
         steps.append(step)
     return pixels, steps
+
+
+def named_table(hdus: list[Any], naming: Naming, name: str) -> Contents | None:
+    """Read the columns that a person names, of every table that has them: orders or arms; None where no table has them.
+
+    Raises SpectrumError where the tables repeat each other, as then a person has to choose one with hdu too.
+    """
+    wanted = {"wave": naming.wave, "flux": naming.flux, "error": naming.error, "order": naming.order}
+    tables = []
+    for hdu in hdus:
+        if hdu.is_image or hdu.data is None or not len(hdu.data):
+            continue
+        names = [str(c.name or f"column {i}") for i, c in enumerate(hdu.columns)]
+        low = {**{n.lower(): i for i, n in reversed(list(enumerate(names)))}}
+        low |= {f"{hdu.name or hdus.index(hdu)}.{n}".lower(): i for n, i in list(low.items())}
+        found = {role: low.get(n.strip().lower()) for role, n in wanted.items() if n}
+        if found.get("wave") is not None and found.get("flux") is not None:
+            if missing := [wanted[role] for role, i in found.items() if i is None]:
+                raise SpectrumError(f"The table of {name} has no column {missing[0]}; it has {listed(names)}.")
+            tables.append((hdu, {role: i for role, i in found.items() if i is not None}))
+    if not tables:
+        return None
+    if len(tables) > 1 and repeats([_range(h, roles) for h, roles in tables]):
+        places = ", ".join(str(hdus.index(h)) for h, _ in tables[:8])
+        raise SpectrumError(
+            f"{name} holds these columns in {len(tables)} tables of one range; choose one with --hdu {places}."
+        )
+    read = [_one_table(hdu, _typed(hdu, roles), name, hdus[0].header) for hdu, roles in tables]
+    pixels, steps = read[0]
+    if len(read) > 1:
+        pixels, step = join_parts([part for part, _ in read])
+        steps.append(step)
+    hdu, roles = tables[0]
+    headers = [hdus[0].header, hdu.header]
+    return contents_of(
+        pixels, "FITS table, columns named", headers, name, steps, error_from=f"column {naming.error}",
+        medium=_medium(hdu, roles["wave"], headers), star=_cell_name(hdu) or star_name(headers[::-1], name),
+    )  # fmt: skip
+
+
+def _typed(hdu: Any, roles: dict[str, int]) -> dict[str, int]:
+    """Roles with the error under what its name says it is: an error, a variance or an inverse variance."""
+    error = roles.get("error")
+    kind = None if error is None else role_of(str(hdu.columns[error].name))
+    if error is None or kind not in (Role.IVAR, Role.VARIANCE):
+        return roles
+    return {k: v for k, v in roles.items() if k != "error"} | {str(kind): error}
 
 
 def _error(columns: dict[str, NDArray]) -> NDArray | None:
@@ -190,7 +262,13 @@ def table_columns(hdu: Any) -> dict[str, int] | None:
             return None
         roles["wave"] = at
     alone = len(flux_columns(hdu)) == 1
-    for key, role in (("error", Role.ERROR), ("ivar", Role.IVAR), ("variance", Role.VARIANCE), ("flag", Role.FLAG), ("good", Role.GOOD)):
+    for key, role in (
+        ("error", Role.ERROR),
+        ("ivar", Role.IVAR),
+        ("variance", Role.VARIANCE),
+        ("flag", Role.FLAG),
+        ("good", Role.GOOD),
+    ):
         if key in roles or (key in ("error", "ivar", "variance") and any(types)):
             continue
         like = [i for i, r in named.items() if r is role and _cells(hdu, i) == _cells(hdu, roles["flux"])]
@@ -296,8 +374,12 @@ def _fibres(hdu: Any, roles: dict[str, int], primary: Any) -> tuple[list[str], N
     names = list(dict.fromkeys(of_row))
     if 2 * len(names) > len(of_row):
         return None  # rows of their own, not orders
-    science = next((str(h[k]).strip() for h in (hdu.header, primary) for k in ("SCIFIBER", "SCIFIBRE", "SCIFIB") if k in h), None)
-    if science is not None and (told := [f for f in names if f == science or (_whole(f) and _whole(f) == _whole(science))]):
+    science = next(
+        (str(h[k]).strip() for h in (hdu.header, primary) for k in ("SCIFIBER", "SCIFIBRE", "SCIFIB") if k in h), None
+    )
+    if science is not None and (
+        told := [f for f in names if f == science or (_whole(f) and _whole(f) == _whole(science))]
+    ):
         return told, of_row
     return [f for f in names if not is_sky(f) and not is_lamp(f)] or names, of_row
 
@@ -313,7 +395,9 @@ def _science_rows(hdu: Any, roles: dict[str, int], primary: Any) -> tuple[NDArra
     found = _fibres(hdu, roles, primary)
     if found is None or len(found[0]) != 1:
         return None, []
-    return found[1] == found[0][0], [Step("fibre", f"of the fibres {listed(sorted(set(found[1])))} the rows of {found[0][0]} are the star")]
+    return found[1] == found[0][0], [
+        Step("fibre", f"of the fibres {listed(sorted(set(found[1])))} the rows of {found[0][0]} are the star")
+    ]
 
 
 def table_choices(hdus: list[Any]) -> tuple[Choice, ...] | None:
@@ -333,9 +417,15 @@ def table_choices(hdus: list[Any]) -> tuple[Choice, ...] | None:
     if (found := _fibres(hdu, roles, hdus[0].header)) is not None:
         return tuple(Choice(place, i, f"fibre {f}") for i, f in enumerate(found[0])) if len(found[0]) > 1 else ()
     wave = hdu.data.field(roles["wave"])
-    if len(wave) > 1 and (np.ndim(wave) == 2 or wave.dtype == object) and repeats([wavelength_range(w) for w in wave[:50]]):
+    if (
+        len(wave) > 1
+        and (np.ndim(wave) == 2 or wave.dtype == object)
+        and repeats([wavelength_range(w) for w in wave[:50]])
+    ):
         names = star_names(hdus, len(wave))
-        return tuple(Choice(place, i, f"row {i}" if names is None else f"row {i}: {names[i]}") for i in range(len(wave)))
+        return tuple(
+            Choice(place, i, f"row {i}" if names is None else f"row {i}: {names[i]}") for i in range(len(wave))
+        )
     return ()
 
 

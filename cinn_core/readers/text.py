@@ -13,10 +13,21 @@ from scipy.signal import savgol_filter
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
-from .arrays import as_error, wave_like
-from .common import DAMAGE, Contents, KnownMedium, Naming, Pixels, Unnamed, contents_of, in_words, missing_pixels, to_angstrom
+from .common import (
+    DAMAGE,
+    Contents,
+    KnownMedium,
+    Naming,
+    Pixels,
+    Unnamed,
+    contents_of,
+    in_words,
+    missing_pixels,
+    to_angstrom,
+)
 from .headers import medium_in_words
 from .orders import merge_orders
+from .planes import as_error, wave_like
 from .roles import Role, best_version, listed, named_index, partner, role_of, whose
 from .table import good_by_flags, medium_of_name
 
@@ -81,10 +92,15 @@ def read_text(data: bytes, name: str, naming: Naming | None = None) -> Contents:
     wave, flux = columns.values[roles["wave"]], columns.values[roles["flux"]]
     error = as_error(columns.values[roles["error"]], roles["error_role"]) if "error" in roles else None
     wavelength, medium, unit_step = _wavelengths(columns, roles["wave"], wave)
-    steps = [Step("format", f"{columns.layout} with {len(columns.values)} columns: {reason}", {"rows": wave.size}), unit_step]
+    steps = [
+        Step("format", f"{columns.layout} with {len(columns.values)} columns: {reason}", {"rows": wave.size}),
+        unit_step,
+    ]
     good = ~missing_pixels(flux)
     if "flag" in roles:
-        clear, step = good_by_flags(columns.values[roles["flag"]], roles["flag_role"], columns.shown[roles["flag"]], flux, error)
+        clear, step = good_by_flags(
+            columns.values[roles["flag"]], roles["flag_role"], columns.shown[roles["flag"]], flux, error
+        )
         good &= clear
         steps.append(step)
     pixels = Pixels(wavelength, flux, error, good)
@@ -110,7 +126,9 @@ def _by_order(pixels: Pixels, order: NDArray) -> list[Pixels]:
     place = np.argsort(order, kind="stable")
     cuts = np.flatnonzero(np.diff(order[place]) != 0) + 1
     if cuts.size > 1000:
-        raise SpectrumError(f"The column of orders in this text names {cuts.size + 1} orders, which no echelle has; leave it out.")
+        raise SpectrumError(
+            f"The column of orders in this text names {cuts.size + 1} orders, which no echelle has; leave it out."
+        )
     return [
         Pixels(
             pixels.wavelength[p], pixels.flux[p], None if pixels.error is None else pixels.error[p],
@@ -125,7 +143,9 @@ def _wavelengths(columns: Columns, at: int, wave: NDArray) -> tuple[NDArray, Kno
     name, unit = columns.shown[at], columns.units[at]
     said = " ".join([name, unit or "", *columns.comments])
     if re.search(r"wave ?num|cm ?(\^|\*\*)? ?-1|kayser|1/cm", said, re.IGNORECASE) and np.nanmin(wave) > 0:
-        step = Step("wavelength unit", "the text says wavenumbers (cm-1): 1e8 over them are vacuum wavelengths in Angstrom")
+        step = Step(
+            "wavelength unit", "the text says wavenumbers (cm-1): 1e8 over them are vacuum wavelengths in Angstrom"
+        )
         return 1e8 / wave, (Medium.VACUUM, (Step("medium", "wavenumbers are those of vacuum"),)), step
     if re.match(r"log", name.lower()) and 3.3 < np.nanmin(wave) < 4.45:
         wave, unit = 10.0**wave, None
@@ -136,7 +156,11 @@ def _wavelengths(columns: Columns, at: int, wave: NDArray) -> tuple[NDArray, Kno
     for comment in columns.comments if medium is None else []:
         found = medium_in_words(comment)
         if found is not None:
-            return wavelength, (found, (Step("medium", f'a comment says "{comment.strip()[:60]}": {found.value}'),)), step
+            return (
+                wavelength,
+                (found, (Step("medium", f'a comment says "{comment.strip()[:60]}": {found.value}'),)),
+                step,
+            )
     return wavelength, medium, step
 
 
@@ -210,6 +234,7 @@ def _has_decimal_commas(lines: list[str]) -> bool:
 def _names_above(above: list[str], data_line: str, n: int) -> tuple[list[str], list[str | None]]:
     """Names and units of n columns from the lines above them, where one of the last has n names of which one is known."""
     separator = next((s for s in (";", "\t", ",") if s in data_line), None)
+    best: tuple[int, list[str], list[str | None]] = (0, [], [None] * n)
     for back, line in enumerate(reversed([one for one in above if one.strip()][-8:])):
         plain = line.strip().lstrip("#!%; ").strip()
         if plain.startswith("|"):
@@ -221,13 +246,17 @@ def _names_above(above: list[str], data_line: str, n: int) -> tuple[list[str], l
         elif "\t" in plain and plain.count("\t") == n - 1:
             cells = [c.strip() for c in plain.split("\t")]
         else:
-            cells = re.split(r"[\s,;]+", re.sub(r"\s*([\(\[])\s*(.*?)\s*([\)\]])", r"\1\2\3", plain).replace(") ", ")\t").strip())
+            cells = re.split(
+                r"[\s,;]+", re.sub(r"\s*([\(\[])\s*(.*?)\s*([\)\]])", r"\1\2\3", plain).replace(") ", ")\t").strip()
+            )
             cells = [c for c in cells if c]
         known = [role_of(c) for c in cells]
         if len(cells) == n and any(r in (Role.WAVE, Role.FLUX) for r in known) and (back == 0 or Role.WAVE in known):
             units = [(m.group(1) if (m := re.search(r"[\(\[](.*?)[\)\]]", c)) else None) for c in cells]
-            return [c.lower() for c in cells], units
-    return [], [None] * n
+            score = sum(r is not None for r in known) + (Role.WAVE in known) + (Role.FLUX in known)
+            if score > best[0]:
+                best = score, [c.lower() for c in cells], units
+    return best[1], best[2]
 
 
 def _roles(columns: Columns, name: str) -> tuple[dict[str, Any], NDArray | None, str]:
@@ -249,7 +278,11 @@ def _roles(columns: Columns, name: str) -> tuple[dict[str, Any], NDArray | None,
         stars.setdefault(whose(columns.names[i]), []).append(i)
     plain = [i for i in fluxes if not whose(columns.names[i])]
     if not waves or not fluxes or (len(stars) > 1 and len(plain) != 1):
-        what = "no column that is called a flux" if waves and not fluxes else "several columns that could be the star's flux"
+        what = (
+            "no column that is called a flux"
+            if waves and not fluxes
+            else "several columns that could be the star's flux"
+        )
         what = what if waves else "no column that is called wavelength"
         raise Unnamed(
             f"{name} has the columns {listed(columns.names)}: {what}; name them with --wave NAME --flux NAME.",
@@ -260,7 +293,14 @@ def _roles(columns: Columns, name: str) -> tuple[dict[str, Any], NDArray | None,
     wave = partner(columns.names[flux], columns.names, waves, alone=True)
     roles: dict[str, Any] = {"wave": waves[0] if wave is None else wave, "flux": flux}
     _add_partners(roles, columns.names, known, flux)
-    order = next((v for n, v in zip(columns.names, columns.values, strict=True) if re.fullmatch(r"(echelle_?)?ord(er)?(_?n\w*)?", n)), None)
+    order = next(
+        (
+            v
+            for n, v in zip(columns.names, columns.values, strict=True)
+            if re.fullmatch(r"(echelle_?)?ord(er)?(_?n\w*)?", n)
+        ),
+        None,
+    )
     return roles, order, f"named {', '.join(columns.names)}"
 
 
@@ -282,7 +322,10 @@ def _named_roles(columns: Columns, naming: Naming, name: str) -> tuple[dict[str,
     shown = columns.shown
     assert naming.wave is not None
     assert naming.flux is not None
-    roles: dict[str, Any] = {"wave": named_index(naming.wave, shown, name), "flux": named_index(naming.flux, shown, name)}
+    roles: dict[str, Any] = {
+        "wave": named_index(naming.wave, shown, name),
+        "flux": named_index(naming.flux, shown, name),
+    }
     if naming.error is not None:
         at = named_index(naming.error, shown, name)
         role = role_of(shown[at])
@@ -350,8 +393,13 @@ def _votable(data: bytes, name: str) -> Columns:
             "one of flux, a row for each pixel. Name them with --wave NAME --flux NAME.",
             tuple(names),
         )
-    ucds = [f"wavelengths in {'air' if 'obs.atmos' in str(f.ucd) else 'vacuum'} (UCD {f.ucd})" for f, _ in numbers if str(f.ucd or "").startswith("em.wl;")]
-    return Columns(names, values, [None if f.unit is None else str(f.unit) for f, _ in numbers], ucds, "VOTable")
+    said = [str(f.ucd or "") for f, _ in numbers]
+    comments = [
+        f"wavelengths in {'air' if 'obs.atmos' in ucd else 'vacuum'} (UCD {ucd})"
+        for ucd in said
+        if ucd.startswith("em.wl;")
+    ]
+    return Columns(names, values, [None if f.unit is None else str(f.unit) for f, _ in numbers], comments, "VOTable")
 
 
 def _distinct(pixels: Pixels) -> tuple[Pixels, list[Step]]:
