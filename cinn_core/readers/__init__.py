@@ -20,13 +20,14 @@ from ..errors import SpectrumError
 from ..stages import Spectrum, Step
 from .arrays import is_arrays, nothing_found, read_arrays, read_named
 from .common import DAMAGE, Choice, Contents, Naming, Pixels, Unnamed, in_words
+from .dialects import is_votable
 from .hdf5 import MAGIC, choices_in_hdf5, read_hdf5
 from .image import has_orders, is_header_orders, is_image, read_header_orders, read_image, read_orders
 from .orders import joined_orders
 from .roles import require_complete
 from .several import choices_in, choose, chosen_for_names, require_modest
 from .table import is_table, read_table
-from .text import is_text, is_votable, read_text
+from .text import is_text, read_text
 
 __all__ = ["Choice", "Naming", "Unnamed", "list_names", "list_spectra", "read"]
 

@@ -199,3 +199,12 @@ def _comments(header: Any) -> Iterator[str]:
             yield (
                 f"{card.value} {card.comment}" if "vac" in card.comment.lower() or "air" in card.comment.lower() else ""
             )
+
+
+def medium_of_name(name: str, what: str) -> tuple[Medium, tuple[Step, ...]] | None:
+    """Medium that the name of wavelengths says (WAVE_AIR, WAVEDATA_VAC_BARY), and the ledger's entry; None where it does not."""
+    words = re.findall(r"[a-z]+", name.lower())
+    for medium, endings in ((Medium.AIR, ("air",)), (Medium.VACUUM, ("vac", "vacuum"))):
+        if any(w.endswith(endings) for w in words):
+            return medium, (Step("medium", f"the wavelength {what} is called {name.lower()}: {medium.value}"),)
+    return None

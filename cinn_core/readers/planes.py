@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..stages import Step
 from .common import error_of
 from .roles import Role
 
@@ -137,3 +139,42 @@ def error_like(flux: NDArray, values: NDArray) -> bool:
 def relative_error_like(flux: NDArray, values: NDArray) -> bool:
     """Whether an array is the error of a flux as a share of it by its values."""
     return bool(np.nanmedian(values) < 1) and error_like(flux, values * np.abs(flux))
+
+
+def good_by_flags(values: NDArray, role: Role, name: str, flux: NDArray, error: NDArray | None) -> tuple[NDArray, Step]:
+    """Good pixels (...,) bool by a column of flags, and the ledger's entry on what 0 means there.
+
+    The flagged pixels themselves decide (no flux, no error, outliers); else what is known of the name (quality: 0 is good;
+    PypeIt's masks: 1 is good). Where neither tells, all pixels are used.
+    """
+    zero = np.asarray(values) == 0
+    share = float(zero.mean())
+    bad = ~np.isfinite(flux) | (flux == 0) | _outliers(flux)
+    if error is not None:
+        bad |= ~np.isfinite(error) | (error <= 0)
+    of_zero = float(bad[zero].mean()) if zero.any() else 0.0
+    of_others = float(bad[~zero].mean()) if not zero.all() else 0.0
+    words = name.lower()
+    nonzero_named = role is Role.GOOD or re.match(r"(opt|box)_mask", words) is not None
+    zero_named = not nonzero_named and re.search(r"qual|dq|flag|bad|bpm|and_mask|or_?mask", words) is not None
+    if of_others > max(5 * of_zero, 0.02):
+        good, why = zero, "0 is good: the others hold no flux, no error or outliers"
+    elif of_zero > max(5 * of_others, 0.02):
+        good, why = ~zero, "not 0 is good: pixels of 0 hold no flux, no error or outliers"
+    elif nonzero_named and not zero.all():
+        good, why = ~zero, "not 0 is good, as its name says"
+    elif zero_named and share > 0.2:
+        good, why = zero, "0 is good, as is usual for the name"
+    elif share in (0.0, 1.0):
+        good, why = np.ones_like(zero), "the same for every pixel, so all are used"
+    else:
+        good, why = np.ones_like(zero), "neither its name nor the pixels tell which value is good, so all are used"
+    return good, Step("flag column", f"column {name}: {why}", {"zero_fraction": share})
+
+
+def _outliers(flux: NDArray) -> NDArray:
+    """Pixels (...,) bool that stand out from both neighbours by far more than pixels do."""
+    away = np.abs(flux - 0.5 * (np.roll(flux, 1, -1) + np.roll(flux, -1, -1)))
+    scatter = np.nanmedian(away) if np.isfinite(away).any() else 0.0
+    with np.errstate(invalid="ignore"):
+        return away > 12 * scatter

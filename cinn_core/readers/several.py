@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from .arrays import array_choices, groups_in, is_arrays
@@ -13,7 +15,11 @@ from .common import Choice, repeats, require_choice, wavelength_range
 from .image import first_image, holds_bands, images_in, spectra_apart, wavelength_axis
 from .iraf import is_makee, is_multispec
 from .roles import is_sky
-from .table import fibre_rows, object_of, star_names, table_choices, table_columns
+from .table import fibres_of, range_of, table_columns
+
+_NAMES = ("TARGNAME", "OBJECT", "NAME", "TARGET", "STAR", "CNAME", "SOBJECT_ID")
+"""Columns that name the star of each row."""
+
 
 MAX_ELEMENTS = 30_000_000
 """Largest number of values in one file that is read; a spectrum of 100 orders has a million."""
@@ -41,7 +47,7 @@ def require_modest(hdus: list[Any], name: str) -> None:
 
 def choices_in(hdus: list[Any]) -> tuple[Choice, ...]:
     """Spectra among which one has to choose; none where the file holds one."""
-    choices = table_choices(hdus)
+    choices = _table_choices(hdus)
     if choices is not None:
         return choices
     if is_arrays(hdus):
@@ -56,9 +62,61 @@ def choices_in(hdus: list[Any]) -> tuple[Choice, ...]:
     return ()
 
 
+def _table_choices(hdus: list[Any]) -> tuple[Choice, ...] | None:
+    """Tables, fibres or rows among which one has to choose, none where the file holds one spectrum; None without tables."""
+    tables = [(i, roles) for i, h in enumerate(hdus) if (roles := table_columns(h)) is not None and len(h.data)]
+    if not tables:
+        return None
+    if len(tables) > 1:
+        objects = [_object_of(hdus[i].name) for i, _ in tables]
+        ranges = [range_of(hdus[i], roles) for i, roles in tables]
+        firsts = [t for j, t in enumerate(tables) if objects[j] not in objects[:j]]
+        if 1 < len(firsts) < len(tables) and repeats(ranges):
+            return tuple(Choice(i, None, f"{i} {_object_of(hdus[i].name)}") for i, _ in firsts)
+        return tuple(Choice(i, None, f"{i} {hdus[i].name}".strip()) for i, _ in tables) if repeats(ranges) else ()
+    place, roles = tables[0]
+    hdu = hdus[place]
+    if (found := fibres_of(hdu, roles, hdus[0].header)) is not None:
+        return tuple(Choice(place, i, f"fibre {f}") for i, f in enumerate(found[0])) if len(found[0]) > 1 else ()
+    wave = hdu.data.field(roles["wave"])
+    if (
+        len(wave) > 1
+        and (np.ndim(wave) == 2 or wave.dtype == object)
+        and repeats([wavelength_range(w) for w in wave[:50]])
+    ):
+        names = _star_names(hdus, len(wave))
+        return tuple(
+            Choice(place, i, f"row {i}" if names is None else f"row {i}: {names[i]}") for i in range(len(wave))
+        )
+    return ()
+
+
+def _fibre_rows(hdu: Any, row: int, primary: Any) -> NDArray | None:
+    """Rows (n,) bool of the fibre that a choice counts; None where the rows of a table are not those of fibres."""
+    roles = table_columns(hdu)
+    found = None if roles is None else fibres_of(hdu, roles, primary)
+    return None if found is None or not 0 <= row < len(found[0]) else found[1] == found[0][row]
+
+
+def _object_of(name: str) -> str:
+    """Name of an extension without the order it holds: what the orders of one star have in common."""
+    return re.sub(r"[-_ ]?(order|ord)[-_ ]?\d+", "", name, flags=re.IGNORECASE)
+
+
+def _star_names(hdus: list[Any], n: int) -> list[str] | None:
+    """Names of n stars from a column of as many rows in any table; None where there is none."""
+    for hdu in hdus:
+        if not isinstance(hdu, fits.BinTableHDU | fits.TableHDU) or hdu.data is None or len(hdu.data) != n:
+            continue
+        column = next((c for c in hdu.columns.names if c.upper() in _NAMES), None)
+        if column is not None:
+            return [str(v).strip()[:40] for v in hdu.data.field(column)]
+    return None
+
+
 def _named_rows(hdus: list[Any], choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
     """Choices of rows called by the star where a column of names as long is there."""
-    names = star_names(hdus, len(choices)) if choices and choices[0].row is not None else None
+    names = _star_names(hdus, len(choices)) if choices and choices[0].row is not None else None
     if names is None:
         return choices
     return tuple(Choice(c.hdu, c.row, f"{c.label}: {n}") for c, n in zip(choices, names, strict=True))
@@ -123,8 +181,8 @@ def chosen_for_names(hdus: list[Any], name: str, hdu: int | None, row: int | Non
 def _with_hdu(hdus: list[Any], place: int) -> list[Any] | None:
     """The extension at `place` with those that belong to its spectrum: the orders of its object, or its wavelengths and errors."""
     if table_columns(hdus[place]) is not None:
-        own = object_of(hdus[place].name)
-        like = [h for h in hdus if table_columns(h) is not None and object_of(h.name) == own]
+        own = _object_of(hdus[place].name)
+        like = [h for h in hdus if table_columns(h) is not None and _object_of(h.name) == own]
         return [_header_alone(hdus[0]), *like] if len(like) > 1 and own != hdus[place].name else None
     if not is_arrays(hdus) or not any(g.flux.place == place for g in groups_in(hdus)):
         return None
@@ -146,7 +204,7 @@ def _with_row(hdus: list[Any], place: int, row: int, name: str) -> list[Any]:
         raise SpectrumError(f"{name} has rows 0 to {len(selected.data) - 1}; there is no {row}.")
     if not selected.is_image:
         roles = table_columns(selected) or {}
-        fibre = fibre_rows(selected, row, hdus[0].header)
+        fibre = _fibre_rows(selected, row, hdus[0].header)
         if fibre is not None:
             return [_header_alone(hdus[0]), fits.BinTableHDU(selected.data[fibre], selected.header)]
         if np.size(selected.data.field(roles["flux"])[0]) == 1:
@@ -160,7 +218,7 @@ def _with_row(hdus: list[Any], place: int, row: int, name: str) -> list[Any]:
     first = fits.PrimaryHDU(np.array(selected.data[row]), selected.header)
     if selected.name and selected.name != "PRIMARY":
         first.header["EXTNAME"] = selected.name
-    names = star_names(hdus, len(selected.data))
+    names = _star_names(hdus, len(selected.data))
     if names is not None:
         first.header["OBJECT"] = names[row]
     return [

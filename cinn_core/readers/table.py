@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from ..stages import Medium, Step
 from .common import (
-    Choice,
     Contents,
     Naming,
     Pixels,
@@ -24,8 +23,9 @@ from .common import (
     to_angstrom,
     wavelength_range,
 )
-from .headers import medium_of, number, star_name
+from .headers import medium_of, medium_of_name, number, star_name
 from .orders import join_parts, merge_orders
+from .planes import good_by_flags
 from .roles import Role, best_version, is_lamp, is_sky, listed, partner, role_of, whose
 
 _PLAIN_FLUX = re.compile(
@@ -141,7 +141,7 @@ def named_table(hdus: list[Any], naming: Naming, name: str) -> Contents | None:
             tables.append((hdu, {role: i for role, i in found.items() if i is not None}))
     if not tables:
         return None
-    if len(tables) > 1 and repeats([_range(h, roles) for h, roles in tables]):
+    if len(tables) > 1 and repeats([range_of(h, roles) for h, roles in tables]):
         places = ", ".join(str(hdus.index(h)) for h, _ in tables[:8])
         raise SpectrumError(
             f"{name} holds these columns in {len(tables)} tables of one range; choose one with --hdu {places}."
@@ -185,45 +185,6 @@ def _cut(pixels: Pixels, sizes: list[int]) -> list[Pixels]:
     wave, flux, good = (np.split(a, at) for a in (pixels.wavelength, pixels.flux, pixels.good))
     error = [None] * len(sizes) if pixels.error is None else np.split(pixels.error, at)
     return [Pixels(*one) for one in zip(wave, flux, error, good, strict=True)]
-
-
-def good_by_flags(values: NDArray, role: Role, name: str, flux: NDArray, error: NDArray | None) -> tuple[NDArray, Step]:
-    """Good pixels (...,) bool by a column of flags, and the ledger's entry on what 0 means there.
-
-    The flagged pixels themselves decide (no flux, no error, outliers); else what is known of the name (quality: 0 is good;
-    PypeIt's masks: 1 is good). Where neither tells, all pixels are used.
-    """
-    zero = np.asarray(values) == 0
-    share = float(zero.mean())
-    bad = ~np.isfinite(flux) | (flux == 0) | _outliers(flux)
-    if error is not None:
-        bad |= ~np.isfinite(error) | (error <= 0)
-    of_zero = float(bad[zero].mean()) if zero.any() else 0.0
-    of_others = float(bad[~zero].mean()) if not zero.all() else 0.0
-    words = name.lower()
-    nonzero_named = role is Role.GOOD or re.match(r"(opt|box)_mask", words) is not None
-    zero_named = not nonzero_named and re.search(r"qual|dq|flag|bad|bpm|and_mask|or_?mask", words) is not None
-    if of_others > max(5 * of_zero, 0.02):
-        good, why = zero, "0 is good: the others hold no flux, no error or outliers"
-    elif of_zero > max(5 * of_others, 0.02):
-        good, why = ~zero, "not 0 is good: pixels of 0 hold no flux, no error or outliers"
-    elif nonzero_named and not zero.all():
-        good, why = ~zero, "not 0 is good, as its name says"
-    elif zero_named and share > 0.2:
-        good, why = zero, "0 is good, as is usual for the name"
-    elif share in (0.0, 1.0):
-        good, why = np.ones_like(zero), "the same for every pixel, so all are used"
-    else:
-        good, why = np.ones_like(zero), "neither its name nor the pixels tell which value is good, so all are used"
-    return good, Step("flag column", f"column {name}: {why}", {"zero_fraction": share})
-
-
-def _outliers(flux: NDArray) -> NDArray:
-    """Pixels (...,) bool that stand out from both neighbours by far more than pixels do."""
-    away = np.abs(flux - 0.5 * (np.roll(flux, 1, -1) + np.roll(flux, -1, -1)))
-    scatter = np.nanmedian(away) if np.isfinite(away).any() else 0.0
-    with np.errstate(invalid="ignore"):
-        return away > 12 * scatter
 
 
 def _numeric(hdu: Any, i: int) -> bool:
@@ -364,7 +325,7 @@ def _fibre_column(hdu: Any, n: int) -> NDArray | None:
     return None
 
 
-def _fibres(hdu: Any, roles: dict[str, int], primary: Any) -> tuple[list[str], NDArray] | None:
+def fibres_of(hdu: Any, roles: dict[str, int], primary: Any) -> tuple[list[str], NDArray] | None:
     """Fibres that could be the star, and the fibre of each row; None where the rows are no fibres' orders."""
     if len(hdu.data) < 2 or _cells(hdu, roles["wave"]) == 1:
         return None
@@ -392,7 +353,7 @@ def _whole(text: str) -> str:
 
 def _science_rows(hdu: Any, roles: dict[str, int], primary: Any) -> tuple[NDArray | None, list[Step]]:
     """Rows of the star's fibre where a table holds orders of several, and the ledger's entry."""
-    found = _fibres(hdu, roles, primary)
+    found = fibres_of(hdu, roles, primary)
     if found is None or len(found[0]) != 1:
         return None, []
     return found[1] == found[0][0], [
@@ -400,65 +361,9 @@ def _science_rows(hdu: Any, roles: dict[str, int], primary: Any) -> tuple[NDArra
     ]
 
 
-def table_choices(hdus: list[Any]) -> tuple[Choice, ...] | None:
-    """Tables, fibres or rows among which one has to choose, none where the file holds one spectrum; None without tables."""
-    tables = [(i, roles) for i, h in enumerate(hdus) if (roles := table_columns(h)) is not None and len(h.data)]
-    if not tables:
-        return None
-    if len(tables) > 1:
-        objects = [object_of(hdus[i].name) for i, _ in tables]
-        ranges = [_range(hdus[i], roles) for i, roles in tables]
-        firsts = [t for j, t in enumerate(tables) if objects[j] not in objects[:j]]
-        if 1 < len(firsts) < len(tables) and repeats(ranges):
-            return tuple(Choice(i, None, f"{i} {object_of(hdus[i].name)}") for i, _ in firsts)
-        return tuple(Choice(i, None, f"{i} {hdus[i].name}".strip()) for i, _ in tables) if repeats(ranges) else ()
-    place, roles = tables[0]
-    hdu = hdus[place]
-    if (found := _fibres(hdu, roles, hdus[0].header)) is not None:
-        return tuple(Choice(place, i, f"fibre {f}") for i, f in enumerate(found[0])) if len(found[0]) > 1 else ()
-    wave = hdu.data.field(roles["wave"])
-    if (
-        len(wave) > 1
-        and (np.ndim(wave) == 2 or wave.dtype == object)
-        and repeats([wavelength_range(w) for w in wave[:50]])
-    ):
-        names = star_names(hdus, len(wave))
-        return tuple(
-            Choice(place, i, f"row {i}" if names is None else f"row {i}: {names[i]}") for i in range(len(wave))
-        )
-    return ()
-
-
-def fibre_rows(hdu: Any, row: int, primary: Any) -> NDArray | None:
-    """Rows (n,) bool of the fibre that a choice counts; None where the rows of a table are not those of fibres."""
-    roles = table_columns(hdu)
-    found = None if roles is None else _fibres(hdu, roles, primary)
-    return None if found is None or not 0 <= row < len(found[0]) else found[1] == found[0][row]
-
-
-def object_of(name: str) -> str:
-    """Name of an extension without the order it holds: what the orders of one star have in common."""
-    return re.sub(r"[-_ ]?(order|ord)[-_ ]?\d+", "", name, flags=re.IGNORECASE)
-
-
-def _range(hdu: Any, roles: dict[str, int]) -> tuple[float, float]:
+def range_of(hdu: Any, roles: dict[str, int]) -> tuple[float, float]:
     field = hdu.data.field(roles["wave"])
     return wavelength_range(np.concatenate([np.ravel(c) for c in field]) if field.dtype == object else field)
-
-
-_NAMES = ("TARGNAME", "OBJECT", "NAME", "TARGET", "STAR", "CNAME", "SOBJECT_ID")
-"""Columns that name the star of each row."""
-
-
-def star_names(hdus: list[Any], n: int) -> list[str] | None:
-    """Names of n stars from a column of as many rows in any table; None where there is none."""
-    for hdu in hdus:
-        if not isinstance(hdu, fits.BinTableHDU | fits.TableHDU) or hdu.data is None or len(hdu.data) != n:
-            continue
-        column = next((c for c in hdu.columns.names if c.upper() in _NAMES), None)
-        if column is not None:
-            return [str(v).strip()[:40] for v in hdu.data.field(column)]
-    return None
 
 
 def _cell_name(hdu: Any) -> str:
@@ -476,12 +381,3 @@ def _medium(hdu: Any, wave: int, headers: list[Any]) -> tuple[Medium, tuple[Step
         medium = Medium.AIR if "obs.atmos" in ucd else Medium.VACUUM
         return medium, (Step("medium", f"UCD {ucd} of the wavelength column: {medium.value} (ESO phase 3)"),)
     return medium_of_name(str(hdu.columns[wave].name), "column") or medium_of(headers)
-
-
-def medium_of_name(name: str, what: str) -> tuple[Medium, tuple[Step, ...]] | None:
-    """Medium that the name of wavelengths says (WAVE_AIR, WAVEDATA_VAC_BARY), and the ledger's entry; None where it does not."""
-    words = re.findall(r"[a-z]+", name.lower())
-    for medium, endings in ((Medium.AIR, ("air",)), (Medium.VACUUM, ("vac", "vacuum"))):
-        if any(w.endswith(endings) for w in words):
-            return medium, (Step("medium", f"the wavelength {what} is called {name.lower()}: {medium.value}"),)
-    return None
