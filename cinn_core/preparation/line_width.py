@@ -55,16 +55,22 @@ def settle_power(
     if spectrum.resolving_power is not None and narrower:
         power, step = power_from_lines(spectrum, assumed, width)
         source = "the file" if stated else "what is usual for the instrument named"
-        reason = f"{source} says {assumed:.0f}, but the star's lines are narrower than that allows: the lines are believed"
+        reason = (
+            f"{source} says {assumed:.0f}, but the star's lines are narrower than that allows: the lines are believed"
+        )
         return power, [Step(step.name, reason, step.numbers)], {"resolution_unsure"} if stated else set()
     if stated or (spectrum.resolving_power is not None and not _by_file_name(spectrum)):
         return assumed, [], set()
     fast = templates.labels[velocity.template, COLUMN["vbroad"]] > _SLOW_KMS
     wide = fast or (np.isfinite(width) and SPEED_OF_LIGHT_KMS / width < LOWEST_RESOLVING_POWER)
-    power, step = power_from_lines(spectrum, assumed, width) if spectrum.resolving_power is None else (assumed, None)
-    steps = [] if step is None else [step]
+    power, steps = assumed, list[Step]()
+    if spectrum.resolving_power is None:
+        power, step = power_from_lines(spectrum, assumed, width)
+        steps.append(step)
     if wide:
-        reason = "nothing states it and all lines are wide: rotation or a low resolving power, so vbroad is an upper limit"
+        reason = (
+            "nothing states it and all lines are wide: rotation or a low resolving power, so vbroad is an upper limit"
+        )
         return power, [*steps, Step("resolving power unsure", reason, {"R": power})], {"resolution_unsure"}
     return power, steps, set()
 

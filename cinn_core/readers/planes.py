@@ -55,9 +55,9 @@ def _parts(label: str, data: NDArray, place: int, header: Any) -> list[Array]:
         names = plane_names(planes, axis) or [f"{label} plane {i}" for i in range(len(planes))]
         return [Array(n, p, place) for n, p in zip(names, planes, strict=True)]
     if data.ndim == 2:
-        names = row_names(header, len(data))
-        if names is not None:
-            return [Array(n, row, place) for n, row in zip(names, data, strict=True)]
+        rows_named = row_names(header, len(data))
+        if rows_named is not None:
+            return [Array(n, row, place) for n, row in zip(rows_named, data, strict=True)]
         for rows, what in ((data, "row"), (data.T, "column")):
             if len(rows) <= _MOST_ROWS < rows.shape[1] and _one_wave(rows):
                 return [Array(f"{label} {what} {i}", row, place) for i, row in enumerate(rows)]
