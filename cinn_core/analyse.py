@@ -22,7 +22,7 @@ from .inference.summary import summarise
 from .overrides import NOTHING_GIVEN, Overrides
 from .preparation.fourmost import prepare
 from .preparation.templates import Templates
-from .readers import read
+from .readers import Naming, read
 from .stages import Analysis, FluxVector, Importance, Spectrum
 
 __all__ = ["Model", "analyse", "load_model", "weigh_analysis"]
@@ -42,13 +42,15 @@ def analyse(
     seed: int = 0,
     hdu: int | None = None,
     row: int | None = None,
+    naming: Naming | None = None,
     with_importance: bool = False,
     preparing: Prepare = prepare,
     progress: Progress | None = None,
 ) -> Analysis:
     """Posterior of the star whose spectrum is `source`: a path, the bytes of a file called `name`, or one that was read already.
 
-    `overrides` replace what the data and the file say; hdu and row choose among several spectra in the file;
+    `overrides` replace what the data and the file say; hdu and row choose among several spectra in the file,
+    naming tells which of its arrays are wavelength and flux;
     `with_importance` weighs the samples against the likelihood (some ten seconds); `preparing` stands in for `prepare`,
     such as one that remembers what a change of overrides does not touch; `progress` is told of each stage. Raises
     SpectrumError for what cannot be used.
@@ -57,7 +59,7 @@ def analyse(
     spectrum = source
     if not isinstance(spectrum, Spectrum):
         with stage("read", "Reading the file"):
-            spectrum = read(spectrum, name, hdu=hdu, row=row)
+            spectrum = read(spectrum, name, hdu=hdu, row=row, naming=naming)
     with stage("prepare", "Bringing the spectrum to the 4MOST spectrograph"):
         vector = preparing(spectrum, model.templates, overrides)
     with stage("infer", f"Drawing {n_samples} samples of the posterior"):

@@ -29,6 +29,7 @@ FLAGS: tuple[str, ...] = (
     "arms_disagree",
     "rv_uncertain",
     "medium_guessed",
+    "resolution_unsure",
     "snr_low",
     "snr_clipped",
     "continuum_poor",

@@ -12,11 +12,15 @@ from cinn_core.errors import DataError, KielError
 from .options import (
     REFUSED,
     DeviceOption,
+    ErrorNameOption,
+    FluxNameOption,
     HduOption,
     NetworkOption,
+    OrderNameOption,
     RowOption,
     SamplesOption,
     SeedOption,
+    WaveNameOption,
     one_line,
     require_file,
     require_folder_of,
@@ -63,6 +67,10 @@ def analyse(
     device: DeviceOption = "auto",
     hdu: HduOption = None,
     row: RowOption = None,
+    wave: WaveNameOption = None,
+    flux: FluxNameOption = None,
+    error: ErrorNameOption = None,
+    order: OrderNameOption = None,
 ) -> None:
     """The posterior of each spectrum, the same as on the dashboard."""
     _require(files, json, bundle)
@@ -76,7 +84,9 @@ def analyse(
         from cinn_core.analyse import analyse as run
         from cinn_core.analyse import load_model
         from cinn_core.output.bundle import SavedStar
+        from cinn_core.readers import Naming
 
+        naming = Naming(wave, flux, error, order)
         model = load_model(device, network)
     several, refused = len(files) > 1, False
     for file in files:
@@ -90,16 +100,19 @@ def analyse(
                     seed=seed,
                     hdu=hdu,
                     row=row,
+                    naming=naming,
                     with_importance=importance,
                     progress=report,
                 )
-        except KielError as error:
+        except KielError as problem:
             if not several:
                 raise
-            typer.echo(f"{file}: {one_line(error)}", err=True)
+            typer.echo(f"{file}: {one_line(problem)}", err=True)
             refused = True
             continue
-        star = SavedStar(analysis, overrides, constraints, file.read_bytes() if bundle else None, hdu, row)
+        star = SavedStar(
+            analysis, overrides, constraints, file.read_bytes() if bundle else None, hdu, row, naming or None
+        )
         _show(star, _output(json, file, ".json", several), _output(bundle, file, ".zip", several))
     if refused:
         raise typer.Exit(REFUSED)

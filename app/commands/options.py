@@ -35,6 +35,23 @@ HduOption = Annotated[
 RowOption = Annotated[
     int | None, typer.Option("--row", min=0, help="Row of a FITS table or image with several spectra, from 0.")
 ]
+WaveNameOption = Annotated[
+    str | None,
+    typer.Option(
+        "--wave", metavar="NAME", help="Column, extension, plane or row that holds the wavelengths, with --flux."
+    ),
+]
+FluxNameOption = Annotated[
+    str | None,
+    typer.Option("--flux", metavar="NAME", help="Column, extension, plane or row that holds the star's flux."),
+]
+ErrorNameOption = Annotated[
+    str | None,
+    typer.Option("--error", metavar="NAME", help="Column, extension, plane or row that holds the flux's errors."),
+]
+OrderNameOption = Annotated[
+    str | None, typer.Option("--order", metavar="NAME", help="Column that holds the echelle order of each pixel.")
+]
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="Folder with grid/ and spectra/; else $KIEL_DATA, else ../shared."),

@@ -73,7 +73,8 @@ def analyse_request(preparations: Preparations, request: Request, report: Callab
         return replace(shipped_example(source.data))  # a star of this session's own
     return analyse(
         source.data, shared_model(settings.device), name=source.name, overrides=request.overrides, hdu=source.hdu,
-        row=source.row, preparing=preparations.prepare, n_samples=settings.n_samples, seed=settings.seed, progress=report,
+        row=source.row, naming=source.naming, preparing=preparations.prepare, n_samples=settings.n_samples, seed=settings.seed,
+        progress=report,
     )  # fmt: skip
 
 

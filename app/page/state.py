@@ -12,7 +12,7 @@ from cinn_core.inference.constraints import Constraint
 from cinn_core.inference.selection import NO_CORRECTIONS, Corrections, PosteriorKind, Selection, selection_of
 from cinn_core.lines import line_windows
 from cinn_core.overrides import NOTHING_GIVEN, Overrides
-from cinn_core.readers.common import Choice
+from cinn_core.readers import Choice, Naming
 from cinn_core.stages import Analysis
 from cinn_core.targets import TARGET_NAMES
 
@@ -31,6 +31,7 @@ class Source:
     name: str
     hdu: int | None = None
     row: int | None = None
+    naming: Naming | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.data, bytes) and len(self.data) > MAX_UPLOAD_BYTES:
@@ -66,17 +67,19 @@ class Star:
     constraints: tuple[Constraint, ...] = ()
 
     @property
-    def key(self) -> tuple[str, int | None, int | None]:
+    def key(self) -> tuple[str, int | None, int | None, Naming | None]:
         """Identity of the spectrum: the hash of its file, and its place among several in it."""
-        return self.analysis.flux_vector.sha256, self.request.source.hdu, self.request.source.row
+        source = self.request.source
+        return self.analysis.flux_vector.sha256, source.hdu, source.row, source.naming
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A file that holds several spectra, and the choice that only a person can make."""
+    """A file that holds several spectra, or arrays whose names do not tell what they are, and the choice that only a person can make."""
 
     source: Source
-    choices: tuple[Choice, ...]
+    choices: tuple[Choice, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def too_large(name: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from cinn_core.errors import SpectrumError
 from cinn_core.output.bundle import is_bundle, read_bundle
-from cinn_core.readers import list_spectra
+from cinn_core.readers import list_names, list_spectra
 from cinn_core.stages import Analysis
 
 from .jobs import QUICK, WORKER, Analyse, Post, run_job
@@ -129,6 +129,9 @@ def sort_files(files: Mapping[str, bytes | str]) -> SortedFiles:
         choices = _choices(sources[0])
         if choices:
             return SortedFiles(tuple(restored), (), Question(sources[0], choices))
+        names = list_names(sources[0].data, sources[0].name)
+        if names:
+            return SortedFiles(tuple(restored), (), Question(sources[0], names=names))
     return SortedFiles(tuple(restored), tuple(sources))
 
 
@@ -156,7 +159,7 @@ def restored_star(content: bytes, name: str) -> Star:
     """The star of a bundle; where the bundle has no observed file, the star is shown but cannot be prepared anew."""
     saved = read_bundle(content, name)
     vector, posterior = saved.analysis.flux_vector, saved.analysis.posterior
-    source = Source(saved.source or content, vector.file, saved.hdu, saved.row)
+    source = Source(saved.source or content, vector.file, saved.hdu, saved.row, saved.naming)
     asked = saved.analysis.provenance.get("samples")
     settings = Settings(asked if isinstance(asked, int) else len(posterior.labels), posterior.seed)
     return Star(Request(source, settings, saved.overrides), saved.analysis, saved.constraints)

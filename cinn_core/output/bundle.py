@@ -24,6 +24,7 @@ from ..inference.constraints import to_json as constrained_json
 from ..instrument import WAVELENGTH
 from ..overrides import NOTHING_GIVEN, Overrides
 from ..preparation.prepared import write_prepared
+from ..readers import Naming
 from ..stages import Analysis
 from ..targets import TARGETS
 from .record import put_together, take_apart
@@ -40,7 +41,7 @@ _MAX_BYTES = 600 * 1024 * 1024
 class SavedStar:
     """A star as a session has it: its analysis, the overrides and the constraints.
 
-    `source` holds the bytes of the observed file, hdu and row the place of the spectrum in it, so that the star can be
+    `source` holds the bytes of the observed file, hdu, row and naming the place of the spectrum in it, so that the star can be
     prepared anew; None where they are not known.
     """
 
@@ -50,6 +51,7 @@ class SavedStar:
     source: bytes | None = None
     hdu: int | None = None
     row: int | None = None
+    naming: Naming | None = None
 
     @cached_property
     def constrained(self) -> Constrained | None:

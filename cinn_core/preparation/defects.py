@@ -46,7 +46,8 @@ def without_spikes(windows: list[Window]) -> tuple[list[Window], list[Step]]:
     for w in windows:
         flux = w.flux[w.good]
         sigma = robust_sigma(np.diff(flux), 0.0) / np.sqrt(2)
-        upper = median(flux[flux > median(flux)])
+        above = flux[flux > median(flux)] if flux.size else flux
+        upper = median(above) if above.size else 1.0  # no pixel above: a model whose continuum was rounded
         spike = w.good & (w.flux > np.maximum(1.0, upper) + max(0.10, 8 * sigma))
         if spike.mean() > 0.02:  # a poor continuum, not cosmic rays
             spike[:] = False

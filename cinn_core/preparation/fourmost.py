@@ -137,8 +137,8 @@ def to_rest(native: Native, frame: Frame, templates: Templates, model_error: Mod
     rest_wavelength = shift_to_rest(wavelength, kms)
     telluric = find_telluric(wavelength, flux, good)
     if overrides.resolving_power is None:
-        power, steps = settle_power(spectrum, power, telluric, velocity, (wavelength, flux, good), templates)
-        ledger = ledger.noting(steps)
+        power, steps, unsure = settle_power(spectrum, power, telluric, velocity, (wavelength, flux, good), templates)
+        ledger = ledger.noting(steps, unsure)
     ledger = ledger.noting(*find_companion(wavelength, flux, good, power, velocity, templates).settled())
     measured = measure_snr(rest_wavelength, flux, error, good, power)
     snr, steps, flags = settle_snr(measured, overrides.snr, spectrum)

@@ -12,12 +12,16 @@ from ..statistics import robust_sigma
 from ..targets import COLUMN
 from .correlation import LogArm, to_log
 from .native import power_from_lines, power_from_telluric
+from .resample import LOWEST_RESOLVING_POWER
 from .telluric import Telluric
 from .templates import LOG_STEP_KMS, Templates
 from .velocity import Velocity
 
 _SLOW_KMS = 5.0
 _N_ITERATIONS = 6
+_SLACK_KMS2 = 20.0
+"""Squared FWHM by which a star that rotates slower than its template can make lines narrower than the spectrograph's."""
+_CONTRADICTED = 1.5  # factor by which telluric lines may differ from the resolving power that a file states
 
 
 def settle_power(
@@ -27,22 +31,53 @@ def settle_power(
     velocity: Velocity,
     pixels: tuple[NDArray, NDArray, NDArray],
     templates: Templates,
-) -> tuple[float, list[Step]]:
-    """Native resolving power of a file that does not state its own, and the ledger's entry.
+) -> tuple[float, list[Step], set[str]]:
+    """Native resolving power of a file, the ledger's entries, and the flag where file and data disagree or nothing tells.
 
-    From the telluric lines, else from the star's unless the instrument's usual one is known. `pixels`: wavelength, flux,
-    good, each (n,), air, as observed.
+    What a file states is believed unless the data rule it out: telluric lines that differ by half, or lines of the star narrower
+    than it allows. Else the telluric lines tell, else the usual value of the instrument, which narrower lines overrule, else the
+    star's lines. Where nothing states it and all lines are wide, rotation and instrument cannot be told apart: flag
+    resolution_unsure. `pixels`: wavelength, flux, good, each (n,), air, as observed.
     """
-    if spectrum.resolving_power is not None and not spectrum.usual_power:
-        return assumed, []
+    stated = spectrum.resolving_power is not None and not spectrum.usual_power
     if telluric.clear and np.isfinite(telluric.fwhm_kms):
         power, step = power_from_telluric(telluric.fwhm_kms, assumed)
-        return power, [step]
-    if spectrum.resolving_power is not None or not velocity.credible:
-        return assumed, []
+        if not stated:
+            return power, [step], set()
+        if 1 / _CONTRADICTED < power / assumed < _CONTRADICTED:
+            return assumed, [], set()
+        reason = f"the file says {assumed:.0f}, which the telluric oxygen lines contradict: their width is believed"
+        return power, [Step(step.name, reason, step.numbers)], {"resolution_unsure"}
+    if not velocity.credible:
+        return assumed, [], set()
     width = width_in_data(*pixels, velocity.kms, velocity.template, templates)
-    power, step = power_from_lines(spectrum, assumed, width)
-    return power, [step]
+    narrower = np.isfinite(width) and width**2 + _SLACK_KMS2 < (SPEED_OF_LIGHT_KMS / assumed) ** 2
+    if spectrum.resolving_power is not None and narrower:
+        power, step = power_from_lines(spectrum, assumed, width)
+        source = "the file" if stated else "what is usual for the instrument named"
+        reason = (
+            f"{source} says {assumed:.0f}, but the star's lines are narrower than that allows: the lines are believed"
+        )
+        return power, [Step(step.name, reason, step.numbers)], {"resolution_unsure"} if stated else set()
+    if stated or (spectrum.resolving_power is not None and not _by_file_name(spectrum)):
+        return assumed, [], set()
+    fast = templates.labels[velocity.template, COLUMN["vbroad"]] > _SLOW_KMS
+    wide = fast or (np.isfinite(width) and SPEED_OF_LIGHT_KMS / width < LOWEST_RESOLVING_POWER)
+    power, steps = assumed, list[Step]()
+    if spectrum.resolving_power is None:
+        power, step = power_from_lines(spectrum, assumed, width)
+        steps.append(step)
+    if wide:
+        reason = (
+            "nothing states it and all lines are wide: rotation or a low resolving power, so vbroad is an upper limit"
+        )
+        return power, [*steps, Step("resolving power unsure", reason, {"R": power})], {"resolution_unsure"}
+    return power, steps, set()
+
+
+def _by_file_name(spectrum: Spectrum) -> bool:
+    """Whether the resolving power is only that of an instrument that the name of the file seems to name."""
+    return any(step.name == "resolving power" and "name of the file" in step.reason for step in spectrum.steps)
 
 
 def width_in_data(

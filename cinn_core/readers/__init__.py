@@ -18,15 +18,18 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Spectrum, Step
-from .common import DAMAGE, Choice, Contents, Pixels, in_words
-from .echelle import is_echelle, read_echelle
+from .arrays import is_arrays, nothing_found, read_arrays, read_named
+from .common import DAMAGE, Choice, Contents, Naming, Pixels, Unnamed, in_words
+from .dialects import is_votable
 from .hdf5 import MAGIC, choices_in_hdf5, read_hdf5
-from .image import is_image, read_image
-from .several import choices_in, choose, require_modest
+from .image import has_orders, is_header_orders, is_image, read_header_orders, read_image, read_orders
+from .orders import joined_orders
+from .roles import require_complete
+from .several import choices_in, choose, chosen_for_names, require_modest
 from .table import is_table, read_table
 from .text import is_text, read_text
 
-__all__ = ["Choice", "list_spectra", "read"]
+__all__ = ["Choice", "Naming", "Unnamed", "list_names", "list_spectra", "read"]
 
 MAX_BYTES = 250_000_000
 """Largest file, and largest content of a gzip file, that is read."""
@@ -36,7 +39,13 @@ MAX_TEXT_BYTES = 60_000_000
 
 _LONGEST_NAME = 120
 
-_FITS_FORMATS = ((is_table, read_table), (is_echelle, read_echelle), (is_image, read_image))
+_FITS_FORMATS = (
+    (is_table, read_table),
+    (is_header_orders, read_header_orders),
+    (is_arrays, read_arrays),
+    (has_orders, read_orders),
+    (is_image, read_image),
+)
 """Tried in this order: (is it this format?, read it)."""
 
 _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
@@ -45,19 +54,29 @@ _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
     (b"<?xml", "an XML document"), (b"BZh", "a bzip2 archive"), (b"\xfd7zXZ", "an xz archive"),
 )  # fmt: skip
 
-_READABLE = "Kiel reads FITS images, FITS tables, HDF5 and text columns"
+_READABLE = "Kiel reads FITS images, FITS tables, HDF5, VOTable and text columns"
 
 
-def read(source: Path | bytes, name: str | None = None, *, hdu: int | None = None, row: int | None = None) -> Spectrum:
+def read(
+    source: Path | bytes,
+    name: str | None = None,
+    *,
+    hdu: int | None = None,
+    row: int | None = None,
+    naming: Naming | None = None,
+) -> Spectrum:
     """Read one spectrum from a file or its bytes; raises SpectrumError for anything that is not a spectrum.
 
     `hdu` (in HDF5: the group) and `row`, from 0, choose among several spectra in a file; where there is a choice and none was made, the
-    error says what is there.
+    error says what is there. `naming` tells which columns, planes or extensions are wavelength, flux, error and order; where the file's own
+    names do not tell, the error is an Unnamed that lists them.
     """
+    if naming:
+        require_complete(naming)
     content, name, sha256 = _content(source, name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # astropy's remarks on headers are not the user's concern
-        contents = _parse(content, name, hdu, row)
+        contents = _parse(content, name, hdu, row, naming or None)
     pixels, order_steps = _in_order(contents.pixels)
     return Spectrum(
         wavelength=pixels.wavelength,
@@ -92,6 +111,20 @@ def list_spectra(source: Path | bytes, name: str | None = None) -> tuple[Choice,
     return ()
 
 
+def list_names(source: Path | bytes, name: str | None = None) -> tuple[str, ...]:
+    """List the columns, planes and extensions among which one has to name wavelength and flux; none where the file tells them itself.
+
+    What cannot be read for another reason has none: `read` says it.
+    """
+    try:
+        read(source, name)
+    except Unnamed as question:
+        return question.names
+    except SpectrumError:
+        return ()
+    return ()
+
+
 def _content(source: Path | bytes, name: str | None) -> tuple[bytes, str, str]:
     """Bytes of a file, decompressed, its name, and the hash of its bytes as they came."""
     name = _shown(name or (Path(source).name if not isinstance(source, bytes) else ""))
@@ -108,27 +141,11 @@ def _shown(name: str) -> str:
 def _in_order(pixels: Pixels) -> tuple[Pixels, tuple[Step, ...]]:
     """Pixels in increasing wavelength, without empty ends and with a finite flux everywhere, and the ledger's entry."""
     good = np.isfinite(pixels.flux) & pixels.good
-    kept, steps = _increasing(pixels.wavelength, good)
-    kept = kept[_without_empty_ends(pixels.flux[kept])]
+    pixels, steps = joined_orders(Pixels(pixels.wavelength, pixels.flux, pixels.error, good))
+    kept = _without_empty_ends(pixels.flux)
     flux = np.where(np.isfinite(pixels.flux), pixels.flux, 0.0)[kept]
     error = None if pixels.error is None else pixels.error[kept]
-    return Pixels(pixels.wavelength[kept], flux, error, good[kept]), steps
-
-
-def _increasing(wavelength: NDArray, good: NDArray) -> tuple[NDArray, tuple[Step, ...]]:
-    """Indices of pixels in increasing wavelength; bad pixels that run back in wavelength are dropped, good ones are sorted."""
-    kept = np.flatnonzero(np.isfinite(wavelength))
-    if kept.size and np.all(np.diff(wavelength[kept]) > 0):
-        return kept, ()
-    if np.any(np.diff(wavelength[kept]) < 0):
-        bad_too = kept.size
-        kept = kept[good[kept]]
-        kept = kept[np.argsort(wavelength[kept], kind="stable")]
-        reason = "wavelengths run back in the file; pixels without flux dropped, the others sorted"
-    else:
-        bad_too, reason = kept.size, "of pixels with equal wavelength the first is kept"
-    kept = kept[np.concatenate([[True], np.diff(wavelength[kept]) > 0])] if kept.size else kept
-    return kept, (Step("order of pixels", reason, {"dropped": int(bad_too - kept.size)}),)
+    return Pixels(pixels.wavelength[kept], flux, error, pixels.good[kept]), steps
 
 
 def _without_empty_ends(flux: NDArray) -> slice:
@@ -165,16 +182,16 @@ def _decompressed(data: bytes, name: str) -> bytes:
     return content
 
 
-def _parse(content: bytes, name: str, hdu: int | None, row: int | None) -> Contents:
+def _parse(content: bytes, name: str, hdu: int | None, row: int | None, naming: Naming | None) -> Contents:
     if not content:
         raise SpectrumError(f"{name} is empty; there is no spectrum to read.")
     if content[:6] == b"SIMPLE":
-        return _parse_fits(content, name, hdu, row)
+        return _parse_fits(content, name, hdu, row, naming)
     if content.startswith(MAGIC):
-        return read_hdf5(content, name, hdu, row)
+        return read_hdf5(content, name, hdu, row, naming)
     if hdu is not None or row is not None:
         raise SpectrumError(f"{name} is neither FITS nor HDF5; it has no extensions or rows to choose from.")
-    for magic, kind in _OTHER_FILES:
+    for magic, kind in _OTHER_FILES if not is_votable(content) else ():
         if content.lstrip()[: len(magic)].lower() == magic.lower():
             raise SpectrumError(f"{name} is {kind}, not a spectrum; {_READABLE}.")
     if is_text(content):
@@ -183,19 +200,19 @@ def _parse(content: bytes, name: str, hdu: int | None, row: int | None) -> Conte
                 f"{name} is a text of {len(content) / 1e6:.0f} MB, which no spectrum of one star is; up to "
                 f"{MAX_TEXT_BYTES / 1e6:.0f} MB are read."
             )
-        return read_text(content, name)
-    raise SpectrumError(f"{name} is neither FITS nor text; {_READABLE}.")
+        return read_text(content, name, naming)
+    raise SpectrumError(f"{name} is neither FITS, HDF5 nor text; {_READABLE}.")
 
 
-def _parse_fits(content: bytes, name: str, hdu: int | None, row: int | None) -> Contents:
+def _parse_fits(content: bytes, name: str, hdu: int | None, row: int | None, naming: Naming | None) -> Contents:
     with _opened(content, name) as hdus:
-        shapes = [None if one.data is None else np.shape(one.data) for one in hdus]
+        if naming is not None:
+            return read_named(chosen_for_names(hdus, name, hdu, row), name, naming)
         selected = choose(hdus, name, hdu, row)
         for matches, reader in _FITS_FORMATS:
             if matches(selected):
                 return reader(selected, name)
-    holds = ", ".join("an empty header" if s is None else f"data of shape {s}" for s in shapes[:5])
-    raise SpectrumError(f"{name} is a FITS file holding {holds}, but no spectrum with wavelengths; {_READABLE}.")
+        raise nothing_found(hdus, name)
 
 
 @contextmanager

@@ -1,10 +1,9 @@
-"""Common ground of all readers: the contents of a file, units, missing pixels, and header keywords on instrument, star and medium."""
+"""Common ground of all readers: the contents of a file, units, missing pixels, errors, and the choice among several spectra."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
+from .headers import medium_of, resolving_power, snr_header, star_name
 
 OPTICAL_ANGSTROM = (2900.0, 26000.0)
 """Wavelengths [Angstrom] taken for plausible when a unit is missing or cannot be right."""
@@ -21,29 +21,6 @@ UNIT_ANGSTROM: dict[str, float] = {
     "10^-10m": 1.0, "nm": 10.0, "nanometer": 10.0, "nanometers": 10.0, "nanometre": 10.0, "um": 1e4, "micron": 1e4,
     "microns": 1e4, "micrometer": 1e4, "m": 1e10,
 }  # fmt: skip
-
-INSTRUMENTS: tuple[tuple[str, float], ...] = (
-    ("harps|harpn", 115_000.0),
-    ("espresso", 140_000.0),
-    ("sophie.?he", 40_000.0),
-    ("sophie", 75_000.0),
-    ("narval", 80_000.0),
-    ("espadons", 80_000.0),
-    ("elodie", 42_000.0),
-    ("feros", 48_000.0),
-    ("mike.?blue", 35_000.0),
-    ("mike", 28_000.0),
-    ("fies", 67_000.0),
-    ("hires", 60_000.0),
-    ("hrs", 65_000.0),
-    ("uves", 80_000.0),
-    ("giraffe", 20_000.0),
-    ("hermes|galah", 28_000.0),
-)
-"""Instrument names (regular expressions) and their usual resolving power, used where the header gives no number."""
-
-_RESOLUTION_KEYS = ("SPEC_RES", "RESOLUTN", "RESOLUTION", "SPECRES", "RESOLVE", "RESPOW", "RES_POW", "RESOL", "R")
-_SNR_KEYS = ("SNR", "S_N", "SN", "SNRATIO", "MEANSNR", "HIERARCH ESO DRS SPE EXT SN50")
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,15 +116,58 @@ def _optical(low: float, high: float) -> bool:
     return OPTICAL_ANGSTROM[0] <= low < high <= OPTICAL_ANGSTROM[1]
 
 
-def missing_pixels(flux: NDArray, shortest_run: int = 10) -> NDArray:
-    """Pixels (n,) bool that hold no measurement: NaN, infinite, exactly zero, or in a run of identical values."""
+_SHORTEST_RUN = 10
+_AROUND = 20
+"""Pixels on each side of a run of equal values that tell whether the spectrum is noisy there."""
+_LONG_RUN, _FAR_FROM_CONTINUUM = 100, 0.02
+
+
+def missing_pixels(flux: NDArray) -> NDArray:
+    """Pixels (n,) bool that hold no measurement: NaN, infinite, exactly zero, or in a run of ten or more equal values.
+
+    Such a run is none where its neighbours are as smooth as the spectrum of a model that was rounded, unless it is long and
+    lies away from the continuum.
+    """
     bad = ~np.isfinite(flux) | (flux == 0)
     same = np.concatenate([[False], np.diff(flux) == 0, [False]])
     starts, ends = np.flatnonzero(~same[:-1] & same[1:]), np.flatnonzero(same[:-1] & ~same[1:])
-    for start, end in zip(starts, ends, strict=True):
-        if end - start + 1 >= shortest_run:
-            bad[start : end + 1] = True
-    return bad
+    long = (ends - starts + 1 >= _SHORTEST_RUN) & ~bad[starts]
+    starts, ends = starts[long], ends[long]
+    gap = ~(_rounded(flux) & _of_a_model(flux, starts, ends))
+    edges = np.zeros(flux.size + 1, int)
+    np.add.at(edges, starts[gap], 1)
+    np.add.at(edges, ends[gap] + 1, -1)
+    return bad | (np.cumsum(edges[:-1]) > 0)
+
+
+def _rounded(flux: NDArray) -> bool:
+    """Whether all fluxes (n,) are decimal numbers of eight places at most."""
+    known = flux[np.isfinite(flux)]
+    single = np.finfo(np.float32).eps * np.abs(known)  # a file may have kept them in 32 bits
+    return any(np.all(np.abs(known - np.round(known, d)) <= np.minimum(single, 0.05 * 10.0**-d)) for d in range(1, 9))
+
+
+def _of_a_model(flux: NDArray, starts: NDArray, ends: NDArray) -> NDArray:
+    """Whether each run of equal values (runs,) bool lies in a rounded spectrum without noise, and near its continuum."""
+    if not starts.size:
+        return np.zeros(0, bool)
+    known = np.where(np.isfinite(flux), flux, 0.0)
+    step = np.abs(np.diff(known))
+    rounding = float(step[step > 0].min(initial=np.inf))
+    turns, moves, gentle = np.zeros(starts.size), np.zeros(starts.size), np.ones(starts.size, bool)
+    for first, sign in ((starts, -1), (ends, 1)):
+        at = np.clip(first[:, None] + sign * np.arange(_AROUND + 1), 0, flux.size - 1)
+        change = np.diff(known[at], axis=1)
+        leaving, next_one = change[:, 0], change[:, 1]
+        grows = (leaving * next_one > 0) & (np.abs(leaving) <= np.abs(next_one))
+        gentle &= grows | (np.abs(leaving) <= 3 * rounding)
+        way = np.where(np.abs(change) > 2.5 * rounding, np.sign(change), 0.0)
+        turns += (way[:, 1:] * way[:, :-1] < 0).sum(axis=1)
+        moves += (way != 0).sum(axis=1)
+    smooth = gentle & (turns <= 0.45 * moves)
+    top = float(np.percentile(flux[np.isfinite(flux)], 95))
+    away = (ends - starts > _LONG_RUN) & (np.abs(flux[starts] - top) > _FAR_FROM_CONTINUUM * abs(top))
+    return smooth & ~away
 
 
 def missing_step(bad: NDArray, wavelength: NDArray) -> tuple[Step, ...]:
@@ -204,78 +224,32 @@ def in_words(problem: BaseException) -> str:
     return " ".join(plain.split()).rstrip(".") or type(problem).__name__
 
 
-def number(header: Any, key: str) -> float | None:
-    """A header value as a finite number, also where it is stored as text; None where it is not one."""
-    try:
-        value = float(str(header.get(key)).strip())
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None
-
-
-def resolving_power(headers: list[Any], name: str) -> tuple[float | None, bool, tuple[Step, ...]]:
-    """Native resolving power from headers, whether it is only the usual one of the instrument named, and the ledger's entry."""
-    for header in headers:
-        for key in _RESOLUTION_KEYS:
-            value = number(header, key) if key in header else None
-            if value is not None and 300 <= value <= 500_000:
-                return value, False, (Step("resolving power", f"header keyword {key}", {"R": value}),)
-    instruments = [
-        (str(h.get(key, "")), f"header keyword {key}") for h in headers for key in ("INSTRUME", "INSTRUM", "DETNAM")
-    ]
-    for text, where in [*instruments, (name, "name of the file")]:
-        for pattern, value in INSTRUMENTS:
-            if re.search(pattern, text.lower()):
-                reason = f"the {where} names the instrument ({text}); its usual value"
-                return value, True, (Step("resolving power", reason, {"R": value}),)
-    return None, False, ()
-
-
-def snr_header(headers: list[Any]) -> float | None:
-    """S/N that a header states, in whatever unit; None where there is none."""
-    for header in headers:
-        for key in _SNR_KEYS:
-            value = number(header, key.removeprefix("HIERARCH ")) if key.removeprefix("HIERARCH ") in header else None
-            if value is not None and value > 0:
-                return value
-    return None
-
-
-def star_name(headers: list[Any], name: str) -> str:
-    """Name of the star in the header, else the file's name without its endings."""
-    for header in headers:
-        text = re.sub(r"[^\x20-\x7e]", "", str(header.get("OBJECT", ""))).strip()
-        if text:
-            return text[:80]
-    return re.sub(r"(\.(fits?|gz|txt|dat|csv|s|ecsv))+$", "", name.rsplit("/", 1)[-1], flags=re.IGNORECASE)
-
-
-def medium_of(headers: list[Any]) -> tuple[Medium, tuple[Step, ...]]:
-    """Air or vacuum from CTYPE1 (AWAV, WAVE), AIRORVAC, VACUUM or a pipeline known for one of them; else UNKNOWN."""
-    for header in headers:
-        ctype = str(header.get("CTYPE1", "")).upper()
-        if ctype.startswith("AWAV"):
-            return Medium.AIR, (Step("medium", "header CTYPE1 = AWAV: air wavelengths"),)
-        if ctype in ("WAVE", "WAVE-LOG", "WAVE-TAB"):
-            return Medium.VACUUM, (Step("medium", f"header CTYPE1 = {ctype}: vacuum wavelengths (FITS standard)"),)
-        for key in ("AIRORVAC", "VACUUM", "WAVEMED", "MEDIUM"):
-            value = str(header.get(key, "")).lower()
-            if value.startswith("air") or (key == "VACUUM" and value in ("false", "0", "f")):
-                return Medium.AIR, (Step("medium", f"header {key} = {header.get(key)}: air wavelengths"),)
-            if value.startswith("vac") or (key == "VACUUM" and value in ("true", "1", "t")):
-                return Medium.VACUUM, (Step("medium", f"header {key} = {header.get(key)}: vacuum wavelengths"),)
-        if re.search("HARPS|HARPN", str(header.get("INSTRUME", "")).upper()):
-            return Medium.AIR, (Step("medium", "the pipelines of HARPS and HARPS-N give air wavelengths"),)
-        if str(header.get("ORIGIN", "")) == "iSpec":
-            return Medium.AIR, (Step("medium", "iSpec writes air wavelengths"),)
-    return Medium.UNKNOWN, (Step("medium", "the file does not say air or vacuum; the velocities will decide"),)
-
-
 _SAME_RANGE = 0.8
 """Share of a wavelength range beyond which two spectra repeat each other, instead of being orders or arms."""
 
 
 _NAMED = 4  # choices that an error spells out
+
+
+@dataclass(frozen=True)
+class Naming:
+    """Names that a person gives to the arrays of a file: of wavelengths, flux, errors and the order of each pixel."""
+
+    wave: str | None = None
+    flux: str | None = None
+    error: str | None = None
+    order: str | None = None
+
+    def __bool__(self) -> bool:
+        return any((self.wave, self.flux, self.error, self.order))
+
+
+class Unnamed(SpectrumError):
+    """A file whose arrays do not tell which is wavelength and flux; `names` are those among which a person can choose."""
+
+    def __init__(self, text: str, names: tuple[str, ...]) -> None:
+        super().__init__(text)
+        self.names = names
 
 
 @dataclass(frozen=True)
@@ -307,9 +281,12 @@ def wavelength_range(values: NDArray) -> tuple[float, float]:
 
 
 def repeats(ranges: list[tuple[float, float]]) -> bool:
-    """Whether any two successive wavelength ranges are nearly the same: spectra, not orders or arms."""
-    for (a, b), (c, d) in pairwise(ranges):
-        shorter = min(b - a, d - c)
-        if shorter > 0 and min(b, d) - max(a, c) > _SAME_RANGE * shorter:
+    """Whether any two wavelength ranges are nearly the same: spectra, not orders or arms."""
+    low, high = np.array([r for r in ranges if r[1] > r[0]] or [(0.0, 0.0)]).T
+    order = np.argsort(low)
+    low, high = low[order], high[order]
+    for i in range(len(low) - 1):
+        shared = np.minimum(high[i + 1 :], high[i]) - low[i + 1 :]
+        if np.any(shared > _SAME_RANGE * np.minimum(high[i + 1 :] - low[i + 1 :], high[i] - low[i])):
             return True
     return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +17,9 @@ from .common import (
     DAMAGE,
     Choice,
     Contents,
+    Naming,
     Pixels,
+    Unnamed,
     contents_of,
     error_of,
     in_words,
@@ -29,11 +30,10 @@ from .common import (
     wavelength_range,
 )
 from .orders import merge_orders
+from .roles import Role, listed, partner, role_of
 from .several import MAX_ELEMENTS, MAX_PIXELS
-from .table import ERROR, FLUX, IVAR, WAVE
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-_PATTERNS = {"wave": WAVE, "flux": FLUX, "error": ERROR, "ivar": IVAR}
 _MOST_GROUPS = 1000
 
 Group = tuple[Any, dict[str, str]]
@@ -46,10 +46,15 @@ def choices_in_hdf5(content: bytes, name: str) -> tuple[Choice, ...]:
         return _choices(_groups(file, name))
 
 
-def read_hdf5(content: bytes, name: str, group: int | None = None, row: int | None = None) -> Contents:
-    """Read one spectrum of an HDF5 file, of a group and row where they are given; groups and rows that are orders are joined."""
+def read_hdf5(
+    content: bytes, name: str, group: int | None = None, row: int | None = None, naming: Naming | None = None
+) -> Contents:
+    """Read one spectrum of an HDF5 file, of a group and row where they are given; groups and rows that are orders are joined.
+
+    Raises Unnamed where no group holds datasets that are called wavelength and flux.
+    """
     with _opened(content, name) as file:
-        groups = _groups(file, name)
+        groups = _groups(file, name, naming)
         if group is not None:
             if not 0 <= group < len(groups):
                 raise SpectrumError(f"{name} holds spectra in groups 0 to {len(groups) - 1}; there is no {group}.")
@@ -93,26 +98,50 @@ def _header(node: Any) -> dict[str, str]:
     return {str(k).upper(): (v.decode() if isinstance(v, bytes) else str(v)) for k, v in node.attrs.items()}
 
 
-def _groups(file: Any, name: str) -> list[Group]:
+def _groups(file: Any, name: str, naming: Naming | None = None) -> list[Group]:
     """Groups (the root among them) with wavelength and flux datasets, in their order."""
     usable: list[Group] = []
     nodes: list[Any] = [file]
+    every: list[str] = []
     file.visititems(lambda _, node: nodes.append(node) if isinstance(node, h5py.Group) else None)
     for node in nodes[:_MOST_GROUPS]:
         datasets = [k for k in node if _is_own_dataset(node, k)]
-        roles = {role: k for role, p in _PATTERNS.items() for k in datasets[::-1] if re.match(p, k.lower())}
+        roles = _roles(datasets) if naming is None else _told(datasets, naming)
+        every += [f"{node.name.strip('/')}/{k}".strip("/") for k in datasets]
         if {"wave", "flux"} <= set(roles):
             usable.append((node, roles))
     if not usable:
-        raise SpectrumError(
-            f"{name} is an HDF5 file without datasets of wavelength and flux side by side; name them wavelength and flux "
-            "(links to other files are not followed)."
+        raise Unnamed(
+            f"{name} is an HDF5 file with {listed(every, 6)}, but without datasets of wavelength and flux side by side; name them: "
+            "--wave NAME --flux NAME (links to other files are not followed).",
+            tuple(dict.fromkeys(k.rsplit("/", 1)[-1] for k in every)),
         )
     total = sum(node[key].size for node, roles in usable for key in roles.values())
     longest = max(max(node[key].shape, default=0) for node, roles in usable for key in roles.values())
     if total > MAX_ELEMENTS or longest > MAX_PIXELS:
         raise SpectrumError(f"The datasets of {name} hold {total} values; no spectrum of one star is that large.")
     return usable
+
+
+def _roles(datasets: list[str]) -> dict[str, str]:
+    """Name of the dataset of each role: the first flux, and what goes with it by its name."""
+    named = [role_of(k) for k in datasets]
+    fluxes = [k for k, role in zip(datasets, named, strict=True) if role is Role.FLUX]
+    if not fluxes:
+        return {}
+    roles = {"flux": fluxes[0]}
+    for key, role in (("wave", Role.WAVE), ("error", Role.ERROR), ("ivar", Role.IVAR)):
+        at = partner(fluxes[0], datasets, [i for i, r in enumerate(named) if r is role], alone=True)
+        if at is not None:
+            roles[key] = datasets[at]
+    return roles
+
+
+def _told(datasets: list[str], naming: Naming) -> dict[str, str]:
+    """Datasets of a group as a person names them, empty where the group has none of the names."""
+    low = {k.lower(): k for k in datasets}
+    wanted = {"wave": naming.wave, "flux": naming.flux, "error": naming.error}
+    return {role: low[k] for role, n in wanted.items() if n and (k := n.strip().lower().rsplit("/", 1)[-1]) in low}
 
 
 def _is_own_dataset(node: Any, key: str) -> bool:

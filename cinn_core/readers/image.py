@@ -1,6 +1,9 @@
-"""Spectra stored as a FITS image with a wavelength axis in the header: linear, log10 or natural log, in any of their dialects."""
+"""Spectra stored as FITS images with a wavelength axis in the header, linear or logarithmic: one, its bands, or one extension an order."""
 
 from __future__ import annotations
+
+import re
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -8,67 +11,118 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Step
-from .common import Contents, Pixels, contents_of, missing_pixels, number, to_angstrom
-
-_ERROR_NAMES = ("SIGMA", "ERR", "ERROR", "ERRORS", "ERRS", "STDEV", "NOISE", "UNCERT", "UNCERTAINTY")
-_NO_FLUX_NAMES = (
-    *_ERROR_NAMES, "IVAR", "VAR", "VARIANCE", "QUAL", "QUALITY", "DQ", "MASK", "FLAGS", "SKY", "CONTINUUM", "SNR",
-)  # fmt: skip
-"""Names of extensions that go with a spectrum and are none."""
-
-_MOST_BANDS = 4  # rows of an image that may be bands of one spectrum
+from .common import Contents, Pixels, contents_of, missing_pixels, to_angstrom
+from .headers import number, star_name
+from .iraf import is_makee, is_multispec, lit, makee_orders, multispec_orders
+from .orders import join_parts, merge_orders
+from .planes import as_error, error_like, row_names
+from .roles import Role, role_of
 
 
-def is_image(hdus: list[fits.PrimaryHDU]) -> bool:
+def is_image(hdus: list[Any]) -> bool:
     """Whether the first image with data is one spectrum with a wavelength axis in its header."""
     hdu = first_image(hdus)
     if hdu is None:
         return False
-    shape = hdu.data.shape
+    shape, header = hdu.data.shape, hdu.header
+    if not any(number(header, key) for key in ("CDELT1", "CD1_1")) or number(header, "CRVAL1") is None:
+        return False
     return int(np.prod(shape[:-1])) == 1 or (len(shape) == 3 and shape[1] == 1) or holds_bands(hdu)
 
 
-def holds_bands(hdu: fits.PrimaryHDU) -> bool:
-    """Whether a two-dimensional image holds bands (flux, error, sky) of one spectrum over one wavelength axis, not orders."""
-    few = hdu.data.ndim == 2 and hdu.data.shape[0] <= _MOST_BANDS
-    return few and "CRVAL1" in hdu.header and not is_multispec(hdu.header)
+def holds_bands(hdu: Any) -> bool:
+    """Whether a two-dimensional image holds bands (flux, error, sky) of one spectrum over one wavelength axis, not orders or stars.
+
+    Only where its header names the rows, or where it has two and the second is the error of the first by its values.
+    """
+    if hdu.data.ndim != 2 or "CRVAL1" not in hdu.header or is_multispec(hdu.header):
+        return False
+    names = row_names(hdu.header, len(hdu.data))
+    if names is not None:
+        return len(_flux_rows(names)) == 1 or any(f"BANDID{i}" in hdu.header for i in (1, 2))
+    return len(hdu.data) == 2 and error_like(np.asarray(hdu.data[0], float), np.asarray(hdu.data[1], float))
 
 
-def is_multispec(header: fits.Header) -> bool:
-    """Whether an image holds orders with a wavelength scale each (IRAF multispec)."""
-    return "multispec" in str(header.get("WAT0_001", "")).lower() or str(header.get("CTYPE1", "")).startswith(
-        "MULTISPE"
+def _flux_rows(names: list[str]) -> list[int]:
+    return [i for i, name in enumerate(names) if role_of(name) is Role.FLUX]
+
+
+def has_orders(hdus: list[Any]) -> bool:
+    """Whether the file holds several one-dimensional images, each with a wavelength axis of its own."""
+    images = images_in(hdus)
+    return bool(images) and images[0].data.ndim == 1 and len(spectra_apart(images)) > 1
+
+
+def read_orders(hdus: list[Any], name: str) -> Contents:
+    """Read the orders or arms of one star, each an extension with its own wavelength axis."""
+    parts = spectra_apart(images_in(hdus))
+    orders = []
+    for hdu in parts:
+        flux = np.asarray(hdu.data, float).ravel()
+        wave, _ = wavelength_axis(hdu.header, flux.size, f"extension {hdu.name}")
+        orders.append(Pixels(wave, flux, None, lit(flux)))
+    pixels, step = join_parts(orders)
+    reason = "FITS images, one extension an order, each with its own wavelength axis"
+    steps = [Step("format", reason, {"orders": len(orders)}), step]
+    headers = [parts[0].header] if parts[0] is hdus[0] else [parts[0].header, hdus[0].header]
+    star = re.sub(r"^ORDER:\s*\d+\s*", "", star_name(headers, name))
+    return contents_of(
+        pixels, "one extension an order", headers, name, steps, error_from="the orders' own errors", star=star
     )
 
 
-def images_in(hdus: list[fits.PrimaryHDU]) -> list[fits.ImageHDU]:
+def is_header_orders(hdus: list[Any]) -> bool:
+    """Whether the first image holds orders whose wavelengths are functions in its header: IRAF multispec, MAKEE."""
+    hdu = first_image(hdus)
+    return hdu is not None and hdu.data.ndim >= 2 and (is_multispec(hdu.header) or is_makee(hdu.header))
+
+
+def read_header_orders(hdus: list[Any], name: str) -> Contents:
+    """Read and join the orders of an IRAF multispec or a MAKEE image."""
+    hdu = first_image(hdus)
+    assert hdu is not None
+    makee = is_makee(hdu.header)
+    orders, steps = (makee_orders if makee else multispec_orders)(hdu, name)
+    pixels, step = merge_orders(orders)
+    headers = [hdu.header] if hdu is hdus[0] else [hdu.header, hdus[0].header]
+    star = re.sub(r"^ORDER:\s*\d+\s*", "", star_name(headers, name))
+    kind = "MAKEE orders" if makee else "IRAF multispec"
+    return contents_of(pixels, kind, headers, name, [*steps, step], error_from="the orders' own errors", star=star)
+
+
+def images_in(hdus: list[Any]) -> list[Any]:
     """HDUs that hold an image of at least 100 pixels."""
     return [h for h in hdus if h.is_image and h.data is not None and h.data.size >= 100]
 
 
-def first_image(hdus: list[fits.PrimaryHDU]) -> fits.ImageHDU | None:
+def first_image(hdus: list[Any]) -> Any:
     """First HDU that holds an image, or None."""
     return next(iter(images_in(hdus)), None)
 
 
-def spectra_apart(images: list[fits.ImageHDU]) -> list[fits.ImageHDU]:
+def spectra_apart(images: list[Any]) -> list[Any]:
     """One-dimensional images with a wavelength axis that begins where no other does; errors, masks and the like left out."""
     axes = [h for h in images if h.data.ndim == 1 and isinstance(h.header.get("CRVAL1"), int | float)]
-    spectra = [h for h in axes if h.name.upper() not in _NO_FLUX_NAMES]
+    spectra = [h for h in axes if role_of(h.name) in (None, Role.FLUX)]
     return list({round(float(h.header["CRVAL1"]), 3): h for h in reversed(spectra)}.values())[::-1]
 
 
-def read_image(hdus: list[fits.PrimaryHDU], name: str) -> Contents:
+def read_image(hdus: list[Any], name: str) -> Contents:
     """Read one spectrum from a FITS image; the error from an extension named like one when its axis agrees."""
     hdu = first_image(hdus)
     assert hdu is not None
     bands = hdu.data.reshape(-1, hdu.data.shape[-1])
-    flux = np.asarray(bands[0], float)
+    names = row_names(hdu.header, len(bands)) or []
+    science = next(iter(_flux_rows(names)), 0) if not any("BANDID" in key for key in hdu.header) else 0
+    flux = np.asarray(bands[science], float)
     wavelength, steps = wavelength_axis(hdu.header, flux.size, name)
     steps = [Step("format", "FITS image with a wavelength axis in its header", {"pixels": flux.size}), *steps]
     if len(bands) > 1:
-        steps.append(Step("bands", f"the image holds {len(bands)} bands over one axis; the first is the spectrum"))
+        which = f"band {science + 1} ({names[science]})" if names else "the first"
+        steps.append(Step("bands", f"the image holds {len(bands)} bands over one axis; {which} is the spectrum"))
     error, error_from = _sigma(hdus, hdu, wavelength, steps)
+    if error is None and len(bands) > 1 and hdu.data.ndim == 2:
+        error, error_from = _error_band(np.asarray(bands, float), names, science)
     headers = [hdu.header] if hdu is hdus[0] else [hdu.header, hdus[0].header]
     pixels = Pixels(wavelength, flux, error, ~missing_pixels(flux))
     return contents_of(pixels, "FITS image", headers, name, steps, error_from=error_from)
@@ -124,12 +178,11 @@ def _iraf_unit(header: fits.Header) -> str:
     return text.split("units=")[1].split()[0] if "units=" in text else ""
 
 
-def _sigma(
-    hdus: list[fits.PrimaryHDU], science: fits.ImageHDU, wavelength: NDArray, steps: list[Step]
-) -> tuple[NDArray | None, str]:
+def _sigma(hdus: list[Any], science: Any, wavelength: NDArray, steps: list[Step]) -> tuple[NDArray | None, str]:
     """Errors from the extension named like them, if it has the spectrum's own length and wavelengths."""
     for hdu in hdus:
-        if hdu is science or not hdu.is_image or hdu.data is None or hdu.name.upper() not in _ERROR_NAMES:
+        role = role_of(hdu.name or "")
+        if hdu is science or not hdu.is_image or hdu.data is None or role not in (Role.ERROR, Role.VARIANCE, Role.IVAR):
             continue
         if hdu.data.size != wavelength.size:
             steps.append(Step("error column", f"extension {hdu.name} has another length than the flux and is left out"))
@@ -141,5 +194,16 @@ def _sigma(
                     Step("error column", f"extension {hdu.name} has other wavelengths than the flux and is left out")
                 )
                 continue
-        return np.asarray(hdu.data, float).ravel(), f"extension {hdu.name}"
+        return as_error(np.asarray(hdu.data, float).ravel(), role), f"extension {hdu.name}"
+    return None, ""
+
+
+def _error_band(bands: NDArray, names: list[str], science: int) -> tuple[NDArray | None, str]:
+    """Errors from the band named like them, or from a second one that is by its values; and what to call it."""
+    for i, name in enumerate(names):
+        role = role_of(name)
+        if role in (Role.ERROR, Role.VARIANCE, Role.IVAR) and i != science:
+            return as_error(bands[i], role), f"band {i + 1} ({name})"
+    if not names and len(bands) == 2 and error_like(bands[0], bands[1]):
+        return bands[1], "the second row of the image"
     return None, ""

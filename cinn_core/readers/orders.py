@@ -67,6 +67,75 @@ def join_parts(parts: list[Pixels]) -> tuple[Pixels, Step]:
     return Pixels(wavelength, flux, error, good), Step("arms joined", reason, {"arms": len(parts)})
 
 
+_FEWEST_IN_PART = 30  # pixels, on average: below it wavelengths that turn back are disorder
+
+
+def in_orders(wavelength: NDArray, good: NDArray) -> tuple[list[NDArray], int]:
+    """Indices of pixels in increasing wavelength, cut where the wavelengths (n,) turn back, and how many pixels were left out.
+
+    One part where they do not, or where only single pixels stray, which are sorted in; several where orders or arms follow
+    each other, each running up or each down. Bad pixels that run back, as zeros behind the end do, are left out.
+    Raises SpectrumError where they turn back all the time. Time and memory grow with n alone.
+    """
+    kept = np.flatnonzero(np.isfinite(wavelength))
+    everything = kept.size
+    step = np.diff(wavelength[kept])
+    if (step < 0).sum() > (step > 0).sum():
+        kept, step = kept[::-1], -step[::-1]
+    if np.any(step < 0):
+        kept = kept[good[kept]]
+    stray = _strays(wavelength[kept])
+    runs = kept[~stray]
+    turns = np.flatnonzero(np.diff(wavelength[runs]) < 0) + 1
+    if turns.size == 0:
+        return [kept[np.argsort(wavelength[kept], kind="stable")] if stray.any() else kept], everything - kept.size
+    if (turns.size + 1) * _FEWEST_IN_PART > runs.size:
+        raise SpectrumError(
+            f"The wavelengths in this file turn back {turns.size} times within {runs.size} pixels: neither one spectrum nor echelle "
+            "orders. Sort its pixels by wavelength, or give each order's pixels one after the other."
+        )
+    return np.split(runs, turns), everything - runs.size
+
+
+def _strays(wavelength: NDArray) -> NDArray:
+    """Single pixels (n,) bool without which the wavelengths around them increase."""
+    stray = np.zeros(wavelength.size, bool)
+    at = np.flatnonzero(np.diff(wavelength) < 0)
+    after = wavelength[np.minimum(at + 2, wavelength.size - 1)]
+    second = (at + 2 < wavelength.size) & (after > wavelength[at])  # the pixel behind the fall is too low
+    first = ~second & (
+        (at == 0) | (wavelength[at + 1] > wavelength[np.maximum(at - 1, 0)])
+    )  # the one ahead is too high
+    stray[at[second] + 1] = True
+    stray[at[first]] = True
+    return stray
+
+
+def joined_orders(pixels: Pixels) -> tuple[Pixels, tuple[Step, ...]]:
+    """Pixels in increasing wavelength: orders and arms that follow each other in a file joined, and the ledger's entries."""
+    parts, dropped = in_orders(pixels.wavelength, pixels.good)
+    split = [
+        Pixels(pixels.wavelength[p], pixels.flux[p], None if pixels.error is None else pixels.error[p], pixels.good[p])
+        for p in parts
+    ]
+    steps: tuple[Step, ...] = ()
+    joined = split[0]
+    if len(split) > 1:
+        joined, step = join_parts([Pixels(p.wavelength, p.flux, p.error, p.good & (p.flux > 0)) for p in split])
+        reason = f"wavelengths turn back {len(split) - 1} times in the file: orders or arms one after the other"
+        steps = (Step("order of pixels", reason, {"parts": len(split), "dropped": dropped}), step)
+    elif dropped or np.any(np.diff(parts[0]) < 0):
+        reason = "wavelengths run back in the file; pixels without flux dropped, the others sorted"
+        steps = (Step("order of pixels", reason, {"dropped": dropped}),)
+    rising = np.diff(joined.wavelength, prepend=-np.inf) > 0
+    if not rising.all():
+        reason = "of pixels with equal wavelength the first is kept"
+        steps += (Step("order of pixels", reason, {"dropped": int((~rising).sum())}),)
+        error = None if joined.error is None else joined.error[rising]
+        joined = Pixels(joined.wavelength[rising], joined.flux[rising], error, joined.good[rising])
+    return joined, steps
+
+
 def _lit_part(order: Pixels) -> Pixels | None:
     """Order in increasing wavelength, with what is noise alone marked as bad; None if it holds too little light."""
     ascending = np.argsort(order.wavelength, kind="stable")  # NaN last

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from ..errors import SpectrumError
+from .arrays import array_choices, groups_in, is_arrays
 from .common import Choice, repeats, require_choice, wavelength_range
-from .image import first_image, holds_bands, images_in, is_multispec, spectra_apart, wavelength_axis
-from .table import table_columns
+from .image import first_image, holds_bands, images_in, spectra_apart, wavelength_axis
+from .iraf import is_makee, is_multispec
+from .roles import is_sky
+from .table import fibres_of, range_of, table_columns
+
+_NAMES = ("TARGNAME", "OBJECT", "NAME", "TARGET", "STAR", "CNAME", "SOBJECT_ID")
+"""Columns that name the star of each row."""
+
 
 MAX_ELEMENTS = 30_000_000
 """Largest number of values in one file that is read; a spectrum of 100 orders has a million."""
 
 MAX_PIXELS = 3_000_000
 """Largest number of pixels along one axis; the finest echelle spectrum of the whole optical has a million."""
-
-_NAMES = ("TARGNAME", "OBJECT", "NAME", "TARGET", "STAR", "CNAME", "SOBJECT_ID")
-"""Columns that name the star of each row."""
 
 
 def require_modest(hdus: list[Any], name: str) -> None:
@@ -41,36 +47,86 @@ def require_modest(hdus: list[Any], name: str) -> None:
 
 def choices_in(hdus: list[Any]) -> tuple[Choice, ...]:
     """Spectra among which one has to choose; none where the file holds one."""
-    tables = [(i, roles) for i, h in enumerate(hdus) if (roles := table_columns(h)) is not None and len(h.data)]
-    if len(tables) > 1 and repeats([wavelength_range(hdus[i].data.field(roles["wave"])) for i, roles in tables]):
-        return tuple(Choice(i, None, f"{i} {hdus[i].name}".strip()) for i, _ in tables)
-    if tables:
-        place, roles = tables[0]
-        wave = hdus[place].data.field(roles["wave"])
-        spectra = np.ndim(wave) == 2 and len(wave) > 1 and repeats([wavelength_range(w) for w in wave[:50]])
-        return _rows(hdus, place) if spectra else ()
+    choices = _table_choices(hdus)
+    if choices is not None:
+        return choices
+    if is_arrays(hdus):
+        return _named_rows(hdus, array_choices(hdus))
     apart = spectra_apart(images_in(hdus))
     if len(apart) > 1 and repeats([wavelength_range(wavelength_axis(h.header, h.data.size, h.name)[0]) for h in apart]):
         return tuple(Choice(place, None, f"{place} {h.name}".strip()) for h in apart for place in [hdus.index(h)])
     image = first_image(hdus)
     if image is not None and _stack(image) and not holds_bands(image):
-        return _rows(hdus, hdus.index(image))
+        place = hdus.index(image)
+        return _named_rows(hdus, tuple(Choice(place, i, f"row {i}") for i in range(len(image.data))))
     return ()
 
 
-def _rows(hdus: list[Any], place: int) -> tuple[Choice, ...]:
-    """One choice a row of the HDU at `place`, called by the star where a column of names as long as it is there."""
-    n = len(hdus[place].data)
-    names = next((found for h in hdus if (found := _star_names(h, n)) is not None), None)
-    labels = [f"row {i}" if names is None else f"row {i}: {names[i]}" for i in range(n)]
-    return tuple(Choice(place, i, label) for i, label in enumerate(labels))
-
-
-def _star_names(hdu: Any, n: int) -> list[str] | None:
-    if not isinstance(hdu, fits.BinTableHDU | fits.TableHDU) or hdu.data is None or len(hdu.data) != n:
+def _table_choices(hdus: list[Any]) -> tuple[Choice, ...] | None:
+    """Tables, fibres or rows among which one has to choose, none where the file holds one spectrum; None without tables."""
+    tables = [(i, roles) for i, h in enumerate(hdus) if (roles := table_columns(h)) is not None and len(h.data)]
+    if not tables:
         return None
-    column = next((c for c in hdu.columns.names if c.upper() in _NAMES), None)
-    return None if column is None else [str(v).strip()[:40] for v in hdu.data.field(column)]
+    if len(tables) > 1:
+        objects = [_object_of(hdus[i].name) for i, _ in tables]
+        ranges = [range_of(hdus[i], roles) for i, roles in tables]
+        firsts = [t for j, t in enumerate(tables) if objects[j] not in objects[:j]]
+        if 1 < len(firsts) < len(tables) and repeats(ranges):
+            return tuple(Choice(i, None, f"{i} {_object_of(hdus[i].name)}") for i, _ in firsts)
+        return tuple(Choice(i, None, f"{i} {hdus[i].name}".strip()) for i, _ in tables) if repeats(ranges) else ()
+    place, roles = tables[0]
+    hdu = hdus[place]
+    if (found := fibres_of(hdu, roles, hdus[0].header)) is not None:
+        return tuple(Choice(place, i, f"fibre {f}") for i, f in enumerate(found[0])) if len(found[0]) > 1 else ()
+    wave = hdu.data.field(roles["wave"])
+    if (
+        len(wave) > 1
+        and (np.ndim(wave) == 2 or wave.dtype == object)
+        and repeats([wavelength_range(w) for w in wave[:50]])
+    ):
+        names = _star_names(hdus, len(wave))
+        return tuple(
+            Choice(place, i, f"row {i}" if names is None else f"row {i}: {names[i]}") for i in range(len(wave))
+        )
+    return ()
+
+
+def _fibre_rows(hdu: Any, row: int, primary: Any) -> NDArray | None:
+    """Rows (n,) bool of the fibre that a choice counts; None where the rows of a table are not those of fibres."""
+    roles = table_columns(hdu)
+    found = None if roles is None else fibres_of(hdu, roles, primary)
+    return None if found is None or not 0 <= row < len(found[0]) else found[1] == found[0][row]
+
+
+def _object_of(name: str) -> str:
+    """Name of an extension without the order it holds: what the orders of one star have in common."""
+    return re.sub(r"[-_ ]?(order|ord)[-_ ]?\d+", "", name, flags=re.IGNORECASE)
+
+
+def _star_names(hdus: list[Any], n: int) -> list[str] | None:
+    """Names of n stars from a column of as many rows in any table; None where there is none."""
+    for hdu in hdus:
+        if not isinstance(hdu, fits.BinTableHDU | fits.TableHDU) or hdu.data is None or len(hdu.data) != n:
+            continue
+        column = next((c for c in hdu.columns.names if c.upper() in _NAMES), None)
+        if column is not None:
+            return [str(v).strip()[:40] for v in hdu.data.field(column)]
+    return None
+
+
+def _named_rows(hdus: list[Any], choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    """Choices of rows called by the star where a column of names as long is there."""
+    names = _star_names(hdus, len(choices)) if choices and choices[0].row is not None else None
+    if names is None:
+        return choices
+    return tuple(Choice(c.hdu, c.row, f"{c.label}: {n}") for c, n in zip(choices, names, strict=True))
+
+
+def only_star(hdus: list[Any]) -> Choice | None:
+    """The only choice left once the rows whose names say sky are put aside; None where it is not one."""
+    choices = choices_in(hdus)
+    stars = [c for c in choices if not is_sky(c.label.partition(": ")[2])]
+    return stars[0] if len(stars) == 1 < len(choices) else None
 
 
 def choose(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list[Any]:
@@ -79,7 +135,10 @@ def choose(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list
     Raises SpectrumError, with what is there, where the extension or row does not exist or several spectra leave a choice.
     """
     if hdu is None and row is None:
-        require_choice(choices_in(hdus), name)
+        choices = choices_in(hdus)
+        if (star := only_star(hdus)) is not None and star.row is not None and star.hdu is not None:
+            return _with_row(hdus, star.hdu, star.row, name)
+        require_choice(choices, name)
         return hdus
     if hdu is not None:
         if not 0 <= hdu < len(hdus):
@@ -89,6 +148,9 @@ def choose(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list
         if hdus[hdu].data is None:
             raise SpectrumError(f"Extension {hdu} of {name} is empty; it holds {_contents(hdus)}.")
         if row is None:
+            if (together := _with_hdu(hdus, hdu)) is not None:
+                require_choice(choices_in(together), name)
+                return together
             selected = [hdus[hdu]] if hdu == 0 else [_header_alone(hdus[0]), hdus[hdu]]
             require_choice(choices_in(selected), name)
             return selected
@@ -97,6 +159,37 @@ def choose(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list
         raise SpectrumError(f"{name} has no rows to choose from; it holds {_contents(hdus)}.")
     assert row is not None
     return _with_row(hdus, place, row, name)
+
+
+def chosen_for_names(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list[Any]:
+    """HDUs among whose arrays a person names some: all, or those of one extension, or one row of it."""
+    if hdu is None and row is None:
+        return hdus
+    if hdu is not None and (not 0 <= hdu < len(hdus) or hdus[hdu].data is None):
+        raise SpectrumError(f"{name} has no data in extension {hdu}; it holds {_contents(hdus)}.")
+    place = hdu if hdu is not None else next((i for i, h in enumerate(hdus) if h.data is not None), 0)
+    if row is None:
+        return [_header_alone(hdus[0]), hdus[place]]
+    selected = hdus[place]
+    if np.ndim(selected.data) == 0 or not 0 <= row < len(selected.data):
+        raise SpectrumError(f"{name} has rows 0 to {np.size(selected.data) - 1}; there is no {row}.")
+    if selected.is_image:
+        return _with_row(hdus, place, row, name)
+    return [_header_alone(hdus[0]), fits.BinTableHDU(selected.data[row : row + 1], selected.header)]
+
+
+def _with_hdu(hdus: list[Any], place: int) -> list[Any] | None:
+    """The extension at `place` with those that belong to its spectrum: the orders of its object, or its wavelengths and errors."""
+    if table_columns(hdus[place]) is not None:
+        own = _object_of(hdus[place].name)
+        like = [h for h in hdus if table_columns(h) is not None and _object_of(h.name) == own]
+        return [_header_alone(hdus[0]), *like] if len(like) > 1 and own != hdus[place].name else None
+    if not is_arrays(hdus) or not any(g.flux.place == place for g in groups_in(hdus)):
+        return None
+    fluxes = {g.flux.place for g in groups_in(hdus)} - {place}
+    rest = [h for i, h in enumerate(hdus) if i not in fluxes and (i > 0 or h.data is not None)]
+    first = hdus[0] if place == 0 else _header_alone(hdus[0])
+    return [first, *(h for h in rest if h is not hdus[0])]
 
 
 def _place_of_rows(hdus: list[Any]) -> int | None:
@@ -111,13 +204,28 @@ def _with_row(hdus: list[Any], place: int, row: int, name: str) -> list[Any]:
         raise SpectrumError(f"{name} has rows 0 to {len(selected.data) - 1}; there is no {row}.")
     if not selected.is_image:
         roles = table_columns(selected) or {}
+        fibre = _fibre_rows(selected, row, hdus[0].header)
+        if fibre is not None:
+            return [_header_alone(hdus[0]), fits.BinTableHDU(selected.data[fibre], selected.header)]
         if np.size(selected.data.field(roles["flux"])[0]) == 1:
             raise SpectrumError(f"The rows of the table in {name} are the pixels of one spectrum; leave the row out.")
         return [_header_alone(hdus[0]), fits.BinTableHDU(selected.data[row : row + 1], selected.header)]
     shape = np.shape(selected.data)
     like = [h for h in hdus if h is not selected and h.is_image and h.data is not None and np.shape(h.data) == shape]
+    one_axis = [
+        h for h in hdus if h is not selected and h.is_image and h.data is not None and np.shape(h.data) == shape[-1:]
+    ]
     first = fits.PrimaryHDU(np.array(selected.data[row]), selected.header)
-    return [first, *(fits.ImageHDU(np.array(h.data[row]), h.header, name=h.name) for h in like)]
+    if selected.name and selected.name != "PRIMARY":
+        first.header["EXTNAME"] = selected.name
+    names = _star_names(hdus, len(selected.data))
+    if names is not None:
+        first.header["OBJECT"] = names[row]
+    return [
+        first,
+        *(fits.ImageHDU(np.array(h.data[row]), h.header, name=h.name) for h in like),
+        *(fits.ImageHDU(np.array(h.data), h.header, name=h.name) for h in one_axis),
+    ]
 
 
 def _header_alone(primary: Any) -> fits.PrimaryHDU:
@@ -155,4 +263,5 @@ def _stack(hdu: Any) -> bool:
         and "CRVAL1" in hdu.header
         and ("CDELT1" in hdu.header or "CD1_1" in hdu.header)
         and not is_multispec(hdu.header)
+        and not is_makee(hdu.header)
     )

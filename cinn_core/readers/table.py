@@ -1,8 +1,9 @@
-"""Spectra stored as a FITS table: one row of vectors (ESO phase 3, 4MOST level 1) or one row a pixel."""
+"""Spectra stored as a FITS table: one row of vectors (ESO phase 3, 4MOST level 1), one row a pixel, or one row an order."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -10,25 +11,48 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
-from .common import Contents, Pixels, contents_of, error_of, medium_of, missing_pixels, star_name, to_angstrom
+from .common import (
+    Contents,
+    Naming,
+    Pixels,
+    Unnamed,
+    contents_of,
+    error_of,
+    missing_pixels,
+    repeats,
+    to_angstrom,
+    wavelength_range,
+)
+from .headers import medium_of, medium_of_name, number, star_name
 from .orders import join_parts, merge_orders
+from .planes import good_by_flags
+from .roles import Role, best_version, is_lamp, is_sky, listed, partner, role_of, whose
 
-WAVE = r"^((wave|wavelength|lambda)(_air|_vac)?|wav|wavelengths|lam|wl|ll|waveobs|awav|loglam|log_lambda)$"
-FLUX = r"^(flux|spec|flx|intensity|norm_flux|flux_norm|normalized_flux|normalised_flux|nflux|spectrum|counts)$"
-ERROR = r"^(err|error|sigma|uflux|eflux|e_flux|err_flux|error_flux|flux_err|flux_error|sig|noise|uncertainty|stdev|fluxerr)$"
-IVAR = r"^(ivar|inv_var|invvar|inverse_variance)$"
-FLAG = r"^(qual|quality|dq|mask|flag|flags|and_mask|badpix)$"
+_PLAIN_FLUX = re.compile(
+    r"(flux|spec|flx|intensity|norm_flux|flux_norm|normalized_flux|normalised_flux|nflux|spectrum|counts)$"
+)
+"""Names of fluxes that stand for themselves where versions of it stand beside."""
+
+_FIBRE = re.compile(
+    r"(fibers?|fibres?|fib|fibid|fiberid|fiber_?idx|fibre_?idx|group|trace|slice|beam|object_?id|objid)$"
+)
+"""Columns that tell which fibre, slice or star each row of orders is of."""
 
 
-def is_table(hdus: list[fits.PrimaryHDU]) -> bool:
+def is_table(hdus: list[Any]) -> bool:
     """Whether a table with a wavelength and a flux column is there."""
     return any(table_columns(hdu) is not None for hdu in hdus)
 
 
-def read_table(hdus: list[fits.PrimaryHDU], name: str) -> Contents:
-    """Read one spectrum from the table with wavelengths and fluxes, or from several, one an arm."""
+def read_table(hdus: list[Any], name: str) -> Contents:
+    """Read one spectrum from the table with wavelengths and fluxes, or from several, one an arm or an order.
+
+    Raises Unnamed where a table holds several columns that could be the star's flux.
+    """
     tables = [(h, c) for h in hdus if (c := table_columns(h)) is not None]
-    read = [_one_table(hdu, roles, name) for hdu, roles in tables]
+    for hdu, roles in tables[:1]:
+        _require_one_flux(hdu, roles, name)
+    read = [_one_table(hdu, roles, name, hdus[0].header) for hdu, roles in tables]
     pixels, steps = read[0]
     if len(read) > 1:
         steps = [step for _, own in read for step in own]
@@ -36,7 +60,7 @@ def read_table(hdus: list[fits.PrimaryHDU], name: str) -> Contents:
         steps.append(step)
     hdu, roles = tables[0]
     headers = [hdus[0].header, hdu.header]
-    error = roles.get("error", roles.get("ivar"))
+    error = roles.get("error", roles.get("ivar", roles.get("variance")))
     vectors = len(hdu.data) == 1 or np.size(hdu.data.field(roles["wave"])) > len(hdu.data)
     return contents_of(
         pixels,
@@ -50,82 +74,204 @@ def read_table(hdus: list[fits.PrimaryHDU], name: str) -> Contents:
     )
 
 
-def _one_table(hdu: fits.BinTableHDU, roles: dict[str, int], name: str) -> tuple[Pixels, list[Step]]:
-    """Pixels of one table, orders in its rows joined, and the ledger's entries."""
+def _one_table(hdu: Any, roles: dict[str, int], name: str, primary: Any) -> tuple[Pixels, list[Step]]:
+    """Pixels of one table, its orders joined, and the ledger's entries."""
     n_rows = len(hdu.data)
     if n_rows == 0:
         raise SpectrumError(f"The table in {name} has no rows; there is no spectrum to read.")
-    columns = {role: _vector(hdu, index) for role, index in roles.items()}
-    lengths = {role: v.size for role, v in columns.items()}
-    if len(set(lengths.values())) > 1:
-        said = ", ".join(f"{role} {n}" for role, n in lengths.items())
+    rows, steps = _science_rows(hdu, roles, primary)
+    columns = {role: _orders_of(hdu, index, rows) for role, index in roles.items()}
+    sizes = {role: sum(v.size for v in parts) for role, parts in columns.items()}
+    if len(set(sizes.values())) > 1 or len({len(parts) for parts in columns.values()}) > 1:
+        said = ", ".join(f"{role} {n}" for role, n in sizes.items())
         raise SpectrumError(
             f"The columns of the table in {name} differ in length ({said}); a spectrum needs one of each a pixel."
         )
     names = {role: str(hdu.columns[i].name) for role, i in roles.items()}
-    orders = n_rows > 1 and lengths["wave"] > n_rows
-    layout = "one row of vectors" if n_rows == 1 else "one row an order" if orders else "one row a pixel"
-    steps = [
+    orders = len(columns["wave"])
+    layout = "one row of vectors" if n_rows == 1 else "one row an order" if orders > 1 else "one row a pixel"
+    if n_rows == 1 and orders > 1:
+        layout = "one row, orders by the dimensions of its cells"
+    steps.insert(
+        0,
         Step(
-            "format",
-            f"FITS table, {layout}",
-            {"pixels": lengths["wave"], **{f"{r}_column": c for r, c in names.items()}},
-        )
-    ]
-    wave = columns["wave"]
-    if re.match(r"^log", names["wave"].lower()):
-        wave = 10.0**wave
+            "format", f"FITS table, {layout}", {"pixels": sizes["wave"], **{f"{r}_column": c for r, c in names.items()}}
+        ),
+    )
+    flat = {role: np.concatenate(parts) for role, parts in columns.items()}
+    wave = 10.0 ** flat["wave"] if re.match(r"^log", names["wave"].lower()) else flat["wave"]
     wavelength, step = to_angstrom(wave, hdu.columns[roles["wave"]].unit, f"column {names['wave']}")
     steps.append(step)
-    flux = columns["flux"]
+    flux, error = flat["flux"], _error(flat)
     good = ~missing_pixels(flux)
-    if "flag" in columns:
-        clear = columns["flag"] == 0
-        good &= clear if clear.mean() > 0.2 else ~clear
-        meaning = "0 is good" if clear.mean() > 0.2 else "0 for hardly a pixel, so not 0 is good"
-        steps.append(Step("flag column", f"column {names['flag']}: {meaning}", {"zero_fraction": float(clear.mean())}))
-    pixels = Pixels(wavelength, flux, _error(columns), good)
-    if orders:
-        pixels, step = merge_orders(_rows(pixels, n_rows))
+    if (flag := "good" if "good" in flat else "flag" if "flag" in flat else None) is not None:
+        clear, step = good_by_flags(flat[flag], Role(flag), names[flag], flux, error)
+        good &= clear
+        steps.append(step)
+    pixels = Pixels(wavelength, flux, error, good)
+    if "order" in flat:
+        place = np.argsort(flat["order"], kind="stable")
+        cuts = np.flatnonzero(np.diff(flat["order"][place])) + 1
+        ordered = Pixels(wavelength[place], flux[place], None if error is None else error[place], good[place])
+        pixels, step = merge_orders(_cut(ordered, np.diff([0, *cuts, place.size]).tolist()))
+        steps.append(step)
+    elif orders > 1:
+        pixels, step = merge_orders(_cut(pixels, [v.size for v in columns["wave"]]))
         steps.append(step)
     return pixels, steps
 
 
+def named_table(hdus: list[Any], naming: Naming, name: str) -> Contents | None:
+    """Read the columns that a person names, of every table that has them: orders or arms; None where no table has them.
+
+    Raises SpectrumError where the tables repeat each other, as then a person has to choose one with hdu too.
+    """
+    wanted = {"wave": naming.wave, "flux": naming.flux, "error": naming.error, "order": naming.order}
+    tables = []
+    for hdu in hdus:
+        if hdu.is_image or hdu.data is None or not len(hdu.data):
+            continue
+        names = [str(c.name or f"column {i}") for i, c in enumerate(hdu.columns)]
+        low = {**{n.lower(): i for i, n in reversed(list(enumerate(names)))}}
+        low |= {f"{hdu.name or hdus.index(hdu)}.{n}".lower(): i for n, i in list(low.items())}
+        found = {role: low.get(n.strip().lower()) for role, n in wanted.items() if n}
+        if found.get("wave") is not None and found.get("flux") is not None:
+            if missing := [wanted[role] for role, i in found.items() if i is None]:
+                raise SpectrumError(f"The table of {name} has no column {missing[0]}; it has {listed(names)}.")
+            tables.append((hdu, {role: i for role, i in found.items() if i is not None}))
+    if not tables:
+        return None
+    if len(tables) > 1 and repeats([range_of(h, roles) for h, roles in tables]):
+        places = ", ".join(str(hdus.index(h)) for h, _ in tables[:8])
+        raise SpectrumError(
+            f"{name} holds these columns in {len(tables)} tables of one range; choose one with --hdu {places}."
+        )
+    read = [_one_table(hdu, _typed(hdu, roles), name, hdus[0].header) for hdu, roles in tables]
+    pixels, steps = read[0]
+    if len(read) > 1:
+        pixels, step = join_parts([part for part, _ in read])
+        steps.append(step)
+    hdu, roles = tables[0]
+    headers = [hdus[0].header, hdu.header]
+    return contents_of(
+        pixels, "FITS table, columns named", headers, name, steps, error_from=f"column {naming.error}",
+        medium=_medium(hdu, roles["wave"], headers), star=_cell_name(hdu) or star_name(headers[::-1], name),
+    )  # fmt: skip
+
+
+def _typed(hdu: Any, roles: dict[str, int]) -> dict[str, int]:
+    """Roles with the error under what its name says it is: an error, a variance or an inverse variance."""
+    error = roles.get("error")
+    kind = None if error is None else role_of(str(hdu.columns[error].name))
+    if error is None or kind not in (Role.IVAR, Role.VARIANCE):
+        return roles
+    return {k: v for k, v in roles.items() if k != "error"} | {str(kind): error}
+
+
 def _error(columns: dict[str, NDArray]) -> NDArray | None:
-    if "error" in columns or "ivar" not in columns:
-        return columns.get("error")
-    return error_of(columns["ivar"])
+    if "error" in columns:
+        return columns["error"]
+    if "ivar" in columns:
+        return error_of(columns["ivar"])
+    if "variance" in columns:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return error_of(1 / columns["variance"])
+    return None
 
 
-def _rows(pixels: Pixels, n: int) -> list[Pixels]:
-    """Pixels of each of n rows that follow each other."""
-    parts = [a if a is None else a.reshape(n, -1) for a in (pixels.wavelength, pixels.flux, pixels.error, pixels.good)]
-    wave, flux, error, good = parts
-    assert wave is not None
-    assert flux is not None
-    assert good is not None
-    return [Pixels(wave[i], flux[i], None if error is None else error[i], good[i]) for i in range(n)]
+def _cut(pixels: Pixels, sizes: list[int]) -> list[Pixels]:
+    """Pixels of each of the orders that follow each other."""
+    at = np.cumsum(sizes)[:-1]
+    wave, flux, good = (np.split(a, at) for a in (pixels.wavelength, pixels.flux, pixels.good))
+    error = [None] * len(sizes) if pixels.error is None else np.split(pixels.error, at)
+    return [Pixels(*one) for one in zip(wave, flux, error, good, strict=True)]
 
 
-def table_columns(hdu: fits.hdu.base._BaseHDU) -> dict[str, int] | None:
-    """Column index of wave, flux and, where present, error, ivar, flag; by TUTYPE where given, else by name."""
+def _numeric(hdu: Any, i: int) -> bool:
+    kind = re.sub(r"^\d+", "", str(hdu.columns[i].format))[:2].upper()
+    return bool(kind) and (kind[0] in "LBIJKEDF" or (kind[0] in "PQ" and kind[1:] in ("B", "I", "J", "K", "E", "D")))
+
+
+def column_names(hdu: Any) -> list[str]:
+    """Names of the numeric columns of a table."""
+    return [str(c.name or f"column {i}") for i, c in enumerate(hdu.columns) if _numeric(hdu, i)]
+
+
+def table_columns(hdu: Any) -> dict[str, int] | None:
+    """Column index of wave, flux and, where present, error, ivar, variance, flag, good; by TUTYPE where given, else by name."""
     if not isinstance(hdu, fits.BinTableHDU | fits.TableHDU) or hdu.data is None:
         return None
     n = len(hdu.columns)
     types = [str(hdu.header.get(f"TUTYP{i + 1}", "")) for i in range(n)]
-    names = [str(c.name or "").lower().replace(" ", "_") for c in hdu.columns]
     roles = _by_utype(types)
-    for role, pattern in (("wave", WAVE), ("flux", FLUX), ("error", ERROR), ("ivar", IVAR), ("flag", FLAG)):
-        if role in roles or (role in ("error", "ivar") and "flux" in roles and any(types)):
-            continue
-        match = [
-            i
-            for i in range(n)
-            if re.match(pattern, names[i]) and hdu.columns[i].format.strip("0123456789()")[:1] not in "A"
+    names = [str(c.name or "") for c in hdu.columns]
+    named = {i: role_of(names[i]) for i in range(n) if _numeric(hdu, i)}
+    if "flux" not in roles:
+        candidates = flux_columns(hdu)
+        if not candidates:
+            return None
+        roles["flux"] = candidates[0]
+    flux = names[roles["flux"]]
+    if "wave" not in roles:
+        waves = [i for i, role in named.items() if role is Role.WAVE]
+        same = [i for i in waves if hdu.columns[i].format == hdu.columns[roles["flux"]].format] or [
+            i for i in waves if _cells(hdu, i) == _cells(hdu, roles["flux"])
         ]
-        if match:
-            roles[role] = min(match, key=lambda i: not names[i].endswith(("_air", "_vac")))  # the one that says which
-    return roles if {"wave", "flux"} <= set(roles) else None
+        said = [i for i in same if names[i].lower().endswith(("_air", "_vac"))]  # the one that says which
+        at = partner(flux, names, said or same, alone=True)
+        if at is None:
+            return None
+        roles["wave"] = at
+    alone = len(flux_columns(hdu)) == 1
+    for key, role in (
+        ("error", Role.ERROR),
+        ("ivar", Role.IVAR),
+        ("variance", Role.VARIANCE),
+        ("flag", Role.FLAG),
+        ("good", Role.GOOD),
+    ):
+        if key in roles or (key in ("error", "ivar", "variance") and any(types)):
+            continue
+        like = [i for i, r in named.items() if r is role and _cells(hdu, i) == _cells(hdu, roles["flux"])]
+        at = partner(flux, names, like, alone=alone or key in ("flag", "good"))
+        if at is not None:
+            roles[key] = at
+    return roles
+
+
+def _cells(hdu: Any, i: int) -> int:
+    """Values in each cell of a column; -1 where it varies from row to row."""
+    column = hdu.columns[i]
+    if str(column.format).lstrip("0123456789")[:1] in ("P", "Q"):
+        return -1
+    count = re.match(r"\d+", str(column.format))
+    return int(count.group()) if count and isinstance(hdu, fits.BinTableHDU) else 1
+
+
+def flux_columns(hdu: Any) -> list[int]:
+    """Columns that could be the star's flux, the likeliest version of each first; one where they are versions of one spectrum."""
+    names = [str(c.name or "") for c in hdu.columns]
+    fluxes = [i for i in range(len(names)) if _numeric(hdu, i) and role_of(names[i]) is Role.FLUX]
+    plain = [i for i in fluxes if _PLAIN_FLUX.match(names[i].lower().replace(" ", "_"))]
+    if plain:
+        return plain[:1]
+    stars: dict[frozenset[str], list[int]] = {}
+    for i in fluxes:
+        stars.setdefault(whose(names[i]), []).append(i)
+    return [same[best_version([names[i] for i in same])] for same in stars.values()]
+
+
+def _require_one_flux(hdu: Any, roles: dict[str, int], name: str) -> None:
+    """Raise Unnamed where several columns could be the star's."""
+    names = [str(c.name or "") for c in hdu.columns]
+    able = [i for i in flux_columns(hdu) if _cells(hdu, i) == _cells(hdu, roles["flux"])]
+    if len(able) > 1 and not any(hdu.header.get(f"TUTYP{i + 1}") for i in range(len(names))):
+        several = listed([names[i] for i in able])
+        raise Unnamed(
+            f"{name} holds several columns that could be the star's flux ({several}); choose one with "
+            f"--wave {names[roles['wave']]} --flux NAME.",
+            tuple(column_names(hdu)),
+        )
 
 
 def _by_utype(types: list[str]) -> dict[str, int]:
@@ -153,16 +299,74 @@ def _by_utype(types: list[str]) -> dict[str, int]:
     return roles
 
 
-def _vector(hdu: fits.BinTableHDU, index: int) -> NDArray:
+def _orders_of(hdu: Any, index: int, rows: NDArray | None) -> list[NDArray]:
+    """Values of a column order by order: rows of vectors, cells of two dimensions (pixels, orders), or one row a pixel."""
     try:
         field = hdu.data.field(index)
-        values = np.asarray(field[0] if field.dtype == object and len(field) == 1 else field, float).ravel()
+        if rows is not None:
+            field = field[rows]
+        if field.dtype == object:
+            return [np.asarray(cell, float).ravel() for cell in field if np.size(cell)]
+        values = np.asarray(field, float)
     except (TypeError, ValueError) as problem:
         raise SpectrumError(f"Column {hdu.columns[index].name} of the table is not numeric.") from problem
-    return values
+    if values.ndim == 1 or values.size == len(values):
+        return [values.ravel()]
+    return list(values.reshape(-1, values.shape[-1]))
 
 
-def _cell_name(hdu: fits.BinTableHDU) -> str:
+def _fibre_column(hdu: Any, n: int) -> NDArray | None:
+    """Fibre of each of n rows by a column that names it, as text; None where there is none or it is the same for all."""
+    for column in hdu.columns:
+        if _FIBRE.match(str(column.name).lower()) and np.ndim(hdu.data.field(column.name)) == 1:
+            values = np.array([str(v).strip() for v in hdu.data.field(column.name)])
+            if len(values) == n and len(set(values)) > 1:
+                return values
+    return None
+
+
+def fibres_of(hdu: Any, roles: dict[str, int], primary: Any) -> tuple[list[str], NDArray] | None:
+    """Fibres that could be the star, and the fibre of each row; None where the rows are no fibres' orders."""
+    if len(hdu.data) < 2 or _cells(hdu, roles["wave"]) == 1:
+        return None
+    of_row = _fibre_column(hdu, len(hdu.data))
+    if of_row is None:
+        return None
+    names = list(dict.fromkeys(of_row))
+    if 2 * len(names) > len(of_row):
+        return None  # rows of their own, not orders
+    science = next(
+        (str(h[k]).strip() for h in (hdu.header, primary) for k in ("SCIFIBER", "SCIFIBRE", "SCIFIB") if k in h), None
+    )
+    if science is not None and (
+        told := [f for f in names if f == science or (_whole(f) and _whole(f) == _whole(science))]
+    ):
+        return told, of_row
+    return [f for f in names if not is_sky(f) and not is_lamp(f)] or names, of_row
+
+
+def _whole(text: str) -> str:
+    """A whole number as its digits, whatever its notation; empty for other texts."""
+    value = number({"": text}, "")
+    return "" if value is None else f"{value:g}"
+
+
+def _science_rows(hdu: Any, roles: dict[str, int], primary: Any) -> tuple[NDArray | None, list[Step]]:
+    """Rows of the star's fibre where a table holds orders of several, and the ledger's entry."""
+    found = fibres_of(hdu, roles, primary)
+    if found is None or len(found[0]) != 1:
+        return None, []
+    return found[1] == found[0][0], [
+        Step("fibre", f"of the fibres {listed(sorted(set(found[1])))} the rows of {found[0][0]} are the star")
+    ]
+
+
+def range_of(hdu: Any, roles: dict[str, int]) -> tuple[float, float]:
+    field = hdu.data.field(roles["wave"])
+    return wavelength_range(np.concatenate([np.ravel(c) for c in field]) if field.dtype == object else field)
+
+
+def _cell_name(hdu: Any) -> str:
     """Name of the star from a NAME or OBJECT column of a one-row table, else empty."""
     for column in hdu.columns:
         if len(hdu.data) == 1 and str(column.name).upper() in ("NAME", "OBJECT") and "A" in str(column.format):
@@ -170,14 +374,10 @@ def _cell_name(hdu: fits.BinTableHDU) -> str:
     return ""
 
 
-def _medium(hdu: fits.BinTableHDU, wave: int, headers: list[fits.Header]) -> tuple[Medium, tuple[Step, ...]]:
+def _medium(hdu: Any, wave: int, headers: list[Any]) -> tuple[Medium, tuple[Step, ...]]:
     """Medium by ESO's rule: UCD em.wl;obs.atmos is air, a bare em.wl vacuum; else the column's name, else the header."""
     ucd = str(hdu.header.get(f"TUCD{wave + 1}", "")).lower().replace(" ", "")
     if ucd.startswith("em.wl"):
         medium = Medium.AIR if "obs.atmos" in ucd else Medium.VACUUM
         return medium, (Step("medium", f"UCD {ucd} of the wavelength column: {medium.value} (ESO phase 3)"),)
-    name = str(hdu.columns[wave].name).lower()
-    for medium, ending in ((Medium.AIR, "air"), (Medium.VACUUM, "vac")):
-        if name.endswith(ending):
-            return medium, (Step("medium", f"the wavelength column is called {name}: {medium.value}"),)
-    return medium_of(headers)
+    return medium_of_name(str(hdu.columns[wave].name), "column") or medium_of(headers)

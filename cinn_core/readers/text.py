@@ -1,9 +1,9 @@
-"""Spectra stored as text: two to four columns, CSV, iSpec (nm), NARVAL, and echelle orders one under the other."""
+"""Spectra stored as text: columns in the dialects of programs and people, echelle orders one under the other, VOTable."""
 
 from __future__ import annotations
 
-import io
 import re
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,126 +11,214 @@ from scipy.signal import savgol_filter
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
-from .common import Contents, KnownMedium, Pixels, contents_of, missing_pixels, to_angstrom
+from .common import (
+    Contents,
+    KnownMedium,
+    Naming,
+    Pixels,
+    Unnamed,
+    contents_of,
+    missing_pixels,
+    to_angstrom,
+)
+from .dialects import Columns, decoded, is_votable, text_columns, votable_columns
+from .headers import medium_in_words, medium_of_name
 from .orders import merge_orders
-from .table import ERROR, FLUX, WAVE
+from .planes import as_error, good_by_flags, wave_like
+from .roles import Role, best_version, listed, named_index, partner, role_of, whose
 
-_MOST_LINES, _LONGEST_LINE = 3_000_000, 10_000
 _SMOOTHED = 31  # pixels over which rounded wavelengths are smoothed
 
 
 def is_text(data: bytes) -> bool:
-    """Whether the bytes are readable text with a digit in them (the first 4 kB decide)."""
-    head = data[:4096]
-    if b"\x00" in head or not re.search(rb"\d", head):
+    """Whether the bytes are readable text in UTF-8, UTF-16 or a one-byte encoding (the first 4 kB decide)."""
+    head = decoded(data[:4096])
+    if not head or "\x00" in head:
         return False
-    return sum(b in b"\t\n\r" or 32 <= b < 127 for b in head) > 0.95 * len(head)
-
-
-def read_text(data: bytes, name: str) -> Contents:
-    """Read one spectrum from columns of numbers; names of columns are used where the text gives them."""
-    if data.count(b"\n") > _MOST_LINES:
-        raise SpectrumError(f"{name} is a text of more than {_MOST_LINES} lines; no spectrum of one star is that long.")
-    table, names = _numbers(data.decode("utf-8", "replace"), name)
-    columns = dict(zip(names, table.T, strict=True)) if len(names) == table.shape[1] else {}
-    wave, flux, error, order, reason = _roles(table, columns, name)
-    wavelength, unit_step = to_angstrom(wave, None, "the text")
-    steps = [Step("format", f"text with {table.shape[1]} columns: {reason}", {"rows": len(table)}), unit_step]
-    if order is None and np.all(np.diff(wavelength) <= 0):
-        wavelength, flux, error = wavelength[::-1], flux[::-1], None if error is None else error[::-1]
-        steps.append(Step("order of pixels", "wavelengths decrease; turned round"))
-    if order is None:
-        order = np.cumsum(np.concatenate([[0], np.diff(wavelength) < 0]))
-    pixels = Pixels(wavelength, flux, error, ~missing_pixels(flux))
-    orders = [order == o for o in np.unique(order)]
-    if len(orders) > 1:
-        pixels, step = merge_orders([_part_of_order(pixels, p) for p in orders])
-        steps.append(step)
-    else:
-        pixels, rounding = _distinct(pixels)
-        steps += rounding
-    file_format = "text, echelle orders" if len(orders) > 1 else "text"
-    return contents_of(pixels, file_format, [], name, steps, error_from="the third column", medium=_medium(columns))
-
-
-def _medium(columns: dict[str, NDArray]) -> KnownMedium | None:
-    if "waveobs" in columns:
-        return Medium.AIR, (Step("medium", "iSpec text (column waveobs) holds air wavelengths"),)
-    for medium, ending in ((Medium.AIR, "air"), (Medium.VACUUM, "vac")):
-        name = next((k for k in columns if re.match(WAVE, k) and k.endswith(ending)), None)
-        if name is not None:
-            return medium, (Step("medium", f"the wavelength column is called {name}: {medium.value}"),)
-    return None
-
-
-def _part_of_order(pixels: Pixels, part: NDArray) -> Pixels:
-    """Pixels of one order; negative flux, as at the ends of many extracted orders, is marked as missing."""
-    error = None if pixels.error is None else pixels.error[part]
-    flux = pixels.flux[part]
-    return Pixels(pixels.wavelength[part], flux, error, pixels.good[part] & (flux > 0))
-
-
-def _numbers(text: str, name: str) -> tuple[NDArray, list[str]]:
-    """Block of numbers (rows, columns) of a text and the names above it, if any."""
-    lines = text.splitlines()
-    numeric = [_count(line) for line in lines[:2000]]
-    first = next(
-        (i for i in range(len(numeric) - 3) if numeric[i] >= 2 and numeric[i : i + 3] == [numeric[i]] * 3), None
+    return sum(c in "\t\n\r\f" or c.isprintable() for c in head) > 0.95 * len(head) and (
+        sum(c.isascii() for c in head) > 0.7 * len(head)
     )
-    if first is None:
-        raise SpectrumError(
-            f"{name} is text without columns of numbers; a text spectrum has wavelength, flux and perhaps an error in each line."
+
+
+def read_text(data: bytes, name: str, naming: Naming | None = None) -> Contents:
+    """Read one spectrum from columns of numbers; names of columns are used where the text gives them.
+
+    Raises Unnamed where the names do not tell which column is the flux.
+    """
+    columns = votable_columns(data, name) if is_votable(data) else text_columns(decoded(data), name)
+    roles, order, reason = _named_roles(columns, naming, name) if naming else _roles(columns, name)
+    wave, flux = columns.values[roles["wave"]], columns.values[roles["flux"]]
+    error = as_error(columns.values[roles["error"]], roles["error_role"]) if "error" in roles else None
+    wavelength, medium, unit_step = _wavelengths(columns, roles["wave"], wave)
+    steps = [
+        Step("format", f"{columns.layout} with {len(columns.values)} columns: {reason}", {"rows": wave.size}),
+        unit_step,
+    ]
+    good = ~missing_pixels(flux)
+    if "flag" in roles:
+        clear, step = good_by_flags(
+            columns.values[roles["flag"]], roles["flag_role"], columns.shown[roles["flag"]], flux, error
         )
-    above = [t for t in lines[:first] if t.strip()]
-    names = re.split(r"[\s,;]+", above[-1].strip().lstrip("#!%; ").lower()) if above else []
-    body = "\n".join(line for line in lines[first:] if line.strip() and line.lstrip()[0] not in "#!%")
-    try:
-        table = np.loadtxt(io.StringIO(re.sub(r"[,;]", " ", body)), ndmin=2)
-    except ValueError as problem:
-        row = re.search(r"row (\d+)", str(problem))
-        where = f" near line {first + int(row.group(1)) + 1}" if row else ""
+        good &= clear
+        steps.append(step)
+    pixels = Pixels(wavelength, flux, error, good)
+    if order is not None and np.unique(order[np.isfinite(order)]).size > 1:
+        pixels, step = merge_orders(_by_order(pixels, order))
+        steps.append(step)
+        kind = f"{columns.layout}, echelle orders"
+    else:
+        kind = columns.layout
+        rising = np.diff(wavelength)
+        if rising.size and np.all(rising <= 0):
+            steps.append(Step("order of pixels", "wavelengths decrease; turned round"))
+            pixels = Pixels(wavelength[::-1], flux[::-1], None if error is None else error[::-1], good[::-1])
+        if np.all(np.diff(pixels.wavelength) >= 0):
+            pixels, rounding = _distinct(pixels)
+            steps += rounding
+    error_from = "the third column" if not columns.names else f"column {columns.shown[roles.get('error', 0)]}"
+    return contents_of(pixels, kind, [], name, steps, error_from=error_from, medium=medium)
+
+
+def _by_order(pixels: Pixels, order: NDArray) -> list[Pixels]:
+    """Pixels of each order, in time that grows with the text alone; negative flux, as at many ends of orders, is missing."""
+    place = np.argsort(order, kind="stable")
+    cuts = np.flatnonzero(np.diff(order[place]) != 0) + 1
+    if cuts.size > 1000:
         raise SpectrumError(
-            f"The columns of {name} stop being {numeric[first]} numbers a line{where}; mend or cut the file there."
-        ) from problem
-    return table, names
+            f"The column of orders in this text names {cuts.size + 1} orders, which no echelle has; leave it out."
+        )
+    return [
+        Pixels(
+            pixels.wavelength[p], pixels.flux[p], None if pixels.error is None else pixels.error[p],
+            pixels.good[p] & (pixels.flux[p] > 0),
+        )
+        for p in np.split(place, cuts)
+    ]  # fmt: skip
 
 
-def _count(line: str) -> int:
-    """Number of numbers in a line; 0 where it holds anything else."""
-    words = re.split(r"[\s,;]+", line.strip()) if len(line) < _LONGEST_LINE else []
-    try:
-        return len([float(w) for w in words])
-    except ValueError:
-        return 0
+def _wavelengths(columns: Columns, at: int, wave: NDArray) -> tuple[NDArray, KnownMedium | None, Step]:
+    """Wavelengths [Angstrom] of the wave column, which may hold wavenumbers or logarithms, their medium as told, and the ledger's entry."""
+    name, unit = columns.shown[at], columns.units[at]
+    said = " ".join([name, unit or "", *columns.comments])
+    if re.search(r"wave ?num|cm ?(\^|\*\*)? ?-1|kayser|1/cm", said, re.IGNORECASE) and np.nanmin(wave) > 0:
+        step = Step(
+            "wavelength unit", "the text says wavenumbers (cm-1): 1e8 over them are vacuum wavelengths in Angstrom"
+        )
+        return 1e8 / wave, (Medium.VACUUM, (Step("medium", "wavenumbers are those of vacuum"),)), step
+    if re.match(r"log", name.lower()) and 3.3 < np.nanmin(wave) < 4.45:
+        wave, unit = 10.0**wave, None
+    wavelength, step = to_angstrom(wave, unit, "the text")
+    if "waveobs" in name.lower():
+        return wavelength, (Medium.AIR, (Step("medium", "iSpec text (column waveobs) holds air wavelengths"),)), step
+    medium = medium_of_name(name, "column") if columns.names else None
+    for comment in columns.comments if medium is None else []:
+        found = medium_in_words(comment)
+        if found is not None:
+            return (
+                wavelength,
+                (found, (Step("medium", f'a comment says "{comment.strip()[:60]}": {found.value}'),)),
+                step,
+            )
+    return wavelength, medium, step
 
 
-def _roles(
-    table: NDArray, columns: dict[str, NDArray], name: str
-) -> tuple[NDArray, NDArray, NDArray | None, NDArray | None, str]:
-    """Wavelength, flux, error, order number of each row, and by what the columns were recognised."""
+def _roles(columns: Columns, name: str) -> tuple[dict[str, Any], NDArray | None, str]:
+    """Index of wave, flux, error and flag, order number of each row, and by what the columns were recognised."""
+    if not columns.names:
+        return _roles_by_place(columns.values)
+    known: list[Role | None] = [role_of(n) for n in columns.names]
+    for i, (label, values) in enumerate(zip(columns.names, columns.values, strict=True)):
+        if known[i] is None and (not label or label.startswith("unnamed")) and _counts(values):
+            known[i] = Role.OTHER
+    waves = [i for i, r in enumerate(known) if r is Role.WAVE] or [
+        i for i, r in enumerate(known) if r is None and wave_like(columns.values[i])
+    ]
+    fluxes = [i for i, r in enumerate(known) if r is Role.FLUX] or [
+        i for i, r in enumerate(known) if r is None and i not in waves
+    ]
+    stars: dict[frozenset[str], list[int]] = {}
+    for i in fluxes:
+        stars.setdefault(whose(columns.names[i]), []).append(i)
+    plain = [i for i in fluxes if not whose(columns.names[i])]
+    if not waves or not fluxes or (len(stars) > 1 and len(plain) != 1):
+        what = (
+            "no column that is called a flux"
+            if waves and not fluxes
+            else "several columns that could be the star's flux"
+        )
+        what = what if waves else "no column that is called wavelength"
+        raise Unnamed(
+            f"{name} has the columns {listed(columns.names)}: {what}; name them with --wave NAME --flux NAME.",
+            tuple(columns.names),
+        )
+    same = plain if len(stars) > 1 else fluxes
+    flux = same[best_version([columns.names[i] for i in same])]
+    wave = partner(columns.names[flux], columns.names, waves, alone=True)
+    roles: dict[str, Any] = {"wave": waves[0] if wave is None else wave, "flux": flux}
+    _add_partners(roles, columns.names, known, flux)
+    order = next(
+        (
+            v
+            for n, v in zip(columns.names, columns.values, strict=True)
+            if re.fullmatch(r"(echelle_?)?ord(er)?(_?n\w*)?", n)
+        ),
+        None,
+    )
+    return roles, order, f"named {', '.join(columns.names)}"
 
-    def named(pattern: str) -> NDArray | None:
-        return next((v for k, v in columns.items() if re.match(pattern, k)), None)
 
-    wave, flux = named(WAVE), named(FLUX)
-    if wave is not None and flux is not None:
-        return wave, flux, named(ERROR), None, f"named {', '.join(columns)}"
-    n = table.shape[1]
-    first = table[:, 0]
-    if (
-        n >= 3
-        and np.all(first == np.round(first))
-        and np.abs(np.diff(first)).max() <= 1
-        and np.unique(first).size < 200
-    ):
-        error = table[:, 3] if n >= 4 else None
-        return table[:, 1], table[:, 2], error, first, "order number, wavelength, flux"
+def _add_partners(roles: dict[str, Any], names: list[str], known: list[Role | None], flux: int) -> None:
+    """Add the indices of the errors and flags that go with a flux by their names."""
+    alone = sum(r is Role.FLUX for r in known) <= 1
+    for role in (Role.ERROR, Role.IVAR, Role.VARIANCE):
+        at = partner(names[flux], names, [i for i, r in enumerate(known) if r is role], alone=alone)
+        if at is not None and "error" not in roles:
+            roles |= {"error": at, "error_role": role}
+    for role in (Role.FLAG, Role.GOOD):
+        at = partner(names[flux], names, [i for i, r in enumerate(known) if r is role], alone=True)
+        if at is not None:
+            roles |= {"flag": at, "flag_role": role}
+
+
+def _named_roles(columns: Columns, naming: Naming, name: str) -> tuple[dict[str, Any], NDArray | None, str]:
+    """Roles as a person names the columns. Raises SpectrumError, with all names, for one that is not there."""
+    shown = columns.shown
+    assert naming.wave is not None
+    assert naming.flux is not None
+    roles: dict[str, Any] = {
+        "wave": named_index(naming.wave, shown, name),
+        "flux": named_index(naming.flux, shown, name),
+    }
+    if naming.error is not None:
+        at = named_index(naming.error, shown, name)
+        role = role_of(shown[at])
+        roles |= {"error": at, "error_role": role if role in (Role.IVAR, Role.VARIANCE) else Role.ERROR}
+    order = None if naming.order is None else columns.values[named_index(naming.order, shown, name)]
+    return roles, order, f"wavelength {naming.wave} and flux {naming.flux}, as told"
+
+
+def _counts(values: NDArray) -> bool:
+    """Whether a column counts its rows, from 0 or 1: an index."""
+    return values.size > 200 and values[0] in (0, 1) and bool(np.all(np.diff(values) == 1))
+
+
+def _roles_by_place(values: list[NDArray]) -> tuple[dict[str, Any], NDArray | None, str]:
+    """Roles of columns without names: order number or an index ahead, wavelength, flux, and an error if it can be one."""
+    n, first = len(values), values[0]
+    if n >= 3 and _counts(first) and wave_like(values[1]):
+        roles, order, reason = _roles_by_place(values[1:])
+        moved = {k: v + 1 if k in ("wave", "flux", "error") else v for k, v in roles.items()}
+        return moved, order, f"an index, {reason}"
+    whole = np.isfinite(first).all() and np.all(first == np.round(first))
+    if n >= 3 and whole and np.abs(np.diff(first)).max() <= 1 and np.unique(first).size < 200:
+        error = {"error": 3, "error_role": Role.ERROR} if n >= 4 else {}
+        return {"wave": 1, "flux": 2} | error, first, "order number, wavelength, flux"
     if n == 2:
-        return first, table[:, 1], None, None, "wavelength, flux"
-    third = table[:, 2]
-    if np.nanmin(third) >= 0 and np.nanmedian(third) < 0.5 * np.nanmedian(table[:, 1]):
-        return first, table[:, 1], third, None, "wavelength, flux, error"
-    return first, table[:, 1], None, None, f"wavelength, flux, and {n - 2} that cannot be errors"
+        return {"wave": 0, "flux": 1}, None, "wavelength, flux"
+    third = values[2]
+    if np.nanmin(third) >= 0 and np.nanmedian(third) < 0.5 * np.nanmedian(values[1]):
+        return {"wave": 0, "flux": 1, "error": 2, "error_role": Role.ERROR}, None, "wavelength, flux, error"
+    return {"wave": 0, "flux": 1}, None, f"wavelength, flux, and {n - 2} that cannot be errors"
 
 
 def _distinct(pixels: Pixels) -> tuple[Pixels, list[Step]]:

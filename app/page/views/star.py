@@ -31,6 +31,7 @@ FLAG_TEXT: dict[str, str] = {
     "arms_disagree": "arms disagree",
     "rv_uncertain": "velocity uncertain",
     "medium_guessed": "air or vacuum guessed",
+    "resolution_unsure": "resolving power unsure",
     "snr_low": "S/N low",
     "snr_clipped": "S/N beyond the training",
     "continuum_poor": "continuum poor",

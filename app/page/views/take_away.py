@@ -59,7 +59,7 @@ def saved_star(state: SessionState) -> SavedStar:
     data = source.data.read_bytes() if isinstance(source.data, Path) and source.data.is_file() else source.data
     content = data if isinstance(data, bytes) else None
     analysis = replace(state.analysis, importance=state.corrections.importance)
-    return SavedStar(analysis, state.overrides, state.constraints, content, source.hdu, source.row)
+    return SavedStar(analysis, state.overrides, state.constraints, content, source.hdu, source.row, source.naming)
 
 
 def file_name(state: SessionState) -> str:

@@ -11,6 +11,8 @@ import panel_material_ui as pmui
 import param
 
 from cinn_core.errors import SpectrumError
+from cinn_core.readers import Naming
+from cinn_core.readers.roles import role_of
 
 from .. import theme
 from ..patches import SpectrumDropper
@@ -26,6 +28,15 @@ N_STAGES = 7
 def refuse(name: str) -> Source:
     """Refuse a source that is too large."""
     raise SpectrumError(too_large(name))
+
+
+NO_ERRORS = "none"
+"""In place of a name where a file holds no errors."""
+
+
+def likeliest(names: list[str], role: str) -> str:
+    """The name that says a role by itself, else the first."""
+    return next((name for name in names if role_of(name) == role), names[0])
 
 
 def drop_zone(session: Session) -> SpectrumDropper:
@@ -48,20 +59,38 @@ def drop_zone(session: Session) -> SpectrumDropper:
 
 
 def question(session: Session) -> pn.Column:
-    """Question which of the spectra in a file is meant; hidden while there is nothing to ask."""
+    """Question which of the spectra in a file is meant, or which of its arrays; hidden while there is nothing to ask."""
     state = session.state
     asked = html()
-    which = pmui.Select(label="spectrum", options=[], size="small", margin=0, sizing_mode="stretch_width")
+    which, wave, flux, error = (
+        pmui.Select(label=label, options=[], size="small", margin=(4, 0), sizing_mode="stretch_width")
+        for label in ("spectrum", "wavelengths", "flux", "errors")
+    )
     one, every, none = (
         pmui.Button(label=label, variant=variant, size="small", margin=0)
         for label, variant in (("analyse", "contained"), ("analyse all", "outlined"), ("cancel", "text"))
     )
-    column = pn.Column(asked, which, pn.FlexBox(one, every, none, gap="6px", margin=0), margin=(8, 0), visible=False)
+    column = pn.Column(
+        asked, which, wave, flux, error, pn.FlexBox(one, every, none, gap="6px", margin=0), margin=(8, 0), visible=False
+    )
 
     def ask(*_events: object) -> None:
         open_question = state.question
         column.visible = open_question is not None
-        if open_question is not None:
+        if open_question is None:
+            return
+        named = bool(open_question.names)
+        which.visible, every.visible = not named, not named
+        for select in (wave, flux, error):
+            select.visible = named
+        if named:
+            names = list(open_question.names)
+            wave.param.update(options=names, value=likeliest(names, "wave"))
+            flux.param.update(options=names, value=likeliest(names, "flux"))
+            error.param.update(options=[NO_ERRORS, *names], value=NO_ERRORS)
+            text = "{} does not tell which of its arrays are the star's. Which ones?"
+            asked.object = str(fill(text, open_question.source.name))
+        else:
             labels = {f"{i + 1}: {choice.label}": i for i, choice in enumerate(open_question.choices)}
             which.param.update(options=labels, value=0)
             text = "{} holds {} spectra. Which one?"
@@ -73,7 +102,12 @@ def question(session: Session) -> pn.Column:
         sources = tuple(replace(open_question.source, hdu=choice.hdu, row=choice.row) for choice in picked)
         session.uploads.analyse_all(sources)
 
-    one.on_click(lambda _event: answer([which.value]))
+    def answer_by_name() -> None:
+        open_question, state.question = state.question, None
+        naming = Naming(wave.value, flux.value, None if error.value == NO_ERRORS else error.value)
+        session.uploads.analyse_all((replace(open_question.source, naming=naming),))
+
+    one.on_click(lambda _event: answer_by_name() if state.question.names else answer([which.value]))
     every.on_click(lambda _event: answer(list(range(min(len(state.question.choices), MAX_FILES)))))
     none.on_click(lambda _event: state.param.update(question=None))
     state.param.watch(ask, "question")
