@@ -12,7 +12,7 @@ from scipy.signal import savgol_filter
 from ..errors import SpectrumError
 from ..stages import Medium, Step
 from .common import Contents, KnownMedium, Pixels, contents_of, missing_pixels, to_angstrom
-from .orders import merge_orders
+from .orders import cut_at_turns, merge_orders
 from .table import ERROR, FLUX, WAVE
 
 _MOST_LINES, _LONGEST_LINE = 3_000_000, 10_000
@@ -39,10 +39,10 @@ def read_text(data: bytes, name: str) -> Contents:
     if order is None and np.all(np.diff(wavelength) <= 0):
         wavelength, flux, error = wavelength[::-1], flux[::-1], None if error is None else error[::-1]
         steps.append(Step("order of pixels", "wavelengths decrease; turned round"))
-    if order is None:
-        order = np.cumsum(np.concatenate([[0], np.diff(wavelength) < 0]))
+    orders: list[NDArray | slice] = (
+        [*cut_at_turns(wavelength, name)] if order is None else [order == o for o in np.unique(order)]
+    )
     pixels = Pixels(wavelength, flux, error, ~missing_pixels(flux))
-    orders = [order == o for o in np.unique(order)]
     if len(orders) > 1:
         pixels, step = merge_orders([_part_of_order(pixels, p) for p in orders])
         steps.append(step)
@@ -63,7 +63,7 @@ def _medium(columns: dict[str, NDArray]) -> KnownMedium | None:
     return None
 
 
-def _part_of_order(pixels: Pixels, part: NDArray) -> Pixels:
+def _part_of_order(pixels: Pixels, part: NDArray | slice) -> Pixels:
     """Pixels of one order; negative flux, as at the ends of many extracted orders, is marked as missing."""
     error = None if pixels.error is None else pixels.error[part]
     flux = pixels.flux[part]
