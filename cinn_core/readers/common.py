@@ -1,4 +1,4 @@
-"""Common ground of all readers: the contents of a file, units, missing pixels, and header keywords on instrument, star and medium."""
+"""Common ground of all readers: the contents of a file, units, missing pixels, and header keywords on instrument and star."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
+from .media import KnownMedium, medium_of
 
 OPTICAL_ANGSTROM = (2900.0, 26000.0)
 """Wavelengths [Angstrom] taken for plausible when a unit is missing or cannot be right."""
@@ -68,10 +69,6 @@ class Contents:
     usual_power: bool
     snr_header: float | None
     steps: tuple[Step, ...]
-
-
-KnownMedium = tuple[Medium, tuple[Step, ...]]
-"""Medium that a file states, and the ledger's entry."""
 
 
 def contents_of(
@@ -248,27 +245,6 @@ def star_name(headers: list[Any], name: str) -> str:
         if text:
             return text[:80]
     return re.sub(r"(\.(fits?|gz|txt|dat|csv|s|ecsv))+$", "", name.rsplit("/", 1)[-1], flags=re.IGNORECASE)
-
-
-def medium_of(headers: list[Any]) -> tuple[Medium, tuple[Step, ...]]:
-    """Air or vacuum from CTYPE1 (AWAV, WAVE), AIRORVAC, VACUUM or a pipeline known for one of them; else UNKNOWN."""
-    for header in headers:
-        ctype = str(header.get("CTYPE1", "")).upper()
-        if ctype.startswith("AWAV"):
-            return Medium.AIR, (Step("medium", "header CTYPE1 = AWAV: air wavelengths"),)
-        if ctype in ("WAVE", "WAVE-LOG", "WAVE-TAB"):
-            return Medium.VACUUM, (Step("medium", f"header CTYPE1 = {ctype}: vacuum wavelengths (FITS standard)"),)
-        for key in ("AIRORVAC", "VACUUM", "WAVEMED", "MEDIUM"):
-            value = str(header.get(key, "")).lower()
-            if value.startswith("air") or (key == "VACUUM" and value in ("false", "0", "f")):
-                return Medium.AIR, (Step("medium", f"header {key} = {header.get(key)}: air wavelengths"),)
-            if value.startswith("vac") or (key == "VACUUM" and value in ("true", "1", "t")):
-                return Medium.VACUUM, (Step("medium", f"header {key} = {header.get(key)}: vacuum wavelengths"),)
-        if re.search("HARPS|HARPN", str(header.get("INSTRUME", "")).upper()):
-            return Medium.AIR, (Step("medium", "the pipelines of HARPS and HARPS-N give air wavelengths"),)
-        if str(header.get("ORIGIN", "")) == "iSpec":
-            return Medium.AIR, (Step("medium", "iSpec writes air wavelengths"),)
-    return Medium.UNKNOWN, (Step("medium", "the file does not say air or vacuum; the velocities will decide"),)
 
 
 _SAME_RANGE = 0.8

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
-from .common import Contents, Pixels, contents_of, error_of, medium_of, missing_pixels, star_name, to_angstrom
+from .common import Contents, Pixels, contents_of, error_of, missing_pixels, star_name, to_angstrom
+from .media import medium_of
 from .orders import join_parts, merge_orders
 
 WAVE = r"^((wave|wavelength|lambda)(_air|_vac)?|wav|wavelengths|lam|wl|ll|waveobs|awav|loglam|log_lambda)$"

@@ -11,11 +11,13 @@ from scipy.signal import savgol_filter
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
-from .common import Contents, KnownMedium, Pixels, contents_of, missing_pixels, to_angstrom
-from .orders import cut_at_turns, merge_orders
+from .common import Contents, Pixels, contents_of, missing_pixels, to_angstrom
+from .media import KnownMedium, medium_in_comments
+from .orders import cut_at_turns, join_parts, merge_orders
 from .table import ERROR, FLUX, WAVE
 
 _MOST_LINES, _LONGEST_LINE = 3_000_000, 10_000
+_HEAD_BYTES = 20_000
 _SMOOTHED = 31  # pixels over which rounded wavelengths are smoothed
 
 
@@ -36,7 +38,7 @@ def read_text(data: bytes, name: str) -> Contents:
     wave, flux, error, order, reason = _roles(table, columns, name)
     wavelength, unit_step = to_angstrom(wave, None, "the text")
     steps = [Step("format", f"text with {table.shape[1]} columns: {reason}", {"rows": len(table)}), unit_step]
-    if order is None and np.all(np.diff(wavelength) <= 0):
+    if order is None and (np.diff(wavelength) < 0).sum() > (np.diff(wavelength) > 0).sum():
         wavelength, flux, error = wavelength[::-1], flux[::-1], None if error is None else error[::-1]
         steps.append(Step("order of pixels", "wavelengths decrease; turned round"))
     orders: list[NDArray | slice] = (
@@ -44,13 +46,22 @@ def read_text(data: bytes, name: str) -> Contents:
     )
     pixels = Pixels(wavelength, flux, error, ~missing_pixels(flux))
     if len(orders) > 1:
-        pixels, step = merge_orders([_part_of_order(pixels, p) for p in orders])
+        parts = [_part_of_order(pixels, p) for p in orders]
+        pixels, step = merge_orders(parts) if order is not None else join_parts(parts)
         steps.append(step)
     else:
         pixels, rounding = _distinct(pixels)
         steps += rounding
     file_format = "text, echelle orders" if len(orders) > 1 else "text"
-    return contents_of(pixels, file_format, [], name, steps, error_from="the third column", medium=_medium(columns))
+    return contents_of(
+        pixels,
+        file_format,
+        [],
+        name,
+        steps,
+        error_from="the third column",
+        medium=_medium(columns) or medium_in_comments(_comments(data)),
+    )
 
 
 def _medium(columns: dict[str, NDArray]) -> KnownMedium | None:
@@ -61,6 +72,12 @@ def _medium(columns: dict[str, NDArray]) -> KnownMedium | None:
         if name is not None:
             return medium, (Step("medium", f"the wavelength column is called {name}: {medium.value}"),)
     return None
+
+
+def _comments(data: bytes) -> list[str]:
+    """Lines without numbers among the first of a text."""
+    lines = data[:_HEAD_BYTES].decode("utf-8", "replace").splitlines()[:200]
+    return [line for line in lines if line.strip() and not _count(line)]
 
 
 def _part_of_order(pixels: Pixels, part: NDArray | slice) -> Pixels:
