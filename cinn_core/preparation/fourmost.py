@@ -148,7 +148,7 @@ def to_rest(native: Native, frame: Frame, templates: Templates, model_error: Mod
     wrong = (model_error or shipped_model_error()).masked
     good, steps = without_masked(good, wrong, kms, telluric, overrides.masked)
     _require_pixels(good, spectrum)
-    ledger = ledger.noting(steps, _coverage_flags(good))
+    ledger = ledger.noting(steps, coverage_flags(good))
     return AtRest(spectrum, overrides, flux, good, kms, kms_error, velocity.template, power, snr, ledger)
 
 
@@ -273,7 +273,7 @@ def _require_pixels(good: NDArray, spectrum: Spectrum) -> None:
         )
 
 
-def _coverage_flags(good: NDArray) -> set[str]:
+def coverage_flags(good: NDArray) -> set[str]:
     """Flags of coverage: partial_coverage where an arm lacks a tenth beyond telluric oxygen, missing_arm where it is all but empty."""
     share = arm_coverage(good) / arm_coverage(~oxygen_pixels(0.0))
     flags = {"partial_coverage"} if (share < PARTIAL_COVERAGE).any() else set[str]()

@@ -133,14 +133,32 @@ def _gzip(level: int) -> Mutation:
 
 
 _NUMBERS = (float("nan"), float("inf"), -float("inf"), 0.0, -1.0, 1e30, -1e38, 1e-38, 5500.0)
-_JUNK = (b"END".ljust(80), b" " * 80, bytes(2880), b"\x1f\x8b", b"\xff" * 8, b"'", b"= ", b"\n\n", b"1e999 ", b"\x89HDF\r\n\x1a\n")
+_JUNK = (
+    b"END".ljust(80),
+    b" " * 80,
+    bytes(2880),
+    b"\x1f\x8b",
+    b"\xff" * 8,
+    b"'",
+    b"= ",
+    b"\n\n",
+    b"1e999 ",
+    b"\x89HDF\r\n\x1a\n",
+)
 _VALUES = (
     b"T", b"F", b"0", b"-1", b"1", b"2", b"8", b"-32", b"-64", b"999", b"99999999999999999999", b"1E400", b"-1E308",
     b"NaN", b"'abc'", b"''", b"'unclosed", b"(1,2)", b"", b"'nm'", b"'LINEAR'", b"'MULTISPE'", b"'IMAGE'", b"'BINTABLE'",
     b"'1PD(9)'", b"'PJ(99)'", b"'100A'", b"'multispec'", b"1E-320", b"'\xff\xfe'", b"'../../etc/passwd'",
 )  # fmt: skip
 _NAMES = ("../../x.fits", "a" * 5000, "<b>.txt", "HARPS.fits", "x.h5", ".fits.gz" * 90)
-_MARKS = (b"", b"SIMPLE  =                    T", b"\x89HDF\r\n\x1a\n", b"\x1f\x8b\x08", b"5200 1\n5201 1\n", b"wave,flux\n")
+_MARKS = (
+    b"",
+    b"SIMPLE  =                    T",
+    b"\x89HDF\r\n\x1a\n",
+    b"\x1f\x8b\x08",
+    b"5200 1\n5201 1\n",
+    b"wave,flux\n",
+)
 _STRANGERS = 0.2
 """Share of cases that are files of no known kind."""
 
@@ -181,13 +199,21 @@ def _name(random: Random, usual: str) -> str:
     kind = random.random()
     if kind < 0.6:
         return usual
-    return random.choice(_NAMES) if kind < 0.8 else "".join(chr(random.randrange(0xD800)) for _ in range(random.randrange(60)))
+    return (
+        random.choice(_NAMES)
+        if kind < 0.8
+        else "".join(chr(random.randrange(0xD800)) for _ in range(random.randrange(60)))
+    )
 
 
 def _stranger(random: Random) -> Case:
     """Bytes, text, and either behind the mark of a known kind."""
     size = random.randrange(4000)
-    body = random.randbytes(size) if random.random() < 0.5 else "".join(map(chr, random.choices(range(9, 0x250), k=size))).encode()
+    body = (
+        random.randbytes(size)
+        if random.random() < 0.5
+        else "".join(map(chr, random.choices(range(9, 0x250), k=size))).encode()
+    )
     return Case("stranger", random.choice(_MARKS) + body, "stranger")
 
 
