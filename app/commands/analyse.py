@@ -29,11 +29,16 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from cinn_core.analyse import Prepare
     from cinn_core.output.bundle import SavedStar
     from cinn_core.overrides import Overrides
+    from cinn_core.stages import Spectrum
 
 FilesArgument = Annotated[
-    list[Path], typer.Argument(metavar="FILE…", help="Spectra, one star each: FITS, its .gz, or a text table.")
+    list[Path],
+    typer.Argument(
+        metavar="FILE…", help="Spectra, one star each, or exposures of one star: FITS, its .gz, or a text table."
+    ),
 ]
 JsonFilesOption = Annotated[
     Path | None,
@@ -51,6 +56,10 @@ ConstraintOption = Annotated[
 ]
 ImportanceOption = Annotated[
     bool, typer.Option("--importance", help="Also weight the samples by the likelihood; about a minute a star.")
+]
+
+CombineOption = Annotated[
+    bool, typer.Option("--combine", help="The files are exposures of one star: add them, and analyse the sum.")
 ]
 
 
@@ -71,9 +80,10 @@ def analyse(
     flux: FluxNameOption = None,
     error: ErrorNameOption = None,
     order: OrderNameOption = None,
+    combine: CombineOption = False,
 ) -> None:
-    """The posterior of each spectrum, the same as on the dashboard."""
-    _require(files, json, bundle)
+    """The posterior of each spectrum, or of their sum, the same as on the dashboard."""
+    _require(files, json, bundle, combine)
     from cinn_core.inference.constraints import parse_constraint
 
     constraints = tuple(parse_constraint(text) for text in constraint or ())
@@ -84,17 +94,20 @@ def analyse(
         from cinn_core.analyse import analyse as run
         from cinn_core.analyse import load_model
         from cinn_core.output.bundle import SavedStar
+        from cinn_core.preparation.fourmost import prepare
         from cinn_core.readers import Naming
 
         naming = Naming(wave, flux, error, order)
         model = load_model(device, network)
-    several, refused = len(files) > 1, False
-    for file in files:
+    several, refused = len(files) > 1 and not combine, False
+    for file in files[:1] if combine else files:
         try:
             with progress() as report:
+                spectrum, preparing = _exposures(files, hdu, row) if combine else (file, prepare)
                 analysis = run(
-                    file,
+                    spectrum,
                     model,
+                    preparing=preparing,
                     overrides=overrides,
                     n_samples=samples,
                     seed=seed,
@@ -110,22 +123,32 @@ def analyse(
             typer.echo(f"{file}: {one_line(problem)}", err=True)
             refused = True
             continue
-        star = SavedStar(
-            analysis, overrides, constraints, file.read_bytes() if bundle else None, hdu, row, naming or None
-        )
+        source = file.read_bytes() if bundle and not combine else None
+        star = SavedStar(analysis, overrides, constraints, source, hdu, row, naming or None)
         _show(star, _output(json, file, ".json", several), _output(bundle, file, ".zip", several))
     if refused:
         raise typer.Exit(REFUSED)
 
 
-def _require(files: list[Path], json: Path | None, bundle: Path | None) -> None:
+def _exposures(files: list[Path], hdu: int | None, row: int | None) -> tuple[Spectrum, Prepare]:
+    """First of several exposures of one star, and the preparation that adds all of them."""
+    from cinn_core.preparation.combine import combine
+    from cinn_core.readers import read
+
+    spectra = [read(file, hdu=hdu, row=row) for file in files]
+    return spectra[0], lambda _, templates, overrides: combine(spectra, templates, overrides)
+
+
+def _require(files: list[Path], json: Path | None, bundle: Path | None, combine: bool) -> None:
     """Refuse spectra that are not there, and outputs that could not be written or would overwrite each other."""
     for file in files:
         require_file(file)
-    if len({file.name for file in files}) < len(files) and (json or bundle):
+    if combine and len(files) < 2:
+        raise DataError("--combine adds several exposures of one star; name two files or more.")
+    if len({file.name for file in files}) < len(files) and (json or bundle) and not combine:
         raise DataError("Two of the files have the same name, and so would their results; analyse them one by one.")
     for out in (json, bundle):
-        if len(files) == 1:
+        if len(files) == 1 or combine:
             require_folder_of(out)
         elif out is not None and not out.is_dir():
             raise DataError(

@@ -24,7 +24,7 @@ from .continuum import fit_continuum
 from .correlation import OnLog, to_log_many
 from .defects import without_noise, without_spikes
 from .line_width import settle_power
-from .medium import Frame, joined, settle_medium
+from .medium import Frame, joined, settle_medium, settle_told
 from .native import Window, native_power, snapshot_divided, snapshot_of_file, windows_of
 from .normalise import normalise
 from .resample import degrade_step, remainder_fwhm, to_instrument
@@ -128,8 +128,7 @@ def to_rest(native: Native, frame: Frame, templates: Templates, model_error: Mod
     Raises SpectrumError where S/N or the pixels left do not suffice.
     """
     spectrum, overrides, power, velocity = native.spectrum, native.overrides, native.power, frame.velocity
-    guessed = spectrum.medium is Medium.UNKNOWN and overrides.medium is None
-    ledger = native.ledger.noting(frame.steps, {"medium_guessed"} if guessed else ())
+    ledger = native.ledger.noting(frame.steps, {"medium_guessed"} if frame.guessed else ())
     kms, kms_error, steps, flags = settle_velocity(velocity, overrides.velocity)
     ledger = ledger.noting(steps, flags)
 
@@ -149,7 +148,7 @@ def to_rest(native: Native, frame: Frame, templates: Templates, model_error: Mod
     wrong = (model_error or shipped_model_error()).masked
     good, steps = without_masked(good, wrong, kms, telluric, overrides.masked)
     _require_pixels(good, spectrum)
-    ledger = ledger.noting(steps, _coverage_flags(good))
+    ledger = ledger.noting(steps, coverage_flags(good))
     return AtRest(spectrum, overrides, flux, good, kms, kms_error, velocity.template, power, snr, ledger)
 
 
@@ -239,7 +238,10 @@ def _measure_frames(natives: Mapping[int, Native], templates: Templates) -> dict
         flux, good = np.stack([pixels[i][1] for i in same]), np.stack([pixels[i][3] for i in same])
         on_log |= zip(same, to_log_many(pixels[same[0]][0], flux, good, power, templates), strict=True)
     velocities = velocities_on_log(list(on_log.values()), templates) if on_log else []
-    return {i: Frame(natives[i].spectrum.medium, v) for i, v in zip(on_log, velocities, strict=True)}
+    return {
+        i: settle_told(natives[i].spectrum, natives[i].windows, natives[i].power, templates, v)
+        for i, v in zip(on_log, velocities, strict=True)
+    }
 
 
 def _fit_many(stars: Mapping[int, AtRest], templates: Templates) -> dict[int, NDArray]:
@@ -271,7 +273,7 @@ def _require_pixels(good: NDArray, spectrum: Spectrum) -> None:
         )
 
 
-def _coverage_flags(good: NDArray) -> set[str]:
+def coverage_flags(good: NDArray) -> set[str]:
     """Flags of coverage: partial_coverage where an arm lacks a tenth beyond telluric oxygen, missing_arm where it is all but empty."""
     share = arm_coverage(good) / arm_coverage(~oxygen_pixels(0.0))
     flags = {"partial_coverage"} if (share < PARTIAL_COVERAGE).any() else set[str]()

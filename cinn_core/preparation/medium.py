@@ -1,33 +1,67 @@
-"""Air or vacuum, and the velocity in it; the decision between them where a file does not say which it is in."""
+"""Air or vacuum, and the velocity in it; the decision between them where a file does not say which, or where its data deny what it says."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..refraction import air
+from ..instrument import SPEED_OF_LIGHT_KMS
+from ..refraction import air, vacuum
 from ..stages import Medium, Spectrum, Step
 from .native import Window
-from .telluric import Telluric, find_telluric
+from .telluric import AIR_KMS, Telluric, air_gain, find_telluric
 from .templates import Templates
-from .velocity import Velocity, measure_velocity
+from .velocity import Velocity, measure_velocity, velocities_in_pieces
 
-_ARMS_SYSTEMATIC_KMS = 0.12
-_AIR_ODDS = 9.0  # files in air for one in vacuum
-_TYPICAL_KMS = 60.0
-_EARTH_KMS = 30.0
+DECIDED = 3.5
+"""Least difference of the log likelihoods of air and vacuum by which the data decide where a file does not say."""
+
+CONTRADICTED = 5.0
+"""The same where a file does say."""
+
+_LOG_AIR_ODDS = float(np.log(9.0))  # files in air for one in vacuum: it breaks ties and decides nothing
+_PIECE_KMS, _PIECE_TAILS = 0.2, 4.0
+_MOST_FROM_PIECES, _MOST_FROM_VELOCITIES = 4.0, 9.0
+_STARS = ((0.7, 30.0), (0.25, 70.0), (0.05, 170.0))
+"""Shares and widths [km/s] of the velocities of stars: thin disc, thick disc, halo."""
+
+_EARTH_KMS, _SLIT_KMS = 32.0, 2.0
+_AT_REST = 0.2  # files that somebody has brought to the star's rest
+_REST = ((0.8, 1.2), (0.2, 5.0))
+_FALSE = 0.02  # telluric peaks that are none
+_SUSPECT_KMS = (45.0, 125.0)
+_SUSPECT_ARMS = 0.25, 2.5  # km/s, and errors of the difference
+_SEEN = 6.0  # log likelihood from which a telluric velocity is worth naming
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Frame of a file's wavelengths: air or vacuum, the star's velocity there, and the ledger's entries on it."""
+    """Frame of a file's wavelengths: air or vacuum, the star's velocity there, and the ledger's entries on it.
+
+    guessed: whether the data chose the medium, because the file does not say or because they deny what it says.
+    """
 
     medium: Medium
     velocity: Velocity
     steps: tuple[Step, ...] = ()
+    guessed: bool = False
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Log likelihood of air less that of vacuum: from velocities along the spectrum, and from the size of the star's and
+    the air's; telluric: velocity of the air [km/s] with wavelengths taken as air, NaN where it is not seen."""
+
+    pieces: float
+    sizes: float
+    telluric: float
+
+    @property
+    def log_ratio(self) -> float:
+        return self.pieces + self.sizes
 
 
 def joined(windows: Sequence[Window], medium: Medium) -> tuple[NDArray, NDArray, NDArray | None, NDArray]:
@@ -42,47 +76,169 @@ def joined(windows: Sequence[Window], medium: Medium) -> tuple[NDArray, NDArray,
 def settle_medium(
     spectrum: Spectrum, windows: Sequence[Window], power: float, templates: Templates, given: Medium | None = None
 ) -> Frame:
-    """Frame of a file's wavelengths: the medium given or told by the file, else the one in which all velocities agree better.
-
-    A vacuum spectrum taken for air recedes by 83 km/s, 0.45 km/s more in the green than in the red; the odds weigh this
-    difference, the size of the velocity (Cauchy, 60 km/s), that of the telluric lines (30 km/s, the Earth's own) where
-    they are seen, and that nine files in ten are in air.
-    """
-
-    def velocity_in(medium: Medium) -> Velocity:
-        wavelength, flux, _, good = joined(windows, medium)
-        return measure_velocity(wavelength, flux, good, power, templates)
-
-    def telluric_in(medium: Medium) -> Telluric:
-        wavelength, flux, _, good = joined(windows, medium)
-        return find_telluric(wavelength, flux, good)
-
+    """Frame of a file's wavelengths: the medium given, else told by the file unless the data deny it, else the likelier one."""
     if given is not None:
         entries: dict[str, float | str] = {"medium": given.value, "file": spectrum.medium.value}
-        return Frame(given, velocity_in(given), (Step("medium", "given by the user", entries),))
+        velocity = _velocity(windows, given, power, templates)
+        return Frame(given, velocity, (Step("medium", "given by the user", entries),))
     if spectrum.medium is not Medium.UNKNOWN:
-        return Frame(spectrum.medium, velocity_in(spectrum.medium))
-    velocities = {medium: velocity_in(medium) for medium in (Medium.AIR, Medium.VACUUM)}
-    tellurics = {medium: telluric_in(medium) for medium in velocities}
-    odds = {medium: _log_odds(v, tellurics[medium]) for medium, v in velocities.items()}
-    log_ratio = odds[Medium.AIR] - odds[Medium.VACUUM] + np.log(_AIR_ODDS)
-    likelier = Medium.AIR if log_ratio > 0 or not all(v.credible for v in velocities.values()) else Medium.VACUUM
-    numbers: dict[str, float | str] = {"chosen": likelier.value, "log_odds_air": float(log_ratio)}
-    for medium, v in velocities.items():
-        numbers |= {
-            f"rv_{medium.value}": v.kms,
-            f"arms_difference_{medium.value}": v.arms_difference[0],
-            f"peak_{medium.value}": v.peak,
-            f"telluric_{medium.value}": tellurics[medium].kms,
-        }
-    reason = f"the file does not say; {likelier.value} is likelier from the arms' agreement and from star's and telluric velocity"
-    return Frame(likelier, velocities[likelier], (Step("medium", reason, numbers),))
+        velocity = _velocity(windows, spectrum.medium, power, templates)
+        return settle_told(spectrum, windows, power, templates, velocity)
+    velocities = {m: _velocity(windows, m, power, templates) for m in (Medium.AIR, Medium.VACUUM)}
+    found = weigh_medium(spectrum, power, templates, velocities)
+    credible = all(v.credible for v in velocities.values())
+    log_ratio = found.log_ratio if credible else 0.0
+    decided = abs(log_ratio) > DECIDED
+    likelier = Medium.AIR if log_ratio + (0.0 if decided else _LOG_AIR_ODDS) > 0 else Medium.VACUUM
+    other = Medium.VACUUM if likelier is Medium.AIR else Medium.AIR
+    numbers = _numbers(likelier, decided, found, velocities)
+    reason = f"the file does not say; {likelier.value} by the velocities along the spectrum and those of star and air"
+    if not decided:
+        reason = (
+            f"the file does not say air or vacuum and its lines do not tell; taken as {likelier.value}, with the velocity "
+            f"{velocities[likelier].kms:.1f} km/s, which is {velocities[other].kms:.1f} km/s if it is {other.value}: 83 km/s off"
+        )
+    return Frame(likelier, velocities[likelier], (Step("medium", reason, numbers),), guessed=True)
 
 
-def _log_odds(velocity: Velocity, telluric: Telluric) -> float:
-    """Log likelihood of a velocity, the difference between its arms, and the air's velocity, all Cauchy: files have outliers."""
+def settle_told(
+    spectrum: Spectrum, windows: Sequence[Window], power: float, templates: Templates, velocity: Velocity
+) -> Frame:
+    """Frame of a file that says its medium, from its velocity in it: the other one where the data deny it beyond doubt.
+
+    The evidence is weighed only where telluric lines lie some 83 km/s from rest, or where the arms differ.
+    """
+    told = spectrum.medium
+    wavelength, flux, _, good = joined(windows, told)
+    if not velocity.credible or not _suspect(velocity, find_telluric(wavelength, flux, good)):
+        return Frame(told, velocity)
+    other = Medium.VACUUM if told is Medium.AIR else Medium.AIR
+    velocities = {told: velocity, other: _velocity(windows, other, power, templates)}
+    found = weigh_medium(spectrum, power, templates, velocities)
+    against = -found.log_ratio if told is Medium.AIR else found.log_ratio
+    if not velocities[other].credible or against < CONTRADICTED:
+        return Frame(told, velocity)
+    reason = (
+        f"the file says {told.value}, and its data deny it: {other.value} by the velocities along the spectrum and those of "
+        f"star and air; the velocity would be {velocity.kms:.1f} km/s in {told.value}"
+    )
+    step = Step("medium", reason, _numbers(other, True, found, velocities) | {"file": told.value})
+    return Frame(other, velocities[other], (step,), guessed=True)
+
+
+def other_reading(steps: Iterable[Step]) -> tuple[Medium, float] | None:
+    """Other medium of a file's wavelengths and the velocity in it [km/s], from the ledger; None where the medium is settled."""
+    numbers = next((s.numbers for s in steps if s.name == "medium" and s.numbers.get("decided") == "no"), None)
+    if numbers is None:
+        return None
+    other = Medium.VACUUM if numbers["chosen"] == Medium.AIR.value else Medium.AIR
+    return other, float(numbers[f"rv_{other.value}"])
+
+
+def weigh_medium(
+    spectrum: Spectrum, power: float, templates: Templates, velocities: dict[Medium, Velocity]
+) -> Evidence:
+    """Evidence for air against vacuum in all pixels of a file, from the star's velocity in each.
+
+    Refraction's change along the spectrum moves vacuum wavelengths taken for air by 0.75 km/s between 5160 and 6790
+    Angstrom. Telluric lines are at rest with the observer, or move with the Earth's velocity towards the star, or, in a
+    file brought to the star's rest, with minus its own; all are summed over, and so is that a peak may be none.
+    """
+    in_air, in_vacuum = velocities[Medium.AIR], velocities[Medium.VACUUM]
+    shift = in_air.kms - in_vacuum.kms
+    gain = air_gain(
+        spectrum.wavelength, spectrum.flux, spectrum.good, power, _stellar(spectrum.wavelength, in_air, templates)
+    )
+    highest = float(gain.max())
+    likelihood = np.exp(gain - highest)
+    sizes = _log_size(in_air.kms, AIR_KMS, likelihood) - _log_size(in_vacuum.kms, AIR_KMS - shift, likelihood)
+    return Evidence(
+        pieces=_from_pieces(*velocities_in_pieces(in_air, templates)),
+        sizes=float(np.clip(sizes, -_MOST_FROM_VELOCITIES, _MOST_FROM_VELOCITIES)),
+        telluric=float(AIR_KMS[gain.argmax()]) if highest > _SEEN else float("nan"),
+    )
+
+
+def _velocity(windows: Sequence[Window], medium: Medium, power: float, templates: Templates) -> Velocity:
+    wavelength, flux, _, good = joined(windows, medium)
+    return measure_velocity(wavelength, flux, good, power, templates)
+
+
+def _suspect(velocity: Velocity, telluric: Telluric) -> bool:
+    """Whether the air's velocity or the arms' difference [km/s] is such as the wrong medium makes it."""
     difference, error = velocity.arms_difference
-    width = float(np.hypot(error, _ARMS_SYSTEMATIC_KMS))
-    agreement = float(np.log1p((difference / width) ** 2)) if np.isfinite(width) else 0.0
-    earth = float(np.log1p((telluric.kms / _EARTH_KMS) ** 2)) if telluric.clear else 0.0
-    return -agreement - earth - float(np.log1p((velocity.kms / _TYPICAL_KMS) ** 2))
+    least, errors = _SUSPECT_ARMS
+    apart = abs(difference) > max(least, errors * error)
+    return apart or (telluric.clear and _SUSPECT_KMS[0] < abs(telluric.kms) < _SUSPECT_KMS[1])
+
+
+def _numbers(
+    chosen: Medium, decided: bool, found: Evidence, velocities: dict[Medium, Velocity]
+) -> dict[str, float | str]:
+    numbers: dict[str, float | str] = {
+        "chosen": chosen.value,
+        "decided": "yes" if decided else "no",
+        "log_odds_air": found.log_ratio,
+        "from_velocities_along": found.pieces,
+        "from_star_and_air": found.sizes,
+    }
+    shift = velocities[Medium.AIR].kms - velocities[Medium.VACUUM].kms
+    for medium, velocity in velocities.items():
+        numbers |= {
+            f"rv_{medium.value}": velocity.kms,
+            f"arms_difference_{medium.value}": velocity.arms_difference[0],
+            f"peak_{medium.value}": velocity.peak,
+            f"telluric_{medium.value}": found.telluric - (0.0 if medium is Medium.AIR else shift),
+        }
+    return numbers
+
+
+def _stellar(wavelength: NDArray, velocity: Velocity, templates: Templates) -> NDArray:
+    """Depth (n,) of the best template's lines at the star's velocity; 0 where there is no template."""
+    rest = wavelength / (1 + velocity.kms / SPEED_OF_LIGHT_KMS)
+    depth = np.zeros(wavelength.size)
+    for grid, flux in zip(templates.log_wavelength, templates.log_flux, strict=True):
+        depth += np.interp(rest, grid, 1 - flux[velocity.template], left=0.0, right=0.0)
+    return depth
+
+
+def _from_pieces(wavelength: NDArray, kms: NDArray, error: NDArray) -> float:
+    """Log likelihood of air less that of vacuum from velocities (n,) [km/s] measured piece by piece, wavelengths taken as air.
+
+    Each hypothesis leaves one velocity free; residuals follow Student's distribution with four degrees of freedom, of
+    width 0.2 km/s beside the errors: what templates and wavelength scales differ by in real spectra.
+    """
+    if kms.size < 2:
+        return 0.0
+    width = np.hypot(error, _PIECE_KMS)
+    refraction = SPEED_OF_LIGHT_KMS * (vacuum(wavelength, Medium.AIR) / wavelength - 1)
+    logs = []
+    for values in (kms, kms - refraction):
+        trial = np.median(values) + np.linspace(-2.0, 2.0, 201)
+        square = ((values[:, None] - trial) / width[:, None]) ** 2
+        logs.append(_log_sum(-0.5 * (_PIECE_TAILS + 1) * np.log1p(square / _PIECE_TAILS).sum(0)))
+    return float(np.clip(logs[0] - logs[1], -_MOST_FROM_PIECES, _MOST_FROM_PIECES))
+
+
+def _log_size(kms: float, air_kms: NDArray, likelihood: NDArray) -> float:
+    """Log probability of a star's velocity, and of the air's with its likelihood (velocities,), all [km/s]."""
+    slit = 0.5 * _normal(air_kms, _SLIT_KMS)
+    earth = np.where(np.abs(air_kms) < _EARTH_KMS, 0.25 / _EARTH_KMS, 0.0)
+    observed = (1 - _FALSE) * ((slit + earth) * likelihood).sum() + _FALSE * likelihood.mean()
+    moved = (_mixture(air_kms, _STARS, beside=23.0) * likelihood).sum()
+    total = (1 - _AT_REST) * _mixture(kms, _STARS) * observed + _AT_REST * _mixture(kms, _REST) * moved
+    return float(np.log(total + 1e-300))
+
+
+def _mixture(kms: float | NDArray, parts: tuple[tuple[float, float], ...], beside: float = 0.0) -> NDArray:
+    """Density of a mixture of normals (share, width) about 0, each widened by `beside`, all [km/s]."""
+    return np.sum([share * _normal(kms, np.hypot(width, beside)) for share, width in parts], axis=0)
+
+
+def _normal(kms: float | NDArray, width: float) -> NDArray:
+    return np.exp(-0.5 * (np.asarray(kms) / width) ** 2) / (np.sqrt(2 * np.pi) * width)
+
+
+def _log_sum(values: NDArray) -> float:
+    highest = float(values.max())
+    return highest + float(np.log(np.exp(values - highest).sum()))

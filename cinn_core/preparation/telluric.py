@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
+from scipy.ndimage import gaussian_filter1d, median_filter
 
-from ..instrument import SPEED_OF_LIGHT_KMS, TELLURIC_OXYGEN, WAVELENGTH
+from ..instrument import FWHM_PER_SIGMA, SPEED_OF_LIGHT_KMS, TELLURIC_OXYGEN, WAVELENGTH
 from ..stages import Step
 from ..statistics import median, robust_sigma
 
@@ -16,6 +16,9 @@ CLEAR = 8.0
 """Least height of the oxygen lines' correlation, in scatters of what it is at other velocities."""
 
 _MAX_KMS = 450.0
+_POSSIBLE_KMS = 250.0
+"""Largest velocity of the air in a file: the Earth's 32 km/s, or the star's own where the file is at its rest."""
+
 _STEP_KMS = 1.0
 _LINE_KMS = 4.0
 _LOCAL_ANGSTROM = 2.5  # width of the running median against which a line is deep
@@ -55,7 +58,7 @@ def find_telluric(wavelength: NDArray, flux: NDArray, good: NDArray) -> Telluric
     curve = _depths(wavelength, flux, good, OXYGEN, lags)
     if curve is None:
         return NONE_SEEN
-    best = int(curve.argmax())
+    best = int(np.where(np.abs(lags) <= _POSSIBLE_KMS, curve, -np.inf).argmax())
     height = _height(curve, lags, lags[best])
     if height <= CLEAR or not 0 < best < lags.size - 1:
         return Telluric(float("nan"), height, float("nan"), 0.0)
@@ -109,6 +112,88 @@ def _depths(
     return np.where(enough, (at * weight).sum(1) / np.maximum((weight * depths).sum(1), 1e-9), 0.0)
 
 
+AIR_KMS: NDArray = np.arange(-_POSSIBLE_KMS, _POSSIBLE_KMS + 0.5)
+"""Velocities of the air [km/s] at which `air_gain` looks."""
+
+_GAIN = 0.25
+"""Log likelihood for each squared scatter: half of what pure noise would give, for stellar lines are no noise."""
+
+_STELLAR_SHARE = 0.5  # of a template's depth by which the star's own line may differ from it
+_ABSURD_DEPTHS = 4.0  # times those listed
+_BLOCK_ANGSTROM = 4.5
+_NARROW_KMS = 3.0
+
+
+def air_gain(wavelength: NDArray, flux: NDArray, good: NDArray, power: float, stellar: NDArray) -> NDArray:
+    """Log likelihood (velocities,) that the air moves with each of `AIR_KMS`, over what it would be without telluric lines.
+
+    All pixels (n,) of a file, wavelengths taken as air, at resolving power `power`; `stellar` (n,): depth of the star's
+    lines where a template knows them. Oxygen's bands at 6280, 6870 and 7600 Angstrom and water's lines each give a
+    matched filter's height in scatters z over all velocities; heights add as z^2 / 4, and depths more than four times
+    those listed, or none, count nothing.
+    """
+    gain = np.zeros(AIR_KMS.size)
+    for band in (OXYGEN, OXYGEN_B, OXYGEN_A, _water(blue=True), _water(blue=False)):
+        least = 0.03 if band[0] in WATER else 0.15
+        found = _matched(wavelength, flux, good, band, power, stellar)
+        if found is not None:
+            height, share = found
+            possible = (share > least) & (share < _ABSURD_DEPTHS)
+            gain += np.where(possible, _GAIN * np.clip(height, 0.0, None) ** 2, 0.0)
+    return gain
+
+
+def _water(blue: bool) -> tuple[tuple[float, float], ...]:
+    return tuple(line for line in WATER if (line[0] < 6000) == blue)
+
+
+def _matched(
+    wavelength: NDArray,
+    flux: NDArray,
+    good: NDArray,
+    band: tuple[tuple[float, float], ...],
+    power: float,
+    stellar: NDArray,
+) -> tuple[NDArray, NDArray] | None:
+    """Height in scatters and depth as a share of that listed, both (velocities,), of a band's lines; None without data."""
+    places, depths = np.array(band).T
+    reach = 1 + (_POSSIBLE_KMS + 50.0) / SPEED_OF_LIGHT_KMS
+    first, last = np.searchsorted(wavelength, [places[0] / reach - 6, places[-1] * reach + 6])
+    wave, known = wavelength[first:last], good[first:last] & (flux[first:last] > 0)
+    if known.sum() < 200:
+        return None
+    step = median(np.diff(wave))
+    relative = _over_blocks(wave, np.interp(wave, wave[known], flux[first:last][known]))
+    window = 2 * round(0.6 * _LOCAL_ANGSTROM / step) + 1
+    local = median_filter(relative, window) if depths.max() < 0.5 else 1.0  # where the band leaves a continuum
+    depth = np.clip(local - relative, -0.3, 0.5 if depths.max() < 0.5 else 1.0)
+    noise = robust_sigma(np.diff(relative), 0.0) / np.sqrt(2.0)
+    weight = known / (noise**2 + 0.02**2 + (_STELLAR_SHARE * stellar[first:last]) ** 2)
+    fwhm = np.hypot(SPEED_OF_LIGHT_KMS / power, _NARROW_KMS) / SPEED_OF_LIGHT_KMS * float(wave.mean())
+    numerator, denominator = (gaussian_filter1d(a, fwhm / FWHM_PER_SIGMA / step) for a in (depth * weight, weight))
+    shifted = places * (1 + AIR_KMS[:, None] / SPEED_OF_LIGHT_KMS)
+    at = np.searchsorted(wave, shifted - 0.5 * step).clip(0, wave.size - 1)
+    seen = (np.abs(wave[at] - shifted) < 2.5 * step) & (denominator[at] > 0.2 * np.median(weight[known]))
+    products = (seen * numerator[at] * depths).sum(1)
+    squares = (seen * denominator[at] * depths**2).sum(1)
+    enough = squares > 0.3 * np.median(squares)
+    if enough.sum() < 100:
+        return None
+    height, share = products / np.sqrt(np.maximum(squares, 1e-9)), products / np.maximum(squares, 1e-9)
+    middle = median(height[enough])
+    scatter = max(robust_sigma(height[enough], middle), 1e-6)
+    return np.where(enough, (height - middle) / scatter, 0.0), np.where(enough, share - median(share[enough]), 0.0)
+
+
+def _over_blocks(wavelength: NDArray, flux: NDArray) -> NDArray:
+    """Flux (n,) over the line through the 80th percentiles of blocks of 4.5 Angstrom."""
+    count = max(2, round((wavelength[-1] - wavelength[0]) / _BLOCK_ANGSTROM))
+    blocks = np.array_split(np.arange(flux.size), count)
+    level = np.array([np.percentile(flux[block], 80) for block in blocks])
+    curve = np.interp(wavelength, [wavelength[block].mean() for block in blocks], level)
+    return flux / np.where(curve > 0, curve, 1.0)
+
+
 def _height(curve: NDArray, lags: NDArray, kms: float) -> float:
     """Height of a curve (lags,) at a velocity over its middle elsewhere, in scatters."""
     away = curve[np.abs(lags - kms) > 4 * _LINE_KMS]
@@ -151,6 +236,21 @@ OXYGEN: tuple[tuple[float, float], ...] = (
     (6309.89, 0.10), (6310.64, 0.11),
 )  # fmt: skip
 """Pairs of the gamma band's P branch: wavelength and depth near the zenith. Their blended head is left out."""
+
+OXYGEN_B: tuple[tuple[float, float], ...] = (
+    (6883.83, 0.71), (6885.76, 0.75), (6886.75, 0.81), (6888.95, 0.81), (6889.90, 0.85), (6892.37, 0.83), (6893.31, 0.86),
+    (6896.04, 0.83), (6896.97, 0.85), (6899.96, 0.81), (6900.87, 0.82), (6904.12, 0.77), (6905.03, 0.78), (6908.54, 0.71),
+    (6909.43, 0.72), (6913.20, 0.63), (6914.09, 0.64), (6918.12, 0.53), (6919.01, 0.55), (6923.32, 0.44), (6924.18, 0.46),
+)  # fmt: skip
+"""The B band's P branch, read off a hot star."""
+
+OXYGEN_A: tuple[tuple[float, float], ...] = (
+    (7623.28, 0.93), (7624.50, 0.94), (7627.05, 0.94), (7628.22, 0.96), (7631.02, 0.95), (7632.15, 0.96), (7635.19, 0.95),
+    (7636.32, 0.96), (7639.57, 0.94), (7640.69, 0.95), (7644.19, 0.91), (7645.30, 0.92), (7649.03, 0.87), (7650.12, 0.88),
+    (7654.08, 0.80), (7655.17, 0.81), (7659.36, 0.72), (7660.44, 0.72), (7664.87, 0.61), (7665.94, 0.62), (7670.60, 0.50),
+    (7671.66, 0.49), (7676.56, 0.37), (7677.62, 0.38), (7682.75, 0.26), (7683.80, 0.27), (7689.18, 0.18), (7690.22, 0.16),
+)  # fmt: skip
+"""The A band's P branch, read off a metal-poor star."""
 
 WATER: tuple[tuple[float, float], ...] = (
     (5409.50, 0.024), (5414.36, 0.031), (5422.96, 0.028), (5435.58, 0.028), (5442.30, 0.020), (5448.10, 0.020),

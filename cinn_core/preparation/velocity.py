@@ -20,6 +20,7 @@ MIN_CONTRAST = 1.7
 MAX_ERROR_KMS = 20.0
 _ARMS_DISAGREE_KMS = 1.5
 
+_PIECES = 3  # of each arm
 _CORRELATED_PIXELS = 7.0
 _SETTLED_PIXELS = 1e-3  # 2 m/s, and each step leaves a small part of the one before
 
@@ -114,6 +115,27 @@ def _settle(star: OnLog, curve: NDArray, lags: NDArray, best: int, near: NDArray
         weight = 1 / known[:, 1] ** 2
         kms, error = float((weight * known[:, 0]).sum() / weight.sum()), float(weight.sum() ** -0.5)
     return Velocity(kms, error, tuple((float(v), float(e)) for v, e in fits), peak, contrast, best, credible, star)
+
+
+def velocities_in_pieces(velocity: Velocity, templates: Templates) -> tuple[NDArray, NDArray, NDArray]:
+    """Middle [Angstrom], velocity and error [km/s], all (pieces,), of a third of each arm at a time, with the best template."""
+    found = []
+    for arm, flux, grid, (kms, _) in zip(
+        velocity.on_log.arms, templates.log_flux, templates.log_wavelength, velocity.arms, strict=True
+    ):
+        if not arm.enough or not np.isfinite(kms):
+            continue
+        begin, n = PAD + round(kms / LOG_STEP_KMS), grid.size
+        for i in range(_PIECES):
+            first, last = i * n // _PIECES, (i + 1) * n // _PIECES
+            weight = np.zeros(arm.weight.size)
+            part = slice(max(begin + first, 0), max(begin + last, 0))
+            weight[part] = arm.weight[part]
+            piece, error = _refine(LogArm(arm.flux, weight), flux[velocity.template].astype(float) - 1, kms)
+            if np.isfinite(piece) and np.isfinite(error):
+                found.append((grid[(first + last) // 2], piece, error))
+    middle, kms_of_pieces, errors = np.array(found, float).reshape(-1, 3).T
+    return middle, kms_of_pieces, errors
 
 
 def _refine(arm: LogArm, template: NDArray, start_kms: float) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import re
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -53,6 +54,9 @@ _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a ZIP archive"), (b"<!DOCTYPE", "a web page"), (b"<html", "a web page"),
     (b"<?xml", "an XML document"), (b"BZh", "a bzip2 archive"), (b"\xfd7zXZ", "an xz archive"),
 )  # fmt: skip
+
+_ENDLESS = re.compile(rb"(NAXIS   |TFIELDS )=\s*\+?0*([1-9]\d{3,})")
+"""More axes of an image or columns of a table than the FITS standard allows."""
 
 _READABLE = "Kiel reads FITS images, FITS tables, HDF5, VOTable and text columns"
 
@@ -218,6 +222,12 @@ def _parse_fits(content: bytes, name: str, hdu: int | None, row: int | None, nam
 @contextmanager
 def _opened(content: bytes, name: str) -> Iterator[list[Any]]:
     """Readable HDUs of a FITS file; raises SpectrumError where it is damaged or larger than any spectrum."""
+    count = _ENDLESS.search(content)
+    if count is not None:  # astropy counts up to it
+        raise SpectrumError(
+            f"{name} is a damaged FITS file (its header gives {count.group(1).decode().strip()} as {count.group(2).decode()[:20]}, and the "
+            "standard allows 999); fetch it again."
+        )
     try:
         with fits.open(io.BytesIO(content), memmap=False, ignore_missing_simple=True) as opened:
             require_modest(list(opened), name)

@@ -24,8 +24,9 @@ from .common import (
     to_angstrom,
     wavelength_range,
 )
-from .headers import medium_of_name, words_in
+from .headers import words_in
 from .iraf import is_makee, is_multispec
+from .media import medium_of_name
 from .orders import join_parts, merge_orders
 from .planes import FEWEST_PIXELS, Array, arrays_in, as_error, error_like, good_by_flags, relative_error_like, wave_like
 from .roles import Role, best_version, kind_of, listed, named_index, partner, role_of, whose

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
-from .headers import medium_of, resolving_power, snr_header, star_name
+from .headers import resolving_power, snr_header, star_name
+from .media import KnownMedium, medium_of
 
 OPTICAL_ANGSTROM = (2900.0, 26000.0)
 """Wavelengths [Angstrom] taken for plausible when a unit is missing or cannot be right."""
@@ -45,10 +46,6 @@ class Contents:
     usual_power: bool
     snr_header: float | None
     steps: tuple[Step, ...]
-
-
-KnownMedium = tuple[Medium, tuple[Step, ...]]
-"""Medium that a file states, and the ledger's entry."""
 
 
 def contents_of(

@@ -1,14 +1,13 @@
-"""What headers say of a spectrum: resolving power, air or vacuum, S/N, the star's name; tables of instruments and pipelines."""
+"""Headers on a spectrum: resolving power, S/N, the name of the star; the table of instruments."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ..stages import Medium, Step
+from ..stages import Step
 
 INSTRUMENTS: tuple[tuple[str, str, float], ...] = (
     (r"harpn|harpsn|harps n|harps", "", 115_000.0),
@@ -37,28 +36,6 @@ INSTRUMENTS: tuple[tuple[str, str, float], ...] = (
 )
 """Instruments by whole words, words of the telescope that have to stand beside, and the usual resolving power."""
 
-VACUUM_PIPELINES: tuple[tuple[str, str], ...] = (
-    (r"carmenes|caracal", "CARMENES' pipeline CARACAL (Caballero et al. 2016)"),
-    (r"kpf", "the KPF pipeline (KPF-Pipeline documentation, data format)"),
-    (r"neid", "the NEID pipeline (neid.ipac.caltech.edu/docs)"),
-    (r"expres", "the EXPRES pipeline (Petersburg et al. 2020)"),
-    (r"maroon x|maroonx", "the MAROON-X pipeline (Seifahrt et al. 2020)"),
-    (r"eprvstandard\S*", "the EPRV standard (RVData, L3-extensions)"),
-    (r"pypeit", "PypeIt (its documentation, spec1D output)"),
-    (r"uves popler", "UVES_popler (Murphy et al. 2019)"),
-    (r"lamost", "the LAMOST pipeline (Luo et al. 2015)"),
-    (r"sdss|apogee\w*|eboss|boss", "the SDSS pipelines (data model, spec files)"),
-)
-"""Pipelines by whole words of a header, whose wavelengths are in vacuum, and where that is said."""
-
-AIR_PIPELINES: tuple[tuple[str, str], ...] = (
-    (r"harpn|harpsn|harps n|harps", "the pipelines of HARPS and HARPS-N"),
-    (r"espadons|narval|neonarval", "Libre-ESpRIT (Donati et al. 1997)"),
-    (r"galah", "GALAH (Buder et al. 2021)"),
-    (r"ispec", "iSpec"),
-)
-"""Pipelines by whole words of a header, whose wavelengths are in air."""
-
 _RESOLUTION_KEYS = (
     "SPEC_RES", "RESOLUTN", "RESOLUTION", "SPECRES", "RESOLVE", "RESPOW", "RES_POW", "RESOL", "BSS_ITRP", "BSS_ESRP", "SPE_RPOW",
     "SPEC_RP", "RP", "R",
@@ -66,19 +43,6 @@ _RESOLUTION_KEYS = (
 _SNR_KEYS = ("SNR", "S_N", "SN", "SNRATIO", "MEANSNR", "HIERARCH ESO DRS SPE EXT SN50")
 _INSTRUMENT_KEYS = ("INSTRUME", "INSTRUM", "DETNAM", "BSS_INST", "PYP_SPEC", "SURVEY")
 _TELESCOPE_KEYS = ("TELESCOP", "TELESCOPE", "OBSERVAT", "SITE", "SITENAME", "ORIGIN")
-_PIPELINE_KEYS = ("INSTRUME", "ORIGIN", "TELESCOP", "PIPELINE", "VOCLASS", "CREATOR", "SURVEY")
-_MEDIUM_KEYS = (
-    "AIRORVAC",
-    "AIR_VAC",
-    "AIRVAC",
-    "VACUUM",
-    "WAVEMED",
-    "MEDIUM",
-    "WAVETYPE",
-    "WAVE_TYPE",
-    "WAVEREF",
-    "VACORAIR",
-)
 _OBJECT_KEYS = ("OBJECT", "OBJNAME", "TARGET", "TARGNAME", "STAR", "OBJ", "TARG_NAM")
 
 
@@ -133,78 +97,3 @@ def star_name(headers: list[Any], name: str) -> str:
                 return text[:80]
     endings = r"(\.(fits?|gz|txt|dat|csv|s|ecsv|tbl|vot|xml))+$"
     return re.sub(endings, "", name.rsplit("/", 1)[-1], flags=re.IGNORECASE)
-
-
-def medium_of(headers: list[Any]) -> tuple[Medium, tuple[Step, ...]]:
-    """Air or vacuum from CTYPE1 (AWAV, WAVE), AIRORVAC and its like, comments, or a pipeline known for one; else UNKNOWN."""
-    for header in headers:
-        if (said := _said_by_keyword(header)) is not None:
-            return said[0], (Step("medium", said[1]),)
-    for header in headers:
-        for text in _comments(header):
-            if (medium := medium_in_words(text)) is not None:
-                return medium, (Step("medium", f'a comment says "{text[:60]}": {medium.value} wavelengths'),)
-    for header in headers:
-        words = words_in(" , ".join(str(header.get(key, "")) for key in _PIPELINE_KEYS))
-        if "PYP_SPEC" in header:
-            words += "pypeit "
-        if any(re.match(r"UP_ARR\d+$", key) for key in list(header)[:400]):
-            words += "uves popler "
-        if "WV_0_01" in header:
-            reason = "MAKEE writes vacuum wavelengths unless it is told not to (its documentation): vacuum"
-            return Medium.VACUUM, (Step("medium", reason),)
-        for medium, pipelines in ((Medium.AIR, AIR_PIPELINES), (Medium.VACUUM, VACUUM_PIPELINES)):
-            for pattern, who in pipelines:
-                if re.search(rf" ({pattern}) ", words):
-                    return medium, (Step("medium", f"{medium.value} wavelengths, as {who} writes them"),)
-    return Medium.UNKNOWN, (Step("medium", "the file does not say air or vacuum; the velocities will decide"),)
-
-
-def medium_in_words(text: str) -> Medium | None:
-    """Medium that a comment states (wavelengths are in vacuum), None where it states none or speaks of both."""
-    low = text.lower()
-    if not re.search(r"wave|lambda|\bwl\b|angstrom|spectr", low):
-        return None
-    vacuum = re.search(r"\bvacuum\b|\bin vac\b|\bvac[ _-]*(wave|wl|lambda)|\(vac\)", low)
-    air = re.search(r"\bin (the )?air\b|\bair[ _-]*(wave|wl|lambda)|wavelengths?\W+(\w+\W+)?air\b|\(air\)", low)
-    if bool(vacuum) == bool(air) or re.search(r"\bnot\b|\bto\b|convert", low):
-        return None
-    return Medium.VACUUM if vacuum else Medium.AIR
-
-
-def _said_by_keyword(header: Any) -> tuple[Medium, str] | None:
-    ctype = str(header.get("CTYPE1", "")).upper()
-    if ctype.startswith("AWAV"):
-        return Medium.AIR, "header CTYPE1 = AWAV: air wavelengths"
-    for key in _MEDIUM_KEYS:
-        value = str(header.get(key, "")).strip().lower()
-        if value.startswith("air") or (key == "VACUUM" and value in ("false", "0", "f")):
-            return Medium.AIR, f"header {key} = {header.get(key)}: air wavelengths"
-        if value.startswith("vac") or (key == "VACUUM" and value in ("true", "1", "t")):
-            return Medium.VACUUM, f"header {key} = {header.get(key)}: vacuum wavelengths"
-    if ctype in ("WAVE", "WAVE-LOG", "WAVE-TAB"):
-        return Medium.VACUUM, f"header CTYPE1 = {ctype}: vacuum wavelengths (FITS standard)"
-    return None
-
-
-def _comments(header: Any) -> Iterator[str]:
-    """Comments of a header: COMMENT cards, and what stands behind values that speak of wavelengths."""
-    if not hasattr(header, "cards"):
-        yield from [str(header.get("COMMENT", ""))] if header.get("COMMENT") else []
-        return
-    for card in list(header.cards)[:2000]:
-        if card.keyword in ("COMMENT", "HISTORY"):
-            yield str(card.value)
-        elif re.match(r"CRVAL1|CTYPE1|CUNIT1|WAVE|WAT1_001|LAMBDA|TTYPE", card.keyword):
-            yield (
-                f"{card.value} {card.comment}" if "vac" in card.comment.lower() or "air" in card.comment.lower() else ""
-            )
-
-
-def medium_of_name(name: str, what: str) -> tuple[Medium, tuple[Step, ...]] | None:
-    """Medium that the name of wavelengths says (WAVE_AIR, WAVEDATA_VAC_BARY), and the ledger's entry; None where it does not."""
-    words = re.findall(r"[a-z]+", name.lower())
-    for medium, endings in ((Medium.AIR, ("air",)), (Medium.VACUUM, ("vac", "vacuum"))):
-        if any(w.endswith(endings) for w in words):
-            return medium, (Step("medium", f"the wavelength {what} is called {name.lower()}: {medium.value}"),)
-    return None

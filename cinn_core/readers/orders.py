@@ -14,6 +14,9 @@ from ..stages import Step
 from ..statistics import robust_sigma
 from .common import Pixels, wavelength_range
 
+MOST_ORDERS = 300
+"""Orders that a file may hold: echelle spectrographs have up to some 120, each in up to two slices."""
+
 _MOST_ARMS = 6
 _LONGEST_ANGSTROM = 1e6  # a wavelength beyond it is a damaged one
 _SMALLEST_STEP = 1e-9  # between pixels, as a share of the wavelength
@@ -28,8 +31,13 @@ def merge_orders(orders: list[Pixels]) -> tuple[Pixels, Step]:
 
     Each is divided by its blaze; pixels where that falls below a tenth of its maximum are left out. Where two overlap the
     brighter one's pixels stay and the other one's light is rebinned to them and averaged in, by inverse variance.
-    Raises SpectrumError where no order holds enough light.
+    Raises SpectrumError where no order holds enough light, or where there are more orders than any echelle has.
     """
+    if len(orders) > MOST_ORDERS:
+        raise SpectrumError(
+            f"This file holds {len(orders)} pieces with wavelengths of their own, which is more than the {MOST_ORDERS} orders that an "
+            "echelle spectrum may have; load a file of one star."
+        )
     usable = sorted((lit for lit in map(_lit_part, orders) if lit is not None), key=lambda order: order.wavelength[0])
     if not usable:
         raise SpectrumError("None of the echelle orders in this file holds enough usable pixels.")

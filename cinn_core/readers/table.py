@@ -23,7 +23,8 @@ from .common import (
     to_angstrom,
     wavelength_range,
 )
-from .headers import medium_of, medium_of_name, number, star_name
+from .headers import number, star_name
+from .media import medium_of, medium_of_name
 from .orders import join_parts, merge_orders
 from .planes import good_by_flags
 from .roles import Role, best_version, is_lamp, is_sky, listed, partner, role_of, whose

@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import savgol_filter
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
 from .common import (
     Contents,
-    KnownMedium,
     Naming,
     Pixels,
     Unnamed,
@@ -22,7 +20,7 @@ from .common import (
     to_angstrom,
 )
 from .dialects import Columns, decoded, is_votable, text_columns, votable_columns
-from .headers import medium_in_words, medium_of_name
+from .media import KnownMedium, medium_in_comments, medium_of_name
 from .orders import merge_orders
 from .planes import as_error, good_by_flags, wave_like
 from .roles import Role, best_version, listed, named_index, partner, role_of, whose
@@ -111,14 +109,8 @@ def _wavelengths(columns: Columns, at: int, wave: NDArray) -> tuple[NDArray, Kno
     if "waveobs" in name.lower():
         return wavelength, (Medium.AIR, (Step("medium", "iSpec text (column waveobs) holds air wavelengths"),)), step
     medium = medium_of_name(name, "column") if columns.names else None
-    for comment in columns.comments if medium is None else []:
-        found = medium_in_words(comment)
-        if found is not None:
-            return (
-                wavelength,
-                (found, (Step("medium", f'a comment says "{comment.strip()[:60]}": {found.value}'),)),
-                step,
-            )
+    if medium is None:
+        medium = medium_in_comments(columns.comments)
     return wavelength, medium, step
 
 
@@ -230,6 +222,8 @@ def _distinct(pixels: Pixels) -> tuple[Pixels, list[Step]]:
     quantum = float(np.median(step[step > 0]))
     decimals = next((d for d in range(6) if np.allclose(wavelength, np.round(wavelength, d), atol=1e-9)), None)
     if decimals is not None and wavelength.size > 2 * _SMOOTHED:
+        from scipy.signal import savgol_filter  # late: it brings all of scipy.stats along
+
         mean = savgol_filter(wavelength, _SMOOTHED, 1)
         smooth = np.where(np.abs(mean - wavelength) <= 0.75 * 10.0**-decimals, mean, wavelength)
         if np.all(np.diff(smooth) > 0):

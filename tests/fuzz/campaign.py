@@ -1,56 +1,77 @@
-"""The campaign: hostile files first, then mutated ones until the time is over; findings are shrunk and kept.
+"""The campaign: hostile files, and mutated ones by the thousand until the time is over; findings are shrunk and kept.
 
-`python -m fuzz.campaign MINUTES FOLDER` prints the count of inputs and findings and ends with 1 where there are any.
-Every file is read; one that reads as a spectrum is analysed too as long as analyses have had less time than reading.
+`python -m fuzz.campaign MINUTES FOLDER` prints how many inputs of each layout came to which end, and ends with 1 where
+there are findings. A folder remembers its campaign: the next run goes on where the last one stopped.
 """
 
 from __future__ import annotations
 
+import base64
+import json
+import os
 import secrets
 import sys
+import threading
 import time
-import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis.errors import HypothesisWarning
-
 from .hostile import Expect, Hostile, hostile
-from .mutations import Case, cases
 from .sandbox import Sandbox, Verdict
-from .seeds import STAR, seeds
+from .seeds import LAYOUTS, STAR, small_seeds, write_seeds
 
-ROUND = 150
-"""Inputs drawn from one seed; each round takes another."""
+ROUND = 400
+"""Cases that a process takes on at once."""
 
+WHOLE = 0.5
+"""Share of the first process's time in which cases of whole files are analysed as well as read."""
 
-class Finding(AssertionError):
-    """An input of which something else became than a result or a sentence."""
+_HOSTILE = 0.2  # share of a run's time in which the corpus of hostile files may be gone on with
+_CLOSING = 4.0  # seconds kept for the end
 
 
 @dataclass
-class Tally:
-    """How many inputs were tried to which end, and what they cost."""
+class Campaign:
+    """State of a campaign: its seed, the next case, how many inputs of each layout came to which end, hostile files tried
+    in this pass through the corpus, findings."""
 
-    outcomes: Counter[str] = field(default_factory=Counter)
-    reading: float = 0.0
-    analysing: float = 0.0
-    slowest: float = 0.0
-    largest: int = 0
+    seed: int
+    next: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    tried: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
 
-    def count(self, verdict: Verdict, depth: str) -> None:
-        self.outcomes[f"{verdict.outcome}, {depth}"] += 1
-        self.slowest, self.largest = max(self.slowest, verdict.seconds), max(self.largest, verdict.peak_bytes)
+    @property
+    def total(self) -> int:
+        return self.counts.total()
 
-    def __str__(self) -> str:
-        ends = "; ".join(f"{n} {what}" for what, n in sorted(self.outcomes.items()))
-        return (
-            f"{sum(self.outcomes.values())} inputs ({ends}), slowest {self.slowest:.1f} s of CPU, largest "
-            f"{self.largest / 1e9:.2f} GB, {len(self.findings)} findings"
-        )
+    def table(self) -> str:
+        """One line a layout: its inputs by their ends."""
+        layouts = sorted({key.split("|")[0] for key in self.counts})
+        lines = []
+        for layout in layouts:
+            ends = {key.split("|")[1]: n for key, n in sorted(self.counts.items()) if key.split("|")[0] == layout}
+            lines.append(
+                f"{layout:22s} {sum(ends.values()):8d}   " + ", ".join(f"{n} {end}" for end, n in ends.items())
+            )
+        return "\n".join(lines)
+
+
+def load(folder: Path) -> Campaign:
+    """The campaign of a folder, or a new one."""
+    state = folder / "campaign.json"
+    if not state.is_file():
+        return Campaign(secrets.randbelow(2**31))
+    kept = json.loads(state.read_text())
+    return Campaign(kept["seed"], kept["next"], Counter(kept["counts"]), kept["tried"], kept["findings"])
+
+
+def save(campaign: Campaign, folder: Path) -> None:
+    """Write the state of a campaign, whole or not at all."""
+    beside = folder / "campaign.json.part"
+    beside.write_text(json.dumps(vars(campaign)))
+    beside.replace(folder / "campaign.json")
 
 
 def complaint(what: Hostile, verdict: Verdict) -> str | None:
@@ -66,72 +87,78 @@ def complaint(what: Hostile, verdict: Verdict) -> str | None:
     return None
 
 
-def try_hostile(box: Sandbox, tally: Tally) -> None:
-    """Every hostile file of the corpus, once, on the whole path."""
-    for name, what in hostile().items():
-        verdict = box.try_bytes(what.make(), what.name, row=what.row)
-        tally.count(verdict, "hostile")
-        wrong = complaint(what, verdict)
-        if wrong:
-            tally.findings.append(f"{name}: {wrong}\n{verdict.text}")
-            print(f"FINDING {tally.findings[-1]}", flush=True)
+class Run:
+    """One run of a campaign: processes that take rounds in turn; one of them tries hostile files first, and analyses."""
+
+    def __init__(self, campaign: Campaign, folder: Path, until: float) -> None:
+        self.campaign, self.folder, self.until = campaign, folder, until
+        self.lock = threading.Lock()
+
+    def work(self, first: bool, began: float) -> None:
+        """Rounds in one process until the time is over; the first one has the model and analyses."""
+        with Sandbox(model=first, good=self.folder / "good") as box:
+            if first:
+                self.try_hostile(box, began + _HOSTILE * (self.until - began))
+            while time.time() < self.until:
+                with self.lock:
+                    start = self.campaign.next
+                    self.campaign.next = stop = start + ROUND
+                while start < stop and time.time() < self.until:
+                    answer = box.try_round(self.campaign.seed, start, stop, self.until, WHOLE if first else 0.0)
+                    self.note(answer)
+                    start = answer["next"]  # before the end where a case has cost the process its life
+
+    def try_hostile(self, box: Sandbox, until: float) -> None:
+        """Files of the hostile corpus that this pass has not come to, on the whole path."""
+        corpus = hostile()
+        if set(corpus) <= set(self.campaign.tried):
+            self.campaign.tried = []
+        for name, what in corpus.items():
+            if time.time() > until:
+                break
+            if name in self.campaign.tried:
+                continue
+            verdict = box.try_bytes(what.make(), what.name, row=what.row)
+            wrong = complaint(what, verdict)
+            findings = [{"what": f"{name}: {wrong}\n{verdict.text}", "name": "hostile", "data": ""}] if wrong else []
+            self.note({"counts": {f"hostile|{verdict.outcome}, analysed": 1}, "findings": findings})
+            self.campaign.tried.append(name)
+
+    def note(self, answer: dict) -> None:
+        """Count what a process found, keep the findings, and write the state."""
+        with self.lock:
+            self.campaign.counts.update(answer["counts"])
+            for finding in answer["findings"]:
+                self.campaign.findings.append(finding["what"])
+                print(f"FINDING {finding['what']}", flush=True)
+                (self.folder / f"{finding['name']}.finding").write_bytes(base64.b64decode(finding["data"]))
+            save(self.campaign, self.folder)
 
 
-def try_round(box: Sandbox, tally: Tally, number: int, folder: Path | None = None, size: int = ROUND) -> None:
-    """One round of mutated files from one seed; a finding is shrunk, kept in `folder`, and ends the round."""
-
-    @seed(number)
-    @settings(
-        max_examples=size,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(cases())
-    def one_round(case: Case) -> None:
-        try_case(box, tally, case, folder)
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", HypothesisWarning)  # a finding is megabytes long where it is shown whole
-            one_round()
-    except Finding as finding:
-        tally.findings.append(f"seed {number}: {finding}")
-        print(f"FINDING {tally.findings[-1]}", flush=True)
-
-
-def try_case(box: Sandbox, tally: Tally, case: Case, folder: Path | None) -> None:
-    """One mutated file; raises Finding, after writing it to `folder`, where it ends neither in a result nor in a sentence."""
-    began = time.process_time()
-    verdict = box.try_bytes(case.data, case.name, depth="read")
-    tally.reading += verdict.seconds + time.process_time() - began
-    tally.count(verdict, "read")
-    if verdict.outcome == "answered" and tally.analysing <= tally.reading:
-        verdict = box.try_bytes(case.data, case.name)
-        tally.analysing += verdict.seconds
-        tally.count(verdict, "analysed")
-    if verdict.finding:
-        if folder is not None:
-            (folder / f"{case.format}.finding").write_bytes(case.data)
-        raise Finding(f"{case.format} called {case.name!r:.60}: {verdict.finding}\n{verdict.text}")
-
-
-def main(minutes: float, folder: Path) -> int:
-    """Run the campaign; the exit status says whether there were findings."""
+def main(minutes: float, folder: Path, processes: int | None = None) -> int:
+    """Run the campaign of a folder for some minutes; the exit status says whether this run had findings."""
+    began = time.time()
     folder.mkdir(parents=True, exist_ok=True)
-    tally, first = Tally(), secrets.randbelow(2**31)
-    print(f"{len(seeds())} good files, {len(hostile())} hostile ones; rounds of {ROUND} from seed {first}", flush=True)
-    end = time.monotonic() + 60 * minutes
-    with Sandbox() as box:
-        try_hostile(box, tally)
-        print(tally, flush=True)
-        number = first
-        while time.monotonic() < end:
-            try_round(box, tally, number, folder)
-            number += 1
-    print(tally)
-    return 1 if tally.findings else 0
+    campaign = load(folder)
+    before, known = campaign.total, len(campaign.findings)
+    said = f"{len(LAYOUTS)} layouts, {len(hostile())} hostile files; seed {campaign.seed}, from case {campaign.next}"
+    print(said, flush=True)
+    write_seeds(small_seeds(), folder / "good")
+    run = Run(campaign, folder, began + 60 * minutes - _CLOSING)
+    count = processes or max(2, os.cpu_count() or 2)
+    threads = [threading.Thread(target=run.work, args=(i == 0, began)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seconds = time.time() - began
+    print(campaign.table())
+    new = campaign.total - before
+    print(
+        f"{new} inputs in {seconds / 60:.1f} minutes ({new / seconds:.0f} a second, {count} processes), {len(campaign.findings) - known} "
+        f"findings; the campaign has come to {campaign.total} inputs and {len(campaign.findings)} findings"
+    )
+    return 1 if len(campaign.findings) > known else 0
 
 
 if __name__ == "__main__":

@@ -1,31 +1,46 @@
-"""Hypothesis strategies: good files damaged in every way that disks, networks, pipelines and people damage files."""
+"""Good files damaged in every way that disks, networks, pipelines and people damage files, each case drawn from its number."""
 
 from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
 
 import numpy as np
-from hypothesis import strategies as st
-
-from .seeds import seeds
 
 Mutation = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One input: the good file it comes from, its bytes, the name Kiel is told."""
+    """One input: the layout of the good file it comes from, that file, what is done to it, the name Kiel is told."""
 
-    format: str
-    data: bytes = field(repr=False)
+    layout: str
+    good: bytes = field(repr=False)
     name: str = field(repr=False)
+    mutations: tuple[Mutation, ...] = field(repr=False, default=())
+
+    @property
+    def data(self) -> bytes:
+        data = self.good
+        for mutate in self.mutations:
+            data = mutate(data)
+        return data
+
+    def shrunk(self, still_wrong: Callable[[Case], bool]) -> Case:
+        """This case without those of its mutations that it takes none of to go wrong."""
+        case = self
+        for mutation in self.mutations:
+            fewer = replace(case, mutations=tuple(m for m in case.mutations if m is not mutation))
+            case = fewer if still_wrong(fewer) else case
+        return case
 
 
 _BLOCK = 2880
-_MARKS = re.compile(rb"SIMPLE  =|XTENSION=|\x89HDF")
+_HEADERS = re.compile(rb"SIMPLE  =|XTENSION=|\x89HDF")
 
 
 def _place(data: bytes, share: float, near_header: bool) -> int:
@@ -33,7 +48,7 @@ def _place(data: bytes, share: float, near_header: bool) -> int:
     if not data:
         return 0
     if near_header:
-        marks = [m.start() for m in _MARKS.finditer(data)] or [0]
+        marks = [m.start() for m in _HEADERS.finditer(data)] or [0]
         mark = marks[int(share * 997) % len(marks)]
         return min(len(data) - 1, mark + int(share * 2 * _BLOCK))
     return min(len(data) - 1, int(share * len(data)))
@@ -117,80 +132,97 @@ def _gzip(level: int) -> Mutation:
     return lambda data: gzip.compress(data, level)
 
 
-_shares = st.floats(0, 1, exclude_max=True, allow_subnormal=False)
-_numbers = st.sampled_from([float("nan"), float("inf"), -float("inf"), 0.0, -1.0, 1e30, -1e38, 1e-38, 5500.0])
-_junk = st.one_of(
-    st.binary(min_size=1, max_size=40),
-    st.sampled_from(
-        [
-            b"END".ljust(80),
-            b" " * 80,
-            bytes(2880),
-            b"\x1f\x8b",
-            b"\xff" * 8,
-            b"'",
-            b"= ",
-            b"\n\n",
-            b"1e999 ",
-            b"\x89HDF\r\n\x1a\n",
-        ]
-    ),
+_NUMBERS = (float("nan"), float("inf"), -float("inf"), 0.0, -1.0, 1e30, -1e38, 1e-38, 5500.0)
+_JUNK = (
+    b"END".ljust(80),
+    b" " * 80,
+    bytes(2880),
+    b"\x1f\x8b",
+    b"\xff" * 8,
+    b"'",
+    b"= ",
+    b"\n\n",
+    b"1e999 ",
+    b"\x89HDF\r\n\x1a\n",
 )
-_values = st.one_of(
-    st.sampled_from([b"T", b"F", b"0", b"-1", b"1", b"2", b"8", b"-32", b"-64", b"999", b"99999999999999999999", b"1E400", b"-1E308",
-                     b"NaN", b"'abc'", b"''", b"'unclosed", b"(1,2)", b"", b"'nm'", b"'LINEAR'", b"'MULTISPE'", b"'IMAGE'", b"'BINTABLE'",
-                     b"'1PD(9)'", b"'PJ(99)'", b"'100A'", b"'multispec'", b"1E-320", b"'\xff\xfe'", b"'../../etc/passwd'"]),
-    st.integers(-(2**40), 2**40).map(lambda i: str(i).encode()),
-    st.floats().map(lambda x: repr(x).encode()),
+_VALUES = (
+    b"T", b"F", b"0", b"-1", b"1", b"2", b"8", b"-32", b"-64", b"999", b"99999999999999999999", b"1E400", b"-1E308",
+    b"NaN", b"'abc'", b"''", b"'unclosed", b"(1,2)", b"", b"'nm'", b"'LINEAR'", b"'MULTISPE'", b"'IMAGE'", b"'BINTABLE'",
+    b"'1PD(9)'", b"'PJ(99)'", b"'100A'", b"'multispec'", b"1E-320", b"'\xff\xfe'", b"'../../etc/passwd'",
 )  # fmt: skip
-_mutations = st.one_of(
-    st.builds(_flip, _shares, st.booleans(), st.integers(0, 7)),
-    st.builds(_overwrite, _shares, st.booleans(), _junk),
-    st.builds(_insert, _shares, st.booleans(), _junk),
-    st.builds(_cut, _shares),
-    st.builds(_remove, _shares, st.booleans(), st.integers(1, 3 * _BLOCK)),
-    st.builds(_repeat, _shares, st.integers(1, 20 * _BLOCK)),
-    st.builds(_card, _shares, _values),
-    st.builds(_card, _shares, _values),
-    st.builds(_pixels, st.integers(0, 2**32), _numbers, st.booleans()),
-    st.builds(_words, _shares, st.one_of(_values, _junk)),
-    st.builds(_gzip, st.integers(0, 9)),
+_NAMES = ("../../x.fits", "a" * 5000, "<b>.txt", "HARPS.fits", "x.h5", ".fits.gz" * 90)
+_MARKS = (
+    b"",
+    b"SIMPLE  =                    T",
+    b"\x89HDF\r\n\x1a\n",
+    b"\x1f\x8b\x08",
+    b"5200 1\n5201 1\n",
+    b"wave,flux\n",
 )
-_file_names = st.one_of(
-    st.none(),
-    st.text(max_size=60),
-    st.sampled_from(["../../x.fits", "a" * 5000, "<b>.txt", "HARPS.fits", "x.h5", ".fits.gz" * 90]),
-)
+_STRANGERS = 0.2
+"""Share of cases that are files of no known kind."""
 
 
-@st.composite
-def damaged(draw: st.DrawFn) -> Case:
-    """One of the good files after one to four mutations."""
-    file_format = draw(st.sampled_from(sorted(seeds())))
-    data, name = seeds()[file_format]
-    for mutate in draw(st.lists(_mutations, min_size=1, max_size=4)):
-        data = mutate(data)
-    return Case(file_format, data, draw(_file_names) or name)
+def _junk(random: Random) -> bytes:
+    return random.choice(_JUNK) if random.random() < 0.5 else random.randbytes(random.randint(1, 40))
 
 
-def strangers() -> st.SearchStrategy[Case]:
-    """Files of no known kind: bytes, texts, and bytes behind the marks of known kinds."""
-    marks = st.sampled_from(
-        [
-            b"",
-            b"SIMPLE  =                    T",
-            b"\x89HDF\r\n\x1a\n",
-            b"\x1f\x8b\x08",
-            b"5200 1\n5201 1\n",
-            b"wave,flux\n",
-        ]
+def _value(random: Random) -> bytes:
+    kind = random.random()
+    if kind < 0.4:
+        return random.choice(_VALUES)
+    if kind < 0.7:
+        return str(random.randint(-(2**40), 2**40)).encode()
+    return repr(struct.unpack("<d", random.randbytes(8))[0]).encode()
+
+
+def _mutation(random: Random) -> Mutation:
+    """One mutation; cards are replaced twice as often as anything else happens."""
+    share, near = random.random(), random.random() < 0.5
+    makers: Sequence[Callable[[], Mutation]] = (
+        lambda: _flip(share, near, random.randrange(8)),
+        lambda: _overwrite(share, near, _junk(random)),
+        lambda: _insert(share, near, _junk(random)),
+        lambda: _cut(share),
+        lambda: _remove(share, near, random.randint(1, 3 * _BLOCK)),
+        lambda: _repeat(share, random.randint(1, 20 * _BLOCK)),
+        lambda: _card(share, _value(random)),
+        lambda: _card(share, _value(random)),
+        lambda: _pixels(random.randrange(2**32), random.choice(_NUMBERS), near),
+        lambda: _words(share, _value(random) if near else _junk(random)),
+        lambda: _gzip(random.randrange(10)),
     )
-    body = st.one_of(st.binary(max_size=4000), st.text(max_size=4000).map(lambda t: t.encode("utf-8", "replace")))
-    return st.builds(
-        Case, st.just("stranger"), st.builds(lambda mark, rest: mark + rest, marks, body), st.just("stranger")
+    return random.choice(makers)()
+
+
+def _name(random: Random, usual: str) -> str:
+    kind = random.random()
+    if kind < 0.6:
+        return usual
+    return (
+        random.choice(_NAMES)
+        if kind < 0.8
+        else "".join(chr(random.randrange(0xD800)) for _ in range(random.randrange(60)))
     )
 
 
-def cases() -> st.SearchStrategy[Case]:
-    """Anything that may be dropped on Kiel."""
-    return st.one_of(damaged(), damaged(), damaged(), damaged(), strangers())
+def _stranger(random: Random) -> Case:
+    """Bytes, text, and either behind the mark of a known kind."""
+    size = random.randrange(4000)
+    body = (
+        random.randbytes(size)
+        if random.random() < 0.5
+        else "".join(map(chr, random.choices(range(9, 0x250), k=size))).encode()
+    )
+    return Case("stranger", random.choice(_MARKS) + body, "stranger")
+
+
+def case(number: int, seed: int, good: Mapping[str, tuple[bytes, str]]) -> Case:
+    """Case `number` of the campaign `seed`: one of the good files (bytes and name by layout) after one to four mutations, or a stranger."""
+    random = Random(f"{seed} {number}")
+    if random.random() < _STRANGERS:
+        return _stranger(random)
+    layout = random.choice(sorted(good))
+    data, usual = good[layout]
+    mutations = tuple(_mutation(random) for _ in range(random.randint(1, 4)))
+    return Case(layout, data, _name(random, usual), mutations)

@@ -9,15 +9,14 @@ import select
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .worker import MEMORY_BYTES
+from .worker import MEMORY_BYTES, SECONDS
 
 TESTS = Path(__file__).resolve().parents[1]
-SECONDS = 10.0
-"""CPU seconds an input may take; on a machine of its own the same as seconds."""
 PATIENCE = 180.0
 """Seconds after which a process is held to hang, however busy the machine."""
 
@@ -37,9 +36,13 @@ class Verdict:
 
 
 class Sandbox:
-    """One guarded process, started again where an input killed it; a context manager."""
+    """One guarded process, started again where an input killed it; a context manager.
 
-    def __init__(self) -> None:
+    Without a model it reads and starts in a second; `good` is the folder of the campaign's small good files.
+    """
+
+    def __init__(self, model: bool = True, good: Path | None = None) -> None:
+        self._arguments = [*(["--model"] if model else []), *([str(good.absolute())] if good else [])]
         self._process: subprocess.Popen[str] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="kiel-fuzz-")
 
@@ -73,7 +76,18 @@ class Sandbox:
             answer.get("rv_kms"), tuple(answer.get("flags", ())), answer.get("pixels", 0),
         )  # fmt: skip
 
-    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+    def try_round(self, seed: int, first: int, stop: int, until: float, whole: float = 0.0) -> dict[str, Any]:
+        """Cases `first` to `stop` of a campaign, or as many as are done at the time `until`; see `worker.one_round`."""
+        at = Path(self._folder.name) / "at"
+        answer = self._ask({"round": [first, stop], "seed": seed, "until": until, "at": str(at), "whole": whole}, at)
+        if answer["outcome"] == "round":
+            return answer
+        number, depth = at.read_text().split()
+        what = f"case {number}, {depth}: {answer['finding']}"
+        return {"counts": {}, "findings": [{"what": what, "name": number, "data": ""}], "next": int(number) + 1}
+
+    def _ask(self, question: dict[str, Any], alive: Path | None = None) -> dict[str, Any]:
+        """Answer to a question; the file `alive`, where there is one, has to change while it is waited for."""
         process = self._process
         assert process is not None
         assert process.stdin is not None
@@ -81,6 +95,8 @@ class Sandbox:
         process.stdin.write(json.dumps(question) + "\n")
         process.stdin.flush()
         heard, _, _ = select.select([process.stdout], [], [], PATIENCE)
+        while not heard and alive is not None and time.time() - alive.stat().st_mtime < PATIENCE:
+            heard, _, _ = select.select([process.stdout], [], [], 5.0)
         line = process.stdout.readline() if heard else ""
         if line:
             return json.loads(line)
@@ -93,7 +109,7 @@ class Sandbox:
         path = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
         environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "fuzz.worker"],
+            [sys.executable, "-m", "fuzz.worker", *self._arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=self._folder.name,
         )  # fmt: skip
         assert self._process.stdout is not None

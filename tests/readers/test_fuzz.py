@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fuzz.campaign import Tally, complaint, try_round
+from fuzz.campaign import Campaign, complaint, load, save
 from fuzz.hostile import flux, hostile, image
+from fuzz.mutations import Case, case
 from fuzz.sandbox import Sandbox
-from fuzz.seeds import seeds
+from fuzz.seeds import LAYOUTS, seeds
 
 QUICK = (
     "all NaN", "constant", "NaN here and there", "1e38 here and there", "shuffled pixels", "wavelengths in nm called Angstrom",
@@ -39,12 +41,31 @@ def test_every_good_file_is_read(box):
         assert (verdict.outcome, verdict.finding) == ("answered", None), file_format
 
 
-@pytest.mark.parametrize("number", [1, 2])
-def test_mutated_files_end_in_a_result_or_a_sentence(box, number):
-    tally = Tally(analysing=1e9)  # reading alone
-    try_round(box, tally, number, size=120)
-    assert not tally.findings
-    assert sum(tally.outcomes.values()) >= 120
+def test_mutated_files_end_in_a_result_or_a_sentence(box):
+    answer = box.try_round(seed=1, first=0, stop=400, until=time.time() + 600)
+    assert answer["findings"] == []
+    assert sum(answer["counts"].values()) == answer["next"] == 400
+    assert {key.split("|")[0] for key in answer["counts"]} == {*LAYOUTS, "stranger"}
+
+
+def test_case_is_the_same_whenever_it_is_drawn_and_shrinks_to_the_mutation_that_matters():
+    good = {"text": (b"5500.0 1.0\n" * 100, "star.txt")}
+    drawn = [case(number, 7, good).data for number in range(50)]
+    assert drawn == [case(number, 7, good).data for number in range(50)]
+    assert len(set(drawn)) > 40
+    harmless, fatal = (lambda data: data + b"!"), (lambda data: data[:5])
+    whole = Case("text", good["text"][0], "star.txt", (harmless, fatal, harmless))
+    assert whole.shrunk(lambda one: len(one.data) < 10).mutations == (fatal,)
+
+
+def test_stopped_campaign_goes_on_where_it_was(tmp_path):
+    campaign = Campaign(seed=5, next=800)
+    campaign.counts.update({"text|refused, read": 3, "text|answered, read": 4})
+    save(campaign, tmp_path)
+    again = load(tmp_path)
+    assert (again.seed, again.next, again.total) == (5, 800, 7)
+    assert "text" in again.table()
+    assert "7   4 answered, read, 3 refused, read" in again.table()
 
 
 def test_what_is_no_plain_file_is_refused_and_a_link_to_one_is_read(box, tmp_path: Path):
