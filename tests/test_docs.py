@@ -20,7 +20,7 @@ from cinn_core.stages import FLAGS
 from cinn_core.targets import SYNTHESIS_NAMES, TARGET_NAMES
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def diffs(page: str) -> list[str]:

@@ -62,6 +62,7 @@ def test_wheel_holds_the_assets_and_no_tests(wheel):
     for path in (ROOT / "assets").rglob("*"):
         if path.is_file():
             assert f"cinn_core/assets/{path.relative_to(ROOT / 'assets')}" in names
+    assert {"app/py.typed", "cinn_core/py.typed"} <= names
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"app", "cinn_core"}
 
 

@@ -74,19 +74,10 @@ def processes_of(node: Any) -> list[int]:
 
 
 def batch(stack: Path, out: Path, *options: str) -> subprocess.Popen:
-    command = [
-        sys.executable,
-        "-m",
-        "app.main",
-        "batch",
-        str(stack),
-        "--out",
-        str(out),
-        "--fast",
-        "--shard",
-        str(SHARD),
-    ]
-    return subprocess.Popen([*command, *options], cwd=ROOT)
+    """`kiel batch`, started."""
+    kiel = [sys.executable, "-c", "from app.cli import app; app()"]
+    given = ["batch", stack, "--out", out, "--fast", "--shard", str(SHARD), *options]
+    return subprocess.Popen([*kiel, *given], cwd=ROOT)
 
 
 def partitions(out: Path) -> list[Path]:
