@@ -64,7 +64,9 @@ def random_function(kind: int, rng: np.random.Generator) -> tuple[list[float], o
         c = [5400.0, 30.0, *rng.normal(0, 0.5, n - 2)] if n > 2 else [5400.0, 30.0]
         return [kind, len(c), low, high, *c], (chebyshev, legendre)[kind - 1], c, low, high
     if kind in (3, 4):
-        c = list(900.0 + 3 * np.arange(n + 3 if kind == 3 else n + 1) + rng.normal(0, 0.3, n + 3 if kind == 3 else n + 1))
+        c = list(
+            900.0 + 3 * np.arange(n + 3 if kind == 3 else n + 1) + rng.normal(0, 0.3, n + 3 if kind == 3 else n + 1)
+        )
         return [kind, n, low, high, *c], (cubic_spline, linear_spline)[kind - 3], c, low, high
     if kind == 5:
         c = list(5000.0 + 0.05 * np.arange(512) + rng.normal(0, 0.001, 512))
@@ -84,7 +86,10 @@ def test_functions_are_those_of_the_description(kind):
         for (own, *_rest), weight, offset in zip(parts, weights, offsets, strict=True):
             fields += [weight, offset, *own]
         expected = [
-            sum(w * (o + f(p, c, low, high)) for (_, f, c, low, high), w, o in zip(parts, weights, offsets, strict=True)) / (1 + z)
+            sum(
+                w * (o + f(p, c, low, high)) for (_, f, c, low, high), w, o in zip(parts, weights, offsets, strict=True)
+            )
+            / (1 + z)
             for p in PIXEL
         ]
         found = multispec_axis([repr(float(x)) for x in fields], PIXEL, "a.fits")
@@ -104,7 +109,10 @@ def test_linear_and_log_linear_axes_and_uncalibrated_rows():
     assert multispec_axis("1 1 -1 1. 1. 777 0. 1 2".split(), PIXEL, "a") is None
 
 
-@pytest.mark.parametrize("words", ["1 1 2", "1 1 2 5000 0.05 777 0 1 2 1. 0. 1 5 1. 512. 5000.", "1 1 2 5000 0.05 777 0 1 2", "a b c d e f g h i"])
+@pytest.mark.parametrize(
+    "words",
+    ["1 1 2", "1 1 2 5000 0.05 777 0 1 2 1. 0. 1 5 1. 512. 5000.", "1 1 2 5000 0.05 777 0 1 2", "a b c d e f g h i"],
+)
 def test_damaged_description_is_refused_in_words(words):
     with pytest.raises(SpectrumError, match="damaged or cut"):
         multispec_axis(words.split(), PIXEL, "a.fits")

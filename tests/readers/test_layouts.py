@@ -67,16 +67,21 @@ def assert_star(spectrum, low: float = 5150.0, high: float = 5400.0, tolerance: 
 
 
 def one_row_a_pixel() -> bytes:
-    return table({k: ("D", v.ravel()) for k, v in (("wave_air", ORDER_WAVE), ("flux", ORDER_FLUX), ("err", ORDER_ERROR))})
+    return table(
+        {k: ("D", v.ravel()) for k, v in (("wave_air", ORDER_WAVE), ("flux", ORDER_FLUX), ("err", ORDER_ERROR))}
+    )
 
 
 def cells_of_two_dimensions() -> bytes:
-    columns = {k: (f"{ORDERS * N}D", v.reshape(1, -1)) for k, v in (("SPEC", ORDER_FLUX), ("SIG", ORDER_ERROR), ("WAVE", ORDER_WAVE))}
+    columns = {
+        k: (f"{ORDERS * N}D", v.reshape(1, -1))
+        for k, v in (("SPEC", ORDER_FLUX), ("SIG", ORDER_ERROR), ("WAVE", ORDER_WAVE))
+    }
     return fits_bytes(fits.PrimaryHDU(), bintable(columns, **dict.fromkeys(columns, f"({N},{ORDERS})")))
 
 
 def variable_lengths() -> bytes:
-    cut = [slice(0, N - 25 * (i % 3)) for i in range(ORDERS)]
+    cut = [slice(0, N - 5 * (i % 3)) for i in range(ORDERS)]
 
     def cells(values):
         return np.array([v[c] for v, c in zip(values, cut, strict=True)], dtype=object)
@@ -131,8 +136,14 @@ def kpf_slices() -> bytes:
     arrays = {}
     for i, shift in enumerate((-0.002, 0.0, 0.002), 1):
         wave = ORDER_WAVE + shift
-        arrays |= {f"GREEN_SCI_FLUX{i}": noisy(wave, 1e4) * BLAZE, f"GREEN_SCI_WAVE{i}": wave, f"GREEN_SCI_VAR{i}": ORDER_ERROR**2}
-    return images({"INSTRUME": "KPF"}, GREEN_SKY_FLUX=np.ones((ORDERS, N)), GREEN_CAL_FLUX=np.ones((ORDERS, N)), **arrays)
+        arrays |= {
+            f"GREEN_SCI_FLUX{i}": noisy(wave, 1e4) * BLAZE,
+            f"GREEN_SCI_WAVE{i}": wave,
+            f"GREEN_SCI_VAR{i}": ORDER_ERROR**2,
+        }
+    return images(
+        {"INSTRUME": "KPF"}, GREEN_SKY_FLUX=np.ones((ORDERS, N)), GREEN_CAL_FLUX=np.ones((ORDERS, N)), **arrays
+    )
 
 
 def eprv_level_3() -> bytes:
@@ -147,7 +158,12 @@ def eprv_level_2() -> bytes:
     other = np.full_like(ORDER_FLUX, 3.0)
     arrays = {}
     for i, flux in enumerate((other, ORDER_FLUX, other), 1):
-        arrays |= {f"TRACE{i}_FLUX": flux, f"TRACE{i}_WAVE": ORDER_WAVE, f"TRACE{i}_VAR": ORDER_ERROR**2, f"TRACE{i}_BLAZE": other}
+        arrays |= {
+            f"TRACE{i}_FLUX": flux,
+            f"TRACE{i}_WAVE": ORDER_WAVE,
+            f"TRACE{i}_VAR": ORDER_ERROR**2,
+            f"TRACE{i}_BLAZE": other,
+        }
     cards = {"TRACE1": "CAL", "TRACE2": "SCI", "TRACE3": "SKY", "VOCLASS": "EPRVSTANDARDv1.1.0"}
     return images(cards, CUSTOM1_TRACE2_FLUX=other, CUSTOM1_TRACE2_WAVE=ORDER_WAVE, **arrays)
 
@@ -199,7 +215,9 @@ def popler() -> bytes:
     wave = 10 ** (np.log10(5140.0) + 4.2e-6 * np.arange(6000))
     hdu = fits.PrimaryHDU(np.stack([noisy(wave), np.full(6000, 0.005), np.full(6000, 3e3), np.ones(6000)]))
     names = ("Normalized flux spectrum", "Normalized error", "Continuum by which data are normalized", "Status")
-    hdu.header.update({f"ARRAY{i + 1}": n for i, n in enumerate(names)} | {f"UP_ARR{i + 1:02d}": n for i, n in enumerate(names)})
+    hdu.header.update(
+        {f"ARRAY{i + 1}": n for i, n in enumerate(names)} | {f"UP_ARR{i + 1:02d}": n for i, n in enumerate(names)}
+    )
     hdu.header.update({"CRVAL1": np.log10(5140.0), "CD1_1": 4.2e-6, "CRPIX1": 1, "DC-FLAG": 1})
     return fits_bytes(hdu)
 
@@ -208,7 +226,9 @@ def makee() -> bytes:
     hdu = fits.PrimaryHDU(ORDER_FLUX)
     hdu.header.update({"CRVAL1": 23, "CDELT1": 1, "CRPIX1": 1})
     for i in range(ORDERS):
-        hdu.header[f"WV_0_{i + 1:02d}"] = f"{ORDER_WAVE[i, 0] - 23 * 0.05:.9E} 5.000000000E-02 0.000000000E+00 0.000000000E+00"
+        hdu.header[f"WV_0_{i + 1:02d}"] = (
+            f"{ORDER_WAVE[i, 0] - 23 * 0.05:.9E} 5.000000000E-02 0.000000000E+00 0.000000000E+00"
+        )
         hdu.header[f"WV_4_{i + 1:02d}"] = "0.0E+00 0.0E+00 0.0E+00 0.0E+00"
     return fits_bytes(hdu)
 
@@ -249,7 +269,12 @@ def indef() -> bytes:
 
 def ipac() -> bytes:
     above = "\\char Comment = made\n| order|   col|        wave|        Flux|\n|   int|   int|      double|      double|\n|      |   pix|    Angstrom|    electron|\n"
-    columns = [np.repeat(np.arange(1.0, ORDERS + 1), N), np.tile(np.arange(float(N)), ORDERS), ORDER_WAVE.ravel(), ORDER_FLUX.ravel()]
+    columns = [
+        np.repeat(np.arange(1.0, ORDERS + 1), N),
+        np.tile(np.arange(float(N)), ORDERS),
+        ORDER_WAVE.ravel(),
+        ORDER_FLUX.ravel(),
+    ]
     return text(*columns, above=above)
 
 
@@ -263,7 +288,9 @@ def wide_characters() -> bytes:
 
 def votable() -> bytes:
     rows = "".join(f"<TR><TD>{w}</TD><TD>{f}</TD></TR>" for w, f in zip(WAVE / 10, noisy(WAVE), strict=True))
-    fields = '<FIELD ID="a" name="wavelength" datatype="double" unit="nm"/><FIELD ID="b" name="flux" datatype="double"/>'
+    fields = (
+        '<FIELD ID="a" name="wavelength" datatype="double" unit="nm"/><FIELD ID="b" name="flux" datatype="double"/>'
+    )
     body = f"<RESOURCE><TABLE>{fields}<DATA><TABLEDATA>{rows}</TABLEDATA></DATA></TABLE></RESOURCE>"
     return f'<?xml version="1.0"?><VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">{body}</VOTABLE>'.encode()
 
@@ -368,7 +395,9 @@ def test_mask_is_understood_by_what_it_marks(good):
     flux = noisy(WAVE)
     bad = np.arange(6000) % 11 == 3
     flux[bad] = 0.0
-    spectrum = read(table({"wave": ("D", WAVE), "flux": ("D", flux), "mask": ("J", np.where(bad, 1 - good, good))}), "a.fits")
+    spectrum = read(
+        table({"wave": ("D", WAVE), "flux": ("D", flux), "mask": ("J", np.where(bad, 1 - good, good))}), "a.fits"
+    )
     assert np.array_equal(spectrum.good, ~bad[: spectrum.good.size])
 
 
@@ -411,7 +440,7 @@ def test_names_are_asked_for_listed_and_taken():
     spectrum = read(data, "a.fits", naming=Naming("X", "brightness", "dy"))
     assert_star(spectrum)
     assert np.allclose(spectrum.error, 0.005)
-    with pytest.raises(SpectrumError, match="nothing called z|no column z|holds x"):
+    with pytest.raises(SpectrumError, match="no column z; it has x, brightness, dy"):
         read(data, "a.fits", naming=Naming("x", "z"))
     with pytest.raises(SpectrumError, match="both"):
         read(data, "a.fits", naming=Naming(error="dy"))
@@ -422,7 +451,9 @@ def test_extensions_planes_and_columns_of_text_can_be_named():
     with pytest.raises(Unnamed, match="ALPHA, BETA, GAMMA"):
         read(arrays, "a.fits")
     assert_star(read(arrays, "a.fits", naming=Naming("alpha", "beta", "gamma")), high=5370.0)
-    columns = text(np.repeat(np.arange(1.0, ORDERS + 1), N), ORDER_FLUX.ravel(), ORDER_WAVE.ravel(), np.ones(ORDERS * N))
+    columns = text(
+        np.repeat(np.arange(1.0, ORDERS + 1), N), ORDER_FLUX.ravel(), ORDER_WAVE.ravel(), np.ones(ORDERS * N)
+    )
     assert_star(read(columns, "a.txt", naming=Naming("column 3", "column 2", order="column 1")), high=5370.0)
 
 
