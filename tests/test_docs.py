@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from astropy.table import Table
 from synthetic import labels_of, observed, pixels
 
 from cinn_core.stages import FLAGS
@@ -57,26 +57,25 @@ def run(folder: Path, code: str, **environment: str) -> str:
     return done.stdout.strip()
 
 
-def test_the_reader_of_the_page_reads_a_votable(tmp_path: Path) -> None:
+def test_the_reader_of_the_page_reads_json(tmp_path: Path) -> None:
     apply("adding-a-reader.md", tmp_path)
     wave = pixels()
-    table = Table({"wave": wave / 10, "flux": observed(labels_of(), wave)})
-    table["wave"].unit = "nm"
-    table.write(tmp_path / "star.vot", format="votable")
-    (tmp_path / "none.vot").write_bytes((tmp_path / "star.vot").read_bytes().replace(b'"flux"', b'"what"'))
+    held = {"unit": "nm", "wave": (wave / 10).tolist(), "flux": observed(labels_of(), wave).tolist()}
+    (tmp_path / "star.json").write_text(json.dumps(held), encoding="utf-8")
+    (tmp_path / "none.json").write_text(json.dumps(held).replace('"flux"', '"what"'), encoding="utf-8")
     code = (
         "from pathlib import Path\n"
         "from cinn_core.errors import SpectrumError\n"
         "from cinn_core.readers import read\n"
-        "found = read(Path('star.vot'))\n"
+        "found = read(Path('star.json'))\n"
         "print(found.format, len(found.flux), round(found.wavelength[0], 2))\n"
         "try:\n"
-        "    read(Path('none.vot'))\n"
+        "    read(Path('none.json'))\n"
         "except SpectrumError as error:\n"
         "    print(error)\n"
     )
     file_format, refused = run(tmp_path, code).splitlines()
-    assert file_format == f"VOTable {len(wave)} {wave[0]:.1f}"
+    assert file_format == f"JSON {len(wave)} {wave[0]:.1f}"
     assert "needs one of wavelength and one of flux" in refused
 
 

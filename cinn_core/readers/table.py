@@ -136,7 +136,7 @@ def named_table(hdus: list[Any], naming: Naming, name: str) -> Contents | None:
         low = {**{n.lower(): i for i, n in reversed(list(enumerate(names)))}}
         low |= {f"{hdu.name or hdus.index(hdu)}.{n}".lower(): i for n, i in list(low.items())}
         found = {role: low.get(n.strip().lower()) for role, n in wanted.items() if n}
-        if found.get("wave") is not None and found.get("flux") is not None:
+        if found.get("wave") is not None or found.get("flux") is not None:
             if missing := [wanted[role] for role, i in found.items() if i is None]:
                 raise SpectrumError(f"The table of {name} has no column {missing[0]}; it has {listed(names)}.")
             tables.append((hdu, {role: i for role, i in found.items() if i is not None}))

@@ -37,7 +37,11 @@ def test_choices_are_listed_for_whoever_asks_and_are_what_read_takes():
 
 def test_nothing_is_asked_where_a_file_holds_one_spectrum():
     assert list_spectra(fits_bytes(image_hdu(FLUXES[0], CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1.0))) == ()
-    assert list_spectra(fits_bytes(image_hdu(FLUXES[:2], CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1.0))) == ()  # bands
+    bands = {"BANDID1": "spectrum - weights variance", "BANDID2": "sky"}
+    assert list_spectra(fits_bytes(image_hdu(FLUXES[:2], CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1.0, **bands))) == ()
+    assert (
+        len(list_spectra(fits_bytes(image_hdu(FLUXES[:2], CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1.0)))) == 2
+    )  # who knows
     assert list_spectra(b"5200 1.0\n5200.1 0.9\n") == ()
     with pytest.raises(SpectrumError, match="damaged"):
         list_spectra(b"SIMPLE" + bytes(9000), "a.fits")

@@ -81,8 +81,9 @@ def test_harps_n_is_known_by_its_instrument_name():
 
 
 def test_bands_over_one_axis_are_one_spectrum_and_orders_in_rows_of_a_table_are_joined():
-    bands = image_hdu(np.stack([FLUX, 0.01 * FLUX]), CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1.0)
+    bands = image_hdu(np.stack([FLUX, np.full(N, 0.01)]), CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1.0)
     assert np.allclose(read(fits_bytes(bands), "bands.fits").flux, FLUX)
+    assert np.allclose(read(fits_bytes(bands), "bands.fits").error, 0.01)  # as large as the flux scatters
     halves = [slice(0, 2200), slice(1800, 4000)]
     columns = [
         fits.Column(name=n, format="2200D", array=np.stack([v[h] for h in halves]))
