@@ -42,7 +42,7 @@ coverage:
 nightly: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m nightly $(PYTEST_ARGS)
 
-# Bad input until the time is over; what was found stays in build/fuzz.
+# Bad input until the time is over; what was found stays in build/fuzz, and the next run goes on from there.
 fuzz: $(VENV)/.installed-test
 	PYTHONPATH=tests $(BIN)/python -m fuzz.campaign $(FUZZ_MINUTES) build/fuzz
 

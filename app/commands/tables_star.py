@@ -13,6 +13,7 @@ from cinn_core.explanation.line_fits import Abundance, LineFit, LineFits
 from cinn_core.forward_model.nlte_change import describe_physics
 from cinn_core.inference.constraints import Constrained
 from cinn_core.instrument import ARMS
+from cinn_core.preparation.medium import other_reading
 from cinn_core.stages import Analysis, FluxVector, Importance, Reliability, Status, Summary, TargetSummary
 from cinn_core.targets import TARGETS, Target
 
@@ -119,8 +120,14 @@ def print_preparation(vector: FluxVector, console: Console | None = None) -> Non
 
 def _measured(vector: FluxVector) -> dict[str, str]:
     arms = (_arm_text(arm.name, snr) for arm, snr in zip(ARMS, vector.snr, strict=True))
-    velocity = f"{vector.rv_kms:.2f} ± {vector.rv_error_kms:.2f} km/s"
+    velocity = f"{vector.rv_kms:.2f} ± {vector.rv_error_kms:.2f} km/s{or_other_reading(vector)}"
     return {"radial velocity": velocity, "S/N per Å": ", ".join(arms)}
+
+
+def or_other_reading(vector: FluxVector) -> str:
+    """Words on the velocity that a star has if the file's wavelengths are in the other medium, where its lines do not tell."""
+    other = other_reading(vector.steps)
+    return "" if other is None else f", or {other[1]:.1f} if the wavelengths are in {other[0].value}"
 
 
 def _arm_text(name: str, snr: float) -> str:

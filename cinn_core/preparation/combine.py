@@ -24,7 +24,7 @@ _CUT_SIGMA, _CUT_FLUX = 5.0, 0.02
 """An exposure's pixel is left out beyond this many of its errors, and this much of the continuum, from the others'."""
 
 _WINGS = 2  # pixels beside one that is left out: the line spread function carries a cosmic ray there
-_SHARED, _FOREIGN, _FOREIGN_FLUX = 0.65, 3.0, 0.03
+_SHARED, _FOREIGN, _FOREIGN_FLUX = 0.65, 1.5, 0.03
 _SHARP_PIXELS = 101
 _OF_EXPOSURES = frozenset({"partial_coverage", "missing_arm", "snr_low", "snr_clipped"})
 """Flags that one exposure may carry and the sum need not."""
@@ -113,7 +113,7 @@ def _require_independent(vectors: Sequence[FluxVector], flux: NDArray, sigma: ND
                 f"{a} and {b} differ by {scatter / expected:.2f} of what their noise would make of two exposures: they share it, and "
                 "it would be counted twice. Combine exposures that do not contain each other."
             )
-        if scatter > _FOREIGN * expected and scatter > _FOREIGN_FLUX:
+        if scatter > _FOREIGN * expected and scatter**2 - expected**2 > _FOREIGN_FLUX**2:
             raise SpectrumError(
                 f"{a} and {b} differ by {scatter / expected:.1f} times their noise; they do not show the same star. Leave one out."
             )

@@ -126,14 +126,14 @@ def _by_keyword(header: Any) -> tuple[Medium, str] | None:
     if str(header.get("CTYPE1", "")).upper().startswith("AWAV"):
         return Medium.AIR, "header CTYPE1 = AWAV: air wavelengths"
     for key in _KEYWORDS:
-        value = str(header.get(key, "")).strip().lower()
+        value = _value_of(header, key).lower()
         medium = _in_words(value)
         if key == "VACUUM" and value in (*_TRUE, *_FALSE):
             medium = Medium.VACUUM if value in _TRUE else Medium.AIR
         if medium is None and value.startswith(("vac", "air")):
             medium = Medium.VACUUM if value.startswith("vac") else Medium.AIR
         if medium is not None:
-            return medium, f"header {key} = {str(header.get(key))[:60]}: {medium.value} wavelengths"
+            return medium, f"header {key} = {_value_of(header, key)[:60]}: {medium.value} wavelengths"
     return None
 
 

@@ -38,10 +38,11 @@ def require_modest(hdus: list[Any], name: str) -> None:
         if header.get("XTENSION") in ("BINTABLE", "TABLE") and not isinstance(hdu, fits.CompImageHDU):
             count //= 4
         total += count
-        if total > MAX_ELEMENTS or max(sides, default=0) > (MAX_ELEMENTS if len(sides) > 1 else MAX_PIXELS):
+        most = MAX_ELEMENTS if len(sides) > 1 else MAX_PIXELS
+        if total > MAX_ELEMENTS or max(sides, default=0) > most:
             raise SpectrumError(
                 f"Extension {i} of {name} holds {' x '.join(map(str, sides))} values; no spectrum of one star is that large "
-                f"(at most {MAX_ELEMENTS / 1e6:.0f} million are read). Load an extracted, one-dimensional spectrum."
+                f"(at most {most / 1e6:.0f} million are read). Load an extracted, one-dimensional spectrum."
             )
 
 

@@ -10,6 +10,7 @@ import pytest
 from synthetic import forward, labels_of, observed, pixels, spectrum_of, templates
 
 from cinn_core.errors import SpectrumError
+from cinn_core.instrument import WAVELENGTH
 from cinn_core.overrides import Overrides
 from cinn_core.preparation.combine import combine
 from cinn_core.preparation.fourmost import prepare
@@ -17,7 +18,7 @@ from cinn_core.stages import FluxVector, Medium, Spectrum
 
 WAVE = pixels()
 SUN = labels_of()
-VELOCITIES, SNRS = (-20.0, 5.0, 31.0), (40.0, 60.0, 80.0)
+VELOCITIES, SNRS = (-20.0, 5.0, 31.0), (70.0, 100.0, 140.0)
 HIT = 5450.0
 """Where cosmic rays hit the second exposure [Angstrom at rest], below what a single exposure gives away."""
 
@@ -45,9 +46,6 @@ def alone() -> tuple[FluxVector, ...]:
 def test_signal_to_noise_of_the_sum_is_the_root_of_the_sum_of_squares():
     for i in range(2):
         assert total().snr[i] == pytest.approx(np.sqrt(sum(v.snr[i] ** 2 for v in alone())), rel=0.05)
-        assert total().snr[i] == pytest.approx(
-            np.sqrt(np.sum(np.square(SNRS))), rel=0.1
-        )  # each is measured to some 5 %
 
 
 def test_noise_of_the_sum_is_what_its_signal_to_noise_says():
@@ -70,15 +68,11 @@ def test_velocity_of_each_exposure_is_taken_out_by_itself():
 
 
 def _on_pixels(vector: FluxVector) -> tuple[np.ndarray, np.ndarray]:
-    from cinn_core.instrument import WAVELENGTH
-
     return WAVELENGTH[vector.good], vector.flux[vector.good]
 
 
 def test_cosmic_rays_of_one_exposure_are_left_out_of_the_sum():
     truth = forward().flux(SUN[None])[0]
-    from cinn_core.instrument import WAVELENGTH
-
     near = (np.abs(WAVELENGTH - HIT - 27) < 32) & total().good
     hit = np.abs(alone()[1].flux - truth)[near & alone()[1].good].max()
     assert np.abs(total().flux - truth)[near].max() < 0.35 * hit

@@ -18,6 +18,7 @@ from cinn_core.inference.selection import Selection
 from cinn_core.inference.weighted import effective_samples
 from cinn_core.instrument import ARMS, RESOLVING_POWER
 from cinn_core.output.verdicts import Grade, Verdict, Verdicts
+from cinn_core.preparation.medium import other_reading
 from cinn_core.stages import Analysis, FluxVector
 
 from ..session import Session
@@ -101,6 +102,9 @@ def star_header(analysis: Analysis, selection: Selection) -> Markup:
     vector, n = analysis.flux_vector, len(selection.posterior.labels)
     effective = effective_samples(selection.weights, n)
     rows = [("velocity", f"{signed(vector.rv_kms)} ± {vector.rv_error_kms:.2f} km/s")]
+    other = other_reading(vector.steps)
+    if other is not None:
+        rows.append((f"if in {other[0].value}", f"{signed(other[1])} km/s"))
     rows += [(f"S/N per Å, {arm.name}", thousands(snr)) for arm, snr in zip(ARMS, vector.snr, strict=True)]
     rows += [
         ("resolving power", f"{thousands(vector.native_resolving_power)} → {thousands(RESOLVING_POWER)}"),
