@@ -157,10 +157,9 @@ def _steps(
     numbers |= {f"rv_{i}": v.rv_kms for i, v in enumerate(vectors, 1)}
     steps.append(Step("velocity", "taken out of each exposure by itself; their mean by inverse variance", numbers))
     for i, arm in enumerate(ARMS):
-        each: dict[str, float | str] = {f"exposure_{k}": v.snr[i] for k, v in enumerate(vectors, 1)}
-        steps.append(
-            Step(f"signal to noise, {arm.name}", "squares of the exposures' add", each | {"per_angstrom": snr[i]})
-        )
+        of_arm: dict[str, float | str] = {"per_angstrom": snr[i]}
+        of_arm |= {f"exposure_{k}": v.snr[i] for k, v in enumerate(vectors, 1)}
+        steps.append(Step(f"signal to noise, {arm.name}", "squares of the exposures' add", of_arm))
     over = [
         robust_sigma(_sharp_difference(flux[i], flux[j]), 0.0) / float(np.nanmedian(np.hypot(sigma[i], sigma[j])))
         for i, j in combinations(range(len(vectors)), 2)

@@ -75,7 +75,7 @@ def join_parts(parts: list[Pixels]) -> tuple[Pixels, Step]:
     return Pixels(wavelength, flux, error, good), Step("arms joined", reason, {"arms": len(parts)})
 
 
-_FEWEST_IN_PART = 30  # pixels, on average: below it wavelengths that turn back are disorder
+_FEWEST_IN_PART = 30  # pixels, on average: below it wavelengths that turn back are lines in disorder, not orders
 
 
 def in_orders(wavelength: NDArray, good: NDArray) -> tuple[list[NDArray], int]:
@@ -83,7 +83,7 @@ def in_orders(wavelength: NDArray, good: NDArray) -> tuple[list[NDArray], int]:
 
     One part where they do not, or where only single pixels stray, which are sorted in; several where orders or arms follow
     each other, each running up or each down. Bad pixels that run back, as zeros behind the end do, are left out.
-    Raises SpectrumError where they turn back all the time. Time and memory grow with n alone.
+    One part, sorted, also where they turn back all the time. Time and memory grow with n alone.
     """
     kept = np.flatnonzero(np.isfinite(wavelength))
     everything = kept.size
@@ -98,10 +98,7 @@ def in_orders(wavelength: NDArray, good: NDArray) -> tuple[list[NDArray], int]:
     if turns.size == 0:
         return [kept[np.argsort(wavelength[kept], kind="stable")] if stray.any() else kept], everything - kept.size
     if (turns.size + 1) * _FEWEST_IN_PART > runs.size:
-        raise SpectrumError(
-            f"The wavelengths in this file turn back {turns.size} times within {runs.size} pixels: neither one spectrum nor echelle "
-            "orders. Sort its pixels by wavelength, or give each order's pixels one after the other."
-        )
+        return [kept[np.argsort(wavelength[kept], kind="stable")]], everything - kept.size
     return np.split(runs, turns), everything - runs.size
 
 

@@ -157,9 +157,9 @@ def good_by_flags(values: NDArray, role: Role, name: str, flux: NDArray, error: 
     words = name.lower()
     nonzero_named = role is Role.GOOD or re.match(r"(opt|box)_mask", words) is not None
     zero_named = not nonzero_named and re.search(r"qual|dq|flag|bad|bpm|and_mask|or_?mask", words) is not None
-    if of_others > max(5 * of_zero, 0.02):
+    if of_others > max(5 * of_zero, 0.02) and zero.any():
         good, why = zero, "0 is good: the others hold no flux, no error or outliers"
-    elif of_zero > max(5 * of_others, 0.02):
+    elif of_zero > max(5 * of_others, 0.02) and not zero.all():
         good, why = ~zero, "not 0 is good: pixels of 0 hold no flux, no error or outliers"
     elif nonzero_named and not zero.all():
         good, why = ~zero, "not 0 is good, as its name says"

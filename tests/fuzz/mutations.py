@@ -129,7 +129,7 @@ def _words(share: float, word: bytes) -> Mutation:
 
 
 def _gzip(level: int) -> Mutation:
-    return lambda data: gzip.compress(data, level)
+    return lambda data: gzip.compress(data, level, mtime=0)  # the same bytes at any time
 
 
 _NUMBERS = (float("nan"), float("inf"), -float("inf"), 0.0, -1.0, 1e30, -1e38, 1e-38, 5500.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -10,13 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .mutations import case
+from .seeds import LAYOUTS, good_file, read_seeds, small_seeds
 from .worker import MEMORY_BYTES, SECONDS
 
 TESTS = Path(__file__).resolve().parents[1]
+_LATE = 15.0  # seconds
 PATIENCE = 180.0
 """Seconds after which a process is held to hang, however busy the machine."""
 
@@ -42,6 +46,7 @@ class Sandbox:
     """
 
     def __init__(self, model: bool = True, good: Path | None = None) -> None:
+        self._good = good
         self._arguments = [*(["--model"] if model else []), *([str(good.absolute())] if good else [])]
         self._process: subprocess.Popen[str] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="kiel-fuzz-")
@@ -79,29 +84,47 @@ class Sandbox:
     def try_round(self, seed: int, first: int, stop: int, until: float, whole: float = 0.0) -> dict[str, Any]:
         """Cases `first` to `stop` of a campaign, or as many as are done at the time `until`; see `worker.one_round`."""
         at = Path(self._folder.name) / "at"
+        at.write_text(f"{first} read")
         answer = self._ask({"round": [first, stop], "seed": seed, "until": until, "at": str(at), "whole": whole}, at)
         if answer["outcome"] == "round":
             return answer
+        if answer["outcome"] == "late":
+            return {"counts": {}, "findings": [], "next": stop}
         number, depth = at.read_text().split()
-        what = f"case {number}, {depth}: {answer['finding']}"
-        return {"counts": {}, "findings": [{"what": what, "name": number, "data": ""}], "next": int(number) + 1}
+        one = case(int(number), seed, read_seeds(self._good) if self._good else small_seeds())
+        if depth == "analyse" and one.layout in LAYOUTS:
+            one = replace(one, good=good_file(one.layout)[0])
+        finding = {
+            "what": f"case {number}, {one.layout}, {depth}: {answer['finding']}",
+            "name": f"{number}-{one.layout}",
+            "data": base64.b64encode(one.data).decode(),
+        }
+        return {"counts": {f"{one.layout}|crashed, {depth}": 1}, "findings": [finding], "next": int(number) + 1}
 
     def _ask(self, question: dict[str, Any], alive: Path | None = None) -> dict[str, Any]:
-        """Answer to a question; the file `alive`, where there is one, has to change while it is waited for."""
+        """Answer to a question; the file `alive`, where there is one, has to change while it is waited for.
+
+        A round that goes on 15 s beyond its time is given up without being a finding: a run ends when it has to.
+        """
         process = self._process
         assert process is not None
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps(question) + "\n")
         process.stdin.flush()
-        heard, _, _ = select.select([process.stdout], [], [], PATIENCE)
-        while not heard and alive is not None and time.time() - alive.stat().st_mtime < PATIENCE:
-            heard, _, _ = select.select([process.stdout], [], [], 5.0)
+        began, late = time.time(), question.get("until", float("inf")) + _LATE
+        heard: list[Any] = []
+        while not heard and time.time() < late:
+            heard, _, _ = select.select([process.stdout], [], [], 2.0)
+            if time.time() - (began if alive is None else max(began, alive.stat().st_mtime)) > PATIENCE:
+                break
         line = process.stdout.readline() if heard else ""
         if line:
             return json.loads(line)
         why = f"the process died ({process.poll()})" if heard else f"no answer within {PATIENCE:.0f} s"
         self._stop()
+        if not heard and time.time() >= late:
+            return {"outcome": "late"}
         self._start()
         return {"outcome": "crashed", "text": why, "finding": why, "seconds": PATIENCE, "peak": 0}
 
