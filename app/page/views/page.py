@@ -90,8 +90,8 @@ def page(session: Session) -> pmui.Page:
         if state.tab in _SLUGS:
             tabs.active = _SLUGS.index(state.tab)
         else:
-            state.message = f"There is no tab {state.tab}; the tabs are {', '.join(_SLUGS)}."
-            state.tab = _SLUGS[tabs.active]
+            unknown, state.tab = state.tab, _SLUGS[tabs.active]
+            state.warn(f"There is no tab {unknown}; the tabs are {', '.join(_SLUGS)}.")
 
     tabs.param.watch(clicked, "active")
     state.param.watch(chosen, "tab")

@@ -10,8 +10,6 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from cinn_core.errors import SpectrumError
-
 from .. import theme
 from ..patches import SpectrumDropper
 from ..session import AnalyseSource, Session
@@ -23,11 +21,6 @@ N_STAGES = 7
 """Stages that an analysis reports: the model's loading, then read, prepare, infer, summarise, resimulate, saliency."""
 
 
-def refuse(name: str) -> Source:
-    """Refuse a source that is too large."""
-    raise SpectrumError(too_large(name))
-
-
 def drop_zone(session: Session) -> SpectrumDropper:
     """A drop zone that hands each upload on and keeps none, so that the next file can be dropped or chosen at once."""
     dropper = SpectrumDropper(
@@ -35,12 +28,12 @@ def drop_zone(session: Session) -> SpectrumDropper:
     )
 
     def dropped(_event: object) -> None:
-        while dropper.value:
-            session.uploads.add_file(*dropper.value.popitem())
+        for name in tuple(dropper.value):  # in the order of the drop
+            session.uploads.add_file(name, dropper.value.pop(name))
 
     def refused(event: param.parameterized.Event) -> None:
         if event.new:
-            session.analyse_source(partial(refuse, event.new))
+            session.state.complain(too_large(event.new))
 
     dropper.param.watch(dropped, "value")
     dropper.param.watch(refused, "refused")
