@@ -12,7 +12,6 @@ from cinn_core.errors import SpectrumError
 from cinn_core.inference.constraints import Constraint
 from cinn_core.inference.selection import NO_CORRECTIONS, Corrections, PosteriorKind, Selection, selection_of
 from cinn_core.lines import line_windows
-from cinn_core.output.verdicts import Verdict
 from cinn_core.overrides import NOTHING_GIVEN, Overrides
 from cinn_core.readers.common import Choice
 from cinn_core.stages import Analysis
@@ -129,9 +128,11 @@ class SessionState(param.Parameterized):
     stars = param.ClassSelector(class_=tuple, default=(), doc="The stars of this session, in the order they came.")
     waiting = param.Integer(default=0, doc="Stars that are still to come and will join the list.")
     reviewer = param.String(doc="Who gives the verdicts.")
+    login = param.String(doc="Name that the visitor logged in with; empty where the server asks for none.")
     verdicts = param.Integer(default=0, doc="How often a verdict was given or taken back in this session.")
     given = param.ClassSelector(class_=tuple, default=(), doc="The verdicts given in this session, the newest last.")
     draft = param.ClassSelector(class_=Draft, default=Draft(), doc="Reason and comment of the next verdict.")
+    change = param.Integer(default=0, doc="Counts the changes of the star on the page.")
     drawn = param.String(doc="Identity of the star that all of the page shows; empty while it changes.")
     question = param.ClassSelector(
         class_=Question, doc="Which of the spectra in a file is meant; None when nothing is open."
@@ -249,7 +250,9 @@ class SessionState(param.Parameterized):
             self.stars = (*self.stars[:at], star, *self.stars[at + 1 :])
         else:
             for gone in self.stars[: max(0, len(self.stars) + 1 - MAX_STARS)]:
-                self.complain(f"{gone.name} has left the list, which holds {MAX_STARS} stars; drop its file again for it.")
+                self.complain(
+                    f"{gone.name} has left the list, which holds {MAX_STARS} stars; drop its file again for it."
+                )
             self.stars = (*self.stars, star)[-MAX_STARS:]
 
     @property
@@ -286,9 +289,10 @@ class SessionState(param.Parameterized):
         self._queued = queued
         self._count()
 
-    def settle(self) -> None:
-        """Say that all of the page shows the star; called when what follows a change of star has been sent."""
-        self.drawn = self.star.identity if self.star is not None else ""
+    def settle(self, change: int) -> None:
+        """Say that all of the page shows the star; called when what follows a change has been sent, the last one counts."""
+        if change == self.change and self.star is not None:
+            self.drawn = self.star.identity
 
     def complain(self, sentence: str) -> None:
         """Add a sentence on a file that could not be used; it stays until it is closed or another drop comes."""
@@ -314,7 +318,9 @@ class SessionState(param.Parameterized):
     def _show(self, analysis: Analysis, constraints: tuple[Constraint, ...]) -> None:
         """Put a star on the page with its posterior in use; a brush belongs to the samples it was drawn on."""
         self._forget = False
-        self.param.update(drawn="", draft=Draft())  # in the browser before anything of the new star is
+        self.param.update(
+            drawn="", draft=Draft(), change=self.change + 1
+        )  # in the browser before anything of the new star is
         corrections = replace(self.corrections, importance=analysis.importance)
         selection = selection_of(analysis, self.kind, constraints, (), corrections)
         with param.parameterized.discard_events(self):

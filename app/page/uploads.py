@@ -65,7 +65,9 @@ class Uploads:
         """Sort the files of one drop and go on with them."""
         files, self._files = self._files, []
         if files:
-            run_job(QUICK, self._post, partial(sort_files, files), self._open, self._state.complain, "The upload failed")
+            run_job(
+                QUICK, self._post, partial(sort_files, files), self._open, self._state.complain, "The upload failed"
+            )
 
     def _open(self, files: SortedFiles) -> None:
         if not self._busy:
@@ -136,7 +138,9 @@ def sort_files(files: Iterable[tuple[str, bytes | str]]) -> SortedFiles:
             complaints.append(str(error))
     if len(sources) > MAX_FILES:
         left = len(sources) - MAX_FILES
-        complaints.append(f"Of {len(sources)} spectra the first {MAX_FILES} are analysed; drop the other {left} after them.")
+        complaints.append(
+            f"Of {len(sources)} spectra the first {MAX_FILES} are analysed; drop the other {left} after them."
+        )
         sources = sources[:MAX_FILES]
     if len(sources) == 1:
         choices = _choices(sources[0])

@@ -122,7 +122,7 @@ def test_message_goes_with_what_it_was_about(state, made_up, change):
 
 def test_nothing_counts_as_drawn_from_the_moment_that_the_star_changes(state, made_up):
     state.finish(state.begin(), made_up)
-    state.settle()
+    state.settle(state.change)
     assert state.drawn == made_up.flux_vector.sha256
     seen = []
     state.param.watch(lambda _event: seen.append(state.drawn), "analysis")
