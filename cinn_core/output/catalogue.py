@@ -82,7 +82,7 @@ def _table(rows: Iterable[Row]) -> Table:
 
 _WHOLE = {
     "star": ("", "meta.id", "Name of the star, from the file's header"),
-    "file": ("", "meta.file", "Name of the file"),
+    "file": ("", "meta.id;meta.file", "Name of the file"),
     "sha256": ("", "meta.id", "Hash of the file"),
     "grade": ("", "meta.code.qual", "Verdict of a person on the result"),
     "reason": ("", "meta.note", "Reason of the verdict"),
@@ -114,20 +114,23 @@ _PARTS = {
     "_z": ("arith.ratio", "difference from the literature in units of both errors"),
 }
 
+_FIRST_WORDS = ("meta.code", "stat.error")
+"""UCD words that stand before the quantity's; the others qualify it, after it."""
+
 
 def column_meaning(key: str) -> tuple[str, str, str]:
     """Unit, UCD and description of a column."""
     if key in _WHOLE:
         return _WHOLE[key]
     if key.startswith("snr_"):
-        return "1/Angstrom", "stat.snr;em.opt", f"S/N per Angstrom of the {key[4:]} arm"
+        return "", "stat.snr;em.opt", f"S/N per Angstrom of the {key[4:]} arm"
     labels = {t.name: (t.label, t.unit) for t in TARGETS} | {"a_li": ("A(Li)", "dex")}
     name = max((name for name in labels if key.startswith(name)), key=len)
     part = key.removeprefix(name)
     ucd, words = _PARTS[part]
     quantity = _UCD.get(name, "phys.abund")
     unit = "" if part in ("_status", "_z") else {"dex": "", "K": "K"}.get(labels[name][1], "km/s")
-    ucds = "meta.code;" + quantity if part == "_status" else f"{ucd};{quantity}" if ucd else quantity
+    ucds = f"{ucd};{quantity}" if ucd in _FIRST_WORDS else f"{quantity};{ucd}" if ucd else quantity
     dex = ", in dex" if labels[name][1] == "dex" and part not in ("_status", "_z") else ""  # no unit of VOUnits
     return unit, ucds, f"{labels[name][0]}: {words}{dex}"
 
