@@ -18,6 +18,7 @@ from ..literature import COMPARED
 from ..stages import Analysis, PosteriorSamples
 from ..targets import TARGETS
 from .constraints import Constraint
+from .quantities import Quantity
 from .weighted import weighted_quantile
 
 METAL_POOR_FEH = -1.5
@@ -170,6 +171,17 @@ def real_error(analysis: Analysis, target: str) -> float | None:
     """The half-width about zero that holds 68 % of the real stars of a star's region; None where none was compared."""
     found = region_of(analysis).errors.get(target)
     return None if found is None else found.within68
+
+
+def difference_in_sigma(one: Quantity, other: Quantity, errors: Sequence[float | None]) -> float | None:
+    """Second mode less the first in units of both 68 % intervals and of what real stars miss by, in quadrature.
+
+    None where either is a limit or nothing is known of the errors.
+    """
+    halves = [0.5 * (q.hi68 - q.lo68) for q in (one, other)] + [error for error in errors if error is not None]
+    both = float(np.linalg.norm(halves))
+    limits = one.limit95 is not None or other.limit95 is not None
+    return None if limits or both == 0 else (other.map - one.map) / both
 
 
 def tension(posterior: PosteriorSamples, constraint: Constraint, weights: NDArray | None = None) -> float:

@@ -10,8 +10,10 @@ import pytest
 from fake_analysis import fake_analysis
 
 from cinn_core.inference.constraints import Constraint
+from cinn_core.inference.quantities import quantities
 from cinn_core.inference.trust import (
     Level,
+    difference_in_sigma,
     make_regions,
     real_error,
     region_name,
@@ -112,6 +114,15 @@ def test_real_error_is_that_of_the_region_and_of_compared_targets_alone():
     star = with_flags()
     assert real_error(star, "teff") == region_of(star).errors["teff"].within68
     assert real_error(star, "mg_fe") is None
+
+
+def test_stars_are_compared_in_units_of_what_real_stars_miss_by_too():
+    teff = quantities(with_flags())[0]
+    half = (teff.hi68 - teff.lo68) / 2
+    other = replace(teff, map=teff.map + 100.0)
+    assert difference_in_sigma(teff, other, (None, None)) == pytest.approx(100 / (half * 2**0.5))
+    assert difference_in_sigma(teff, other, (30.0, 40.0)) == pytest.approx(100 / (2 * half**2 + 2500) ** 0.5)
+    assert difference_in_sigma(teff, replace(other, limit95=6000.0), (30.0, 40.0)) is None
 
 
 def test_tension_counts_in_the_sigma_of_both():

@@ -95,7 +95,7 @@ def test_tab_that_is_highlighted_is_the_one_clicked_last_and_none_comes_back(pag
     page.get_by_text("cross-correlation with the best template").first.wait_for()
     page.wait_for_timeout(1500)
     tabs = [tab for *_, tab in page.evaluate("window.kielSeen")]
-    changes = [tab for before, tab in zip([""] + tabs, tabs, strict=False) if tab != before]
+    changes = [tab for before, tab in zip(["", *tabs], tabs, strict=False) if tab != before]
     assert len(changes) == len(set(changes)), changes
     assert changes[-1] == "Preparation"
 

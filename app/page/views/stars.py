@@ -9,7 +9,7 @@ import panel_material_ui as pmui
 from bokeh.models.widgets.tables import NumberFormatter
 
 from cinn_core.inference.quantities import quantities
-from cinn_core.inference.trust import real_error, trust_in
+from cinn_core.inference.trust import difference_in_sigma, real_error, trust_in
 from cinn_core.instrument import ARMS
 from cinn_core.literature import FLOOR
 from cinn_core.output.catalogue import Row, as_csv, as_votable, catalogue_row
@@ -158,11 +158,9 @@ def comparison(one: Star, other: Star) -> pn.Column:
     ]
     lines = []
     for a, b in zip(quantities(one.analysis), quantities(other.analysis), strict=True):
-        both = (((a.hi68 - a.lo68) / 2) ** 2 + ((b.hi68 - b.lo68) / 2) ** 2) ** 0.5
-        real = [error for star in (one, other) if (error := real_error(star.analysis, a.name)) is not None]
-        both = float(np.hypot(both, np.linalg.norm(real)))
-        limits = a.limit95 is not None or b.limit95 is not None
-        sigma = f"{(b.map - a.map) / both:+.1f} σ{'' if real else ' *'}" if both > 0 and not limits else "–"
+        errors = tuple(real_error(star.analysis, a.name) for star in (one, other))
+        sigmas = difference_in_sigma(a, b, errors)
+        sigma = "–" if sigmas is None else f"{sigmas:+.1f} σ{' *' if errors == (None, None) else ''}"
         lines.append(
             fill(
                 "<tr><td><b>{}</b></td><td>{}</td><td>{}</td><td>{}</td></tr>",
