@@ -19,7 +19,7 @@ from ..session import Session
 from ..state import SessionState
 from ..url import follow_search
 from .tabs import TABS
-from .verdict import judge_by_key, take_back
+from .verdict import judge_by_key, take_back, verdict_on
 
 
 class Frame(JSComponent):
@@ -169,6 +169,18 @@ def _step_star(session: Session, key: str, _drawn: str) -> None:
         session.state.restore(stars[((at or 0) + (1 if key == "j" else -1)) % len(stars)])
 
 
+def _next_unjudged(session: Session, _key: str, _drawn: str) -> None:
+    """Show the next star of the list without a verdict; say so where all have one."""
+    state = session.state
+    at, n = state.current or 0, len(state.stars)
+    following = (state.stars[(at + i) % n] for i in range(1, n + 1))
+    star = next((star for star in following if verdict_on(state, star)[0] is None), None)
+    if star is None:
+        state.warn("Every star of the list has a verdict.")
+    else:
+        state.restore(star)
+
+
 def _take_back(session: Session, _key: str, _drawn: str) -> None:
     take_back(session)
 
@@ -176,6 +188,7 @@ def _take_back(session: Session, _key: str, _drawn: str) -> None:
 SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut(("j", "k"), "next, previous star", _step_star),
     Shortcut(("g", "u", "b"), "verdict: good, uncertain, bad, with what stands in the boxes", judge_by_key),
+    Shortcut(("n",), "next star without a verdict", _next_unjudged),
     Shortcut(("z",), "take the last verdict back", _take_back),
     Shortcut((",", "."), "previous, next diagnostic line", _step_line),
     Shortcut(("t", "T"), "next, previous target", _step_target),

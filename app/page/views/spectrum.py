@@ -40,7 +40,7 @@ LOOK_ANGSTROM = 5.0
 
 _LEGEND = fill(
     '<span><i style="border-top:2px solid {0}"></i>observed</span>'
-    '<span><i style="border-top:2px solid {1}"></i>resimulated at the mode</span>'
+    '<span><i style="border-top:2px solid {1}"></i>resimulated at the mode of the flow</span>'
     '<span><i style="height:9px;background:{1};opacity:.45"></i>68 %</span>'
     '<span><i style="height:9px;background:{1};opacity:.2"></i>95 %</span>'
     '<span><i style="height:9px;background:{4};opacity:.35"></i>missing</span>'

@@ -8,6 +8,7 @@ import pytest
 from fake_analysis import fake_analysis
 
 from app.page.state import Draft, SessionState, Source
+from app.page.views import frame as frame_module
 from app.page.views import verdict as views
 from app.page.views.frame import would_lose
 from cinn_core.output.verdicts import Grade, Verdict, Verdicts
@@ -84,6 +85,18 @@ def test_with_a_login_the_own_verdict_counts(session):
     assert views.verdict_on(session.state, star)[0].grade is Grade.BAD
     session.state.login = "ann"
     assert views.verdict_on(session.state, star)[0].grade is Grade.GOOD
+
+
+def test_next_star_without_a_verdict_is_found_round_the_end_of_the_list(session, monkeypatch):
+    monkeypatch.setattr(frame_module, "verdict_on", views.verdict_on)
+    act = next(shortcut.act for shortcut in frame_module.SHORTCUTS if shortcut.keys == ("n",))
+    one, two = session.state.stars
+    views.judge_by_key(session, "g", two.identity)
+    act(session, "n", "")
+    assert session.state.star is one
+    views.judge_by_key(session, "g", one.identity)
+    act(session, "n", "")
+    assert "has a verdict" in session.state.message
 
 
 def test_leaving_asks_where_a_visit_holds_stars_of_its_own_or_verdicts(session):
