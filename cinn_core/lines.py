@@ -94,6 +94,12 @@ def line_windows() -> tuple[LineWindow, ...]:
     return tuple(windows)
 
 
+def is_observed(target: str, good: NDArray) -> bool:
+    """Whether a diagnostic line of a target lies in the good pixels (N_PIXELS,); True for a target without such lines."""
+    windows = [window for window in line_windows() if window.target == target]
+    return not windows or any(bool(good[window.pixels()].all()) for window in windows)
+
+
 def find_window(text: str) -> LineWindow | None:
     """Find the window of a line by what a URL or a person writes: its name, "Mg I", "Li" or a wavelength; None where none fits."""
     name = text.strip().lower()

@@ -11,6 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cinn_core.files import asset_path
+from cinn_core.inference.trust import regions
+from cinn_core.output.glossary import markdown
 from cinn_core.prior import draw, teff_bounds
 from cinn_core.targets import COLUMN, NUISANCE_BOUNDS, TARGETS
 
@@ -22,6 +24,8 @@ def make_all(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "targets.md").write_text(targets_table(), encoding="utf-8")
     (folder / "weights.md").write_text(weights_table(), encoding="utf-8")
+    (folder / "glossary.md").write_text(markdown(), encoding="utf-8")
+    (folder / "real-stars.md").write_text(real_stars_table(), encoding="utf-8")
     prior_figure().savefig(folder / "prior.svg", metadata={"Date": None})
 
 
@@ -44,6 +48,17 @@ def weights_table() -> str:
         told = ", ".join(f"{name} {value}" for name, value in sizes.items())
         rows.append((kind, str(card["training"]["stars"]), told, f"`{card['sha256'][:12]}…`"))
     return _table(("weights", "training stars", "sizes", "sha256"), rows)
+
+
+def real_stars_table() -> str:
+    """What real stars of each kind miss by, from the shipped table."""
+    rows = []
+    for region in regions().values():
+        for name, e in region.errors.items():
+            target = TARGETS[COLUMN[name]]
+            off = [f"{x:+.{target.decimals}f}" for x in (e.median, e.low, e.high)]
+            rows.append((region.words, target.label, str(e.n), *off, f"{e.within68:.{target.decimals}f}"))
+    return _table(("answer", "quantity", "stars", "median Δ", "lowest", "highest", "68 % within"), rows)
 
 
 def prior_figure(n: int = 4000) -> Figure:

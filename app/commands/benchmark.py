@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -61,6 +61,13 @@ def benchmark(
     fit_bias: Annotated[
         Path | None, typer.Option("--fit-bias", metavar="OUT.json", help="Fit the bias correction and write it here.")
     ] = None,
+    regions: Annotated[
+        Path | None, typer.Option(metavar="OUT.json", help="Write what real stars of each kind miss by.")
+    ] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DONE.json", help="With --regions: earlier outputs of --json, counted too."),
+    ] = None,
     figure: Annotated[Path | None, typer.Option(metavar="OUT.png|.pdf", help="Figure of all comparisons.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="PAGE.html", help="All of it as one page.")] = None,
     json: JsonOption = None,
@@ -70,7 +77,7 @@ def benchmark(
     device: DeviceOption = "auto",
 ) -> None:
     """Real stars against the literature and against line fits: what Kiel finds beside what INDEX.csv says."""
-    _require(directory, figure, json, html, fit_bias)
+    _require(directory, figure, json, html, fit_bias, regions)
     from cinn_core.benchmark.measure import measure
     from cinn_core.benchmark.report import to_json
 
@@ -92,9 +99,26 @@ def benchmark(
     effects = _steps(index, directory, model) if with_steps else ()
     print_steps(effects)
     write_json(to_json(rows, robust, effects), json)
+    if regions is not None:
+        _write_regions(to_json(rows), beside or [], model, regions)
     if fit_bias is not None:
         _write_bias(rows, model, fit_bias)
     _write_figures(rows, robust, effects, figure, html)
+
+
+def _write_regions(document: dict[str, Any], beside: Sequence[Path], model: Model, out: Path) -> None:
+    """Write the table of real stars by region, with those of earlier documents."""
+    from json import JSONDecodeError, loads
+
+    from cinn_core.inference.trust import make_regions
+
+    stars = list(document["stars"])
+    for path in beside:
+        try:
+            stars += loads(path.read_text(encoding="utf-8"))["stars"]
+        except (OSError, JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise DataError(f"{path} is no output of kiel benchmark --json ({error}); make one first.") from error
+    write_json({"schema": 1, "weights": model.cards["network"]["sha256"], "regions": make_regions(stars)}, out)
 
 
 def _require(directory: Path, figure: Path | None, *outputs: Path | None) -> None:

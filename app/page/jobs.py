@@ -68,24 +68,47 @@ def run_job(
 def run_analysis(state: SessionState, analyse: Analyse, post: Post) -> Future[None]:
     """Analyse what `state` asks for on the worker, and have it show stages, star or refusal; call it on the document's turn.
 
-    A request that has become stale, or was cancelled, ends when its next stage would begin.
+    A request that was cancelled or superseded ends when its next stage would begin.
     """
-    number = state.begin()
-    request = state.request
+    number, request = state.begin(), state.request
     assert request is not None  # begin() refuses where there is none
+    return _run(state, analyse, post, number, request)
 
+
+def run_behind(
+    state: SessionState, analyse: Analyse, post: Post, request: Request, after: Callable[[Analysis | None], object]
+) -> Future[None]:
+    """Analyse a request on the worker for the list alone; `after` is called with its analysis, or None, in the end."""
+    return _run(state, analyse, post, state.begin_behind(request), request, after)
+
+
+def _run(
+    state: SessionState, analyse: Analyse, post: Post, number: int, request: Request,
+    after: Callable[[Analysis | None], object] = lambda _analysis: None,
+) -> Future[None]:  # fmt: skip
     def report(text: str) -> None:
-        if not state.is_current(number):
+        if not state.is_wanted(number):
             raise Stale
         post(partial(state.report, number, text))
 
     def compute() -> Analysis:
-        if not state.is_current(number):
+        if not state.is_wanted(number):
             raise Stale
         with _logged_outcome():
             return analyse(request, report)
 
-    show, refuse = partial(state.finish, number), partial(state.refuse, number)
+    def show(analysis: Analysis) -> None:
+        try:
+            state.finish(number, analysis)
+        finally:
+            after(analysis)
+
+    def refuse(message: str) -> None:
+        try:
+            state.refuse(number, message)
+        finally:
+            after(None)
+
     return run_job(WORKER, post, compute, show, refuse, f"{request.source.name} could not be analysed")
 
 

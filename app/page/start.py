@@ -37,7 +37,8 @@ def start_session(
     """Build the page of a new session, which starts with an example: the one of `?example=`, else the solar twin."""
     patches.apply()
     pn.state.curdoc.theme = theme.BOKEH
-    state, post = SessionState(corrections=Corrections(bias=bias)), post_to_document()
+    login = pn.state.user if pn.state.user not in (None, "guest") else ""
+    state, post = SessionState(corrections=Corrections(bias=bias), login=login, reviewer=login), post_to_document()
 
     def analyse_now(make: Callable[[], Source]) -> None:
         try:
@@ -57,6 +58,9 @@ def start_session(
     uploads = Uploads(state, analyse, post, lambda source: analyse_now(lambda: source))
     session = Session(state, Jobs(state, post), model, analyse_source, analyse_again, post, devices, examples, uploads)
     pn.state.onload(lambda: show_link(session, link))
+    state.param.watch(
+        lambda event: post(lambda: post(partial(state.settle, event.new))), "change"
+    )  # after what is drawn
     keep_results_current(session)
     return page(session)
 

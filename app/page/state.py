@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,6 +73,26 @@ class Star:
         source = self.request.source
         return self.analysis.flux_vector.sha256, source.hdu, source.row, source.naming
 
+    @property
+    def identity(self) -> str:
+        """The key as one word: the hash of the file, or a hash of that and of the place in it where it holds several."""
+        sha256, hdu, row = self.key
+        return sha256 if hdu is None and row is None else hashlib.sha256(f"{sha256} {hdu} {row}".encode()).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """What the star is called: by its file's header, else by its file."""
+        return self.analysis.flux_vector.star or self.analysis.flux_vector.file
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What stands in the boxes of the verdict, and the identity of the star that it was typed for."""
+
+    star: str = ""
+    reason: str = ""
+    comment: str = ""
+
 
 @dataclass(frozen=True, eq=False)
 class Question:
@@ -108,16 +129,24 @@ class SessionState(param.Parameterized):
     )
     brush = param.ClassSelector(class_=tuple, default=(), doc="Ranges that a person brushed in the corner.")
     stars = param.ClassSelector(class_=tuple, default=(), doc="The stars of this session, in the order they came.")
-    waiting = param.Integer(default=0, doc="Files of an upload of several that are still to be analysed.")
+    waiting = param.Integer(default=0, doc="Stars that are still to come and will join the list.")
     reviewer = param.String(doc="Who gives the verdicts.")
-    verdicts = param.Integer(default=0, doc="How many verdicts were given in this session.")
+    login = param.String(doc="Name that the visitor logged in with; empty where the server asks for none.")
+    verdicts = param.Integer(default=0, doc="How often a verdict was given or taken back in this session.")
+    given = param.ClassSelector(class_=tuple, default=(), doc="The verdicts given in this session, the newest last.")
+    draft = param.ClassSelector(class_=Draft, default=Draft(), doc="Reason and comment of the next verdict.")
+    change = param.Integer(default=0, doc="Counts the changes of the star on the page.")
+    drawn = param.String(doc="Identity of the star that all of the page shows; empty while it changes.")
     question = param.ClassSelector(
         class_=Question, doc="Which of the spectra in a file is meant; None when nothing is open."
     )
     status = param.Selector(default="empty", objects=["empty", "working", "ready"])
     progress = param.String(doc="What the analysis is doing now.")
     stage = param.Integer(default=0, doc="How many stages the analysis has begun.")
-    message = param.String(doc="One sentence on what went wrong with the last file; empty when nothing did.")
+    message = param.String(doc="One sentence on what went wrong last; empty when nothing did.")
+    complaints = param.ClassSelector(
+        class_=tuple, default=(), doc="One sentence for each file of the last drops that could not be used."
+    )
     target = param.Selector(default="li_fe", objects=list(TARGET_NAMES), doc="The target whose saliency is shown.")
     line = param.Selector(
         default="Li I 6707.8", objects=[w.name for w in line_windows()], doc="The diagnostic line looked at."
@@ -130,11 +159,13 @@ class SessionState(param.Parameterized):
 
     def __init__(self, **params: object) -> None:
         super().__init__(**params)
-        self._request = 0
-        self._asked: Request | None = None
+        self._request = self._numbers = 0
+        self._running: dict[int, Request] = {}
+        self._queued = 0
         self._shown: Request | None = None
         self._forget = False
         self.param.watch(self._select, ["kind", "constraints", "brush", "corrections"])
+        self.param.watch(lambda _event: self.param.update(message=""), ["tab", "constraints"])
 
     def load(self, source: Source) -> None:
         """Ask for a spectrum; nothing is computed yet. Overrides given for another file are forgotten."""
@@ -142,46 +173,77 @@ class SessionState(param.Parameterized):
         self.param.update(source=source, overrides=NOTHING_GIVEN)
 
     def begin(self) -> int:
-        """Begin a new request and return its number; every earlier one is stale from now on."""
-        if self.source is None:
+        """Begin a new request and return its number; its star is the one to be shown.
+
+        Earlier requests for other spectra go on and end in the list; one for the same spectrum is superseded.
+        """
+        request = self.request
+        if request is None:
             raise SpectrumError("No spectrum is loaded; drop a file or choose an example first.")
-        self._request += 1
-        self._asked = self.request
-        self.param.update(status="working", progress=f"reading {self.source.name}", stage=0, message="")
-        return self._request
+        self._running = {n: earlier for n, earlier in self._running.items() if earlier.source != request.source}
+        number = self._add(request)
+        self._request = number
+        self.param.update(status="working", progress=f"reading {request.source.name}", stage=0, message="")
+        self._count()
+        return number
+
+    def begin_behind(self, request: Request) -> int:
+        """Begin a request whose star joins the list without being shown, and return its number."""
+        number = self._add(request)
+        self._count()
+        return number
 
     @property
     def request(self) -> Request | None:
         """Request for the present source, settings and overrides; None without a source."""
         return None if self.source is None else Request(self.source, self.settings, self.overrides)
 
+    @property
+    def latest(self) -> int:
+        """Number of what was asked to be shown last; it changes when a person turns to something else."""
+        return self._request
+
     def is_current(self, request: int) -> bool:
         """True while nothing newer was asked for."""
         return request == self._request
 
+    def is_wanted(self, request: int) -> bool:
+        """True until a request ends, is cancelled, or is superseded by one for the same spectrum."""
+        return request in self._running
+
     def report(self, request: int, text: str) -> None:
-        """Say what a request is doing, unless it is stale or over."""
+        """Say what a request is doing, unless another is to be shown or it is over."""
         if self.is_current(request) and self.status == "working":
             self.param.update(progress=text, stage=self.stage + 1)
 
     def finish(self, request: int, analysis: Analysis) -> bool:
-        """Show a result and say so, all samples in use; a stale one is dropped."""
-        if not self.is_current(request):
+        """Keep a result, and show it where it was asked for last, all samples in use; one no longer wanted is dropped."""
+        asked = self._running.pop(request, None)
+        if asked is None:
             return False
-        self._shown = self._asked
-        assert self._shown is not None  # begin() came before
+        if not self.is_current(request):
+            self._finish_behind(Star(asked, analysis))
+            return False
+        self._shown = asked
         constraints = () if self._forget else self.constraints
-        self.keep(Star(self._shown, analysis, constraints))
+        self.keep(Star(asked, analysis, constraints))
         self._show(analysis, constraints)
+        self._count()
         return True
 
     def restore(self, star: Star) -> None:
-        """Show a star that was analysed before, as it was; whatever runs is stale."""
-        self._request += 1
-        self._asked = self._shown = request = star.request
+        """Show a star that was analysed before, as it was; what runs goes on and ends in the list."""
+        self.message = ""
+        self.put(star)
+
+    def put(self, star: Star) -> None:
+        """Show a star that was analysed before, and leave the message."""
+        self._turn()
+        self._shown = request = star.request
         self.keep(star)
-        self.param.update(source=request.source, settings=request.settings, overrides=request.overrides, message="")
+        self.param.update(source=request.source, settings=request.settings, overrides=request.overrides)
         self._show(star.analysis, star.constraints)
+        self._count()
 
     def keep(self, star: Star) -> None:
         """Remember a star of this session in place of the same spectrum's earlier result; the oldest of too many goes."""
@@ -190,6 +252,10 @@ class SessionState(param.Parameterized):
             at = keys.index(star.key)
             self.stars = (*self.stars[:at], star, *self.stars[at + 1 :])
         else:
+            for gone in self.stars[: max(0, len(self.stars) + 1 - MAX_STARS)]:
+                self.complain(
+                    f"{gone.name} has left the list, which holds {MAX_STARS} stars; drop its file again for it."
+                )
             self.stars = (*self.stars, star)[-MAX_STARS:]
 
     @property
@@ -198,17 +264,47 @@ class SessionState(param.Parameterized):
         indices = (i for i, star in enumerate(self.stars) if star.analysis is self.analysis)
         return next(indices, None)
 
+    @property
+    def star(self) -> Star | None:
+        """The star shown; None before there is one."""
+        return None if self.current is None else self.stars[self.current]
+
     def refuse(self, request: int, message: str) -> bool:
-        """Say why a file cannot be used and return to the star shown before; a stale refusal is dropped."""
+        """Say why a file cannot be used; where it was to be shown return to the star shown before."""
+        if self._running.pop(request, None) is None:
+            return False
+        self._count()
         if not self.is_current(request):
+            self.complain(message)
             return False
         self._return_to_shown(message)
         return True
 
     def cancel(self) -> None:
-        """Drop whatever is being computed and stay with the star shown before."""
-        self._request += 1
+        """Drop what was to be shown and stay with the star shown before; what is to join the list goes on."""
+        self._running.pop(self._request, None)
+        self._turn()
         self._return_to_shown("")
+        self._count()
+
+    def expect(self, queued: int) -> None:
+        """Count files that wait for their analysis to begin."""
+        self._queued = queued
+        self._count()
+
+    def settle(self, change: int) -> None:
+        """Say that all of the page shows the star; called when what follows a change has been sent, the last one counts."""
+        if change == self.change and self.star is not None:
+            self.drawn = self.star.identity
+
+    def complain(self, sentence: str) -> None:
+        """Add a sentence on a file that could not be used; it stays until it is closed or another drop comes."""
+        if sentence not in self.complaints:
+            self.complaints = (*self.complaints, sentence)
+
+    def close_message(self) -> None:
+        """Take every sentence off the page."""
+        self.param.update(message="", complaints=())
 
     def show_line(self, name: str) -> None:
         """Look at a diagnostic line, in its tab."""
@@ -225,11 +321,39 @@ class SessionState(param.Parameterized):
     def _show(self, analysis: Analysis, constraints: tuple[Constraint, ...]) -> None:
         """Put a star on the page with its posterior in use; a brush belongs to the samples it was drawn on."""
         self._forget = False
+        self.param.update(
+            drawn="", draft=Draft(), change=self.change + 1
+        )  # in the browser before anything of the new star is
         corrections = replace(self.corrections, importance=analysis.importance)
         selection = selection_of(analysis, self.kind, constraints, (), corrections)
         with param.parameterized.discard_events(self):
             self.param.update(corrections=corrections, constraints=constraints, brush=())
         self.param.update(analysis=analysis, selection=selection, status="ready", progress="", stage=0)
+
+    def _add(self, request: Request) -> int:
+        """Number of a new request among those that run."""
+        self._numbers += 1
+        self._running[self._numbers] = request
+        return self._numbers
+
+    def _turn(self) -> None:
+        """Let nothing that runs be shown when it ends."""
+        self._numbers += 1
+        self._request = self._numbers
+
+    def _count(self) -> None:
+        """Count the stars to come: those that run without being asked for last, and those that wait."""
+        self.waiting = self._queued + sum(not self.is_current(number) for number in self._running)
+
+    def _finish_behind(self, star: Star) -> None:
+        """Keep a star that is not to be shown; one that takes the place of the star shown is shown all the same."""
+        before, shown = {known.key: known for known in self.stars}.get(star.key), self.star
+        star = star if before is None else replace(star, constraints=before.constraints)
+        self.keep(star)
+        if shown is not None and shown is before:
+            self._shown = star.request
+            self._show(star.analysis, star.constraints)
+        self._count()
 
     def _select(self, *events: param.parameterized.Event) -> None:
         if self.analysis is not None:

@@ -80,6 +80,9 @@ CARD_STYLES = {
     "max-height": "none",
 }
 
+SETTLED = {"opacity": "var(--kiel-settled, 1)"}
+"""Of what shows a star: dimmed from when the star changes until all of it is the new star's."""
+
 STACK = {"gap": "12px", "max-height": "none"}
 """Cards one below the other, as tall as they need to be: a Panel column would stop at the height of the window."""
 
@@ -95,6 +98,12 @@ CSS = f"""
 .chip {{ border-radius: 10px; padding: 2px 9px; font-size: 12px; font-weight: 600;
   background: {css("warn-ground")}; color: {css("warn")}; }}
 .chip.bad {{ background: {css("alert-ground")}; color: {css("alert-ink")}; }}
+.chip.plain {{ background: {css("ground")}; color: {css("muted")}; font-weight: 400; }}
+.trust {{ margin: 8px 0 2px; padding: 7px 10px; border-radius: 8px; line-height: 1.4; overflow-wrap: anywhere; }}
+.trust.good {{ background: {css("good-ground")}; color: {css("good")}; }}
+.trust.care {{ background: {css("warn-ground")}; color: {css("warn")}; }}
+.trust.not {{ background: {css("alert-ground")}; color: {css("alert-ink")}; font-weight: 600; }}
+.term {{ text-decoration: underline dotted {css("faint")}; text-underline-offset: 3px; cursor: help; }}
 .chip.ok {{ background: {css("good-ground")}; color: {css("good")}; }}
 dl {{ margin: 0; }}
 dl div {{ display: flex; justify-content: space-between; gap: 8px; padding: 2.5px 0; }}

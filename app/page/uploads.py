@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
-from cinn_core.errors import SpectrumError
+from cinn_core.errors import KielError, SpectrumError
 from cinn_core.output.bundle import is_bundle, read_bundle
 from cinn_core.readers import list_names, list_spectra
 from cinn_core.stages import Analysis
 
-from .jobs import QUICK, WORKER, Analyse, Post, run_job
+from .jobs import QUICK, Analyse, Post, run_behind, run_job
 from .state import MAX_UPLOAD_BYTES, Question, Request, SessionState, Settings, Source, Star
 
 PAUSE_S = 0.2
@@ -32,69 +32,75 @@ class Uploads:
     def __init__(self, state: SessionState, analyse: Analyse, post: Post, show: Callable[[Source], object]) -> None:
         """`show` analyses one source and puts its star on the page."""
         self._state, self._analyse, self._post, self._show = state, analyse, post, show
-        self._files: dict[str, bytes | str] = {}
+        self._files: list[tuple[str, bytes | str]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._queue: list[Source] = []
         self._busy = False
-        self._complaints: list[str] = []
+        self._asked = 0
+        self._before: Analysis | None = None
 
     def add_file(self, name: str, content: bytes | str) -> None:
         """Take one uploaded file; those that come shortly after it belong to the same drop."""
-        self._files[name] = content
+        self._files.append((name, content))
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(PAUSE_S, self._post, self._sort)
 
     def analyse_all(self, sources: tuple[Source, ...]) -> None:
-        """Analyse sources in turn, the page's own star in between; the first is shown, the others join the list."""
+        """Analyse sources in turn; the first that can be used is shown, the others join the list.
+
+        Where an earlier drop is still being analysed they wait for their turn behind it.
+        """
         if self._busy:
             self._queue += sources
         elif sources:
+            self._before = self._state.analysis
             self._show(sources[0])
-            self._queue, self._complaints = list(sources[1:]), []
+            self._asked = self._state.latest
+            self._queue = list(sources[1:])
             self._analyse_next()
-        self._state.waiting = len(self._queue)
+        self._state.expect(len(self._queue))
 
     def _sort(self) -> None:
         """Sort the files of one drop and go on with them."""
-        files, self._files = self._files, {}
+        files, self._files = self._files, []
         if files:
-            run_job(QUICK, self._post, partial(sort_files, files), self._open, self._state.warn, "The upload failed")
+            run_job(
+                QUICK, self._post, partial(sort_files, files), self._open, self._state.complain, "The upload failed"
+            )
 
     def _open(self, files: SortedFiles) -> None:
+        if not self._busy:
+            self._state.close_message()
         for star in files.restored:
             self._state.restore(star)
         if files.question is not None:
             self._state.question = files.question
         self.analyse_all(files.sources)
+        for complaint in files.complaints:
+            self._state.complain(complaint)
 
     def _analyse_next(self) -> None:
         self._busy = bool(self._queue)
-        if not self._busy:
-            return
-        request = Request(self._queue.pop(0), self._state.settings)
+        if self._busy:
+            request = Request(self._queue.pop(0), self._state.settings)
+            run_behind(self._state, self._analyse, self._post, request, self._go_on)
 
-        def show(analysis: Analysis) -> None:
-            with self._going_on():
-                self._state.keep(Star(request, analysis))
-
-        def refuse(complaint: str) -> None:
-            with self._going_on():
-                self._complaints.append(complaint)
-                self._state.warn(" ".join(self._complaints))
-
-        compute = partial(self._analyse, request, lambda _text: None)
-        run_job(WORKER, self._post, compute, show, refuse, f"{request.source.name} failed")
-
-    @contextmanager
-    def _going_on(self) -> Iterator[None]:
-        """Begin with the next file in the end; a view that fails must not keep it waiting for ever."""
+    def _go_on(self, analysis: Analysis | None) -> None:
+        """Show the star that has come where the page waits for one of its drop, and begin with the next file."""
         try:
-            yield
-        finally:
+            came = next((star for star in self._state.stars if star.analysis is analysis), None)
+            if came is not None and self._waits_for_one():
+                self._state.put(came)
+        finally:  # a view that fails must not keep the next file waiting for ever
             remaining = len(self._queue)
             self._analyse_next()
-            self._state.waiting = remaining
+            self._state.expect(len(self._queue) if remaining else 0)
+
+    def _waits_for_one(self) -> bool:
+        """Whether the first file of the drop was refused, and nobody has turned to another star since."""
+        state = self._state
+        return state.is_current(self._asked) and state.status != "working" and state.analysis is self._before
 
 
 MAX_FILES = 100
@@ -109,34 +115,50 @@ class SortedFiles:
     restored: tuple[Star, ...] = ()
     sources: tuple[Source, ...] = ()
     question: Question | None = None
+    complaints: tuple[str, ...] = ()
 
 
-def sort_files(files: Mapping[str, bytes | str]) -> SortedFiles:
-    """Sort uploaded files, data by name, reading headers only; SpectrumError where they cannot be used."""
+def sort_files(files: Iterable[tuple[str, bytes | str]]) -> SortedFiles:
+    """Sort uploaded files (name, data) in their order, reading headers only; a sentence for each that cannot be used."""
     restored: list[Star] = []
     sources: list[Source] = []
-    for name, data in files.items():
+    complaints: list[str] = []
+    for name, data in files:
         content = data.encode() if isinstance(data, str) else bytes(data)
-        if is_bundle(content):
-            restored.append(restored_star(content, name))
-        elif zipfile.is_zipfile(io.BytesIO(content)):
-            sources += unpack(content, name)
-        else:
-            sources.append(Source(content, name))
+        try:
+            if is_bundle(content):
+                restored.append(restored_star(content, name))
+            elif zipfile.is_zipfile(io.BytesIO(content)):
+                good, bad = unpack(content, name)
+                sources += good
+                complaints += bad
+            else:
+                sources.append(Source(content, name))
+        except KielError as error:
+            complaints.append(str(error))
     if len(sources) > MAX_FILES:
-        raise SpectrumError(f"{len(sources)} spectra at once are too many; drop at most {MAX_FILES}.")
+        left = len(sources) - MAX_FILES
+        complaints.append(
+            f"Of {len(sources)} spectra the first {MAX_FILES} are analysed; drop the other {left} after them."
+        )
+        sources = sources[:MAX_FILES]
     if len(sources) == 1:
         choices = _choices(sources[0])
         if choices:
-            return SortedFiles(tuple(restored), (), Question(sources[0], choices))
+            return SortedFiles(tuple(restored), (), Question(sources[0], choices), tuple(complaints))
         names = list_names(sources[0].data, sources[0].name)
         if names:
-            return SortedFiles(tuple(restored), (), Question(sources[0], names=names))
-    return SortedFiles(tuple(restored), tuple(sources))
+            return SortedFiles(tuple(restored), (), Question(sources[0], names=names), tuple(complaints))
+    return SortedFiles(tuple(restored), tuple(sources), None, tuple(complaints))
 
 
-def unpack(content: bytes, name: str) -> list[Source]:
-    """Files of a zip as sources by their own names; SpectrumError where it is damaged, empty or too large."""
+def unpack(content: bytes, name: str) -> tuple[list[Source], list[str]]:
+    """Files of a zip as sources by their own names, and a sentence for each that cannot be one.
+
+    SpectrumError where the zip as a whole is damaged, empty or too large.
+    """
+    sources: list[Source] = []
+    complaints: list[str] = []
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [m for m in archive.infolist() if not m.is_dir() and not _hidden(m.filename)]
@@ -148,11 +170,16 @@ def unpack(content: bytes, name: str) -> list[Source]:
                 raise SpectrumError(
                     f"{name} unpacks to more than {MAX_UNPACKED // 1024**2} MB; split it into several zips."
                 )
-            return [Source(archive.read(m), PurePosixPath(m.filename).name) for m in members]
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+            for member in members:
+                try:
+                    sources.append(Source(archive.read(member), PurePosixPath(member.filename).name))
+                except SpectrumError as error:
+                    complaints.append(str(error))
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, zlib.error) as error:
         raise SpectrumError(
             f"{name} cannot be unpacked ({error}); zip the spectra again, without a password."
         ) from error
+    return sources, complaints
 
 
 def restored_star(content: bytes, name: str) -> Star:

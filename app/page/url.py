@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import panel as pn
 
@@ -35,11 +36,18 @@ class PageLink:
 
 def read_url(examples: dict[str, Path], first: str) -> PageLink:
     """Read the query of this session's URL; the default stands for a value that is missing or does not exist."""
+    arguments = {name: values[0].decode(errors="replace") for name, values in pn.state.session_args.items() if values}
+    return read_query(arguments, examples, first)
+
+
+def read_query(arguments: Mapping[str, str], examples: Mapping[str, Path], first: str) -> PageLink:
+    """Read the arguments of a query; the default stands for a value that is missing or does not exist."""
+    asked = {name: text[:LONGEST] for name, text in arguments.items()}
     complaints = []
-    example = _argument("example") or first
+    example = asked.get("example") or first
     if example not in examples:
         complaints.append(f"There is no example called {example}; the examples are {', '.join(examples)}.")
-    line, target = _argument("line"), _argument("target")
+    line, target = asked.get("line"), asked.get("target")
     window = find_window(line) if line else None
     if line and window is None:
         complaints.append(f"There is no diagnostic line {line}; ask for one as in line=Li or line=5183.6.")
@@ -47,11 +55,17 @@ def read_url(examples: dict[str, Path], first: str) -> PageLink:
         complaints.append(f"There is no target {target}; the targets are {', '.join(TARGET_NAMES)}.")
     return PageLink(
         example if example in examples else first,
-        _argument("tab") or ("lines" if window else None),
+        asked.get("tab") or ("lines" if window else None),
         window.name if window else None,
         target if target in TARGET_NAMES else None,
         " ".join(complaints),
     )
+
+
+def follow_search(state: SessionState, search: str) -> None:
+    """Show the tab, line and target of a URL that a person went back to; the star stays."""
+    arguments = {name: values[0] for name, values in parse_qs(search.removeprefix("?")).items()}
+    read_query(arguments, {"": Path()}, "").apply(state)
 
 
 def keep_url_current(state: SessionState, examples: dict[str, Path]) -> None:
@@ -68,8 +82,3 @@ def keep_url_current(state: SessionState, examples: dict[str, Path]) -> None:
         location.search = "?" + urlencode(others | ({"example": example} if example else {}) | shown)
 
     state.param.watch(refresh, ["tab", "line", "target", "source"])
-
-
-def _argument(name: str) -> str:
-    values = pn.state.session_args.get(name, [])
-    return values[0].decode(errors="replace")[:LONGEST] if values else ""

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
+from ..inference.quantities import quantities
+from ..inference.trust import real_error, trust_in
 from ..instrument import ARMS
 from ..literature import FLOOR, literature_for, z_scores
 from ..stages import Analysis
-from ..targets import SOLAR_A_LI, TARGETS
+from ..targets import COLUMN, SOLAR_A_LI, TARGETS
 from .verdicts import Verdict
 
 Row = dict[str, Any]
@@ -31,7 +33,15 @@ def catalogue_row(analysis: Analysis, verdict: Verdict | None = None) -> Row:
         row[target.name] = numbers.map
         row[f"{target.name}_lo68"], row[f"{target.name}_hi68"] = numbers.lo68, numbers.hi68
         row[f"{target.name}_status"] = str(numbers.status)
+        row[f"{target.name}_median"], row[f"{target.name}_limit95"] = numbers.median, _number(numbers.limit95)
     row["a_li"] = summary.targets["li_fe"].map + SOLAR_A_LI + summary.targets["feh"].map
+    lithium = quantities(analysis)[COLUMN["li_fe"]]
+    row["a_li_lo68"], row["a_li_hi68"], row["a_li_median"] = lithium.lo68, lithium.hi68, lithium.median
+    row["a_li_status"], row["a_li_limit95"] = str(lithium.status), _number(lithium.limit95)
+    for name in FLOOR:
+        row[f"{name}_real_stars"] = _number(real_error(analysis, name))
+    trust = trust_in(analysis)
+    row["trust_level"], row["trust_sentence"] = trust.level.value, trust.sentence
     scores = z_scores(summary, literature) if literature is not None else {}
     for name in FLOOR:
         row[f"{name}_literature"] = np.nan if literature is None else literature.values[name]
@@ -62,4 +72,68 @@ def as_votable(rows: Sequence[Row]) -> bytes:
 def _table(rows: Iterable[Row]) -> Table:
     listed = list(rows)
     keys = list(listed[0]) if listed else []
-    return Table({key: [row[key] for row in listed] for key in keys})
+    table = Table({key: [row[key] for row in listed] for key in keys})
+    for key in keys:
+        unit, ucd, description = column_meaning(key)
+        table[key].unit, table[key].description = unit or None, description
+        table[key].meta["ucd"] = ucd
+    return table
+
+
+_WHOLE = {
+    "star": ("", "meta.id", "Name of the star, from the file's header"),
+    "file": ("", "meta.id;meta.file", "Name of the file"),
+    "sha256": ("", "meta.id", "Hash of the file"),
+    "grade": ("", "meta.code.qual", "Verdict of a person on the result"),
+    "reason": ("", "meta.note", "Reason of the verdict"),
+    "comment": ("", "meta.note", "Comment on the verdict"),
+    "reviewer": ("", "meta.id", "Who gave the verdict"),
+    "flags": ("", "meta.code", "Warnings about the answer"),
+    "trust": ("", "meta.note", "Where the literature values come from"),
+    "trust_level": ("", "meta.code.qual", "How far the numbers can be believed: good, care or not"),
+    "trust_sentence": ("", "meta.note", "What to believe of the numbers, by how much and why"),
+    "rv_kms": ("km/s", "spect.dopplerVeloc", "Velocity by cross-correlation"),
+    "chi2_per_pixel": ("", "stat.fit.chi2", "Mean squared residual in units of the noise"),
+    "rejected_fraction": ("", "stat.value", "Share of samples outside the prior"),
+}
+_UCD = {"teff": "phys.temperature.effective", "logg": "phys.gravity", "feh": "phys.abund.Fe", "vmic": "phys.veloc.microTurb",
+        "vbroad": "phys.veloc.rotat"}  # fmt: skip
+_PARTS = {
+    "": ("", "mode of the posterior"),
+    "_lo68": ("stat.min", "lower end of the shortest 68 % interval"),
+    "_hi68": ("stat.max", "upper end of the shortest 68 % interval"),
+    "_median": ("stat.median", "median of the posterior"),
+    "_limit95": (
+        "stat.max",
+        "95 % limit, upper where it is above the median, else lower; only where the status is limit",
+    ),
+    "_status": ("meta.code", "measured, limit or unconstrained"),
+    "_real_stars": ("stat.error", "what 68 % of real stars of this kind miss the literature by"),
+    "_literature": ("", "value of the literature"),
+    "_difference": ("arith.diff", "mode less the literature's value"),
+    "_z": ("arith.ratio", "difference from the literature in units of both errors"),
+}
+
+_FIRST_WORDS = ("meta.code", "stat.error")
+"""UCD words that stand before the quantity's; the others qualify it, after it."""
+
+
+def column_meaning(key: str) -> tuple[str, str, str]:
+    """Unit, UCD and description of a column."""
+    if key in _WHOLE:
+        return _WHOLE[key]
+    if key.startswith("snr_"):
+        return "", "stat.snr;em.opt", f"S/N per Angstrom of the {key[4:]} arm"
+    labels = {t.name: (t.label, t.unit) for t in TARGETS} | {"a_li": ("A(Li)", "dex")}
+    name = max((name for name in labels if key.startswith(name)), key=len)
+    part = key.removeprefix(name)
+    ucd, words = _PARTS[part]
+    quantity = _UCD.get(name, "phys.abund")
+    unit = "" if part in ("_status", "_z") else {"dex": "", "K": "K"}.get(labels[name][1], "km/s")
+    ucds = f"{ucd};{quantity}" if ucd in _FIRST_WORDS else f"{quantity};{ucd}" if ucd else quantity
+    dex = ", in dex" if labels[name][1] == "dex" and part not in ("_status", "_z") else ""  # no unit of VOUnits
+    return unit, ucds, f"{labels[name][0]}: {words}{dex}"
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value

@@ -64,7 +64,7 @@ _COLUMNS = [column for column in _TABLE.columns if column.name != "id"]
 
 
 class Verdicts:
-    """A database of verdicts; none is ever overwritten, the newest of a file and reviewer counts."""
+    """A database of verdicts; none is ever overwritten, the newest of a file and reviewer counts, its own can be withdrawn."""
 
     def __init__(self, url: str | None = None) -> None:
         """Open the database at a SQLAlchemy URL, else $KIEL_VERDICTS, else SQLite in the user's data folder."""
@@ -97,10 +97,19 @@ class Verdicts:
         with self._engine.connect() as connection:
             return tuple(_verdict(dict(row)) for row in connection.execute(query).mappings())
 
-    def newest(self, sha256: str) -> Verdict | None:
-        """The last verdict on a file, whoever made it."""
-        verdicts = self.all(sha256)
+    def newest(self, sha256: str, reviewer: str | None = None) -> Verdict | None:
+        """The last verdict on a file, of one reviewer or of whoever made it."""
+        verdicts = [v for v in self.all(sha256) if reviewer is None or v.reviewer == reviewer]
         return verdicts[-1] if verdicts else None
+
+    def withdraw(self, verdict: Verdict) -> None:
+        """Delete a verdict that its reviewer takes back; DataError where the database refuses."""
+        same = [column == str(getattr(verdict, column.name)) for column in _COLUMNS]
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(_TABLE.delete().where(*same))
+        except sql.exc.SQLAlchemyError as error:
+            raise DataError(f"The verdict on {verdict.star} could not be taken back ({_first_line(error)}).") from error
 
     def close(self) -> None:
         """Let go of the database's connections."""

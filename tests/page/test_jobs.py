@@ -10,7 +10,7 @@ import pytest
 from fake_analysis import fake_analysis
 
 from app.page.jobs import QUICK, Jobs, Stale, run_analysis, run_job
-from app.page.state import SessionState, Source
+from app.page.state import SessionState, Settings, Source
 from cinn_core.errors import SpectrumError
 
 FIRST = Source(Path("first.fits"), "first.fits")
@@ -132,7 +132,7 @@ def test_analysis_works_on_its_own_thread_and_changes_the_state_only_by_post(sta
     assert state.analysis is made_up
 
 
-def test_only_the_last_of_several_requests_is_shown_and_waiting_ones_are_never_computed(state):
+def test_every_spectrum_asked_for_is_computed_and_the_last_is_shown(state):
     gate, ran = threading.Event(), []
     stars = {name: fake_analysis(star=name, n=200) for name in ("one", "two", "three")}
 
@@ -150,5 +150,27 @@ def test_only_the_last_of_several_requests_is_shown_and_waiting_ones_are_never_c
     gate.set()
     for future in futures:
         future.result(10)
-    assert ran == ["one", "three"]
+    assert ran == ["one", "two", "three"]
     assert state.analysis is stars["three"]
+    assert [star.analysis for star in state.stars] == list(stars.values())
+
+
+def test_of_many_requests_for_one_spectrum_those_that_wait_are_never_computed(state, made_up):
+    gate, ran = threading.Event(), []
+
+    def analyse(request, _report):
+        ran.append(request.settings.seed)
+        assert gate.wait(10)
+        return made_up
+
+    futures = []
+    for seed in range(3):
+        state.settings = Settings(seed=seed)
+        futures.append(run_analysis(state, analyse, at_once))
+        while not ran:
+            time.sleep(0.01)
+    gate.set()
+    for future in futures:
+        future.result(10)
+    assert ran == [0, 2]
+    assert len(state.stars) == 1

@@ -25,6 +25,8 @@ from .style import quiet, zoom_along_x
 STRIP_COLUMNS = 600
 RESIDUAL_LIMIT = 6.0
 FLUX_RANGE = (0.0, 1.16)
+_LEAST_SPAN = 0.02
+"""Flux that the axis spans at least: below it lies the noise of the best spectra."""
 LEFT_BORDER = 38
 H_ALPHA = ("Hα", 6562.80)
 _LANDMARK_GAP = 0.065
@@ -51,12 +53,13 @@ def wavelength_dimension(arm: Arm) -> hv.Dimension:
     return hv.Dimension(f"wavelength_{arm.name}", label=f"{arm.name} arm, wavelength in air", unit="Å")
 
 
-def panel(height: int, x_range: Range1d, y_range: tuple[float, float]) -> dict[str, Any]:
-    """Options of a panel that zooms along its arm's shared range, which the view keeps, and keeps its own height."""
-    own, shared = Range1d(*y_range, bounds=None), weakref.ref(x_range)
+def panel(height: int, x_range: Range1d, y_range: tuple[float, float] | Range1d) -> dict[str, Any]:
+    """Options of a panel that zooms along its arm's shared range; of a height of its own, or of one that the view keeps, too."""
+    kept = weakref.ref(y_range) if isinstance(y_range, Range1d) else None
+    fixed, shared = None if isinstance(y_range, Range1d) else Range1d(*y_range, bounds=None), weakref.ref(x_range)
 
     def share(plot: Any, _element: object) -> None:
-        fig, along = plot.state, shared()
+        fig, along, own = plot.state, shared(), fixed if kept is None else kept()
         fig.x_range, fig.y_range = along, own
         plot.handles["x_range"], plot.handles["y_range"] = along, own
         zoom_along_x(fig)
@@ -95,12 +98,29 @@ def draw_flux(shown: Shown, arm: Arm) -> hv.Overlay:
     )
 
 
-def draw_names(arm: Arm, low: float, high: float) -> hv.Overlay:
+def visible_flux(analysis: Analysis, arm: Arm, low: float, high: float) -> tuple[float, float]:
+    """Ends of the flux axis for a stretch of an arm: what is observed and modelled there, with room for the names above it."""
+    s = pixels(arm)
+    inside = (WAVELENGTH[s] >= low) & (WAVELENGTH[s] <= high)
+    good = inside & analysis.flux_vector.good[s]
+    values = np.concatenate([analysis.flux_vector.flux[s][good], analysis.resimulation.map_flux[s][inside]])
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return FLUX_RANGE
+    bottom, top = float(values.min()), float(values.max())
+    span = max(top - bottom, _LEAST_SPAN)
+    return bottom - 0.05 * span, top + 0.20 * span
+
+
+def draw_names(
+    arm: Arm, low: float, high: float, bottom: float = FLUX_RANGE[0], top: float = FLUX_RANGE[1]
+) -> hv.Overlay:
     """Names of lines above what is shown of an arm, as many as can be read."""
+    at_name, at_foot, at_head = (bottom + share * (top - bottom) for share in (0.94, 0.888, 0.909))
     x, y = wavelength_dimension(arm), hv.Dimension(f"flux_{arm.name}", label="flux")
     names = landmarks(low, high)
-    labels = hv.Labels([(at, 1.09, name) for name, at in names], [x, y], "feature")
-    ticks = hv.Segments([(at, 1.03, at, 1.055) for _, at in names], [x, y, "end", "top"])
+    labels = hv.Labels([(at, at_name, name) for name, at in names], [x, y], "feature")
+    ticks = hv.Segments([(at, at_foot, at, at_head) for _, at in names], [x, y, "end", "top"])
     return labels.opts(text_color=theme.MUTED, text_font_size="10px") * ticks.opts(color=theme.MUTED)
 
 
@@ -164,6 +184,18 @@ def draw_residual(residual: NDArray, arm: Arm) -> hv.Curve:
     s, y = pixels(arm), hv.Dimension(f"residual_{arm.name}", label="residual", unit="σ")
     curve = hv.Curve((WAVELENGTH[s], residual[s]), wavelength_dimension(arm), y)
     return curve.opts(color=theme.MUTED, line_width=0.8)
+
+
+def draw_clipped(residual: NDArray, arm: Arm) -> hv.Points:
+    """Marks at the edge of the residual's panel where it goes on beyond."""
+    s = pixels(arm)
+    beyond = np.abs(residual[s]) > RESIDUAL_LIMIT  # False where it is not a number
+    y = hv.Dimension(f"residual_{arm.name}", label="residual", unit="σ")
+    marks = hv.Points(
+        (WAVELENGTH[s][beyond], 0.93 * np.clip(residual[s][beyond], -RESIDUAL_LIMIT, RESIDUAL_LIMIT)),
+        [wavelength_dimension(arm), y],
+    )
+    return marks.opts(color=theme.LITERATURE, marker="diamond", size=5, line_alpha=0)
 
 
 def draw_saliency(row: NDArray, arm: Arm, low: float, high: float) -> hv.Image:

@@ -70,23 +70,26 @@ function tour(model) {
   const stop = () => { frame.remove(); bubble.remove(); remember("kiel-tour", "seen") }
   let at = 0
   const place = () => {
-    const step = model.steps[at], box = find(step.place)?.getBoundingClientRect()
+    const step = model.steps[at], target = find(step.place)
+    target?.scrollIntoView({ block: "nearest" })
+    const box = target?.getBoundingClientRect()
     title.textContent = step.title
     text.textContent = step.text
     count.textContent = `${at + 1} of ${model.steps.length}`
     frame.style.display = box ? "block" : "none"
-    const wide = 320
+    const wide = Math.min(320, innerWidth - 24), tall = () => bubble.getBoundingClientRect().height
+    bubble.style.width = `${wide}px`
     let left = innerWidth / 2 - wide / 2, top = innerHeight / 3
     if (box) {
-      const height = Math.min(box.height, innerHeight - Math.max(box.top, 0) - 8)
-      Object.assign(frame.style, { left: `${box.left - 4}px`, top: `${box.top - 4}px`, width: `${box.width + 8}px`, height: `${height + 8}px` })
-      const right = box.right + 14
-      left = right + wide < innerWidth ? right : Math.max(12, Math.min(box.left, innerWidth - wide - 12))
-      top = right + wide < innerWidth ? box.top : box.top + height + 14
-      if (top + 170 > innerHeight) top = Math.max(12, right + wide < innerWidth ? innerHeight - 180 : box.top + 60)
+      const upper = Math.max(box.top, 0), height = Math.max(0, Math.min(box.bottom, innerHeight - 8) - upper)
+      Object.assign(frame.style, { left: `${box.left - 4}px`, top: `${upper - 4}px`, width: `${box.width + 8}px`, height: `${height + 8}px` })
+      const beside = box.right + 14 + wide < innerWidth
+      left = beside ? box.right + 14 : box.left
+      top = beside ? upper : upper + height + 14
     }
-    Object.assign(bubble.style, { left: `${left}px`, top: `${Math.max(12, top)}px`, width: `${wide}px` })
-    bubble.querySelector("button").focus()
+    const within = (at, most) => `${Math.max(12, Math.min(at, most - 12))}px`
+    Object.assign(bubble.style, { left: within(left, innerWidth - wide), top: within(top, innerHeight - tall()) })
+    bubble.querySelector("button").focus({ preventScroll: true })
   }
   const go = (to) => {
     if (to >= model.steps.length) return stop()
@@ -99,6 +102,7 @@ function tour(model) {
   bubble.append(title, text, row)
   bubble.setAttribute("role", "dialog")
   bubble.onkeydown = (event) => { if (event.key === "Escape") stop() }
+  addEventListener("resize", () => { if (bubble.isConnected) place() })
   return { start: (root) => { root.append(frame, bubble); go(0) }, stop }
 }
 
@@ -119,10 +123,27 @@ export function render({ model }) {
     if (own[event.key]) { event.preventDefault(); own[event.key](); return }
     if (model.shortcuts.some(({ keys }) => keys.includes(event.key))) {
       event.preventDefault()
-      model.send_msg({ key: event.key })
+      model.send_msg({ key: event.key, star: model.star })
     }
   }
+  const dim = () => document.documentElement.style.setProperty("--kiel-settled", model.star ? "1" : "0.12")
+  const name = () => { document.title = model.star_name ? `${model.star_name} · Kiel` : "Kiel" }
+  const leave = (event) => { if (model.ask) event.preventDefault() }
+  const back = () => model.send_msg({ search: location.search })
+  const push = history.pushState.bind(history)
+  history.pushState = (state, title, url) => {  // Panel would add the address once more that one has gone back to
+    if (new URL(url, location.href).href !== location.href) push(state, title, url)
+  }
+  model.on("star", dim)
+  model.on("star_name", name)
+  name()
   document.addEventListener("keydown", listen)
-  model.on("remove", () => document.removeEventListener("keydown", listen))
+  addEventListener("beforeunload", leave)
+  addEventListener("popstate", back)
+  model.on("remove", () => {
+    document.removeEventListener("keydown", listen)
+    removeEventListener("beforeunload", leave)
+    removeEventListener("popstate", back)
+  })
   return root
 }

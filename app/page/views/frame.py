@@ -1,4 +1,4 @@
-"""Frame of the page: the tour, the keyboard shortcuts and their list, light and dark."""
+"""Frame of the page: the tour, the keyboard shortcuts and their list, light and dark, the title, leaving and going back."""
 
 from __future__ import annotations
 
@@ -12,19 +12,26 @@ import param
 from panel.custom import JSComponent
 
 from cinn_core.lines import line_windows
-from cinn_core.output.verdicts import Grade
 from cinn_core.targets import TARGET_NAMES
 
 from .. import theme
 from ..session import Session
-from .star import judge
+from ..state import SessionState
+from ..url import follow_search
 from .tabs import TABS
+from .verdict import judge_by_key, take_back, verdict_on
 
 
 class Frame(JSComponent):
-    """Buttons and keyboard; what needs the server comes as a message {"key": …} or {"tab": …}."""
+    """Buttons and keyboard; what needs the server comes as a message: {"key": …, "star": …}, {"tab": …} or {"search": …}.
+
+    While no star is drawn the page is dimmed: what is on it may be of the star before.
+    """
 
     shortcuts = param.List(doc="One dict a shortcut: keys, does.")
+    star = param.String(doc="Identity of the star drawn; empty while it changes.")
+    star_name = param.String(doc="What the star shown is called.")
+    ask = param.Boolean(default=False, doc="Whether leaving the page would lose something.")
     steps = param.List(doc="One dict a step of the tour: place (a CSS class), tab, title, text.")
 
     _esm = Path(__file__).with_name("frame.js")
@@ -60,17 +67,32 @@ def frame(session: Session) -> Frame:
     acts = {key: s.act for s in shortcuts for key in s.keys if s.act is not None}
     shown = [{"keys": list(s.keys), "does": s.does} for s in shortcuts]
 
+    state = session.state
     bar = Frame(shortcuts=shown, steps=STEPS, margin=(0, 12))
 
     def heard(event: Any) -> None:
-        key, tab = event.data.get("key"), event.data.get("tab")
+        key, tab, search = (event.data.get(name) for name in ("key", "tab", "search"))
         if key in acts:
-            acts[key](session, key)
+            acts[key](session, key, str(event.data.get("star", "")))
         if tab in {t.slug for t in TABS}:
-            session.state.tab = tab
+            state.tab = tab
+        if search is not None:
+            follow_search(state, str(search))
+
+    def follow(*_events: object) -> None:
+        bar.ask = would_lose(state)
+        bar.star_name = "" if state.star is None else state.star.name
 
     bar.on_msg(heard)
+    state.param.watch(lambda event: bar.param.update(star=event.new), "drawn")
+    state.param.watch(follow, ["analysis", "stars", "waiting", "given"])
     return bar
+
+
+def would_lose(state: SessionState) -> bool:
+    """Whether a visit holds what leaving would lose: stars of a person's own, analysed or on their way, or verdicts."""
+    own = any(isinstance(star.request.source.data, bytes) for star in state.stars)
+    return own or state.waiting > 0 or bool(state.given)
 
 
 STEPS: list[dict[str, str]] = [
@@ -108,11 +130,14 @@ STEPS: list[dict[str, str]] = [
 
 @dataclass(frozen=True)
 class Shortcut:
-    """Keys as `KeyboardEvent.key` names them, what they do, and the act, given the key; None: done in the browser."""
+    """Keys as `KeyboardEvent.key` names them, what they do, and the act, given the key and the identity of the star drawn.
+
+    None: done in the browser.
+    """
 
     keys: tuple[str, ...]
     does: str
-    act: Callable[[Session, str], None] | None = None
+    act: Callable[[Session, str, str], None] | None = None
 
 
 def step(names: tuple[str, ...], current: str, by: int) -> str:
@@ -120,37 +145,51 @@ def step(names: tuple[str, ...], current: str, by: int) -> str:
     return names[(names.index(current) + by) % len(names)]
 
 
-def _step_line(session: Session, key: str) -> None:
+def _step_line(session: Session, key: str, _drawn: str) -> None:
     names = tuple(window.name for window in line_windows())
     session.state.line = step(names, session.state.line, 1 if key == "." else -1)
 
 
-def _step_target(session: Session, key: str) -> None:
+def _step_target(session: Session, key: str, _drawn: str) -> None:
     session.state.target = step(TARGET_NAMES, session.state.target, 1 if key == "t" else -1)
 
 
-def _cancel(session: Session, _key: str) -> None:
+def _cancel(session: Session, _key: str, _drawn: str) -> None:
     if session.state.status == "working":
         session.state.cancel()
 
 
-def _show(slugs: tuple[str, ...], session: Session, key: str) -> None:
+def _show(slugs: tuple[str, ...], session: Session, key: str, _drawn: str) -> None:
     session.state.tab = slugs[int(key) - 1]
 
 
-def _step_star(session: Session, key: str) -> None:
+def _step_star(session: Session, key: str, _drawn: str) -> None:
     at, stars = session.state.current, session.state.stars
     if stars:
         session.state.restore(stars[((at or 0) + (1 if key == "j" else -1)) % len(stars)])
 
 
-def _judge(session: Session, key: str) -> None:
-    judge(session, next(grade for grade in Grade if grade.value[0] == key))
+def _next_unjudged(session: Session, _key: str, _drawn: str) -> None:
+    """Show the next star of the list without a verdict; say so where all have one."""
+    state = session.state
+    at, n = state.current or 0, len(state.stars)
+    following = (state.stars[(at + i) % n] for i in range(1, n + 1))
+    star = next((star for star in following if verdict_on(state, star)[0] is None), None)
+    if star is None:
+        state.warn("Every star of the list has a verdict.")
+    else:
+        state.restore(star)
+
+
+def _take_back(session: Session, _key: str, _drawn: str) -> None:
+    take_back(session)
 
 
 SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut(("j", "k"), "next, previous star", _step_star),
-    Shortcut(("g", "u", "b"), "verdict: good, uncertain, bad", _judge),
+    Shortcut(("g", "u", "b"), "verdict: good, uncertain, bad, with what stands in the boxes", judge_by_key),
+    Shortcut(("n",), "next star without a verdict", _next_unjudged),
+    Shortcut(("z",), "take the last verdict back", _take_back),
     Shortcut((",", "."), "previous, next diagnostic line", _step_line),
     Shortcut(("t", "T"), "next, previous target", _step_target),
     Shortcut(("Escape",), "cancel what is being computed", _cancel),

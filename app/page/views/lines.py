@@ -177,14 +177,15 @@ def verdict_markup(verdict: LineVerdict) -> Markup:
     name = verdict.window.name
     if math.isnan(verdict.chi2):
         return fill('<div class="head">{} was not observed</div>', name)
-    head = "disagrees" if verdict.disagrees else "agrees with the rest"
-    alone = fill("{} ± {:.2f} dex", value_text(verdict.shift, 2, signed=True), verdict.error)
+    alone = math.isnan(verdict.others)
+    head = "disagrees" if verdict.disagrees else "is the only line of its element" if alone else "agrees with the rest"
+    asks = fill("{} ± {:.2f} dex", value_text(verdict.shift, 2, signed=True), verdict.error)
     others = fill("{} dex", value_text(verdict.others, 2, signed=True)) if not math.isnan(verdict.others) else fill("–")
     return fill(
         '<div class="head {}"><span>{} {}</span></div><div class="sub">{}</div>'
-        "<dl><div><dt>χ² per pixel</dt><dd>{:.2f}</dd></div><div><dt>this line alone asks for</dt><dd>{}</dd></div>"
-        "<div><dt>the others of its element</dt><dd>{}</dd></div></dl>",
-        "bad" if verdict.disagrees else "", name, head, verdict.reason, verdict.chi2, alone, others,
+        "<dl><div><dt>χ² per pixel</dt><dd>{:.2f}</dd></div><div><dt>this line alone asks for, beside the mode</dt><dd>{}</dd></div>"
+        "<div><dt>the others of its element ask for</dt><dd>{}</dd></div></dl>",
+        "bad" if verdict.disagrees else "", name, head, verdict.reason, verdict.chi2, asks, others,
     )  # fmt: skip
 
 

@@ -16,11 +16,11 @@ from .frame import frame
 from .posterior_in_use import posterior_switch
 from .star import star_card, time_card
 from .stars import stars_card
-from .tabs import TABS
+from .tabs import TABS, Tab
 from .take_away import take_away_card
 from .tiles import tile_row
 from .upload import upload_card
-from .widgets import card, fill, html
+from .widgets import card, fill, html, join
 
 SAMPLES = tuple(MIN_SAMPLES << i for i in range((MAX_SAMPLES // MIN_SAMPLES).bit_length()))
 
@@ -84,14 +84,18 @@ def page(session: Session) -> pmui.Page:
     )  # fmt: skip
 
     def clicked(*_events: object) -> None:
+        session.post(follow)  # a turn later: of clicks that came meanwhile the last counts, and none is sent back
+
+    def follow() -> None:
         state.tab = _SLUGS[tabs.active]
 
     def chosen(*_events: object) -> None:
         if state.tab in _SLUGS:
-            tabs.active = _SLUGS.index(state.tab)
+            if tabs.active != _SLUGS.index(state.tab):
+                tabs.active = _SLUGS.index(state.tab)
         else:
-            state.message = f"There is no tab {state.tab}; the tabs are {', '.join(_SLUGS)}."
-            state.tab = _SLUGS[tabs.active]
+            unknown, state.tab = state.tab, _SLUGS[tabs.active]
+            state.warn(f"There is no tab {unknown}; the tabs are {', '.join(_SLUGS)}.")
 
     tabs.param.watch(clicked, "active")
     state.param.watch(chosen, "tab")
@@ -107,24 +111,35 @@ def page(session: Session) -> pmui.Page:
 def body(session: Session) -> list[Viewable]:
     """The tiles, the line that asks for a star, and the tabs, each built when it is first looked at."""
     state, built = session.state, dict[str, Viewable]()
-    place = pn.Column(sizing_mode="stretch_width", margin=0, styles={"max-height": "none"})
+    place = pn.Column(sizing_mode="stretch_width", margin=0, styles={"max-height": "none", **theme.SETTLED})
     tiles = tile_row(session)
     waiting = html(pn.bind(waiting_line, state.param.status))
+    drawing = html(fill('<div class="empty" role="status">drawing …</div>'), visible=False)
+
+    def wanted() -> Tab:
+        return next((tab for tab in TABS if tab.slug == state.tab), TABS[0])
 
     def show(*_events: object) -> None:
-        tab = next((tab for tab in TABS if tab.slug == state.tab), TABS[0])
+        tab = wanted()
         ready = state.analysis is not None or not tab.needs_star
         waiting.visible = not ready
         tiles.visible = tab.tiles
-        if ready and tab.slug not in built:
-            built[tab.slug] = tab.build(session)
-            place.append(built[tab.slug])
+        drawing.visible = ready and tab.slug not in built
         for slug, view in built.items():
             view.visible = ready and slug == tab.slug
+        if drawing.visible:
+            session.post(build)  # a turn later, when nothing of the tab before is to be seen
+
+    def build() -> None:
+        tab = wanted()
+        if drawing.visible and tab.slug not in built:
+            built[tab.slug] = tab.build(session)
+            place.append(built[tab.slug])
+        drawing.visible = False
 
     state.param.watch(show, ["analysis", "tab"])
     show()
-    return [tiles, waiting, place]
+    return [tiles, waiting, drawing, place]
 
 
 def waiting_line(status: str) -> str:
@@ -133,28 +148,40 @@ def waiting_line(status: str) -> str:
     return str(fill('<div class="empty">{}</div>', text))
 
 
-def alert(state: SessionState) -> pn.pane.HTML:
-    """One sentence on what went wrong with the last file; gone with the next that works."""
+def alert(state: SessionState) -> pn.Row:
+    """What went wrong, over the page so that nothing moves, until it is closed or its cause is gone."""
     pane = html()
+    close = pmui.Button(label="close", variant="text", size="small", margin=0)
+    row = pn.Row(pane, close, sizing_mode="fixed", margin=0, visible=False, styles=_ALERT)
 
     def refresh(*_events: object) -> None:
-        pane.object = str(fill('<div class="alert" role="alert">{}</div>', state.message)) if state.message else ""
-        pane.visible = bool(state.message)
+        sentences = [*([state.message] if state.message else []), *state.complaints]
+        row.visible = bool(sentences)
+        lines = join(fill("<div>{}</div>", sentence) for sentence in sentences)
+        pane.object = str(fill('<div class="alert" role="alert">{}</div>', lines)) if sentences else ""
 
-    state.param.watch(refresh, "message")
+    close.on_click(lambda _event: state.close_message())
+    state.param.watch(refresh, ["message", "complaints"])
     refresh()
-    return pane
+    return row
 
 
+_ALERT = {
+    "position": "fixed", "bottom": "14px", "left": "calc(50% - min(380px, 46vw))", "width": "min(760px, 92vw)",
+    "z-index": "1300", "max-height": "40vh", "overflow": "auto", "border-radius": "12px", "align-items": "center",
+    "background": theme.css("alert-ground"), "box-shadow": "0 6px 24px rgb(10 15 25 / 25%)",
+}  # fmt: skip
 _PAGE = {
     "& main": {"backgroundColor": theme.css("ground")},
+    "& header .MuiToolbar-root": {"paddingLeft": "12px", "paddingRight": "8px"},
     "& header .MuiTypography-root": {"color": f"{theme.css('ink')} !important", "fontWeight": 700, "fontSize": "18px"},
 }
 _TABS = {
     "minHeight": "34px",
     "& .MuiTabs-indicator": {"display": "none"},
     "& .MuiTab-root": {
-        "minHeight": "34px", "borderRadius": "8px", "padding": "6px 16px", "fontSize": "13px", "textTransform": "none",
+        "minHeight": "34px", "borderRadius": "8px", "padding": "6px clamp(5px, 0.85vw, 16px)", "minWidth": 0,
+        "fontSize": "13px", "textTransform": "none",
         "color": f"{theme.css('muted')} !important",
     },
     "& .MuiTab-root.Mui-selected": {

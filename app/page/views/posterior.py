@@ -45,7 +45,7 @@ def results_table(rows: tuple[Quantity, ...]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "quantity": [q.label if q.unit == "dex" else f"{q.label} [{q.unit}]" for q in rows],
-            "mode": [q.text(q.map) for q in rows],
+            "mode": [q.status_text if q.limit95 is not None else q.text(q.map) for q in rows],
             "68 %": [f"{q.text(q.lo68)} … {q.text(q.hi68)}" for q in rows],
             "status": [q.status_text for q in rows],
         },

@@ -11,12 +11,14 @@ import panel_material_ui as pmui
 from cinn_core.errors import KielError
 from cinn_core.inference.constraints import A_LI, FEW_SAMPLES, Constraint, from_benchmark
 from cinn_core.inference.selection import PosteriorKind, Selection
+from cinn_core.inference.trust import tension_sentence
 from cinn_core.inference.weighted import effective_samples
 from cinn_core.literature import KnownStar, benchmarks, literature_for
 from cinn_core.targets import TARGETS
 
 from ..session import Session
-from .widgets import SWITCH, card, fill, html, live
+from ..state import SessionState
+from .widgets import SWITCH, card, fill, html, join, live
 
 _LABELS = {("A(Li)" if t.name == "li_fe" else t.label): (A_LI if t.name == "li_fe" else t.name) for t in TARGETS}
 _SMALL = {"fontSize": "12px", "padding": "1px 8px", "minWidth": 0}
@@ -65,7 +67,7 @@ def constraints_card(session: Session) -> pn.Column:
             chip.on_click(partial(drop, c))
             buttons.append(chip)
         chips.objects = buttons
-        note.object = _effective_text(state.selection)
+        note.object = _tension_text(state) + _effective_text(state.selection)
 
     add.on_click(typed)
     star.param.watch(offer, "value")
@@ -109,6 +111,13 @@ def _literature_buttons(star: KnownStar, put: Callable[[Constraint], None]) -> l
     return buttons
 
 
+def _tension_text(state: SessionState) -> str:
+    """What of the constraints contradicts the spectrum, in sigma."""
+    own = state.analysis.posterior
+    sentences = [sentence for c in state.constraints if (sentence := tension_sentence(own, c))]
+    return str(join(fill('<div class="trust not" role="alert">{}</div>', sentence) for sentence in sentences))
+
+
 def _effective_text(selection: Selection) -> str:
     """Number of effective samples that the constraints leave, and a warning where they are few."""
     n = len(selection.posterior.labels)
@@ -122,7 +131,8 @@ def _number(text: str) -> float:
     try:
         return float(text.replace(",", ".").replace("\N{MINUS SIGN}", "-"))
     except ValueError as error:
-        raise KielError(f"{text!r} is not a number; give a mean and a sigma, such as 4.44 and 0.02.") from error
+        found = f"{text!r} is not a number; give" if text else "Give"
+        raise KielError(f"{found} a mean and a sigma, such as 4.44 and 0.02.") from error
 
 
 def _label(name: str) -> str:
@@ -130,8 +140,8 @@ def _label(name: str) -> str:
 
 
 _HELP = (
-    "flow: the network's samples as they are. weighted: weighed against the likelihood of the spectrum itself, up to half "
-    "a minute a star. corrected: less the linear bias in Teff that real stars show."
+    "flow: the network's samples as they are. weighted: weighed against the likelihood of the spectrum itself, half a minute "
+    "to two a star; narrower, and with real stars not better. corrected: less the linear bias in Teff that real stars show."
 )
 
 

@@ -13,6 +13,7 @@ from cinn_core.explanation.exact import can_synthesise
 from cinn_core.inference.predictive import Bands
 from cinn_core.inference.quantities import label_of
 from cinn_core.instrument import ARMS, Arm
+from cinn_core.lines import find_window
 from cinn_core.stages import Analysis
 from cinn_core.targets import COLUMN
 
@@ -22,13 +23,16 @@ from ..figures.spectrum import (
     RESIDUAL_LIMIT,
     Shown,
     clipped,
+    draw_clipped,
     draw_flux,
     draw_names,
     draw_residual,
     draw_saliency,
     panel,
+    visible_flux,
 )
 from ..session import Session, synthesise
+from ..state import SessionState
 from .widgets import card, fill, grid, heading, html, join
 
 LOOK_ANGSTROM = 5.0
@@ -36,7 +40,7 @@ LOOK_ANGSTROM = 5.0
 
 _LEGEND = fill(
     '<span><i style="border-top:2px solid {0}"></i>observed</span>'
-    '<span><i style="border-top:2px solid {1}"></i>resimulated at the mode</span>'
+    '<span><i style="border-top:2px solid {1}"></i>resimulated at the mode of the flow</span>'
     '<span><i style="height:9px;background:{1};opacity:.45"></i>68 %</span>'
     '<span><i style="height:9px;background:{1};opacity:.2"></i>95 %</span>'
     '<span><i style="height:9px;background:{4};opacity:.35"></i>missing</span>'
@@ -52,10 +56,12 @@ class Zoom(param.Parameterized):
     """Range of wavelength shown of one arm, between the browser's shared range and the panels that depend on it."""
 
     window = param.Tuple(length=2, doc="Lower and upper wavelength [Angstrom] that are shown.")
+    height = param.Tuple(default=FLUX_RANGE, length=2, doc="Lower and upper flux that are shown.")
 
     def __init__(self, session: Session, arm: Arm) -> None:
         super().__init__(window=(arm.low, arm.high))
-        self.arm = arm
+        self.arm, self.flux, self._state = arm, Range1d(*FLUX_RANGE, bounds=None), session.state
+        session.state.param.watch(lambda _event: self.fit(), "analysis")
         self.range = Range1d(arm.low, arm.high, bounds=None)
         self.range.reset_start, self.range.reset_end = arm.low, arm.high
         for end in ("start", "end"):
@@ -63,6 +69,13 @@ class Zoom(param.Parameterized):
 
     def _follow(self) -> None:
         self.window = clipped(self.range.start, self.range.end, self.arm)
+        self.fit()
+
+    def fit(self) -> None:
+        """Let the flux axis follow what is visible."""
+        if self._state.analysis is not None:
+            self.height = visible_flux(self._state.analysis, self.arm, *self.window)
+            self.flux.start, self.flux.end = self.height
 
     def go(self, low: float, high: float) -> None:
         """Show a stretch of the arm."""
@@ -79,17 +92,27 @@ def arm_panes(session: Session, arm: Arm, zoom: Zoom) -> list[pn.viewable.Viewab
     star = hv.streams.Params(state, ["analysis"])
     shown = [star, hv.streams.Params(results, ["bands", "exact", "quantile_models"])]
     window = hv.streams.Params(zoom, ["window"])
-    names = hv.DynamicMap(lambda window: draw_names(arm, *window), streams=[window])
+    names = hv.DynamicMap(
+        lambda window, height: draw_names(arm, *window, *height),
+        streams=[hv.streams.Params(zoom, ["window", "height"])],
+    )
     strip = hv.DynamicMap(
         lambda analysis, target, window: draw_saliency(analysis.saliency.weights[COLUMN[target]], arm, *window),
         streams=[hv.streams.Params(state, ["analysis", "target"]), window],
     )
-    residual = hv.DynamicMap(lambda analysis: draw_residual(analysis.resimulation.residual, arm), streams=[star])
+    residual = hv.DynamicMap(
+        lambda analysis: (
+            draw_residual(analysis.resimulation.residual, arm) * draw_clipped(analysis.resimulation.residual, arm)
+        ),
+        streams=[star],
+    )
     overlay = (hv.DynamicMap(flux, streams=shown) * names).opts(
-        hv.opts.Overlay(**panel(236, zoom.range, FLUX_RANGE), show_legend=False, xaxis=None, yticks=[0, 0.5, 1])
+        hv.opts.Overlay(**panel(236, zoom.range, zoom.flux), show_legend=False, xaxis=None, yticks=5)
     )
     residual = residual.opts(
-        hv.opts.Curve(**panel(74, zoom.range, (-RESIDUAL_LIMIT, RESIDUAL_LIMIT)), xaxis=None, yticks=[-4, 0, 4])
+        hv.opts.Overlay(
+            **panel(74, zoom.range, (-RESIDUAL_LIMIT, RESIDUAL_LIMIT)), show_legend=False, xaxis=None, yticks=[-4, 0, 4]
+        )
     )
     strip = strip.opts(hv.opts.Image(**panel(58, zoom.range, (0, 1)), xlabel="", yaxis=None))
     return [
@@ -119,10 +142,15 @@ def spectrum_card(session: Session) -> pn.Column:
                 zoom.go(at - LOOK_ANGSTROM, at + LOOK_ANGSTROM)
 
     state.param.watch(look, "look_at")
+    for zoom in zooms:
+        zoom.fit()
     session.post(draw)
     session.post(look)
     caption = html(
-        fill('<div class="caption">wavelength in air [Å] · drag to zoom, wheel too, double-click to reset</div>')
+        fill(
+            '<div class="caption">wavelength in air [Å] · drag to zoom, wheel too, double-click to reset; flux follows what '
+            "is visible · ◆ residual beyond ± 6 σ</div>"
+        )
     )
     return card(
         html(pn.bind(title, state.param.target)),
@@ -131,6 +159,25 @@ def spectrum_card(session: Session) -> pn.Column:
         switches(session),
         css_classes=["tour-spectrum"],
     )
+
+
+def look_for(state: SessionState, text: str) -> None:
+    """Zoom on a wavelength or a line by what a person types; what is in neither arm gets a sentence."""
+    window = find_window(text)
+    try:
+        at = float(text.replace(",", ".")) if window is None or text.strip()[0].isdigit() else window.wavelength
+    except ValueError:
+        state.warn(
+            f"There is no diagnostic line {text}; give a wavelength in Å such as 6707.8, or an element such as Mg."
+        )
+        return
+    if any(arm.low <= at <= arm.high for arm in ARMS):
+        state.warn("")
+        state.look_at = None
+        state.look_at = at
+    else:
+        arms = " and ".join(f"{arm.low:.0f}–{arm.high:.0f}" for arm in ARMS)
+        state.warn(f"{at:g} Å lies outside {arms} Å; give a wavelength within them.")
 
 
 def switches(session: Session) -> pn.FlexBox:
@@ -145,7 +192,17 @@ def switches(session: Session) -> pn.FlexBox:
     )  # fmt: skip
     exactly.on_click(lambda _event: synthesise(session))
     note = html(pn.bind(_exact_line, session.results.param.exact, session.results.param.working))
-    return pn.FlexBox(quantiles, exactly, note, gap="4px 16px", align_items="center", margin=0)
+    go = pmui.TextInput(
+        label="wavelength [Å] or line", placeholder="6707.8, Mg, Fe II", size="small", margin=0, width=190,
+        description="Shows 10 Å around a wavelength in air, or around the first line of an element.",
+    )  # fmt: skip
+
+    def asked(*_events: object) -> None:
+        if go.value:
+            look_for(session.state, go.value)
+
+    go.param.watch(asked, "value")
+    return pn.FlexBox(go, quantiles, exactly, note, gap="4px 16px", align_items="center", margin=0)
 
 
 def _exact_line(exact: tuple, working: list[str]) -> str:

@@ -9,9 +9,11 @@ import panel_material_ui as pmui
 from bokeh.models.widgets.tables import NumberFormatter
 
 from cinn_core.inference.quantities import quantities
+from cinn_core.inference.trust import difference_in_sigma, real_error, trust_in
 from cinn_core.instrument import ARMS
 from cinn_core.literature import FLOOR
 from cinn_core.output.catalogue import Row, as_csv, as_votable, catalogue_row
+from cinn_core.output.glossary import FLAG_TEXT
 from cinn_core.targets import COLUMN, TARGETS
 
 from .. import theme
@@ -19,8 +21,8 @@ from ..figures.stars import draw_comparison, draw_differences, thumbnail
 from ..session import Session
 from ..state import Star
 from .posterior import TABLE_CSS
-from .star import FLAG_TEXT, grade_text, newest, verdict_card
 from .take_away import download_link
+from .verdict import given_line, grade_text, verdict_card, verdict_on
 from .widgets import card, fill, grid, heading, html, join
 
 _SHOWN = tuple(t for t in TARGETS if t.name in FLOOR)
@@ -32,7 +34,7 @@ _FORMATTERS = (
     | {f"z {t.label}": NumberFormatter(format="+0.0", nan_format="–") for t in _SHOWN}
 )
 _COLUMNS = (
-    {"star": object, _DRAWING: object, "verdict": object}
+    {"star": object, "trust": object, _DRAWING: object, "verdict": object}
     | {t.label: float for t in _SHOWN}
     | {"A(Li)": object}
     | {f"{mark} {t.label}": float for t in _SHOWN for mark in "Δz"}
@@ -58,7 +60,7 @@ def stars(session: Session) -> pn.Column:
     thumbnails: dict[object, str] = {}
 
     def rows() -> list[Row]:
-        return [catalogue_row(star.analysis, newest(star.analysis.flux_vector.sha256)) for star in state.stars]
+        return [catalogue_row(star.analysis, verdict_on(state, star)[0]) for star in state.stars]
 
     def draw(*_events: object) -> None:
         if not view.visible:
@@ -67,7 +69,10 @@ def stars(session: Session) -> pn.Column:
             thumbnails.setdefault(star.key, thumbnail(star.analysis))
         catalogue = rows()
         table.value = frame(
-            [table_row(row, star, thumbnails[star.key]) for row, star in zip(catalogue, state.stars, strict=True)]
+            [
+                table_row(row, star, thumbnails[star.key], grade_text(*verdict_on(state, star)))
+                for row, star in zip(catalogue, state.stars, strict=True)
+            ]
         )
         title.object = _title(len(state.stars), state.waiting)
         benchmark.visible = any(np.isfinite(row[f"{name}_difference"]) for row in catalogue for name in FLOOR)
@@ -128,12 +133,13 @@ def frame(rows: list[dict[str, object]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
 
 
-def table_row(row: Row, star: Star, drawing: str) -> dict[str, object]:
+def table_row(row: Row, star: Star, drawing: str, verdict: str) -> dict[str, object]:
     """One line of the table; numbers stay numbers, so that it sorts."""
     shown: dict[str, object] = {"star": row["star"] or row["file"], _DRAWING: drawing}
-    shown["verdict"] = grade_text(newest(row["sha256"]))
+    shown["trust"] = trust_in(star.analysis).level.value
+    shown["verdict"] = verdict
     for target in _SHOWN:
-        shown[target.label] = row[target.name]
+        shown[target.label] = row[target.name] if row[f"{target.name}_status"] == "measured" else np.nan
     lithium = quantities(star.analysis)[COLUMN["li_fe"]]
     shown["A(Li)"] = lithium.status_text if lithium.limit95 is not None else lithium.text(lithium.map)
     for target in _SHOWN:
@@ -152,20 +158,22 @@ def comparison(one: Star, other: Star) -> pn.Column:
     ]
     lines = []
     for a, b in zip(quantities(one.analysis), quantities(other.analysis), strict=True):
-        both = (((a.hi68 - a.lo68) / 2) ** 2 + ((b.hi68 - b.lo68) / 2) ** 2) ** 0.5
-        sigma = f"{(b.map - a.map) / both:+.1f} σ" if both > 0 else "–"
+        errors = tuple(real_error(star.analysis, a.name) for star in (one, other))
+        sigmas = difference_in_sigma(a, b, errors)
+        sigma = "–" if sigmas is None else f"{sigmas:+.1f} σ{' *' if errors == (None, None) else ''}"
         lines.append(
             fill(
                 "<tr><td><b>{}</b></td><td>{}</td><td>{}</td><td>{}</td></tr>",
                 a.label,
-                a.text(a.map),
-                b.text(b.map),
+                a.status_text if a.limit95 is not None else a.text(a.map),
+                b.status_text if b.limit95 is not None else b.text(b.map),
                 sigma,
             )
         )
     names = [star.analysis.flux_vector.star or star.request.source.name for star in (one, other)]
     head = fill("<tr><th></th><th>{}</th><th>{}</th><th>second − first</th></tr>", *names)
-    results = html(fill('<table class="plain">{}{}</table>', head, join(lines)))
+    note = "σ: the 68 % intervals of both and what real stars of their kind miss by; *: the intervals alone."
+    results = html(fill('<table class="plain">{}{}</table><div class="sub">{}</div>', head, join(lines), note))
     legend = fill('<span><i style="border-top:2px solid {0}"></i>{2}</span><span><i style="border-top:2px solid {1}"></i>{3}</span>',
                   theme.css("ink"), theme.css("literature"), *names)  # fmt: skip
     spectra = card(html(heading("Two stars compared", legend)), *panes)
@@ -176,10 +184,11 @@ def stars_card(session: Session) -> pn.Column:
     """The stars of the session in the left column; a click shows one. Hidden while there is but one."""
     state = session.state
     box, note = pn.Column(sizing_mode="stretch_width", margin=0), html()
-    view = card(box, note, title="Stars", visible=False, css_classes=["tour-stars"])
+    given = given_line(session)
+    view = card(box, note, given, title="Stars", visible=False, css_classes=["tour-stars"])
 
     def draw(*_events: object) -> None:
-        view.visible = len(state.stars) > 1 or state.waiting > 0
+        view.visible = len(state.stars) > 1 or state.waiting > 0 or bool(state.given)
         if not view.visible:
             return
         at = state.current
@@ -188,21 +197,20 @@ def stars_card(session: Session) -> pn.Column:
         more = f"{state.waiting} to come · " if state.waiting else ""
         note.object = str(
             fill(
-                '<div class="small"><span>{}{} stars · J / K next, previous · G U B verdict</span></div>',
+                '<div class="small"><span>{}{} stars · keys j k next, previous · g u b verdict</span></div>',
                 more,
                 len(state.stars),
             )
         )
 
-    state.param.watch(lambda *_events: session.post(draw), ["stars", "waiting", "analysis", "verdicts"])
+    state.param.watch(lambda *_events: session.post(draw), ["stars", "waiting", "analysis", "verdicts", "given"])
     return view
 
 
 def _star_button(session: Session, index: int, current: bool) -> pmui.Button:
     star = session.state.stars[index]
-    vector = star.analysis.flux_vector
     button = pmui.Button(
-        label=f"{vector.star or vector.file}   {grade_text(newest(vector.sha256))}"[:60], variant="text", size="small",
+        label=f"{star.name}   {grade_text(*verdict_on(session.state, star))}"[:60], variant="text", size="small",
         margin=0, sizing_mode="stretch_width",
         sx={"justifyContent": "flex-start", "fontWeight": 700 if current else 400, "padding": "2px 6px", "textAlign": "left"},
     )  # fmt: skip

@@ -13,8 +13,11 @@ from panel.custom import JSComponent
 from cinn_core.inference.marginals import central_range, density
 from cinn_core.inference.quantities import Quantity
 from cinn_core.inference.selection import selected_quantities
+from cinn_core.inference.trust import real_error, trust_in
 from cinn_core.inference.weighted import representatives
+from cinn_core.lines import is_observed
 from cinn_core.literature import literature_for
+from cinn_core.output.glossary import meaning
 from cinn_core.stages import Status
 from cinn_core.targets import TARGETS
 
@@ -33,7 +36,9 @@ _ROOM = 0.35
 class TileRow(JSComponent):
     """A radio group of tiles; every text is set as text, never as HTML."""
 
-    tiles = param.List(doc="One dict per tile: name, label, value, spread, tip, curve, inner, mode, known.")
+    tiles = param.List(
+        doc="One dict per tile: name, label, value, spread, tip, look, curve, inner, mode, known, beyond."
+    )
     chosen = param.String(doc="Name of the chosen target.")
 
     _esm = f"""
@@ -43,8 +48,8 @@ class TileRow(JSComponent):
     }}
     function tile(model, t) {{
       const b = document.createElement("button")
-      b.type = "button"; b.dataset.name = t.name; b.title = t.tip; b.setAttribute("role", "radio")
-      b.setAttribute("aria-label", `${{t.label}} ${{t.value}} ${{t.spread}}`)
+      b.type = "button"; b.className = t.look; b.dataset.name = t.name; b.title = t.tip; b.setAttribute("role", "radio")
+      b.setAttribute("aria-label", `${{t.label}} ${{t.value}} ${{t.spread}} ${{t.look}}`)
       for (const key of ["label", "value", "spread"]) {{
         const s = document.createElement("span"); s.className = key; s.textContent = t[key]; b.append(s)
       }}
@@ -55,6 +60,10 @@ class TileRow(JSComponent):
       svg.append(path(t.curve, "curve"), path(t.inner, "inner"), path(`M${{t.mode}} 0 V{HEIGHT:g}`, "mode"))
       if (t.known !== null) svg.append(path(`M${{t.known}} 0 V{HEIGHT:g}`, "known"))
       b.append(svg)
+      if (t.beyond) {{
+        const s = document.createElement("span")
+        s.className = t.known > 50 ? "beyond right" : "beyond"; s.textContent = t.beyond; b.append(s)
+      }}
       b.onclick = () => {{ model.chosen = t.name }}
       return b
     }}
@@ -62,7 +71,18 @@ class TileRow(JSComponent):
       const root = document.createElement("div")
       root.className = "tiles"; root.setAttribute("role", "radiogroup"); root.setAttribute("aria-label", "results")
       const mark = () => {{
-        for (const b of root.children) b.setAttribute("aria-checked", String(b.dataset.name === model.chosen))
+        for (const b of root.children) {{
+          b.setAttribute("aria-checked", String(b.dataset.name === model.chosen))
+          b.tabIndex = b.dataset.name === model.chosen ? 0 : -1
+        }}
+      }}
+      root.onkeydown = (event) => {{  // as radio buttons do: the arrows choose, and the group is one stop
+        const by = {{ ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }}[event.key]
+        if (!by) return
+        event.preventDefault(); event.stopPropagation()
+        const all = [...root.children], at = all.findIndex((b) => b.dataset.name === model.chosen)
+        const next = all[(at + by + all.length) % all.length]
+        model.chosen = next.dataset.name; mark(); next.focus()
       }}
       const draw = () => {{ root.replaceChildren(...model.tiles.map((t) => tile(model, t))); mark() }}
       model.on("tiles", draw); model.on("chosen", mark); draw()
@@ -87,6 +107,11 @@ class TileRow(JSComponent):
     .spread {{ letter-spacing: -0.03em; color: {theme.css("muted")}; line-height: 14px; }}
     @media (max-width: 1380px) {{ button {{ padding: 7px 4px 6px; }} .spread {{ letter-spacing: -0.04em; }} }}
     svg {{ width: 100%; height: 24px; margin-top: 4px; overflow: visible; }}
+    .doubtful, .prior {{ background-image: repeating-linear-gradient(135deg, transparent 0 6px, {theme.css("line")} 6px 8px); }}
+    .prior .value, .prior svg, .doubtful .value {{ opacity: .6; }}
+    button {{ position: relative; }}
+    .beyond {{ position: absolute; bottom: 1px; left: 4px; font-size: 10px; color: {theme.css("literature")}; font-weight: 700; }}
+    .beyond.right {{ left: auto; right: 4px; }}
     .curve {{ fill: {theme.css("model")}; fill-opacity: .16; stroke: {theme.css("model")}; stroke-width: 1.2;
       vector-effect: non-scaling-stroke; }}
     .inner {{ fill: {theme.css("model")}; fill-opacity: .32; }}
@@ -96,8 +121,15 @@ class TileRow(JSComponent):
     ]
 
 
-def tile(quantity: Quantity, weights: NDArray | None = None, literature: float | None = None) -> dict[str, object]:
-    """Contents of one tile, as plain values."""
+def tile(
+    quantity: Quantity, weights: NDArray | None = None, literature: float | None = None,
+    real: float | None = None, doubtful: bool = False, observed: bool = True,
+) -> dict[str, object]:  # fmt: skip
+    """Contents of one tile, as plain values.
+
+    real: what real stars of this kind miss by; doubtful: no measurement, whatever the number; observed: whether a line of
+    the element was.
+    """
     q = quantity
     samples = q.samples if weights is None else q.samples[representatives(weights, q.samples.size, DRAWN)]
     drawn = marginal(*(q.on_axis(values) for values in (samples, q.map, q.lo68, q.hi68)))
@@ -105,8 +137,10 @@ def tile(quantity: Quantity, weights: NDArray | None = None, literature: float |
     unit = f" {q.unit}" if q.unit != "dex" and q.spread_text.startswith("±") else ""  # no room beside two ends
     tip = (
         f"{q.label} [{q.unit}]: mode {q.text(q.map)}, median {q.text(q.median)}\n"
+        f"{meaning(q.label)}\n{_mode_note(q)}"
         f"68 %: {q.text(q.lo68)} … {q.text(q.hi68)}\n95 %: {q.text(q.lo95)} … {q.text(q.hi95)}\n"
-        f"{'' if literature is None else f'literature: {q.text(literature)}' + chr(10)}"
+        f"{'' if real is None else f'real stars of this kind: ± {q.text(real, signed=False)}' + chr(10)}"
+        f"{'' if literature is None else f'literature (orange): {q.text(literature)}' + chr(10)}"
         "Click to see which pixels drive it."
     )
     value, spread = {
@@ -114,7 +148,11 @@ def tile(quantity: Quantity, weights: NDArray | None = None, literature: float |
         Status.LIMIT: (q.status_text, "95 % limit"),
         Status.UNCONSTRAINED: (f"({q.value_text})", q.status_text),
     }[q.status]
+    if not observed and q.status is not Status.MEASURED:
+        value, spread = "not observed", "prior"
+    prior = q.status is Status.UNCONSTRAINED or spread == "prior"
     return {
+        "look": "doubtful" if doubtful else "prior" if prior else "", "beyond": drawn.beyond(q, literature),
         "name": q.name, "label": q.label, "value": value, "spread": spread, "tip": tip,
         "curve": drawn.curve, "inner": drawn.inner, "mode": drawn.mode, "known": known,
     }  # fmt: skip
@@ -123,7 +161,17 @@ def tile(quantity: Quantity, weights: NDArray | None = None, literature: float |
 def waiting_tiles() -> list[dict[str, object]]:
     """Tiles before there is a star: names without numbers."""
     labels = ["A(Li)" if t.name == "li_fe" else t.label for t in TARGETS]
-    empty = {"value": "–", "spread": "", "tip": "", "curve": "", "inner": "", "mode": -9.0, "known": None}
+    empty = {
+        "value": "–",
+        "spread": "",
+        "tip": "",
+        "look": "",
+        "beyond": "",
+        "curve": "",
+        "inner": "",
+        "mode": -9.0,
+        "known": None,
+    }
     return [{"name": t.name, "label": label, **empty} for t, label in zip(TARGETS, labels, strict=True)]
 
 
@@ -131,7 +179,12 @@ def tile_row(session: Session) -> TileRow:
     """The tiles of a session's star, tied both ways to the chosen target."""
     state = session.state
     row = TileRow(
-        tiles=waiting_tiles(), chosen=state.target, sizing_mode="stretch_width", margin=0, css_classes=["tour-tiles"]
+        tiles=waiting_tiles(),
+        chosen=state.target,
+        sizing_mode="stretch_width",
+        margin=0,
+        css_classes=["tour-tiles"],
+        styles=theme.SETTLED,
     )
 
     def refresh(*_events: object) -> None:
@@ -139,11 +192,28 @@ def tile_row(session: Session) -> TileRow:
             vector, chosen = state.analysis.flux_vector, state.selection
             known = literature_for(vector.star, vector.file)
             values = {} if known is None else known.values
-            row.tiles = [tile(q, chosen.weights, values.get(q.name)) for q in selected_quantities(chosen)]
+            doubtful = trust_in(state.analysis).doubtful
+            row.tiles = [
+                tile(
+                    q, chosen.weights, values.get(q.name), real_error(state.analysis, q.name), q.name in doubtful,
+                    is_observed(q.name, vector.good),
+                )
+                for q in selected_quantities(chosen)
+            ]  # fmt: skip
 
     row.link(state, chosen="target", bidirectional=True)
     state.param.watch(refresh, "selection")
     return row
+
+
+def _mode_note(quantity: Quantity) -> str:
+    """A line of the tip where the mode of all thirteen lies outside the interval of one alone."""
+    q = quantity
+    return (
+        ""
+        if q.lo68 <= q.map <= q.hi68
+        else "The mode is that of all thirteen together, outside this one's own interval.\n"
+    )
 
 
 @dataclass(frozen=True)
@@ -159,6 +229,13 @@ class MarginalPaths:
     def place(self, value: float) -> float:
         """Place of a value in the box, at its edge where it lies outside."""
         return float(np.clip(WIDTH * (value - self.low) / (self.high - self.low), 0, WIDTH))
+
+    def beyond(self, quantity: Quantity, literature: float | None) -> str:
+        """Where the literature's value lies outside the box: an arrow outward and its distance from the mode; else empty."""
+        if literature is None or self.low <= quantity.on_axis(literature) <= self.high:
+            return ""
+        off = quantity.text(abs(literature - quantity.map), signed=False)
+        return f"{off} ▸" if literature > quantity.map else f"◂ {off}"
 
 
 def marginal(samples: NDArray, mode: float | NDArray, lo68: float | NDArray, hi68: float | NDArray) -> MarginalPaths:

@@ -10,7 +10,6 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
-from cinn_core.errors import SpectrumError
 from cinn_core.readers import Naming
 from cinn_core.readers.roles import role_of
 
@@ -23,11 +22,6 @@ from .widgets import card, fill, html, join
 
 N_STAGES = 7
 """Stages that an analysis reports: the model's loading, then read, prepare, infer, summarise, resimulate, saliency."""
-
-
-def refuse(name: str) -> Source:
-    """Refuse a source that is too large."""
-    raise SpectrumError(too_large(name))
 
 
 NO_ERRORS = "none"
@@ -46,12 +40,12 @@ def drop_zone(session: Session) -> SpectrumDropper:
     )
 
     def dropped(_event: object) -> None:
-        while dropper.value:
-            session.uploads.add_file(*dropper.value.popitem())
+        for name in tuple(dropper.value):  # in the order of the drop
+            session.uploads.add_file(name, dropper.value.pop(name))
 
     def refused(event: param.parameterized.Event) -> None:
         if event.new:
-            session.analyse_source(partial(refuse, event.new))
+            session.state.complain(too_large(event.new))
 
     dropper.param.watch(dropped, "value")
     dropper.param.watch(refused, "refused")

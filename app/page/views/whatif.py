@@ -271,8 +271,9 @@ def _chi2_line(session: Session, now: WhatIf | None) -> str:
     outside: Markup | str = (
         "" if now.inside else fill('<span class="chip">outside the training: the emulator extrapolates</span>')
     )
-    return str(heading("Both arms and their residuals (σ)", fill("{} χ² per pixel {:.2f} → {:.2f}", outside, before,
-                                                                 now.comparison.chi2_per_pixel)))  # fmt: skip
+    title = "Both arms and their residuals (σ); the continuum is matched to the observation anew"
+    after = now.comparison.chi2_per_pixel
+    return str(heading(title, fill("{} χ² per pixel {:.2f} → {:.2f}", outside, before, after)))
 
 
 def _summary(analysis: Analysis, now: WhatIf) -> str:

@@ -13,8 +13,10 @@ from app.page.figures.posterior import draw_kiel
 from app.page.figures.preparation import draw_prepared, draw_snapshot, runs
 from app.page.figures.spectrum import (
     FLUX_RANGE,
+    RESIDUAL_LIMIT,
     Shown,
     clipped,
+    draw_clipped,
     draw_flux,
     draw_residual,
     draw_saliency,
@@ -22,7 +24,10 @@ from app.page.figures.spectrum import (
     panel,
     pixels,
     strongest_per_column,
+    visible_flux,
 )
+from app.page.state import SessionState
+from app.page.views.spectrum import look_for
 from app.page.views.tiles import WIDTH, marginal, tile
 from cinn_core.inference.quantities import quantities
 from cinn_core.inference.selection import PosteriorKind, selection_of
@@ -127,6 +132,46 @@ def test_pointer_tells_the_model_beside_the_flux(made_up, arm):
     assert [field.split("{")[0] for _, field in hover.tooltips].count(
         f"@wavelength_{arm.name}"
     ) == 1  # one formatter each
+
+
+@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
+def test_flux_axis_holds_what_is_visible_and_follows_the_zoom(made_up, arm):
+    s = pixels(arm)
+    for low, high in ((arm.low, arm.high), (arm.low + 20, arm.low + 30)):
+        bottom, top = visible_flux(made_up, arm, low, high)
+        inside = (WAVELENGTH[s] >= low) & (WAVELENGTH[s] <= high) & made_up.flux_vector.good[s]
+        flux = made_up.flux_vector.flux[s][inside]
+        assert bottom < flux.min()
+        assert flux.max() < top
+        assert top - bottom < 1.6 * max(np.ptp(flux), 0.05)
+
+
+def test_flux_axis_stays_where_nothing_is_visible(made_up):
+    arm = ARMS[0]
+    nothing = replace(made_up.resimulation, map_flux=np.full(WAVELENGTH.size, np.nan))
+    dark = replace(
+        made_up, resimulation=nothing, flux_vector=replace(made_up.flux_vector, good=made_up.flux_vector.good & False)
+    )
+    assert visible_flux(dark, arm, arm.low, arm.high) == FLUX_RANGE
+
+
+def test_residual_beyond_its_panel_is_marked_at_the_edge(made_up):
+    arm, residual = ARMS[0], made_up.resimulation.residual.copy()
+    residual[pixels(arm)][[10, 20]] = 30.0, -30.0
+    marks = draw_clipped(residual, arm)
+    assert list(marks.dimension_values(0)) == pytest.approx(WAVELENGTH[pixels(arm)][[10, 20]])
+    assert list(np.sign(marks.dimension_values(1))) == [1, -1]
+    assert np.all(np.abs(marks.dimension_values(1)) < RESIDUAL_LIMIT)
+
+
+def test_wavelength_or_element_typed_is_looked_at_and_else_gets_a_sentence():
+    state = SessionState()
+    for text, at in (("6500", 6500.0), ("6500,5", 6500.5), ("Li", 6707.8)):
+        look_for(state, text)
+        assert state.look_at == pytest.approx(at, abs=0.1)
+    for text in ("8000", "Xx"):
+        look_for(state, text)
+        assert text in state.message
 
 
 def test_missing_pixels_are_shaded_and_leave_a_gap_in_the_residual(made_up):

@@ -1,0 +1,179 @@
+"""In a real browser: no verdict reaches another star, nothing of two stars stands on one page, nothing is lost unasked."""
+
+from __future__ import annotations
+
+import pytest
+from browsing import IN_BROWSER, drop, show_tab, tile_texts, wait_for_star, wait_until
+
+pytestmark = IN_BROWSER
+
+WATCH = """
+() => {
+  const deep = (selector, root = document) => {
+    const found = [...root.querySelectorAll(selector)]
+    for (const host of root.querySelectorAll("*")) if (host.shadowRoot) found.push(...deep(selector, host.shadowRoot))
+    return found
+  }
+  window.kielSeen = []
+  const look = () => {
+    const name = deep(".star").map((e) => e.textContent).join()
+    const settled = getComputedStyle(document.documentElement).getPropertyValue("--kiel-settled") || "1"
+    const tiles = deep("[role=radio]").map((e) => e.textContent).join("|")
+    const tab = deep("[role=tab][aria-selected=true]").map((e) => e.textContent).join()
+    window.kielSeen.push([name, Number(settled), tiles, tab])
+    requestAnimationFrame(look)
+  }
+  look()
+}
+"""
+
+
+def two_stars(page, *names: str) -> None:
+    """Drop stars and wait until all are in the list, the first of them shown and drawn."""
+    for name in names:
+        drop(page, name, name.encode())
+        page.locator(".star", has_text=f"Star of {name}").wait_for()
+    settled(page)
+
+
+def settled(page) -> None:
+    """Wait until all of the page shows one star."""
+    opacity = "getComputedStyle(document.documentElement).getPropertyValue('--kiel-settled') || '1'"
+    wait_until(page, lambda: page.evaluate(opacity) == "1", "the page stayed dimmed")
+
+
+def test_verdict_pressed_while_the_star_changes_is_refused_and_the_next_reaches_its_star(page):
+    show_tab(page, "Stars")
+    two_stars(page, "delta.fits", "epsilon.fits")
+    rows = page.locator(".tabulator-row:visible")
+    page.keyboard.press("k")
+    page.keyboard.press("g")
+    page.locator(".alert", has_text="Nothing was stored").wait_for()
+    settled(page)
+    assert not rows.filter(has_text="✓ good").filter(has_text="Star of epsilon.fits").count()
+    page.keyboard.press("b")
+    rows.filter(has_text="Star of delta.fits").filter(has_text="✗ bad").wait_for()
+    page.get_by_role("button", name="Take this verdict back").click()
+    rows.filter(has_text="Star of delta.fits").filter(has_text="✗ bad").wait_for(state="detached")
+
+
+def test_key_takes_the_boxes_and_the_next_star_finds_them_empty(page):
+    show_tab(page, "Stars")
+    two_stars(page, "zeta.fits", "eta.fits")
+    comment = page.get_by_label("comment")
+    page.get_by_label("reason").select_option("composite")
+    comment.fill("two sets of lines")
+    comment.evaluate("box => box.blur()")
+    page.keyboard.press("u")
+    page.locator(".sub:visible", has_text="? uncertain, composite, two sets of lines").first.wait_for()
+    page.keyboard.press("k")
+    page.locator(".star", has_text="Star of zeta.fits").wait_for()
+    settled(page)
+    assert (comment.input_value(), page.get_by_label("reason").input_value()) == ("", "")
+
+
+def test_nothing_of_one_star_stands_beside_anything_of_another(page):
+    show_tab(page, "Overview")
+    two_stars(page, "theta.fits", "a-longer-name.fits")
+    page.evaluate(WATCH)
+    page.keyboard.press("k")
+    page.locator(".star", has_text="Star of theta.fits").wait_for()
+    settled(page)
+    page.keyboard.press("j")
+    page.locator(".star", has_text="Star of a-longer-name.fits").wait_for()
+    settled(page)
+    page.wait_for_timeout(500)
+    clear = {(name, tiles) for name, opacity, tiles, _ in page.evaluate("window.kielSeen") if opacity == 1}
+    assert len({name for name, _ in clear}) == 2
+    assert len(clear) == 2, clear
+
+
+def test_tab_that_is_highlighted_is_the_one_clicked_last_and_none_comes_back(page):
+    page.evaluate(WATCH)
+    for name in ("Lines", "Posterior", "Saliency", "Preparation"):
+        page.get_by_role("tab", name=name, exact=True).click()
+    page.get_by_text("cross-correlation with the best template").first.wait_for()
+    page.wait_for_timeout(1500)
+    tabs = [tab for *_, tab in page.evaluate("window.kielSeen")]
+    changes = [tab for before, tab in zip(["", *tabs], tabs, strict=False) if tab != before]
+    assert len(changes) == len(set(changes)), changes
+    assert changes[-1] == "Preparation"
+
+
+def test_going_back_shows_the_tab_of_the_address(page):
+    show_tab(page, "Lines")
+    page.wait_for_url("**tab=lines**")
+    show_tab(page, "Posterior")
+    page.wait_for_url("**tab=posterior**")
+    page.go_back()
+    page.get_by_role("tab", name="Lines", exact=True, selected=True).wait_for()
+    assert "tab=lines" in page.url
+
+
+def test_title_names_the_star_and_arrows_choose_a_tile(page):
+    show_tab(page, "Overview")
+    wait_for_star(page, "Star of")
+    assert page.title().startswith("Star of ")
+    page.get_by_role("radio", checked=True).focus()
+    before = page.get_by_role("radio", checked=True).inner_text()
+    page.keyboard.press("ArrowLeft")
+    wait_until(page, lambda: page.get_by_role("radio", checked=True).inner_text() != before, "the arrow chose nothing")
+
+
+def test_leaving_asks_where_the_visit_has_stars_of_its_own(made_up_address, visit):
+    page = visit(made_up_address)
+    wait_for_star(page, "Star of solar-twin.fits")
+    drop(page, "iota.fits", b"iota")
+    wait_for_star(page, "Star of iota.fits")
+    page.locator(".star").first.click()  # browsers ask only those who have touched the page
+    asked: list[str] = []
+
+    def stay(dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.once("dialog", stay)
+    page.evaluate("setTimeout(() => location.reload(), 0)")
+    wait_until(page, lambda: bool(asked), "leaving did not ask")
+    assert asked == ["beforeunload"]
+    assert page.locator(".star", has_text="Star of iota.fits").count() == 1
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.close(run_before_unload=False)
+
+
+@pytest.mark.parametrize("size", [(1024, 700), (1280, 720)])
+def test_tour_and_bar_stay_within_a_small_window(made_up_address, visit, size):
+    page = visit(made_up_address)
+    width, height = size
+    page.set_viewport_size({"width": width, "height": height})
+    wait_for_star(page, "Star of solar-twin.fits")
+    for name in ("The list of keyboard shortcuts", "Light or dark"):
+        box = page.get_by_role("button", name=name).bounding_box()
+        assert box["x"] + box["width"] <= width
+    page.get_by_role("button", name="A tour of the page for newcomers").click()
+    bubble, steps = page.locator(".bubble"), 0
+    while bubble.count():
+        box = bubble.bounding_box()
+        assert box["x"] >= 0
+        assert box["y"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] + box["height"] <= height
+        steps += 1
+        before = bubble.inner_text()
+        page.get_by_role("button", name="Next").click()
+        wait_until(page, lambda text=before: not bubble.count() or bubble.inner_text() != text, "the tour stood still")
+        page.wait_for_timeout(1000)
+    assert steps >= 6
+
+
+def test_tiles_are_those_of_before_when_a_star_comes_back(page):
+    show_tab(page, "Overview")
+    two_stars(page, "kappa.fits", "a-much-longer-name.fits")
+    before = tile_texts(page)
+    page.keyboard.press("k")
+    page.locator(".star", has_text="Star of kappa.fits").wait_for()
+    settled(page)
+    page.keyboard.press("j")
+    page.locator(".star", has_text="Star of a-much-longer-name.fits").wait_for()
+    settled(page)
+    assert tile_texts(page) == before
