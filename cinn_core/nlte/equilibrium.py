@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import SynthesisError
 from ..refraction import air_to_vacuum_nm
 from ..synthesis.abundances import ATOMIC_NUMBER, abundances, metallicity
-from ..synthesis.atmosphere import Atmosphere, Atmospheres
+from ..synthesis.atmosphere import Atmosphere, AtmosphereSource
 from ..synthesis.departures import Departures
 from ..synthesis.engine import describe
 from . import load_lightweaver
@@ -74,7 +74,7 @@ class Solution:
 def solve(
     element: str,
     labels: NDArray,
-    atmospheres: Atmospheres,
+    atmospheres: AtmosphereSource,
     data: Path,
     physics: Physics | None = None,
     further: Sequence[float] = (),

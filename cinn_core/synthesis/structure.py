@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
 from ..files import asset_path, write_arrays
-from .atmosphere import Atmosphere, AtmosphereSource
+from .atmosphere import Atmosphere, AtmosphereSource, load_atmospheres, read_marcs
+from .engine import OwnInputs
 from .gas import gas
 
 S_RANGE, SECOND_RANGE = (-0.3, 1.4), (-3.0, 3.0)
@@ -106,11 +107,6 @@ class StructuredAtmospheres:
             if not low <= value <= high:
                 raise DataError(f"The structure's {name} is {value:g}; it lies between {low:g} and {high:g}.")
 
-    @property
-    def name(self) -> str:
-        """The structure in words, for provenance and names of files."""
-        return f"ATLAS9 + {self.s:g} (<3D> STAGGER - ATLAS9)" + (f" + {self.second:g} second" if self.second else "")
-
     def at(self, teff: float, logg: float, metallicity: float) -> Atmosphere:
         """The model at Teff [K], log g [cgs] and [M/H]. Raises SynthesisError where `source` has none or nothing converges."""
         model = self.source.at(teff, logg, metallicity)
@@ -122,6 +118,20 @@ class StructuredAtmospheres:
         temperature = model.columns[:, _TEMPERATURE] + np.interp(log_tau, self.structure.log_tau, change)
         share = np.interp(log_tau, self.structure.log_tau, self.s * turbulent)
         return in_equilibrium(model, np.maximum(temperature, _LEAST_TEMPERATURE), share)
+
+
+def open_atmospheres(folder: Path, inputs: OwnInputs) -> AtmosphereSource:
+    """The atmospheres in the folder `synthesis`, with the structure of `inputs`, or its MARCS model.
+
+    Raises DataError for missing files, an s outside its range, or a structure for a MARCS model.
+    """
+    changed = inputs.s != 0 or inputs.second != 0
+    if inputs.atmosphere is None:
+        grid = load_atmospheres(folder)
+        return StructuredAtmospheres(grid, load_structure(), inputs.s, inputs.second) if changed else grid
+    if changed:
+        raise DataError("The structure s changes ATLAS9 models; leave it out where a MARCS model is given.")
+    return read_marcs(inputs.atmosphere)
 
 
 def optical_depth(model: Atmosphere) -> NDArray:

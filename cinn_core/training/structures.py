@@ -100,9 +100,7 @@ def _average(teff: float, logg: float, feh: float, columns: NDArray, listed: NDA
     temperature, total = 10.0**log_t, 10.0 ** (log_p + 5)
     thermal = gas(temperature, total, metallicity).density
     pressure = total * np.clip(10.0 ** (log_rho - 7) / thermal, _LEAST_DENSITY, 1.0)
-    return StaggerAverage(
-        true, logg, metallicity, total / 10.0**logg, temperature, pressure, 10.0 ** (log_pe + 5)
-    )
+    return StaggerAverage(true, logg, metallicity, total / 10.0**logg, temperature, pressure, 10.0 ** (log_pe + 5))
 
 
 def differences(averages: list[StaggerAverage], atmospheres: Atmospheres) -> MeanModels:
@@ -202,5 +200,7 @@ def left_out(models: MeanModels, residuals: NDArray) -> list[LeftOut]:
     out = []
     for name, which in groups:
         r = np.abs(residuals[which][:, JUDGED])
-        out.append(LeftOut(name, int(which.sum()), float(np.sqrt((r**2).mean())), float((r <= 40).mean()), float(r.max())))
+        out.append(
+            LeftOut(name, int(which.sum()), float(np.sqrt((r**2).mean())), float((r <= 40).mean()), float(r.max()))
+        )
     return out
