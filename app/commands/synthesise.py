@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -63,6 +63,10 @@ def synthesise(
             metavar="A", help="Amplitude of the second shape of the structure, 1 for its usual size; -3 to 3."
         ),
     ] = 0.0,
+    lithium: Annotated[
+        Literal["lte", "3d"],
+        typer.Option(help="Lithium's line at 6708: in LTE, or in 3D NLTE whatever the structure is."),
+    ] = "lte",
     engine: EngineOption = "turbospectrum",
     data: DataOption = None,
     turbospectrum: TurbospectrumOption = None,
@@ -83,7 +87,10 @@ def synthesise(
     require_suffix(out)
     require_folder_of(out)
     departures = _departures(nlte or [], engine)
-    with engine_opener(engine, data, turbospectrum, inputs, nlte=departures) as open_engine, progress() as report:
+    if lithium == "3d" and engine != "turbospectrum":
+        raise DataError("--lithium 3d is Turbospectrum's; leave --engine out.")
+    opened = engine_opener(engine, data, turbospectrum, inputs, nlte=departures, lithium_in_3d=lithium == "3d")
+    with opened as open_engine, progress() as report:
         report("Synthesising")
         code = open_engine()
         flux = to_grid(*code.synthesise(star))

@@ -65,7 +65,11 @@ class StaggerAverage:
 def read_stagger(nlte: Path) -> list[StaggerAverage]:
     """STAGGER's averages from the data folder's nlte/. Raises DataError where a file is missing."""
     parameters, structures = _read(nlte / _STAGGER)
-    return [_average(*row[:3], columns, _listed(nlte)) for row, columns in zip(parameters, structures, strict=True)]
+    listed = _listed(nlte)
+    return [
+        _average((float(row[0]), float(row[1]), float(row[2])), columns, listed)
+        for row, columns in zip(parameters, structures, strict=True)
+    ]
 
 
 def _read(path: Path) -> tuple[NDArray, NDArray]:
@@ -90,7 +94,8 @@ def alpha_metallicity(feh: float, alpha: float) -> float:
     return float(feh + np.log10(0.638 * 10.0**alpha + 0.362))
 
 
-def _average(teff: float, logg: float, feh: float, columns: NDArray, listed: NDArray) -> StaggerAverage:
+def _average(nominal: tuple[float, float, float], columns: NDArray, listed: NDArray) -> StaggerAverage:
+    teff, logg, feh = nominal
     near = listed[(np.abs(listed[:, 1:] - (logg, feh)) < _REACH).all(1)]
     near = near[np.abs(near[:, 0] - teff) < _REACH_TEFF]
     logg = _SUN[1] if teff == _SUN[0] else logg
@@ -204,3 +209,20 @@ def left_out(models: MeanModels, residuals: NDArray) -> list[LeftOut]:
             LeftOut(name, int(which.sum()), float(np.sqrt((r**2).mean())), float((r <= 40).mean()), float(r.max()))
         )
     return out
+
+
+def explained(structure: Structure3D, models: MeanModels, residuals: NDArray, mafags: NDArray) -> list[str]:
+    """What the second shape says of the two sets it was made of: rms before and after it, and its amplitudes, in words."""
+    shape = structure.second[JUDGED]
+    firm = np.array([is_firm(*row[:2]) for row in models.labels])
+    out = []
+    for name, set_ in (("what is left out", residuals[firm]), ("MAFAGS - ATLAS9", mafags)):
+        values = set_[:, JUDGED]
+        amplitude = values @ shape / (shape @ shape)
+        before, after = (np.sqrt((x**2).mean()) for x in (values, values - np.outer(amplitude, shape)))
+        out.append(
+            f"second shape, {name}: {len(values)} models, rms {before:.0f} K, {after:.0f} K without it, "
+            f"amplitude {amplitude.mean():+.2f} +- {amplitude.std():.2f}"
+        )
+    at = " ".join(f"{np.interp(x, LOG_TAU, structure.second):+.0f}" for x in (-3, -2, -1, -0.5, 0, 0.5))
+    return [*out, f"second shape at log tau500 -3, -2, -1, -0.5, 0, 0.5: {at} K"]
