@@ -39,7 +39,7 @@ _MOLECULE = (12.739, -5.1172, 0.12572, -0.014149, 6.3021e-4)
 """log10 of p(H)^2 / p(H2) [dyn/cm2] in powers of 5040 / T (Tsuji 1973, A&A 23, 411)."""
 _LAST_LEVEL = 8
 _THOMSON = 6.6524e-25  # cm2
-_BISECTIONS = 60
+_BISECTIONS = 36  # of 12 dex: 1e-9 in the electrons
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,16 +53,17 @@ class Gas:
 
 def gas(temperature: NDArray, pressure: NDArray, metallicity: float) -> Gas:
     """State at temperatures (n,) [K] and gas pressures (n,) [dyn/cm2], for the Sun's mixture with all metals at [M/H]."""
-    share = {z: 10.0 ** (SOLAR_ABUNDANCES[z] - 12 + metallicity * (z > 2)) for z in _IONISATION}
-    particles = pressure / (BOLTZMANN * temperature)
-    low, high = np.full_like(particles, -12.0), np.zeros_like(particles)  # log10 of electrons over all particles
+    share = np.array([10.0 ** (SOLAR_ABUNDANCES[z] - 12 + metallicity * (z > 2)) for z in _IONISATION])
+    equilibrium = _Equilibrium(temperature, pressure / (BOLTZMANN * temperature), share)
+    low, high = np.full_like(pressure, -12.0), np.zeros_like(pressure)  # log10 of electrons over all particles
     for _ in range(_BISECTIONS):
         middle = 0.5 * (low + high)
-        lacks = _charge(temperature, particles, particles * 10.0**middle, share) > 0
+        lacks = equilibrium.charge(equilibrium.particles * 10.0**middle) > 0
         low, high = np.where(lacks, middle, low), np.where(lacks, high, middle)
-    electrons = particles * 10.0 ** (0.5 * (low + high))
-    neutral, molecules, nuclei = _hydrogen(temperature, particles, electrons, share)
-    mass = nuclei * (1.008 + _HELIUM_MASS * share[2] + _METAL_MASS * 10.0**metallicity) * _MASS_UNIT
+    electrons = equilibrium.particles * 10.0 ** (0.5 * (low + high))
+    neutral, molecules, nuclei = equilibrium.hydrogen(electrons)
+    weight = 1.008 + _HELIUM_MASS * share[0] + _METAL_MASS * 10.0**metallicity
+    mass = nuclei * weight * _MASS_UNIT
     return Gas(electrons, _opacity(temperature, electrons, neutral, molecules) / mass, mass)
 
 
@@ -71,29 +72,30 @@ def _saha(temperature: NDArray, energy: float, ratio: float) -> NDArray:
     return ratio * _SAHA * temperature**1.5 * np.exp(-energy / (_BOLTZMANN_EV * temperature))
 
 
-def _hydrogen(
-    temperature: NDArray, particles: NDArray, electrons: NDArray, share: dict[int, float]
-) -> tuple[NDArray, NDArray, NDArray]:
-    """Densities (n,) [1/cm3] of H I, H2 and of hydrogen nuclei, at given densities of particles and electrons."""
-    ions = 1.0 + _saha(temperature, _HYDROGEN_EV, 1.0) / electrons + electrons / _saha(temperature, _HMINUS_EV, 4.0)
-    theta = 5040.0 / temperature
-    molecular = BOLTZMANN * temperature * 10.0 ** -np.polyval(_MOLECULE[::-1], theta)  # N(H2) / N(H)^2
-    others = sum(share.values())
-    a, b, c = molecular * (1 + 2 * others), ions * (1 + others), np.maximum(particles - electrons, 0.0)
-    neutral = 2 * c / (b + np.sqrt(b * b + 4 * a * c))
-    molecules = molecular * neutral**2
-    return neutral, molecules, ions * neutral + 2 * molecules
+class _Equilibrium:
+    """Constants of ionisation and dissociation at some depths (n,), and the gas at any density of electrons."""
 
+    def __init__(self, temperature: NDArray, particles: NDArray, share: NDArray) -> None:
+        self.particles, self.share = particles, share
+        self.proton = _saha(temperature, _HYDROGEN_EV, 1.0)
+        self.anion = 1.0 / _saha(temperature, _HMINUS_EV, 4.0)
+        self.metals = np.stack([_saha(temperature, *constants) for constants in _IONISATION.values()])
+        dissociation = 10.0 ** np.polyval(_MOLECULE[::-1], 5040.0 / temperature)
+        self.molecular = BOLTZMANN * temperature / dissociation  # N(H2) / N(H)^2
 
-def _charge(temperature: NDArray, particles: NDArray, electrons: NDArray, share: dict[int, float]) -> NDArray:
-    """Positive minus negative charges (n,) [1/cm3] where this many electrons are assumed."""
-    neutral, _, nuclei = _hydrogen(temperature, particles, electrons, share)
-    total = neutral * _saha(temperature, _HYDROGEN_EV, 1.0) / electrons
-    total = total - neutral * electrons / _saha(temperature, _HMINUS_EV, 4.0) - electrons
-    for z, (energy, ratio) in _IONISATION.items():
-        k = _saha(temperature, energy, ratio)
-        total = total + share[z] * nuclei * k / (k + electrons)
-    return total
+    def hydrogen(self, electrons: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        """Densities (n,) [1/cm3] of H I, H2 and of hydrogen nuclei."""
+        ions, others = 1.0 + self.proton / electrons + electrons * self.anion, self.share.sum()
+        a, b = self.molecular * (1 + 2 * others), ions * (1 + others)
+        neutral = 2 * (self.particles - electrons) / (b + np.sqrt(b * b + 4 * a * (self.particles - electrons)))
+        molecules = self.molecular * neutral**2
+        return neutral, molecules, ions * neutral + 2 * molecules
+
+    def charge(self, electrons: NDArray) -> NDArray:
+        """Positive minus negative charges (n,) [1/cm3]."""
+        neutral, _, nuclei = self.hydrogen(electrons)
+        metals = nuclei * (self.share[:, None] * self.metals / (self.metals + electrons)).sum(0)
+        return metals + neutral * (self.proton / electrons - electrons * self.anion) - electrons
 
 
 def _opacity(temperature: NDArray, electrons: NDArray, neutral: NDArray, molecules: NDArray) -> NDArray:
