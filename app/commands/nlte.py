@@ -28,8 +28,8 @@ FolderArgument = Annotated[
 ]
 ProcessesOption = Annotated[int, typer.Option(min=1, help="Stars solved at the same time.")]
 BlanketingOption = Annotated[
-    Literal["off", "solar", "scaled"],
-    typer.Option(help="Haze of ultraviolet lines: none, the Sun's, or scaled with [Fe/H] and Teff."),
+    Literal["off", "solar", "scaled", "visible"],
+    typer.Option(help="Haze of lines: none, the Sun's, scaled with [Fe/H] and Teff, or that and in the visible too."),
 ]
 HydrogenOption = Annotated[bool, typer.Option(help="Collisions with hydrogen atoms.")]
 

@@ -89,12 +89,14 @@ def test_turbulent_pressure_grows_from_dwarfs_to_giants(structure):
 
 def test_outside_the_models_the_change_is_held(structure):
     edge = structure.anchors.max(0) * structure.scale + structure.centre
-    np.testing.assert_allclose(structure.at(*(edge + [500, 1, 1]))[0], structure.at(*edge)[0], atol=1e-9)
+    np.testing.assert_allclose(structure.at(*(edge + np.array([500, 1, 1])))[0], structure.at(*edge)[0], atol=1e-9)
 
 
 def test_where_models_are_dense_is_said():
-    assert is_firm(5000.0, 3.0) and is_firm(6500.0, 4.5)
-    assert not is_firm(4800.0, 2.6) and not is_firm(4500.0, 4.6)
+    assert is_firm(5000.0, 3.0)
+    assert is_firm(6500.0, 4.5)
+    assert not is_firm(4800.0, 2.6)
+    assert not is_firm(4500.0, 4.6)
 
 
 def test_second_shape_is_added_with_its_amplitude(structure):
