@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..synthesis.lithium import RANGE, LithiumCorrection, is_covered
 
-_DRAWN, _HELD_OUT, _BATCH, _WIDTH = 400_000, 20_000, 1024, 48
+_DRAWN, _HELD_OUT, _BATCH, _WIDTH = 600_000, 20_000, 1024, 96
 _RATE, _UNIT = 8e-3, 0.1  # largest learning rate; of the answer [dex]
 _REPORT = 2000
 
@@ -36,7 +36,7 @@ def draw_stars(n: int, seed: int) -> NDArray:
 def learn_correction(
     published: Callable[[NDArray], NDArray], steps: int, seed: int, report: Callable[[str], None] = lambda text: None
 ) -> tuple[LithiumCorrection, CorrectionErrors]:
-    """Network of two layers of 48 with tanh, by Adam on uniform draws over the published range; the same for a seed."""
+    """Network of two layers of 96 with tanh, by Adam on uniform draws over the published range; the same for a seed."""
     stars = draw_stars(_DRAWN, seed)
     low, high = np.array(RANGE).T
     x = torch.tensor(2 * (stars - low) / (high - low) - 1, dtype=torch.float32)
