@@ -64,11 +64,17 @@ class LithiumCorrection:
 
 def is_covered(teff: float, logg: float, feh: float) -> bool:
     """Whether the published models surround a star of Teff [K], log g [cgs] and [Fe/H]."""
-    if not RANGE[2][0] <= feh <= RANGE[2][1]:
-        return False
-    x, y = np.array(OUTLINE).T
-    across = (np.roll(x, -1) - x) * (logg - y) - (np.roll(y, -1) - y) * (teff - x)
-    return bool((across >= -1e-9).all() or (across <= 1e-9).all())
+    return bool(are_covered(np.array([[teff, logg, feh]]))[0])
+
+
+def are_covered(stars: NDArray) -> NDArray:
+    """Whether the published models surround stars (n, 3) of Teff [K], log g [cgs] and [Fe/H]; True or False (n,)."""
+    corners = np.array(OUTLINE)
+    along = np.roll(corners, -1, 0) - corners
+    to_star = stars[:, None, :2] - corners
+    across = along[:, 0] * to_star[..., 1] - along[:, 1] * to_star[..., 0]
+    inside = (across >= -1e-9).all(1) | (across <= 1e-9).all(1)
+    return inside & (stars[:, 2] >= RANGE[2][0]) & (stars[:, 2] <= RANGE[2][1])
 
 
 def load_correction(path: Path | None = None) -> LithiumCorrection:
