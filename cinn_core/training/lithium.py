@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..synthesis.lithium import RANGE, LithiumCorrection, are_covered
 
-_DRAWN, _HELD_OUT, _BATCH, _WIDTH = 300_000, 20_000, 512, 96
+_DRAWN, _HELD_OUT, _BATCH, _WIDTH = 400_000, 20_000, 1024, 48
 _RATE, _UNIT = 8e-3, 0.1  # largest learning rate; of the answer [dex]
-_REPORT, _RIDGE = 2000, 1e-3
+_REPORT, _POLISH, _POLISHED = 2000, 400, 30_000
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def draw_stars(n: int, seed: int) -> NDArray:
 def learn_correction(
     published: Callable[[NDArray], NDArray], steps: int, seed: int, report: Callable[[str], None] = lambda text: None
 ) -> tuple[LithiumCorrection, CorrectionErrors]:
-    """Network of two layers of 96 with tanh, by Adam on uniform draws over the published range, the last solved; the same for a seed."""
+    """Network of two layers of 48 with tanh, by Adam on uniform draws over the published range, then L-BFGS; the same for a seed."""
     stars = draw_stars(_DRAWN, seed)
     low, high = np.array(RANGE).T
     x = torch.tensor(2 * (stars - low) / (high - low) - 1, dtype=torch.float32)
@@ -58,23 +58,27 @@ def learn_correction(
         schedule.step()
         if step % _REPORT == 0:
             report(f"step {step} of {steps}: rms {_UNIT * float(loss.detach()) ** 0.5:.4f} dex")
-    _solve_last(layers, x[_HELD_OUT:], y[_HELD_OUT:])
+    layers = _polish(layers, x[_HELD_OUT : _HELD_OUT + _POLISHED], y[_HELD_OUT : _HELD_OUT + _POLISHED])
     arrays = [layer.detach().numpy().astype(float) for layer in layers]
     correction = LithiumCorrection((*arrays[:4], _UNIT * arrays[4], _UNIT * arrays[5]))
     error = np.abs(correction.at(stars[:_HELD_OUT]) - published(stars[:_HELD_OUT]))
     return correction, CorrectionErrors(_HELD_OUT, float((error <= 0.01).mean()), float(np.sqrt((error**2).mean())))
 
 
-def _solve_last(layers: list[torch.nn.Parameter], x: torch.Tensor, y: torch.Tensor) -> None:
-    """Give the last layer its least-squares solution, which Adam's noise hides."""
-    w0, b0, w1, b1, w2, b2 = layers
-    with torch.no_grad():
-        features = torch.tanh(torch.tanh(x @ w0.T + b0) @ w1.T + b1).double()
-        features = torch.cat([features, torch.ones(len(x), 1, dtype=torch.float64)], 1)
-        normal = features.T @ features + _RIDGE * torch.eye(features.shape[1], dtype=torch.float64)
-        solution = torch.linalg.solve(normal, features.T @ y.double()).float()
-        w2.copy_(solution[None, :-1])
-        b2.copy_(solution[-1:])
+def _polish(layers: list[torch.nn.Parameter], x: torch.Tensor, y: torch.Tensor) -> list[torch.nn.Parameter]:
+    """Layers, in double precision, after L-BFGS on all of some stars: it finds what Adam's noise hides."""
+    double = [torch.nn.Parameter(layer.detach().double()) for layer in layers]
+    x, y = x.double(), y.double()
+    optimiser = torch.optim.LBFGS(double, max_iter=_POLISH, history_size=30, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        value = ((_forward(double, x) - y) ** 2).mean()
+        value.backward()
+        return value
+
+    optimiser.step(loss)
+    return double
 
 
 def _forward(layers: list[torch.nn.Parameter], x: torch.Tensor) -> torch.Tensor:
