@@ -41,6 +41,7 @@ def engine_opener(
     inputs: OwnInputs | None = None,
     scratch_in: Path | None = None,
     nlte: tuple[NlteElement, ...] = (),
+    lithium_in_3d: bool = False,
 ) -> Iterator[Callable[[], Engine]]:
     """Give a function that opens the engine, here and in other processes; unpacked line lists last as long as the context."""
     folder = data_folder(data, "synthesis/")
@@ -56,4 +57,9 @@ def engine_opener(
 
     turbospectrum = find_programs(programs)
     with tempfile.TemporaryDirectory(prefix="kiel-lines-", dir=scratch_in) as scratch:
+        if lithium_in_3d:
+            from cinn_core.synthesis.lithium import open_lithium_3d
+
+            yield partial(open_lithium_3d, turbospectrum, folder, Path(scratch), inputs, nlte)
+            return
         yield partial(open_turbospectrum, turbospectrum, folder, Path(scratch), inputs, nlte)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,8 +13,11 @@ from cinn_core.errors import DataError
 from .options import DataOption, JsonOption, data_folder, require_folder, require_folder_of, write, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cinn_core.nlte.corrections import PublishedCorrection
     from cinn_core.nlte.equilibrium import Physics
+    from cinn_core.nlte.lithium import ComparedLithium
     from cinn_core.nlte.runs import NlteStar, Outcome
 
 nlte = typer.Typer(no_args_is_help=True, help="Departures from LTE of Li, Mg and Ca: solved, tabulated, compared.")
@@ -25,8 +28,8 @@ FolderArgument = Annotated[
 ]
 ProcessesOption = Annotated[int, typer.Option(min=1, help="Stars solved at the same time.")]
 BlanketingOption = Annotated[
-    Literal["off", "solar", "scaled"],
-    typer.Option(help="Haze of ultraviolet lines: none, the Sun's, or scaled with [Fe/H] and Teff."),
+    Literal["off", "solar", "scaled", "visible"],
+    typer.Option(help="Haze of lines: none, the Sun's, scaled with [Fe/H] and Teff, or that and in the visible too."),
 ]
 HydrogenOption = Annotated[bool, typer.Option(help="Collisions with hydrogen atoms.")]
 
@@ -111,7 +114,7 @@ def haze(data: DataOption = None) -> None:
 @nlte.command()
 def gate(
     folder: FolderArgument,
-    element: Annotated[Literal["Mg", "Ca"] | None, typer.Option(help="Only this element.")] = None,
+    element: Annotated[Element | None, typer.Option(help="Only this element.")] = None,
     solve_missing: Annotated[
         bool, typer.Option("--solve/--no-solve", help="Solve the stars that the folder lacks, or leave their rows out.")
     ] = True,
@@ -128,7 +131,7 @@ def gate(
     json: JsonOption = None,
     data: DataOption = None,
 ) -> None:
-    """Our NLTE - LTE abundance corrections of Mg and Ca against published ones."""
+    """Our NLTE - LTE abundance corrections of Mg, Ca and Li against published ones."""
     from cinn_core.nlte.corrections import (
         by_line,
         by_temperature,
@@ -136,14 +139,17 @@ def gate(
         count_within,
         published_corrections,
     )
+    from cinn_core.nlte.lithium import compare_lithium, count_lithium, gate_stars
     from cinn_core.synthesis.departure_files import read_table
 
     require_folder_of(json)
     where, physics = data_folder(data, "synthesis/ and nlte/"), _physics(blanketing, hydrogen)
     rows = [row for row in published_corrections(where / "nlte", shift) if element in (None, row.star.element)]
+    stars = gate_stars() if element in (None, "Li") else []
     all_rows = len(rows)
     if not solve_missing:
         rows = [row for row in rows if row.star.file(folder, physics).is_file()]
+        stars = [star for star in stars if star.file(folder, physics).is_file()]
     read = [read_table(path) for path in tables or ()]
     grids = {table.element: table.grid() for table in read}
     require_folder(folder)
@@ -154,11 +160,23 @@ def gate(
             f"{figures.name:20s} {figures.rows:5d} {figures.within:10d}      {figures.bias:+7.3f} {figures.rms:7.3f} "
             f"{figures.lte:7.3f}     {figures.largest:+7.3f}"
         )
-    numbers = count_within(compared)
+    lithium = compare_lithium(stars, folder, where, physics, processes, _print_outcome) if stars else []
+    _print_lithium(lithium)
+    numbers = {**count_within(compared), **count_lithium(lithium)}
     typer.echo(", ".join(f"{name} {value}" for name, value in numbers.items()))
     if len(rows) < all_rows:
         typer.echo(f"{all_rows - len(rows)} of {all_rows} published rows are left out: their stars are not solved yet.")
     write_json({**numbers, "published": all_rows, "physics": physics.name}, json)
+
+
+def _print_lithium(compared: Sequence[ComparedLithium]) -> None:
+    """Ours and the published correction of each star, one line for each Teff and log g."""
+    for (teff, logg), rows in groupby(compared, key=lambda row: (row.star.teff, row.star.logg)):
+        pairs = (
+            f"[Fe/H] {row.star.feh:+.2f} {'none' if row.ours is None else f'{row.ours:+.3f}'} ({row.published:+.3f})"
+            for row in rows
+        )
+        typer.echo(f"Li I 6708, 1D NLTE - LTE (published)  {teff:.0f} K {logg:.2f}  {'  '.join(pairs)}")
 
 
 def _numbers(name: str, text: str) -> list[float]:

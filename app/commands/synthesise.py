@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -50,6 +50,23 @@ def synthesise(
     ] = None,
     lines: LinesOption = None,
     nlte: NlteOption = None,
+    structure: Annotated[
+        float,
+        typer.Option(
+            metavar="S",
+            help="Structure of the atmosphere: 0 for ATLAS9, 1 for the mean of STAGGER's 3D models; -0.3 to 1.4.",
+        ),
+    ] = 0.0,
+    second_shape: Annotated[
+        float,
+        typer.Option(
+            metavar="A", help="Amplitude of the second shape of the structure, 1 for its usual size; -3 to 3."
+        ),
+    ] = 0.0,
+    lithium: Annotated[
+        Literal["lte", "3d"],
+        typer.Option(help="Lithium's line at 6708: in LTE, or in 3D NLTE whatever the structure is."),
+    ] = "lte",
     engine: EngineOption = "turbospectrum",
     data: DataOption = None,
     turbospectrum: TurbospectrumOption = None,
@@ -58,10 +75,11 @@ def synthesise(
     from cinn_core.synthesis.atmosphere import parameters_of, read_marcs
     from cinn_core.synthesis.engine import OwnInputs, grid_wavelength, labels_from, to_grid
     from cinn_core.synthesis.output import require_suffix, write_synthesis
+    from cinn_core.synthesis.structure import is_firm
 
     from .tables import progress
 
-    inputs = OwnInputs(tuple(lines or ()), atmosphere)
+    inputs = OwnInputs(tuple(lines or ()), atmosphere, structure, second_shape)
     if labels is None and atmosphere is None:
         raise DataError("Which star? Name its labels, --labels teff=5777,logg=4.44, or a model with --atmosphere.")
     own = parameters_of(read_marcs(atmosphere)) if atmosphere else {}
@@ -69,10 +87,15 @@ def synthesise(
     require_suffix(out)
     require_folder_of(out)
     departures = _departures(nlte or [], engine)
-    with engine_opener(engine, data, turbospectrum, inputs, nlte=departures) as open_engine, progress() as report:
+    if lithium == "3d" and engine != "turbospectrum":
+        raise DataError("--lithium 3d is Turbospectrum's; leave --engine out.")
+    opened = engine_opener(engine, data, turbospectrum, inputs, nlte=departures, lithium_in_3d=lithium == "3d")
+    with opened as open_engine, progress() as report:
         report("Synthesising")
         code = open_engine()
         flux = to_grid(*code.synthesise(star))
+    if structure and not is_firm(*star[:2]):
+        typer.echo("The structure is an extrapolation here: STAGGER has hardly a model below log g 3 or 5000 K.")
     in_lte = getattr(code, "in_lte", ())
     if in_lte:
         typer.echo(

@@ -1,4 +1,4 @@
-"""The commands `kiel train emulator`, `network`, `distance` and `nlte`: everything that Kiel learns, resumable."""
+"""The commands `kiel train emulator`, `network`, `distance`, `nlte`, `structure` and `lithium`: everything that Kiel learns."""
 
 from __future__ import annotations
 
@@ -199,6 +199,62 @@ def train_nlte(
     save_change(change, out / "change.safetensors", card)
     _save_emulator_with(change, card, out)
     typer.echo(f"Written: {out / 'change.safetensors'}, {out / 'emulator.safetensors'} ({change.physics})")
+
+
+@train.command("structure")
+def train_structure(
+    out: Annotated[Path, typer.Argument(metavar="OUT.npz", help="File to write; the one that ships is structure.npz.")],
+    data: DataOption = None,
+) -> None:
+    """Learn STAGGER's mean structures minus ATLAS9's; prints the leave-one-out errors and the second shape."""
+    from cinn_core.synthesis.atmosphere import load_atmospheres
+    from cinn_core.synthesis.structure import save_structure
+    from cinn_core.training.structures import (
+        differences,
+        explained,
+        learn_structure,
+        left_out,
+        mafags_differences,
+        read_stagger,
+    )
+
+    require_folder_of(out)
+    where = data_folder(data, "synthesis/ and nlte/")
+    atmospheres = load_atmospheres(where / "synthesis")
+    models, mafags = (
+        differences(read_stagger(where / "nlte"), atmospheres),
+        mafags_differences(where / "nlte", atmospheres),
+    )
+    structure, residuals = learn_structure(models, mafags)
+    typer.echo("left out, log tau500 -3 to +0.5   models  rms K  within 40 K  largest K")
+    for row in left_out(models, residuals):
+        typer.echo(f"{row.name:32s} {row.models:7d} {row.rms:6.1f} {row.within_40:11.1%} {row.largest:10.0f}")
+    for line in explained(structure, models, residuals, mafags):
+        typer.echo(line)
+    save_structure(structure, out)
+    typer.echo(f"Written: {out}")
+
+
+@train.command("lithium")
+def train_lithium(
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT.npz", help="File to write; the one that ships is nlte/Li_3d.npz.")
+    ],
+    steps: Annotated[int, typer.Option(min=100, help="Steps of the optimiser.")] = 20_000,
+    data: DataOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Learn lithium's 3D NLTE - 1D LTE correction from the published network; prints how far it is from it."""
+    from cinn_core.nlte.lithium import CORRECTION_3D, read_network
+    from cinn_core.synthesis.lithium import save_correction
+    from cinn_core.training.lithium import learn_correction
+
+    require_folder_of(out)
+    published = read_network(data_folder(data, "nlte/") / "nlte", CORRECTION_3D)
+    correction, errors = learn_correction(published, steps, seed, typer.echo)
+    typer.echo(f"{errors.stars} stars held out: {errors.within_001:.2%} within 0.01 dex, rms {errors.rms:.4f}")
+    save_correction(correction, out)
+    typer.echo(f"Written: {out}")
 
 
 def _print_shifts(lines: Sequence[CalibratedLine], shifts: Mapping[tuple[str, float], float]) -> None:

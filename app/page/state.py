@@ -76,8 +76,10 @@ class Star:
     @property
     def identity(self) -> str:
         """The key as one word: the hash of the file, or a hash of that and of the place in it where it holds several."""
-        sha256, hdu, row = self.key
-        return sha256 if hdu is None and row is None else hashlib.sha256(f"{sha256} {hdu} {row}".encode()).hexdigest()
+        sha256, *place = self.key
+        if all(part is None for part in place):
+            return sha256
+        return hashlib.sha256(" ".join(map(str, self.key)).encode()).hexdigest()
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import SynthesisError
 from ..refraction import air_to_vacuum_nm
 from ..synthesis.abundances import ATOMIC_NUMBER, abundances, metallicity
-from ..synthesis.atmosphere import Atmosphere, Atmospheres
+from ..synthesis.atmosphere import Atmosphere, AtmosphereSource
 from ..synthesis.departures import Departures
 from ..synthesis.engine import describe
 from . import load_lightweaver
@@ -74,7 +74,7 @@ class Solution:
 def solve(
     element: str,
     labels: NDArray,
-    atmospheres: Atmospheres,
+    atmospheres: AtmosphereSource,
     data: Path,
     physics: Physics | None = None,
     further: Sequence[float] = (),
@@ -98,9 +98,10 @@ def solve(
     at_lines = np.append(air_to_vacuum_nm(lines), REFERENCE_NM)
     spectrum = atoms.compute_wavelength_grid(extraWavelengths=at_lines)
     scale = haze_scale(physics.blanketing, model.teff, float(labels[2]))
+    background = _background(scale, physics.blanketing is Blanketing.VISIBLE)
     for options in ({"ngOptions": lw.NgOptions(*_NG)}, {"crswCallback": _switch(lw)}):
         pops = atoms.compute_eq_pops(atmosphere)
-        context = lw.Context(atmosphere, spectrum, pops, backgroundProvider=_background(scale), **options)
+        context = lw.Context(atmosphere, spectrum, pops, backgroundProvider=background, **options)
         iterations = lw.iterate_ctx_se(
             context, NmaxIter=_MOST_ITERATIONS, popsTol=_LARGEST_CHANGE, JTol=1.0, quiet=True
         )
@@ -167,7 +168,7 @@ def _switch(lw: Any) -> Any:
     return Switch(_SWITCH)
 
 
-def _background(scale: float) -> Any:
+def _background(scale: float, visible: bool) -> Any:
     """Class of the continuous opacity for Lightweaver: its own, colliding hydrogen added, times the haze of this scale."""
     from lightweaver.LwCompiled import BasicBackground
 
@@ -178,7 +179,7 @@ def _background(scale: float) -> Any:
             super().__init__(eqPops, radSet, wavelength)
             self.wavelength_nm = np.asarray(wavelength)
             self.hydrogen_levels = eqPops["H"]
-            self.haze = haze(self.wavelength_nm, scale)
+            self.haze = haze(self.wavelength_nm, scale, visible)
 
         def compute_background(self, atmos: Any, chi: NDArray, eta: NDArray, sca: NDArray) -> None:
             super().compute_background(atmos, chi, eta, sca)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,14 @@ class Atmosphere:
     log_tau: NDArray
     columns: NDArray
     sphere: Sphere | None = None
+
+
+class AtmosphereSource(Protocol):
+    """What gives a model atmosphere for a star: a grid, one model, or a grid whose structure is changed."""
+
+    def at(self, teff: float, logg: float, metallicity: float) -> Atmosphere:
+        """The model at Teff [K], log g [cgs] and [M/H]. Raises SynthesisError where there is none."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, SynthesisError
 from ..instrument import FWHM_PER_SIGMA, MODEL_FWHM_KMS, SPEED_OF_LIGHT_KMS
 from ..targets import SYNTHESIS_NAMES
-from .atmosphere import Atmospheres, MarcsModel
+from .atmosphere import AtmosphereSource, MarcsModel
 
 GRID_WINDOWS = ((5153.0, 5737.0), (6093.0, 6797.0))
 """Air wavelengths [Angstrom] of the grid files: the instrument's arms and 4-7 Angstrom more on each side."""
@@ -49,13 +49,16 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class OwnInputs:
-    """Inputs of the user in place of the data folder's: line lists for all but hydrogen, a MARCS model (.mod); both optional.
+    """Inputs of the user in place of the data folder's, all optional: line lists for all but hydrogen, a MARCS model (.mod).
 
-    Line lists are in Turbospectrum's format or VALD's.
+    Line lists are in Turbospectrum's format or VALD's. `s` and `second` are the structure of ATLAS9 models as in
+    `structure.StructuredAtmospheres`.
     """
 
     lines: tuple[Path, ...] = ()
     atmosphere: Path | None = None
+    s: float = 0.0
+    second: float = 0.0
 
     @property
     def line_names(self) -> str:
@@ -69,10 +72,11 @@ class OwnInputs:
             digest.update(path.read_bytes())
         return digest.hexdigest()
 
-    def describe_atmospheres(self, atmospheres: Atmospheres | MarcsModel) -> str:
+    def describe_atmospheres(self, atmospheres: AtmosphereSource) -> str:
         """Geometry and origin of the atmospheres in words, for the provenance."""
         if not isinstance(atmospheres, MarcsModel):
-            return "plane-parallel, ATLAS9"
+            s = f" + {self.s:g} (<3D> STAGGER - ATLAS9)" if self.s else ""
+            return f"plane-parallel, ATLAS9{s}" + (f" + {self.second:g} second shape" if self.second else "")
         geometry = "plane-parallel" if atmospheres.atmosphere.sphere is None else "spherical"
         return f"{geometry}, MARCS" + (f" ({self.atmosphere.name})" if self.atmosphere else "")
 

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
 from .abundances import SOLAR_ABUNDANCES, abundances, metallicity
-from .atmosphere import Atmosphere, Atmospheres, MarcsModel, load_atmospheres, read_marcs
+from .atmosphere import Atmosphere, AtmosphereSource
 from .engine import GRID_WINDOWS, MARGIN_ANGSTROM, NO_INPUTS, OwnInputs, describe
 from .grid_file import CALIBRATED
 from .line_lists import LineTable, joined, read_lines
+from .structure import open_atmospheres
 
 LINE_LISTS = ("atoms.list", "C2.list", "MgH.list", "CN.list")
 STEP_ANGSTROM = 0.025
@@ -42,7 +43,7 @@ class PySME:
     """PySME as an `Engine`: handle of the library, atmospheres, and lines with Halpha."""
 
     library: Any
-    atmospheres: Atmospheres | MarcsModel
+    atmospheres: AtmosphereSource
     lines: LineTable
     provenance: Mapping[str, str]
     linelist: str = CALIBRATED
@@ -147,7 +148,7 @@ def open_pysme(data: Path, inputs: OwnInputs = NO_INPUTS) -> PySME:
         ) from error
     halpha = LineTable(*(np.array([value]) for value in _HALPHA))
     library = SME_DLL()
-    atmospheres = read_marcs(inputs.atmosphere) if inputs.atmosphere else load_atmospheres(data / "synthesis")
+    atmospheres = open_atmospheres(data / "synthesis", inputs)
     lines = joined([read_lines(path) for path in inputs.lines]) if inputs.lines else all_lines(data)
     provenance = {"engine": f"{library.SMELibraryVersion()}, LTE, {inputs.describe_atmospheres(atmospheres)}"}
     if inputs.lines:

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from ..errors import DataError, SynthesisError
 from ..files import write_text, written
 from .abundances import abundances, metallicity
-from .atmosphere import Atmosphere, Atmospheres, MarcsModel, load_atmospheres, read_marcs
+from .atmosphere import Atmosphere, AtmosphereSource, MarcsModel
 from .engine import GRID_WINDOWS, MARGIN_ANGSTROM, NO_INPUTS, OwnInputs, describe
 from .grid_file import CALIBRATED
 from .line_lists import turbospectrum_list
+from .structure import open_atmospheres
 from .turbospectrum_nlte import INFO_FILE, NlteElement, optical_depths, with_level_numbers, write_nlte_inputs
 
 VARIABLE = "KIEL_TURBOSPECTRUM"
@@ -52,7 +53,7 @@ class Turbospectrum:
     """
 
     programs: Path
-    atmospheres: Atmospheres | MarcsModel
+    atmospheres: AtmosphereSource
     lines: Path
     provenance: Mapping[str, str]
     timeout_s: float = 600.0
@@ -260,7 +261,7 @@ def _in_nlte(
 
 def _open_lte(programs: Path, data: Path, scratch: Path, inputs: OwnInputs) -> Turbospectrum:
     folder = data / "synthesis"
-    atmospheres = read_marcs(inputs.atmosphere) if inputs.atmosphere else load_atmospheres(folder)
+    atmospheres = open_atmospheres(folder, inputs)
     code = f"Turbospectrum 2020 (1.0.2), LTE, {inputs.describe_atmospheres(atmospheres)}"
     if not inputs.lines:
         for name in LINE_LISTS:

@@ -56,3 +56,26 @@ def test_wrong_departures_are_refused_before_anything_is_synthesised(option, sai
     result = CliRunner().invoke(app, ["synthesise", *arguments])
     assert result.exit_code == 2
     assert said in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--structure", "1.5"), "lies between -0.3 and 1.4"),
+        (("--second-shape", "-4"), "lies between -3 and 3"),
+        (("--lithium", "3d", "--engine", "pysme"), "is Turbospectrum's"),
+        (("--lithium", "3d", "--nlte", "Li=LI"), "Lithium is in 3D NLTE already"),
+    ],
+)
+def test_wrong_structure_and_lithium_are_refused_before_anything_is_synthesised(options, said, tmp_path, shared):
+    from cinn_core.files import asset_path
+
+    for name in ("babsma_lu", "bsyn_lu"):
+        (tmp_path / name).touch()
+    (tmp_path / "DATA").mkdir()
+    options = [x.replace("LI", str(asset_path("nlte", "Li.npz"))) for x in options]
+    arguments = ["--labels", "teff=5777,logg=4.44", "--out", str(tmp_path / "o.csv"), "--turbospectrum", str(tmp_path)]
+    result = CliRunner().invoke(app, ["synthesise", *arguments, "--data", str(shared), *options])
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
+    assert not (tmp_path / "o.csv").exists()

@@ -22,6 +22,15 @@ def test_the_haze_is_the_suns_for_the_sun_and_follows_iron():
     np.testing.assert_array_equal(off, 1)
 
 
+def test_haze_goes_on_into_the_visible_where_it_is_asked_for():
+    wavelength = np.array([230.0, 400.0, 480.0, 610.0, 671.0, 1200.0])
+    (ends, _), (goes_on, _) = (haze(wavelength, 2.0, visible) for visible in (False, True))
+    np.testing.assert_array_equal(goes_on[:2], ends[:2])
+    np.testing.assert_array_equal(ends[2:], 1)
+    assert 1.5 > goes_on[3] > goes_on[4] > 1.05
+    assert goes_on[5] == 1
+
+
 def test_quasi_molecular_hydrogen_is_doyles():
     found = quasi_molecular(np.array([250.08, 150.0, 800.0]), np.array([5040.0, 5600.0]))
     np.testing.assert_allclose(found[0], np.array([4.19e6, 7.08e6]) * 1e-60, rtol=1e-6)

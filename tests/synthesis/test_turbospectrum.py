@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 
 import h5py
@@ -14,7 +15,9 @@ from cinn_core.errors import DataError, SynthesisError
 from cinn_core.synthesis.abundances import SOLAR_ABUNDANCES
 from cinn_core.synthesis.atmosphere import parameters_of, read_marcs
 from cinn_core.synthesis.engine import OwnInputs, labels_from, to_grid
-from cinn_core.synthesis.turbospectrum import babsma_input, bsyn_input, open_turbospectrum
+from cinn_core.synthesis.structure import optical_depth
+from cinn_core.synthesis.turbospectrum import babsma_input, bsyn_input, model_text, open_turbospectrum
+from cinn_core.synthesis.turbospectrum_nlte import optical_depths
 
 SUN = {"teff": 5777.0, "logg": 4.44}
 
@@ -88,3 +91,16 @@ def test_sphere_matters_little_to_a_giant_of_log_g_3(programs, shared, tmp_path)
     assert depths[0][np.argmin(np.abs(wavelength - 5183.604))] > 0.6
     assert depths[0][np.argmin(np.abs(wavelength - 5179.0))] < 0.05  # nothing but the wing of the one line
     assert 1e-5 < np.abs(depths[0] - depths[1]).max() < 0.02
+
+
+@pytest.mark.parametrize("star", [(5777.0, 4.44, 0.0), (6000.0, 4.0, -2.0), (4500.0, 2.0, -2.0)])
+def test_optical_depths_of_the_structure_are_turbospectrums(engine, tmp_path, star):
+    labels = labels_from(dict(zip(("teff", "logg", "feh"), star, strict=True)))
+    model = engine.atmospheres.at(*star)
+    (tmp_path / "DATA").symlink_to(engine.programs / "DATA")
+    (tmp_path / "m.mod").write_text(model_text(model), encoding="latin-1")
+    text = babsma_input(labels, 4998.0, 5002.0).encode()
+    subprocess.run([engine.programs / "babsma_lu"], input=text, cwd=tmp_path, capture_output=True, check=True)
+    theirs = optical_depths((tmp_path / "o.opac").read_text(encoding="latin-1"))
+    inside = (theirs > -3.5) & (theirs < 1)
+    np.testing.assert_allclose(np.log10(optical_depth(model))[inside], theirs[inside], atol=0.03)
