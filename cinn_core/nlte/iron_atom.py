@@ -12,6 +12,7 @@ import csv
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,9 @@ def _read_strengths(data: Path, terms: IronTerms) -> dict[tuple[int, int], float
         raise DataError(f"{path} is not the list of the multiplets of iron: {error}.") from error
 
 
-def _lines(parts: Any, terms: IronTerms, strengths: dict[tuple[int, int], float], energy: NDArray, weight: NDArray) -> list[Any]:
+def _lines(
+    parts: Any, terms: IronTerms, strengths: dict[tuple[int, int], float], energy: NDArray, weight: NDArray
+) -> list[Any]:
     """Lines of Lightweaver between levels, each standing for the lines of its multiplets."""
     from lightweaver.atomic_model import TabulatedQuadrature
 
@@ -202,7 +205,10 @@ def squared_shares(lower: str, upper: str) -> float:
     orbital = [LETTERS.index(match[2]) for match in found]
     if abs(orbital[0] - orbital[1]) > 1 or orbital == [0, 0]:
         return _UNKNOWN_SHARES
-    terms = [SplitTerm(int(2 * spin + 1), L, dict.fromkeys(np.arange(abs(L - spin), L + spin + 1).tolist(), 0.0)) for L in orbital]
+    terms = [
+        SplitTerm(int(2 * spin + 1), L, dict.fromkeys(np.arange(abs(L - spin), L + spin + 1).tolist(), 0.0))
+        for L in orbital
+    ]
     return float((components(*terms)[1] ** 2).sum())
 
 
@@ -245,7 +251,7 @@ def _cross_sections(data: Path, terms: IronTerms) -> NDArray:
     except (OSError, KeyError, ValueError) as error:
         raise DataError(f"The photoionisation of iron in {data / ATOM_FOLDER} cannot be read: {error}.") from error
     edges = _LIGHT / (CELL_EDGES_NM[::-1] * 1e-9)  # Hz, increasing
-    fine = np.concatenate([np.linspace(a, b, 12, endpoint=False) for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    fine = np.concatenate([np.linspace(a, b, 12, endpoint=False) for a, b in pairwise(edges)])
     n = int((terms.ion == 0).sum())
     values = np.zeros((n, edges.size - 1))
     for k in range(n):
@@ -268,11 +274,20 @@ def _continuum(section: NDArray, edge_nm: float) -> tuple[list[float], list[floa
     """Wavelengths [nm] of the cells' middles up to the threshold, and cross-sections [m2] there."""
     middle = 0.5 * (CELL_EDGES_NM[1:] + CELL_EDGES_NM[:-1])
     below = middle < edge_nm - 1e-3
-    return [*middle[below].tolist(), float(edge_nm)], [*(section[below] * 1e-4).tolist(), float(section[below][-1] * 1e-4)]
+    return [*middle[below].tolist(), float(edge_nm)], [
+        *(section[below] * 1e-4).tolist(),
+        float(section[below][-1] * 1e-4),
+    ]
 
 
 def _collisions(
-    data: Path, terms: IronTerms, energy: NDArray, weight: NDArray, gf: dict[tuple[int, int], float], sections: NDArray, hydrogen: bool
+    data: Path,
+    terms: IronTerms,
+    energy: NDArray,
+    weight: NDArray,
+    gf: dict[tuple[int, int], float],
+    sections: NDArray,
+    hydrogen: bool,
 ) -> RateMatrix:
     """All collisions: electrons among the levels of each ion and from Fe I to Fe II, hydrogen, and Fe+ + H-."""
     size, n = terms.size, int((terms.ion == 0).sum())
@@ -342,7 +357,11 @@ def _term_of_state(name: str, energy: float, terms: IronTerms) -> int:
     """Number of the term of a state of the hydrogen rates by ion and energy [eV]; -1 where there is none."""
     same = (terms.ion == 1) if name.startswith("Fe+") else (terms.ion == 0)
     gap = np.where(same, np.abs(terms.energy - energy), np.inf)
-    named = [k for k in np.flatnonzero(gap < 10 * _SAME_STATE_EV) if terms.label[k].endswith(name.split(".")[-1].removesuffix("2"))]
+    named = [
+        k
+        for k in np.flatnonzero(gap < 10 * _SAME_STATE_EV)
+        if terms.label[k].endswith(name.split(".")[-1].removesuffix("2"))
+    ]
     nearest = named[0] if named else int(np.argmin(gap))
     return nearest if named or gap[nearest] < _SAME_STATE_EV else -1
 

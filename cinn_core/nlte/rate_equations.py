@@ -3,7 +3,8 @@
 Lightweaver preconditions only pairs of levels that a transition joins. Where many lines and continua of one atom overlap,
 as iron's do, it settles on populations that its own rates do not keep: Fe I of a giant came out 5 to 10 % too abundant.
 Here all pairs are preconditioned (Rybicki & Hummer 1992, A&A 262, 209, eq. 2.25), with Feautrier's formal solution and the
-diagonal of its inverse (Rybicki & Hummer 1991, A&A 245, 171). Atmosphere, profiles, collisions and the rest of the opacity are Lightweaver's.
+diagonal of its inverse (Rybicki & Hummer 1991, A&A 245, 171). Atmosphere, profiles, collisions and the other opacity are
+Lightweaver's.
 """
 
 from __future__ import annotations
@@ -130,7 +131,9 @@ def iterate(context: Any, most: int, largest_change: float) -> tuple[int, bool]:
     height = np.asarray(context.kwargs["atmos"].z)
     wavelength = np.asarray(context.spect.wavelength)
     points, elsewhere = transition_points(context)
-    chi, eta, scattering = (np.array(x) for x in (context.background.chi, context.background.eta, context.background.sca))
+    chi, eta, scattering = (
+        np.array(x) for x in (context.background.chi, context.background.eta, context.background.sca)
+    )
     sums = _sums(points, len(lte), wavelength.size)
     spontaneous = 2 * _PLANCK * (_LIGHT / (wavelength * 1e-9)) ** 3 / _LIGHT**2
     mean = planck(wavelength, np.asarray(context.kwargs["atmos"].temperature))
