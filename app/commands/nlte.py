@@ -100,12 +100,17 @@ def table(
 @nlte.command()
 def haze(data: DataOption = None) -> None:
     """The Sun's irradiance in the blue and ultraviolet: observed, and of the model without and with the haze of lines."""
-    from cinn_core.nlte.ultraviolet import solar_ultraviolet
+    from cinn_core.nlte.ultraviolet import iron_irradiance, solar_ultraviolet
 
-    irradiance = solar_ultraviolet(data_folder(data, "synthesis/ and nlte/"))
-    typer.echo("  nm   observed   without haze   with haze   W m-2 nm-1")
-    for row in zip(irradiance.wavelength, irradiance.observed, irradiance.without, irradiance.with_haze, strict=True):
-        typer.echo("{:5.0f} {:9.3f} {:12.3f} {:12.3f}".format(*row))
+    where = data_folder(data, "synthesis/ and nlte/")
+    irradiance = solar_ultraviolet(where)
+    iron, medians = iron_irradiance(where)
+    typer.echo(
+        "  nm   observed   without haze   with haze   iron and fence   W m-2 nm-1   log10 median of the fence, fitted again"
+    )
+    columns = (irradiance.wavelength, irradiance.observed, irradiance.without, irradiance.with_haze, iron, medians)
+    for row in zip(*columns, strict=True):
+        typer.echo("{:5.0f} {:9.3f} {:12.3f} {:12.3f} {:12.3f} {:24.2f}".format(*row))
 
 
 @nlte.command()

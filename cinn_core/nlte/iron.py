@@ -10,6 +10,7 @@ no exponent for saturation: deep lines saturate by themselves.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -41,41 +42,41 @@ FENCE_WIDTH = 1.0
 """Standard deviation [dex] of the opacity of lines within 10 nm."""
 CARRIER_EV = 2.5
 """Excitation energy [eV] of the lower levels of the lines of the background."""
-_FENCE_NM = np.concatenate([np.arange(215.0, 436.0, 10.0), [480.0, 2000.0]])
-_FENCE = np.array([
+FENCE_NM = np.concatenate([np.arange(215.0, 436.0, 10.0), [480.0, 2000.0]])
+FENCE = (
     -20.32, -20.95, -19.7, -20.05, -18.9, -20.19, -19.23, -19.75, -20.63, -20.45, -20.34, -20.83,
     -20.43, -20.5, -21.3, -20.62, -20.81, -20.42, -20.67, -21.27, -21.29, -21.57, -20.6, -21.6, -26.6,
-])  # fmt: skip
-"""log10 of the median cross-section [m2] per carrier, at _FENCE_NM; from the Sun."""
+)  # fmt: skip
+"""log10 of the median cross-section [m2] per carrier, at FENCE_NM; from the Sun."""
 _IRON = 26
 
 
 @dataclass(frozen=True)
 class IronPhysics:
-    """Choices of the physics of iron: with hydrogen collisions or not, strength of the background [dex] over the Sun's, carriers [eV].
+    """Choices of the physics of iron: with hydrogen collisions or not, strength of the background [dex] over the Sun's, its medians.
 
     `background` -99 leaves the lines of the background out.
     """
 
     hydrogen: bool = True
     background: float = 0.0
-    carrier_ev: float = CARRIER_EV
+    fence: tuple[float, ...] = FENCE
 
 
-def fence(wavelength_nm: NDArray, medians: NDArray | None = None, width: float = FENCE_WIDTH) -> NDArray:
+def fence(wavelength_nm: NDArray, medians: Sequence[float] = FENCE) -> NDArray:
     """Cross-section (m,) [m2] of the lines of the background per carrier at wavelengths (m,) [nm]."""
     cells = CELL_EDGES_NM.size - 1
     deviate = ndtri(np.clip((0.5 + _GOLDEN * np.arange(cells)) % 1, _RAREST, 1 - _RAREST))
     cell = np.clip(np.searchsorted(CELL_EDGES_NM, wavelength_nm) - 1, 0, cells - 1)
-    median = np.interp(wavelength_nm, _FENCE_NM, _FENCE if medians is None else medians)
-    return 10.0 ** (median + width * deviate[cell])
+    median = np.interp(wavelength_nm, FENCE_NM, medians)
+    return 10.0 ** (median + FENCE_WIDTH * deviate[cell])
 
 
-def carriers(pops: Any, temperature: NDArray, carrier_ev: float = CARRIER_EV) -> NDArray:
+def carriers(pops: Any, temperature: NDArray) -> NDArray:
     """Density (n,) [1/m3] of neutral iron in LTE times exp(-E / kT): it stands for all carriers of the background's lines."""
     state = pops["Fe"]
     neutral = np.array([level.stage == 0 for level in state.model.levels])
-    return np.asarray(state.nStar)[neutral].sum(0) * np.exp(-carrier_ev / (_BOLTZMANN_EV * temperature))
+    return np.asarray(state.nStar)[neutral].sum(0) * np.exp(-CARRIER_EV / (_BOLTZMANN_EV * temperature))
 
 
 def solve_iron(
@@ -92,29 +93,16 @@ def solve_iron(
     which the solution has the opacity of the continuum. `in_lte` leaves all b at 1. Raises SynthesisError where the
     iteration does not converge, DataError for missing files, KielError without Lightweaver.
     """
-    physics = physics or IronPhysics()
-    lw = load_lightweaver()
-    shares = abundances(labels)
-    abundance = lw.AtomicAbundance({lw.PeriodicTable[z]: value for z, value in shares.items()})
-    atmosphere = _atmosphere(lw, resampled(model), abundance, float(labels[3]))
-    others = [getattr(lw.rh_atoms, f"{name}_atom")() for name in _OPACITY_ATOMS if name != "Fe"]
-    atom = _atom(data, physics.hydrogen)
-    atoms = lw.RadiativeSet([*others, atom], abundance)
-    atoms.set_active("Fe")
     lines = np.asarray(further, float)
     at_lines = np.append(air_to_vacuum_nm(lines) if lines.size else lines, REFERENCE_NM)
-    spectrum = atoms.compute_wavelength_grid(extraWavelengths=at_lines)
-    pops = atoms.compute_eq_pops(atmosphere)
-    context = lw.Context(atmosphere, spectrum, pops, backgroundProvider=_background(physics))
-    state = pops.atomicPops["Fe"]
-    iterations, converged = (0, True) if in_lte else iterate(context, _MOST_ITERATIONS, _LARGEST_CHANGE)
-    if not converged:
-        raise SynthesisError(f"The statistical equilibrium of iron does not converge for {describe(labels)}.")
-    opacity = np.stack([np.array(context.background.chi)[np.argmin(np.abs(spectrum.wavelength - x))] for x in at_lines])
+    context, iterations = solved_context(labels, model, data, physics or IronPhysics(), at_lines, in_lte)
+    atmosphere, state = context.kwargs["atmos"], context.kwargs["eqPops"].atomicPops["Fe"]
+    wavelength = np.asarray(context.spect.wavelength)
+    opacity = np.stack([np.array(context.background.chi)[np.argmin(np.abs(wavelength - x))] for x in at_lines])
     log_tau = np.log10(_optical_depth(opacity[-1], np.array(atmosphere.z)))
     return Solution(
-        departures=Departures("Fe", levels_of(atom), log_tau, np.array(state.n) / np.array(state.nStar)),
-        abundance=shares[_IRON],
+        departures=Departures("Fe", levels_of(state.model), log_tau, np.array(state.n) / np.array(state.nStar)),
+        abundance=abundances(labels)[_IRON],
         vmic=float(labels[3]),
         height=np.array(atmosphere.z),
         temperature=np.array(atmosphere.temperature),
@@ -127,8 +115,27 @@ def solve_iron(
     )
 
 
+def solved_context(
+    labels: NDArray, model: Atmosphere, data: Path, physics: IronPhysics, wavelength_nm: NDArray, in_lte: bool = False
+) -> tuple[Any, int]:
+    """Lightweaver's Context of a model with iron in equilibrium, with these wavelengths too, and the number of iterations."""
+    lw = load_lightweaver()
+    abundance = lw.AtomicAbundance({lw.PeriodicTable[z]: value for z, value in abundances(labels).items()})
+    atmosphere = _atmosphere(lw, resampled(model), abundance, float(labels[3]))
+    others = [getattr(lw.rh_atoms, f"{name}_atom")() for name in _OPACITY_ATOMS if name != "Fe"]
+    atoms = lw.RadiativeSet([*others, _atom(data, physics.hydrogen)], abundance)
+    atoms.set_active("Fe")
+    spectrum = atoms.compute_wavelength_grid(extraWavelengths=wavelength_nm)
+    pops = atoms.compute_eq_pops(atmosphere)
+    context = lw.Context(atmosphere, spectrum, pops, backgroundProvider=_background(physics))
+    iterations, converged = (0, True) if in_lte else iterate(context, _MOST_ITERATIONS, _LARGEST_CHANGE)
+    if not converged:
+        raise SynthesisError(f"The statistical equilibrium of iron does not converge for {describe(labels)}.")
+    return context, iterations
+
+
 def resampled(model: Atmosphere) -> Atmosphere:
-    """The model on _DEPTHS depths, evenly in log tau of its own scale from -5 to 1.8: more change no b by 0.01."""
+    """The model on _DEPTHS depths, evenly in log tau of its own scale from -5 to 1.8."""
     log_tau = np.linspace(max(model.log_tau[0], _TOP), min(model.log_tau[-1], _BOTTOM), _DEPTHS)
     columns = np.exp(np.stack([np.interp(log_tau, model.log_tau, x) for x in np.log(model.columns).T], 1))
     return replace(model, log_tau=log_tau, columns=columns)
@@ -152,8 +159,8 @@ def _background(physics: IronPhysics) -> Any:
             super().compute_background(atmos, chi, eta, sca)
             temperature, levels = np.asarray(atmos.temperature), np.asarray(self.populations["H"])
             more = missing_opacity(self.wavelength_nm, temperature, levels[0], levels[-1])
-            number = carriers(self.populations.atomicPops, temperature, physics.carrier_ev)
-            more += 10.0**physics.background * fence(self.wavelength_nm)[:, None] * number
+            number = carriers(self.populations.atomicPops, temperature)
+            more += 10.0**physics.background * fence(self.wavelength_nm, physics.fence)[:, None] * number
             chi[:] = np.asarray(chi) + more
             eta[:] = np.asarray(eta) + more * planck(self.wavelength_nm, temperature)
 
