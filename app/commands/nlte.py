@@ -1,4 +1,4 @@
-"""The commands `kiel nlte solve`, `table`, `haze` and `gate`: departures from LTE of Li, Mg and Ca."""
+"""The commands `kiel nlte solve`, `table`, `haze` and `gate`: departures from LTE of Li, Mg, Ca and Fe."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from cinn_core.nlte.lithium import ComparedLithium
     from cinn_core.nlte.runs import NlteStar, Outcome
 
-nlte = typer.Typer(no_args_is_help=True, help="Departures from LTE of Li, Mg and Ca: solved, tabulated, compared.")
+nlte = typer.Typer(no_args_is_help=True, help="Departures from LTE of Li, Mg, Ca and Fe: solved, tabulated, compared.")
 
-Element = Literal["Li", "Mg", "Ca"]
+Element = Literal["Li", "Mg", "Ca", "Fe"]
 FolderArgument = Annotated[
     Path, typer.Argument(metavar="FOLDER", help="Solutions, one file a star; those there are kept.")
 ]
@@ -36,7 +36,7 @@ HydrogenOption = Annotated[bool, typer.Option(help="Collisions with hydrogen ato
 
 @nlte.command()
 def solve(
-    element: Annotated[Element, typer.Argument(help="Li, Mg or Ca.")],
+    element: Annotated[Element, typer.Argument(help="Li, Mg, Ca or Fe.")],
     folder: FolderArgument,
     teff: Annotated[str, typer.Option(metavar="K,…", help="Values of Teff.")] = "5777",
     logg: Annotated[str, typer.Option(metavar="DEX,…", help="Values of log g.")] = "4.44",
@@ -84,7 +84,7 @@ def solve(
 
 @nlte.command()
 def table(
-    element: Annotated[Element, typer.Argument(help="Li, Mg or Ca.")],
+    element: Annotated[Element, typer.Argument(help="Li, Mg, Ca or Fe.")],
     folder: FolderArgument,
     out: Annotated[Path, typer.Argument(metavar="OUT.npz", help="Where the table goes.")],
     blanketing: BlanketingOption = "scaled",
@@ -103,12 +103,17 @@ def table(
 @nlte.command()
 def haze(data: DataOption = None) -> None:
     """The Sun's irradiance in the blue and ultraviolet: observed, and of the model without and with the haze of lines."""
-    from cinn_core.nlte.ultraviolet import solar_ultraviolet
+    from cinn_core.nlte.ultraviolet import iron_irradiance, solar_ultraviolet
 
-    irradiance = solar_ultraviolet(data_folder(data, "synthesis/ and nlte/"))
-    typer.echo("  nm   observed   without haze   with haze   W m-2 nm-1")
-    for row in zip(irradiance.wavelength, irradiance.observed, irradiance.without, irradiance.with_haze, strict=True):
-        typer.echo("{:5.0f} {:9.3f} {:12.3f} {:12.3f}".format(*row))
+    where = data_folder(data, "synthesis/ and nlte/")
+    irradiance = solar_ultraviolet(where)
+    iron, medians = iron_irradiance(where)
+    typer.echo(
+        "  nm   observed   without haze   with haze   iron and fence   W m-2 nm-1   log10 median of the fence, fitted again"
+    )
+    columns = (irradiance.wavelength, irradiance.observed, irradiance.without, irradiance.with_haze, iron, medians)
+    for row in zip(*columns, strict=True):
+        typer.echo("{:5.0f} {:9.3f} {:12.3f} {:12.3f} {:12.3f} {:24.2f}".format(*row))
 
 
 @nlte.command()
@@ -121,6 +126,10 @@ def gate(
     shift: Annotated[
         float, typer.Option(help="Added to the [Fe/H] that is inferred for the published Mg rows: how much it matters.")
     ] = 0.0,
+    iron: Annotated[
+        bool,
+        typer.Option("--iron", help="Iron instead: b of two giants, 3D NLTE of dwarfs, Fe I - Fe II of real stars."),
+    ] = False,
     tables: Annotated[
         list[Path] | None,
         typer.Option("--table", metavar="TABLE.npz", help="Interpolate the departures in this table; may be repeated."),
@@ -144,6 +153,10 @@ def gate(
 
     require_folder_of(json)
     where, physics = data_folder(data, "synthesis/ and nlte/"), _physics(blanketing, hydrogen)
+    if iron:
+        require_folder(folder)
+        write_json(_iron_gate(folder, where), json)
+        return
     rows = [row for row in published_corrections(where / "nlte", shift) if element in (None, row.star.element)]
     stars = gate_stars() if element in (None, "Li") else []
     all_rows = len(rows)
@@ -177,6 +190,29 @@ def _print_lithium(compared: Sequence[ComparedLithium]) -> None:
             for row in rows
         )
         typer.echo(f"Li I 6708, 1D NLTE - LTE (published)  {teff:.0f} K {logg:.2f}  {'  '.join(pairs)}")
+
+
+def _iron_gate(folder: Path, data: Path) -> dict[str, object]:
+    """Print iron's gate and give its numbers."""
+    from cinn_core.nlte.iron_gate import agreement, compare_dwarfs, giants_b, real_stars
+
+    b = giants_b(folder, data)
+    typer.echo("b of the low levels of Fe I at log tau500 = -1 on the published giants' own models")
+    for name, (ours, theirs) in b.items():
+        typer.echo(f"  {name:14s} {ours:.3f}  published {theirs:.3f}")
+    rows = compare_dwarfs(folder, data, typer.echo)
+    numbers = agreement(rows)
+    typer.echo(
+        "against 3D NLTE of dwarfs: {n} lines, {within_010} within 0.10 dex, rms of slopes {slope_rms:.3f} dex/eV, "
+        "of Fe I - Fe II {balance_rms:.3f} dex".format(**numbers)
+    )
+    stars = real_stars(folder, data, typer.echo)
+    return {
+        "fe_b": {name: round(ours, 3) for name, (ours, _) in b.items()},
+        "fe_amarsi": numbers,
+        "fe_balance": {star.name: round(star.balance, 3) for star in stars},
+        "fe_slope": {star.name: round(star.slope, 3) for star in stars},
+    }
 
 
 def _numbers(name: str, text: str) -> list[float]:

@@ -240,3 +240,54 @@ def interpolated(values: NDArray) -> Callable[[NDArray], NDArray]:
     """Function of T [K] that interpolates coefficients (t,) on TEMPERATURE, in logarithms of both."""
     safe = np.log(np.maximum(values, 1e-40))
     return lambda t: np.exp(np.interp(np.log(t), np.log(TEMPERATURE), safe))
+
+
+@dataclass(eq=False)
+class RateMatrix:
+    """All collisions of an atom as one object with the methods of Lightweaver's CollisionalRates.
+
+    temperature (t,) [K]; coefficients (t, levels, levels) [m3/s] as [to, from], of which those from the higher to the
+    lower level are used: with electrons, with hydrogen atoms, and of ions with H-; ionising (levels,) coefficients C of
+    `seaton_ionisation` into the level `ion`. Inverse rates by detailed balance.
+    """
+
+    temperature: NDArray
+    electron: NDArray
+    hydrogen: NDArray
+    anion: NDArray
+    ionising: NDArray
+    ion: int
+    i: int = 0
+    j: int = 0
+
+    def setup(self, atom: Any) -> None:
+        """Take note of the atom that the rates belong to."""
+        self.atom = atom
+        energy = np.array([level.E for level in atom.levels])
+        self.below, self.above = np.nonzero(energy[:, None] < energy[None, :])
+        self.gap_ev = (energy[self.ion] - energy) / 8065.544
+
+    def compute_rates(self, atmos: Any, eqPops: Any, Cmat: NDArray) -> None:
+        """Add all rates and their inverse to Lightweaver's matrix of rates, (levels, levels, depths) as [to, from]."""
+        lte, t = np.asarray(eqPops.atomicPops[self.atom.element].nStar), np.asarray(atmos.temperature)
+        i, j = self.below, self.above
+        down = np.zeros((i.size, t.size))
+        for table, density in (
+            (self.electron, atmos.ne),
+            (self.hydrogen, neutral_hydrogen(atmos, eqPops)),
+            (self.anion, hydrogen_anions(atmos, eqPops)),
+        ):
+            down += self._at(table[:, i, j], t) * np.asarray(density)
+        Cmat[i, j] += down
+        Cmat[j, i] += down * lte[j] / lte[i]
+        for k in np.flatnonzero(self.ionising):
+            up = atmos.ne * self.ionising[k] * np.sqrt(t) * np.exp(-self.gap_ev[k] / (_BOLTZMANN_EV * t))
+            Cmat[self.ion, k] += up
+            Cmat[k, self.ion] += up * lte[k] / lte[self.ion]
+
+    def _at(self, values: NDArray, t: NDArray) -> NDArray:
+        """Values (t, n) at temperatures (k,) [K] as (n, k), linear in log10 T."""
+        place = np.interp(np.log(t), np.log(self.temperature), np.arange(self.temperature.size))
+        low = np.minimum(place.astype(int), self.temperature.size - 2)
+        part = place - low
+        return values[low].T * (1 - part) + values[low + 1].T * part

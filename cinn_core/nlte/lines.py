@@ -13,7 +13,7 @@ from ..synthesis.line_lists import read_lines
 
 LABORATORY_LIST = "atoms_original.list.gz"
 """Line list of DATA/synthesis with laboratory log gf; those of the calibrated list contain the NLTE effect in the Sun."""
-MASSES = {"Li": 6.94, "Mg": 24.305, "Ca": 40.078}
+MASSES = {"Li": 6.94, "Mg": 24.305, "Ca": 40.078, "Fe": 55.845}
 """Atomic masses [u]."""
 _NEAR_ANGSTROM = 0.01
 

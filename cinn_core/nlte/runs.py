@@ -14,15 +14,18 @@ from numpy.typing import NDArray
 from ..errors import DataError, SynthesisError
 from ..files import write_arrays
 from ..processes import spread
-from ..synthesis.abundances import ATOMIC_NUMBER, abundances
+from ..synthesis.abundances import ATOMIC_NUMBER, abundances, metallicity
 from ..synthesis.atmosphere import load_atmospheres
 from ..synthesis.departure_files import DepartureTable
 from ..synthesis.departures import Departures, Level
 from ..synthesis.engine import labels_from
 from .equilibrium import Physics, Solution, solve
+from .iron import IronPhysics, solve_iron
+from .opacity import Blanketing
 
 _ALPHA = ("o_fe", "mg_fe", "si_fe", "ca_fe", "ti_fe")
 _ALPHA_OF_POOR_STARS, _POOR = 0.4, -1.0
+_IRON, _NO_BACKGROUND = 26, -99.0
 TABLE_LOG_TAU = np.arange(-5.0, 1.51, 0.25)
 """Depths of the compact tables: log10 optical depth at 5000 Angstrom."""
 _ARRAYS = ("height", "temperature", "electrons", "hydrogen", "lte", "wavelength", "opacity")
@@ -42,13 +45,13 @@ class NlteStar:
         """Labels (25,) at vmic 1 km/s; [alpha/Fe] rises from 0 at [Fe/H] = 0 to 0.4 at -1, as in MARCS's standard models."""
         alpha = dict.fromkeys(_ALPHA, _ALPHA_OF_POOR_STARS * float(np.clip(self.feh / _POOR, 0, 1)))
         name = f"{self.element.lower()}_fe"
-        own = {name: alpha.get(name, 0.0) + self.ratio}
+        own = {} if self.element == "Fe" else {name: alpha.get(name, 0.0) + self.ratio}
         return labels_from({"teff": self.teff, "logg": self.logg, "feh": self.feh, **alpha, **own})
 
     @property
     def abundance(self) -> float:
         """A(X) of the element."""
-        return abundances(self.labels())[ATOMIC_NUMBER[self.element.lower()]]
+        return abundances(self.labels())[_IRON if self.element == "Fe" else ATOMIC_NUMBER[self.element.lower()]]
 
     def file(self, folder: Path, physics: Physics) -> Path:
         """File of its solution in a folder."""
@@ -148,8 +151,14 @@ _atmospheres = cache(load_atmospheres)
 
 
 def _solve_one(star: NlteStar, folder: Path, data: Path, physics: Physics) -> Outcome:
+    atmospheres, labels = _atmospheres(data / "synthesis"), star.labels()
     try:
-        solution = solve(star.element, star.labels(), _atmospheres(data / "synthesis"), data / "nlte", physics)
+        if star.element == "Fe":
+            model = atmospheres.at(star.teff, star.logg, metallicity(labels))
+            background = _NO_BACKGROUND if physics.blanketing is Blanketing.OFF else 0.0
+            solution = solve_iron(labels, model, data / "nlte", IronPhysics(physics.hydrogen, background))
+        else:
+            solution = solve(star.element, labels, atmospheres, data / "nlte", physics)
     except SynthesisError as error:
         return Outcome(star, str(error))
     save_solution(solution, star.file(folder, physics))

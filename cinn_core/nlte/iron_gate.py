@@ -1,0 +1,330 @@
+"""Iron against published results: departures of two giants, 3D NLTE of dwarfs line by line, Fe I - Fe II of real stars.
+
+The published results: two files of departures of Turbospectrum's with their MARCS models (TS_NLTE, marcs), the networks of
+Amarsi et al. (2022, A&A 668, A68), published equivalent widths at the parameters of benchmark stars.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..synthesis.abundances import metallicity
+from ..synthesis.atmosphere import Atmosphere, load_atmospheres
+from ..synthesis.departure_files import read_turbospectrum_text
+from ..synthesis.engine import labels_from
+from ..targets import SYNTHESIS_NAMES
+from .equilibrium import Solution
+from .iron import solve_iron
+from .iron_lines import IronLine, abundance_of, growth, read_iron_lines, widths
+from .runs import NlteStar, load_solution, save_solution
+
+_BOLTZMANN_CGS = 1.380649e-16
+_TOP, _BOTTOM = -5.0, 1.9  # log tau at 500 nm of the part of a mean 3D model that is used
+
+
+@dataclass(frozen=True, eq=False)
+class AmarsiNetworks:
+    """The three networks: weights by name; Fe I below and above 2 eV, Fe II."""
+
+    low: dict[str, NDArray]
+    high: dict[str, NDArray]
+    ion: dict[str, NDArray]
+
+    def error(self, teff: float, logg: float, abundance: float, vmic: float, line: IronLine) -> float:
+        """A(1D LTE) - A(3D NLTE) [dex] of a line in a star whose A(Fe) is `abundance` in 3D NLTE."""
+        net = self.ion if line.ion else self.low if line.low_ev < 2 else self.high
+        x = np.array([teff, logg, abundance, vmic, line.low_ev, line.high_ev, line.log_gf])
+        x = (x - net["mean"]) / net["scale"]
+        for k in range(3):
+            x = np.maximum(x @ net[f"W{k}"] + net[f"b{k}"], 0.0)
+        return float((x @ net["W3"] + net["b3"])[0])
+
+
+def read_amarsi(nlte: Path) -> AmarsiNetworks:
+    """Read the networks of Fe_Amarsi2022/ in the folder `nlte`. Raises DataError where they are missing."""
+    folder, out = nlte / "Fe_Amarsi2022", []
+    try:
+        for name in ("fe1_model_lt02", "fe1_model_gt02", "fe2_model"):
+            with np.load(folder / f"{name}.npz") as table:
+                out.append({key: table[key] for key in table.files})
+    except (OSError, ValueError) as error:
+        raise DataError(f"The networks of 3D NLTE iron in {folder} cannot be read: {error}.") from error
+    return AmarsiNetworks(*out)
+
+
+def read_marcs_model(path: Path, teff: float, logg: float, feh: float) -> Atmosphere:
+    """Read a MARCS model in the six columns of a `.alt` file."""
+    rows = [line.split() for line in path.read_text().splitlines()[2:]]
+    _, log_tau, temperature, log_pe, log_pg, rhox = np.array([row for row in rows if len(row) == 6], float).T
+    electrons = 10**log_pe / (_BOLTZMANN_CGS * temperature)
+    columns = np.c_[rhox, temperature, 10**log_pg, electrons, np.ones_like(rhox)]
+    return Atmosphere(teff, logg, feh, log_tau, columns)
+
+
+def read_mean3d(nlte: Path, teff: float, logg: float, feh: float) -> Atmosphere:
+    """Average of STAGGER nearest to a star, on surfaces of equal optical depth at 500 nm, -5 < log tau < 2.
+
+    Column mass is gas pressure over gravity: turbulent pressure is left out. Raises DataError where none is within 60 K, 0.06 and 0.06.
+    """
+    with np.load(nlte / "atmospheres_siu" / "stagger_mean3d.npz") as table:
+        parameters, structure = table["parameters"].astype(float), table["structure"].astype(float)
+    off = np.abs(parameters - [teff, logg, feh]) / [60.0, 0.06, 0.06]
+    k = int(np.argmin(off.max(1)))
+    if off[k].max() > 1:
+        raise DataError(f"There is no mean 3D model at {teff:.0f} K, {logg:.2f}, {feh:+.2f}.")
+    log_tau = structure[k][0]
+    inside = (log_tau > _TOP) & (log_tau < _BOTTOM)
+    log_tau = log_tau[inside]
+    temperature, kappa, electron, gas = 10.0 ** structure[k][1:5, inside] * np.array([1, 1, 1e5, 1e5])[:, None]
+    mass = gas / 10.0 ** parameters[k, 1]
+    columns = np.c_[mass, temperature, gas, electron / (_BOLTZMANN_CGS * temperature), kappa]
+    return Atmosphere(*parameters[k].tolist(), log_tau, columns)
+
+
+GIANTS = ((4500.0, 2.5, 0.0, "0.00"), (4500.0, 2.5, -2.0, "-2.00"))
+"""Published departures: Teff, log g, [Fe/H], and the name of their files."""
+DWARFS = (
+    (5777, 4.44, 0.0), (6000, 4.0, -2.0), (5500, 4.0, -2.0), (5000, 4.5, -1.0), (6500, 4.5, -1.0), (6000, 4.5, -3.0),
+    (5500, 4.5, 0.0), (5000, 4.0, -3.0),
+)  # fmt: skip
+"""Mean 3D models within the networks' range."""
+_WINDOWS = ((5160.0, 5730.0), (6100.0, 6790.0))
+_FURTHER = (5450.0, 6450.0)
+_FEWEST_MA, _MOST_MA = 8.0, 90.0
+_OF_ION = {0: (20, -6.2, -4.2), 1: (5, -9.0, -3.0)}
+_CANDIDATES = 6  # per line wanted
+_WITHIN = 0.10
+
+
+def _labels(teff: float, logg: float, feh: float, vmic: float = 1.0) -> NDArray:
+    return labels_from(
+        {
+            **dict(zip(SYNTHESIS_NAMES, NlteStar("Fe", teff, logg, feh, 0.0).labels().tolist(), strict=True)),
+            "vmic": vmic,
+        }
+    )
+
+
+def _kept(path: Path, solve: Callable[[], Solution]) -> Solution:
+    """The solution in a file, solved and written first where there is none."""
+    if not path.is_file():
+        save_solution(solve(), path)
+    return load_solution(path)
+
+
+def giants_b(folder: Path, data: Path) -> dict[str, tuple[float, float]]:
+    """b of the ground term at log tau -1, ours and published, in the MARCS models of the published departures."""
+    out = {}
+    for teff, logg, feh, name in GIANTS:
+        path = data / "nlte" / "marcs" / f"4500g+2.50z{name}.alt"
+        labels = _labels(teff, logg, feh)
+        ours = _kept(
+            folder / f"Fe-marcs-4500-2.50-{name}.npz",
+            lambda p=path, x=labels: solve_iron(x, read_marcs_model(p, 4500, 2.5, 0), data / "nlte", further=_FURTHER),
+        )
+        theirs = read_turbospectrum_text(data / "nlte" / "TS_NLTE" / f"4500g+2.50z{name}_coef.dat", "Fe")
+        b = float(theirs.on(np.array([-1.0]))[0, 0])
+        out[f"4500/2.5/{feh:g}"] = (float(ours.departures.on(np.array([-1.0]))[0, 0]), b)
+    return out
+
+
+@dataclass(frozen=True)
+class ComparedLine:
+    """A line in a dwarf: star, ion, excitation [eV], width [mA], A(1D LTE) - A(3D NLTE) of ours and published [dex]."""
+
+    star: tuple[float, float, float]
+    ion: int
+    low_ev: float
+    width: float
+    ours: float
+    published: float
+
+
+def compare_dwarfs(folder: Path, data: Path, report: Callable[[str], None] = lambda text: None) -> list[ComparedLine]:
+    """Compare lines of the windows in the mean 3D models DWARFS with the networks; solutions are kept in `folder`."""
+    networks, lines, out = read_amarsi(data / "nlte"), _window_lines(data / "synthesis"), []
+    atmospheres = load_atmospheres(data / "synthesis")
+    for star in DWARFS:
+        labels, name = _labels(*star), "{:.0f}-{:.2f}-{:+.2f}".format(*star)
+        three = _kept(
+            folder / f"Fe-mean3d-{name}.npz",
+            lambda x=labels, s=star: solve_iron(x, read_mean3d(data / "nlte", *s), data / "nlte", further=_FURTHER),
+        )
+        model = atmospheres.at(star[0], star[1], metallicity(labels))
+        one = _kept(
+            folder / f"Fe-lte-{name}.npz",
+            lambda x=labels, m=model: solve_iron(x, m, data / "nlte", further=_FURTHER, in_lte=True),
+        )
+        rows = []
+        for line, width in chosen_lines(three, lines, star):
+            ours = abundance_of(growth(one, line, three.vmic, in_lte=True), width)
+            theirs = networks.error(star[0], star[1], three.abundance, three.vmic, line)
+            rows.append(ComparedLine(star, line.ion, line.low_ev, width, ours, theirs))
+        report(f"  {name}  {_described(rows)}")
+        out += rows
+    return out
+
+
+def _window_lines(synthesis: Path) -> list[IronLine]:
+    return [x for x in read_iron_lines(synthesis) if any(low < x.wavelength < high for low, high in _WINDOWS)]
+
+
+def chosen_lines(
+    solution: Solution, lines: Sequence[IronLine], star: tuple[float, float, float]
+) -> list[tuple[IronLine, float]]:
+    """Lines of a solution between 8 and 90 mA with their widths: 20 of Fe I, 5 of Fe II, evenly through the excitation energies."""
+    out = []
+    for ion, (wanted, weakest, strongest) in _OF_ION.items():
+        strength = {x: x.log_gf - 5040 / (0.87 * star[0]) * x.low_ev + 0.75 * star[2] for x in lines if x.ion == ion}
+        fit = sorted(
+            (x for x, s in strength.items() if weakest < s < strongest), key=lambda x: (x.low_ev, x.wavelength)
+        )
+        some = [fit[int(k)] for k in np.linspace(0, len(fit) - 1, min(len(fit), _CANDIDATES * wanted))]
+        good = [(x, float(widths(solution, x, solution.vmic, [0.0])[0])) for x in some]
+        good = [pair for pair in good if _FEWEST_MA < pair[1] < _MOST_MA]
+        out += [good[int(k)] for k in np.unique(np.linspace(0, len(good) - 1, wanted).astype(int))] if good else []
+    return out
+
+
+def _parts(rows: Sequence[ComparedLine]) -> tuple[float, float]:
+    """Slope with excitation [dex/eV] of Fe I, ours minus published, and Fe I - Fe II [dex] likewise."""
+    off = np.array([row.ours - row.published for row in rows])
+    first = np.array([row.ion == 0 for row in rows]) & np.isfinite(off)
+    second = np.array([row.ion == 1 for row in rows]) & np.isfinite(off)
+    slope = np.polyfit(np.array([row.low_ev for row in rows])[first], off[first], 1)[0]
+    return float(slope), float(off[first].mean() - off[second].mean()) if second.any() else float("nan")
+
+
+def _described(rows: Sequence[ComparedLine]) -> str:
+    slope, balance = _parts(rows)
+    off = np.abs([row.ours - row.published for row in rows])
+    means = [
+        np.nanmean([getattr(r, which) for r in rows if r.ion == ion])
+        for ion in (0, 1)
+        for which in ("ours", "published")
+    ]
+    return (
+        "Fe I {:+.3f} published {:+.3f}  Fe II {:+.3f} published {:+.3f}".format(*means)
+        + f"  slope off by {slope:+.3f}  Fe I - Fe II off by {balance:+.3f}  {(off < _WITHIN).sum()} of {off.size} within 0.10"
+    )
+
+
+def agreement(rows: Sequence[ComparedLine]) -> dict[str, float]:
+    """Number of lines, of those within 0.10 dex, and rms over stars of the slopes and of Fe I - Fe II, ours minus published."""
+    parts = np.array(
+        [_parts([row for row in rows if row.star == star]) for star in dict.fromkeys(row.star for row in rows)]
+    )
+    within = sum(abs(row.ours - row.published) < _WITHIN for row in rows)
+    slope, balance = np.sqrt(np.nanmean(parts**2, axis=0))
+    return {
+        "n": len(rows),
+        "within_010": int(within),
+        "slope_rms": round(float(slope), 3),
+        "balance_rms": round(float(balance), 3),
+    }
+
+
+@dataclass(frozen=True)
+class RealStar:
+    """A star with published widths: name, Teff [K], log g, [Fe/H] as in the benchmark stars, names of source and star in the list."""
+
+    name: str
+    teff: float
+    logg: float
+    feh: float
+    listed: tuple[str, str]
+
+
+REAL_STARS = (
+    RealStar("HD 140283", 5788, 3.75, -2.48, ("Roederer2018", "HD140283")),
+    RealStar("HD 122563", 4642, 1.32, -2.67, ("Heiter2015", "HD122563_BOL")),
+    RealStar("HD 103095", 5235, 4.72, -1.33, ("Karo2020", "HD103095")),
+    RealStar("Sun", 5777, 4.44, 0.0, ("Heiter2015", "Sun_BOL")),
+    RealStar("Alpha Cen A", 5804, 4.29, 0.20, ("Heiter2015", "alfCenA_BOL")),
+    RealStar("Beta Hyi", 5917, 3.97, -0.12, ("Heiter2015", "betHyi_BOL")),
+)
+_VMIC = np.array([0.6, 1.0, 1.4, 1.8, 2.2])
+_SAME_LINE_ANGSTROM, _SAME_LINE_EV = 0.06, 0.06
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Iron of a real star: Fe I - Fe II [dex], slope with excitation [dex/eV], vmic [km/s] and numbers of lines, in NLTE and LTE."""
+
+    name: str
+    lines: tuple[int, int]
+    vmic: float
+    balance: float
+    slope: float
+    lte_balance: float
+    lte_slope: float
+
+
+def real_stars(folder: Path, data: Path, report: Callable[[str], None] = lambda text: None) -> list[Balance]:
+    """Fe I - Fe II and slope of REAL_STARS from published widths of lines in the windows, on ATLAS9 at benchmark parameters."""
+    lines, atmospheres, out = _window_lines(data / "synthesis"), load_atmospheres(data / "synthesis"), []
+    for star in REAL_STARS:
+        labels = _labels(star.teff, star.logg, star.feh)
+        model = atmospheres.at(star.teff, star.logg, metallicity(labels))
+        solution = _kept(
+            folder / f"Fe-star-{star.name.replace(' ', '')}.npz",
+            lambda x=labels, m=model: solve_iron(x, m, data / "nlte", further=_FURTHER),
+        )
+        found = balance_of(star.name, solution, measured_lines(data / "nlte", star.listed, lines))
+        report(
+            f"  {found.name:12s} Fe I - Fe II {found.balance:+.3f} (LTE {found.lte_balance:+.3f})  slope {found.slope:+.3f} "
+            f"(LTE {found.lte_slope:+.3f})  vmic {found.vmic:.2f}  {found.lines[0]} + {found.lines[1]} lines"
+        )
+        out.append(found)
+    return out
+
+
+def measured_lines(nlte: Path, listed: tuple[str, str], lines: Sequence[IronLine]) -> list[tuple[IronLine, float]]:
+    """Lines with their published widths [mA] between 8 and 90; those that two lines of the list could be are left out."""
+    path, out = nlte / "Fe_equivalent_widths" / "ew.csv.gz", []
+    try:
+        with gzip.open(path, "rt") as file:
+            rows = [row for row in csv.DictReader(file) if (row["source"], row["star"]) == listed]
+    except (OSError, KeyError) as error:
+        raise DataError(f"The published widths of iron in {path} cannot be read: {error}.") from error
+    for row in rows:
+        ion, at, low, width = int(row["species"] == "FeII"), *(float(row[x]) for x in ("air_A", "e_low_eV", "ew_mA"))
+        same = [
+            x for x in lines
+            if x.ion == ion and abs(x.wavelength - at) < _SAME_LINE_ANGSTROM and abs(x.low_ev - low) < _SAME_LINE_EV
+        ]  # fmt: skip
+        if len(same) == 1 and _FEWEST_MA < width < _MOST_MA:
+            out.append((same[0], width))
+    return out
+
+
+def balance_of(name: str, solution: Solution, measured: Sequence[tuple[IronLine, float]]) -> Balance:
+    """Balance of a star; vmic is where strong and weak lines of Fe I agree in NLTE, the same in LTE."""
+    first = np.array([line.ion == 0 for line, _ in measured])
+    low = np.array([line.low_ev for line, _ in measured])
+    strength = np.array([np.log10(width / line.wavelength) for line, width in measured])
+
+    def abundances_at(vmic: float, in_lte: bool) -> NDArray:
+        return np.array([abundance_of(growth(solution, line, vmic, in_lte), width) for line, width in measured])
+
+    def slope(values: NDArray, x: NDArray) -> float:
+        use = first & np.isfinite(values)
+        use[use] = np.abs(values[use] - np.median(values[use])) < 0.3
+        return float(np.polyfit(x[use], values[use], 1)[0])
+
+    table = np.array([abundances_at(v, False) for v in _VMIC])
+    trends = np.array([slope(row, strength) for row in table])
+    vmic = float(np.interp(0.0, -trends, _VMIC)) if trends[0] > trends[-1] else 1.0
+    out = []
+    for in_lte in (False, True):
+        values = abundances_at(vmic, in_lte)
+        out += [float(np.nanmedian(values[first]) - np.nanmedian(values[~first])), slope(values, low)]
+    return Balance(name, (int(first.sum()), int((~first).sum())), vmic, *out)
