@@ -149,27 +149,36 @@ def good_by_flags(values: NDArray, role: Role, name: str, flux: NDArray, error: 
     """
     zero = np.asarray(values) == 0
     share = float(zero.mean())
-    bad = ~np.isfinite(flux) | (flux == 0) | _outliers(flux)
+    missing = ~np.isfinite(flux) | (flux == 0)
     if error is not None:
-        bad |= ~np.isfinite(error) | (error <= 0)
-    of_zero = float(bad[zero].mean()) if zero.any() else 0.0
-    of_others = float(bad[~zero].mean()) if not zero.all() else 0.0
+        missing |= ~np.isfinite(error) | (error <= 0)
     words = name.lower()
     nonzero_named = role is Role.GOOD or re.match(r"(opt|box)_mask", words) is not None
     zero_named = not nonzero_named and re.search(r"qual|dq|flag|bad|bpm|and_mask|or_?mask", words) is not None
-    if of_others > max(5 * of_zero, 0.02) and zero.any():
-        good, why = zero, "0 is good: the others hold no flux, no error or outliers"
-    elif of_zero > max(5 * of_others, 0.02) and not zero.all():
-        good, why = ~zero, "not 0 is good: pixels of 0 hold no flux, no error or outliers"
-    elif nonzero_named and not zero.all():
+    everything = np.ones_like(zero)
+    if share in (0.0, 1.0):
+        good, why = everything, "the same for every pixel, so all are used"
+    elif (told := _marked(zero, missing)) is not None:
+        good = told
+        why = f"{'' if told is zero else 'not '}0 is good: the others hold no flux or no error"
+    elif nonzero_named:
         good, why = ~zero, "not 0 is good, as its name says"
     elif zero_named and share > 0.2:
         good, why = zero, "0 is good, as is usual for the name"
-    elif share in (0.0, 1.0):
-        good, why = np.ones_like(zero), "the same for every pixel, so all are used"
+    elif (told := _marked(zero, _outliers(flux))) is not None:
+        good = told
+        why = f"{'' if told is zero else 'not '}0 is good: the others are outliers"
     else:
-        good, why = np.ones_like(zero), "neither its name nor the pixels tell which value is good, so all are used"
+        good, why = everything, "neither its name nor the pixels tell which value is good, so all are used"
     return good, Step("flag column", f"column {name}: {why}", {"zero_fraction": share})
+
+
+def _marked(zero: NDArray, bad: NDArray) -> NDArray | None:
+    """Pixels to use, `zero` or its opposite, where those on the other side are bad far more often; None where they are not."""
+    of_zero, of_others = float(bad[zero].mean()), float(bad[~zero].mean())
+    if of_others > max(5 * of_zero, 0.02):
+        return zero
+    return ~zero if of_zero > max(5 * of_others, 0.02) else None
 
 
 def _outliers(flux: NDArray) -> NDArray:
