@@ -28,7 +28,7 @@ WHOLE = 0.5
 """Share of the first process's time in which cases of whole files are analysed as well as read."""
 
 _HOSTILE = 0.2  # share of a run's time in which the corpus of hostile files may be gone on with
-_CLOSING = 4.0  # seconds kept for the end
+_CLOSING = 5.0  # seconds kept for the end
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Run:
 
     def work(self, first: bool, began: float) -> None:
         """Rounds in one process until the time is over; the first one has the model and analyses."""
-        with Sandbox(model=first, good=self.folder / "good") as box:
+        with Sandbox(model=first, good=self.folder / "good", until=self.until) as box:
             if first:
                 self.try_hostile(box, began + _HOSTILE * (self.until - began))
             while time.time() < self.until:
@@ -119,6 +119,8 @@ class Run:
             if name in self.campaign.tried:
                 continue
             verdict = box.try_bytes(what.make(), what.name, row=what.row)
+            if verdict.outcome == "late":
+                break
             wrong = complaint(what, verdict)
             findings = [{"what": f"{name}: {wrong}\n{verdict.text}", "name": "hostile", "data": ""}] if wrong else []
             self.note({"counts": {f"hostile|{verdict.outcome}, analysed": 1}, "findings": findings})

@@ -20,7 +20,7 @@ from .seeds import LAYOUTS, good_file, read_seeds, small_seeds
 from .worker import MEMORY_BYTES, SECONDS
 
 TESTS = Path(__file__).resolve().parents[1]
-_LATE = 15.0  # seconds
+_LATE, _STARTING = 15.0, 600.0  # seconds
 PATIENCE = 180.0
 """Seconds after which a process is held to hang, however busy the machine."""
 
@@ -42,11 +42,12 @@ class Verdict:
 class Sandbox:
     """One guarded process, started again where an input killed it; a context manager.
 
-    Without a model it reads and starts in a second; `good` is the folder of the campaign's small good files.
+    Without a model it reads and starts in a second; `good` is the folder of the campaign's small good files; what is not
+    there 15 s after `until` is given up without being a finding, for a run has to end when its time is over.
     """
 
-    def __init__(self, model: bool = True, good: Path | None = None) -> None:
-        self._good = good
+    def __init__(self, model: bool = True, good: Path | None = None, until: float = float("inf")) -> None:
+        self._good, self._late = good, until + _LATE
         self._arguments = [*(["--model"] if model else []), *([str(good.absolute())] if good else [])]
         self._process: subprocess.Popen[str] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="kiel-fuzz-")
@@ -69,6 +70,8 @@ class Sandbox:
         """Try a path, which may be anything the file system holds."""
         before = _fingerprint(path)
         answer = self._ask({"path": str(path), "name": name, "depth": depth, **choice})
+        if answer["outcome"] == "late":
+            return Verdict("late", "", None, 0.0, 0)
         finding = answer["finding"]
         if _fingerprint(path) != before:
             finding = "the input file was changed"
@@ -102,19 +105,17 @@ class Sandbox:
         return {"counts": {f"{one.layout}|crashed, {depth}": 1}, "findings": [finding], "next": int(number) + 1}
 
     def _ask(self, question: dict[str, Any], alive: Path | None = None) -> dict[str, Any]:
-        """Answer to a question; the file `alive`, where there is one, has to change while it is waited for.
-
-        A round that goes on 15 s beyond its time is given up without being a finding: a run ends when it has to.
-        """
+        """Answer to a question; the file `alive`, where there is one, has to change while it is waited for."""
         process = self._process
-        assert process is not None
+        if process is None:
+            return {"outcome": "late"}
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps(question) + "\n")
         process.stdin.flush()
-        began, late = time.time(), question.get("until", float("inf")) + _LATE
+        began = time.time()
         heard: list[Any] = []
-        while not heard and time.time() < late:
+        while not heard and time.time() < self._late:
             heard, _, _ = select.select([process.stdout], [], [], 2.0)
             if time.time() - (began if alive is None else max(began, alive.stat().st_mtime)) > PATIENCE:
                 break
@@ -123,7 +124,7 @@ class Sandbox:
             return json.loads(line)
         why = f"the process died ({process.poll()})" if heard else f"no answer within {PATIENCE:.0f} s"
         self._stop()
-        if not heard and time.time() >= late:
+        if not heard and time.time() >= self._late:
             return {"outcome": "late"}
         self._start()
         return {"outcome": "crashed", "text": why, "finding": why, "seconds": PATIENCE, "peak": 0}
@@ -136,7 +137,11 @@ class Sandbox:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=self._folder.name,
         )  # fmt: skip
         assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n", "the guarded process did not start"
+        wait = max(0.0, min(self._late - time.time(), _STARTING))
+        if select.select([self._process.stdout], [], [], wait)[0]:
+            assert self._process.stdout.readline() == "ready\n", "the guarded process did not start"
+        else:
+            self._stop()
 
     def _stop(self) -> None:
         if self._process is not None:
