@@ -95,7 +95,8 @@ function tour(model) {
     if (to >= model.steps.length) return stop()
     at = Math.max(0, to)
     if (model.steps[at].tab) model.send_msg({ tab: model.steps[at].tab })
-    setTimeout(place, model.steps[at].tab ? 900 : 0)
+    place()
+    if (model.steps[at].tab) setTimeout(() => { if (bubble.isConnected) place() }, 900)
   }
   const row = element("div", "row")
   row.append(button("next", "Next", () => go(at + 1)), button("back", "Back", () => go(at - 1)), button("end", "End the tour", stop), count)
