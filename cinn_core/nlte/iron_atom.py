@@ -89,10 +89,11 @@ def read_terms_of_iron(data: Path) -> IronTerms:
     except (OSError, KeyError, ValueError) as error:
         raise DataError(f"{path} is not the list of the terms of iron: {error}.") from error
     label = tuple(row["label"] for row in rows)
-    keys, group = {}, []
+    keys: dict[tuple[float, ...], int] = {}
+    group = []
     for k in range(len(rows)):
         own = ion[k] or energy[k] < OWN_LEVEL_BELOW_EV
-        key = (k,) if own else (-1, int(energy[k] / SUPER_LEVEL_EV), label[k].endswith("o"))
+        key: tuple[float, ...] = (k,) if own else (-1, int(energy[k] / SUPER_LEVEL_EV), label[k].endswith("o"))
         group.append(keys.setdefault(key, len(keys)))
     first = np.array([np.flatnonzero(np.array(group) == g)[0] for g in range(len(keys))])
     order = np.argsort(np.argsort(np.array([ion[k] * 1e3 for k in first]) + _means(energy, weight, np.array(group))))
@@ -198,18 +199,18 @@ def squared_shares(lower: str, upper: str) -> float:
 
     LS coupling (`multiplets.components`); a third where the labels name no terms of one multiplicity.
     """
-    found = [re.search(r"(\d)([SPDFGHIKL])\d?o?$", label) for label in (lower, upper)]
-    if None in found or found[0][1] != found[1][1]:
+    first, second = (re.search(r"(\d)([SPDFGHIKL])\d?o?$", label) for label in (lower, upper))
+    if first is None or second is None or first[1] != second[1]:
         return _UNKNOWN_SHARES
-    spin = (int(found[0][1]) - 1) / 2
-    orbital = [LETTERS.index(match[2]) for match in found]
+    spin = (int(first[1]) - 1) / 2
+    orbital = [LETTERS.index(match[2]) for match in (first, second)]
     if abs(orbital[0] - orbital[1]) > 1 or orbital == [0, 0]:
         return _UNKNOWN_SHARES
-    terms = [
-        SplitTerm(int(2 * spin + 1), L, dict.fromkeys(np.arange(abs(L - spin), L + spin + 1).tolist(), 0.0))
-        for L in orbital
-    ]
-    return float((components(*terms)[1] ** 2).sum())
+    low, high = (
+        SplitTerm(int(first[1]), x, dict.fromkeys(np.arange(abs(x - spin), x + spin + 1).tolist(), 0.0))
+        for x in orbital
+    )
+    return float((components(low, high)[1] ** 2).sum())
 
 
 @cache

@@ -10,6 +10,7 @@ import csv
 import gzip
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +129,7 @@ def giants_b(folder: Path, data: Path) -> dict[str, tuple[float, float]]:
         labels = _labels(teff, logg, feh)
         ours = _kept(
             folder / f"Fe-marcs-4500-2.50-{name}.npz",
-            lambda p=path, x=labels: solve_iron(x, read_marcs_model(p, 4500, 2.5, 0), data / "nlte", further=_FURTHER),
+            partial(solve_iron, labels, read_marcs_model(path, teff, logg, feh), data / "nlte", further=_FURTHER),
         )
         theirs = read_turbospectrum_text(data / "nlte" / "TS_NLTE" / f"4500g+2.50z{name}_coef.dat", "Fe")
         b = float(theirs.on(np.array([-1.0]))[0, 0])
@@ -156,12 +157,12 @@ def compare_dwarfs(folder: Path, data: Path, report: Callable[[str], None] = lam
         labels, name = _labels(*star), "{:.0f}-{:.2f}-{:+.2f}".format(*star)
         three = _kept(
             folder / f"Fe-mean3d-{name}.npz",
-            lambda x=labels, s=star: solve_iron(x, read_mean3d(data / "nlte", *s), data / "nlte", further=_FURTHER),
+            partial(solve_iron, labels, read_mean3d(data / "nlte", *star), data / "nlte", further=_FURTHER),
         )
         model = atmospheres.at(star[0], star[1], metallicity(labels))
         one = _kept(
             folder / f"Fe-lte-{name}.npz",
-            lambda x=labels, m=model: solve_iron(x, m, data / "nlte", further=_FURTHER, in_lte=True),
+            partial(solve_iron, labels, model, data / "nlte", further=_FURTHER, in_lte=True),
         )
         rows = []
         for line, width in chosen_lines(three, lines, star):
@@ -276,7 +277,7 @@ def real_stars(folder: Path, data: Path, report: Callable[[str], None] = lambda 
         model = atmospheres.at(star.teff, star.logg, metallicity(labels))
         solution = _kept(
             folder / f"Fe-star-{star.name.replace(' ', '')}.npz",
-            lambda x=labels, m=model: solve_iron(x, m, data / "nlte", further=_FURTHER),
+            partial(solve_iron, labels, model, data / "nlte", further=_FURTHER),
         )
         found = balance_of(star.name, solution, measured_lines(data / "nlte", star.listed, lines))
         report(
