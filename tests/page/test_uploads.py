@@ -26,3 +26,10 @@ def test_a_view_that_fails_does_not_keep_the_next_files_waiting(made_up):
 def test_text_upload_that_arrives_decoded_becomes_bytes_again():
     (source,) = sort_files({"Å.txt": "5000 1.0 # Å"}).sources
     assert source.data == "5000 1.0 # Å".encode()
+
+
+def test_file_whose_columns_say_nothing_is_asked_about_by_name():
+    lines = "\n".join(f"{5000 + 0.05 * i} {1 + 0.01 * (i % 7)} {1 + 0.02 * (i % 5)}" for i in range(400))
+    files = sort_files({"star.txt": "# wave sky snr\n" + lines})
+    assert files.sources == ()
+    assert files.question.names == ("wave", "sky", "snr")
