@@ -55,7 +55,7 @@ _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
     (b"<?xml", "an XML document"), (b"BZh", "a bzip2 archive"), (b"\xfd7zXZ", "an xz archive"),
 )  # fmt: skip
 
-_ENDLESS = re.compile(rb"(NAXIS   |TFIELDS )=\s*\+?0*([1-9]\d{3,})")
+_ENDLESS = tuple(re.compile(rb"(%s) *=\s*\+?0*([1-9]\d{3,})" % key) for key in (rb"NAXIS  ", rb"TFIELDS"))
 """More axes of an image or columns of a table than the FITS standard allows."""
 
 _READABLE = "Kiel reads FITS images, FITS tables, HDF5, VOTable and text columns"
@@ -222,7 +222,7 @@ def _parse_fits(content: bytes, name: str, hdu: int | None, row: int | None, nam
 @contextmanager
 def _opened(content: bytes, name: str) -> Iterator[list[Any]]:
     """Readable HDUs of a FITS file; raises SpectrumError where it is damaged or larger than any spectrum."""
-    count = _ENDLESS.search(content)
+    count = next((found for key in _ENDLESS if (found := key.search(content))), None)
     if count is not None:  # astropy counts up to it
         raise SpectrumError(
             f"{name} is a damaged FITS file (its header gives {count.group(1).decode().strip()} as {count.group(2).decode()[:20]}, and the "

@@ -38,8 +38,9 @@ def require_modest(hdus: list[Any], name: str) -> None:
         if header.get("XTENSION") in ("BINTABLE", "TABLE") and not isinstance(hdu, fits.CompImageHDU):
             count //= 4
         total += count
-        most = MAX_ELEMENTS if len(sides) > 1 else MAX_PIXELS
-        if total > MAX_ELEMENTS or max(sides, default=0) > most:
+        along = MAX_ELEMENTS if len(sides) > 1 else MAX_PIXELS
+        if total > MAX_ELEMENTS or max(sides, default=0) > along:
+            most = MAX_ELEMENTS if total > MAX_ELEMENTS else along
             raise SpectrumError(
                 f"Extension {i} of {name} holds {' x '.join(map(str, sides))} values; no spectrum of one star is that large "
                 f"(at most {most / 1e6:.0f} million are read). Load an extracted, one-dimensional spectrum."
