@@ -123,7 +123,7 @@ def cluster(address: str, workers: int | None) -> Iterator[Any]:
     except ImportError as problem:
         raise DataError("Ray is not installed; `pip install -e '.[batch]'` in the checkout brings it.") from problem
     try:
-        ray.init(None if address == "local" else address, num_cpus=workers if address == "local" else None,
+        ray.init(address, num_cpus=workers if address == "local" else None,
                  include_dashboard=False, log_to_driver=False)  # fmt: skip
     except (ConnectionError, OSError, RuntimeError) as problem:
         raise DataError(f"There is no Ray cluster at {address} ({problem}).") from problem
