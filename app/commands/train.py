@@ -240,7 +240,7 @@ def train_lithium(
     out: Annotated[
         Path, typer.Argument(metavar="OUT.npz", help="File to write; the one that ships is nlte/Li_3d.npz.")
     ],
-    steps: Annotated[int, typer.Option(min=100, help="Steps of the optimiser.")] = 20_000,
+    steps: Annotated[int, typer.Option(min=100, help="Steps of the optimiser.")] = 12_000,
     data: DataOption = None,
     seed: SeedOption = 0,
 ) -> None:

@@ -14,7 +14,7 @@ from ..synthesis.lithium import RANGE, LithiumCorrection, are_covered
 
 _DRAWN, _HELD_OUT, _BATCH, _WIDTH = 400_000, 20_000, 1024, 48
 _RATE, _UNIT = 8e-3, 0.1  # largest learning rate; of the answer [dex]
-_REPORT, _POLISH, _POLISHED = 2000, 400, 30_000
+_REPORT, _POLISH, _POLISHED = 2000, 60, 30_000
 
 
 @dataclass(frozen=True)
