@@ -63,7 +63,7 @@ class IronPhysics:
     fence: tuple[float, ...] = FENCE
 
 
-def fence(wavelength_nm: NDArray, medians: Sequence[float] = FENCE) -> NDArray:
+def fence(wavelength_nm: NDArray, medians: Sequence[float] | NDArray = FENCE) -> NDArray:
     """Cross-section (m,) [m2] of the lines of the background per carrier at wavelengths (m,) [nm]."""
     cells = CELL_EDGES_NM.size - 1
     deviate = ndtri(np.clip((0.5 + _GOLDEN * np.arange(cells)) % 1, _RAREST, 1 - _RAREST))

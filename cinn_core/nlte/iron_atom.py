@@ -173,20 +173,21 @@ def _lines(
             damping[j] += 0.6670 * (energy[j] - energy[i]) ** 2 * gf / weight[j]
     out = []
     for (i, j), multiplets in sorted(of_levels.items()):
-        gf = np.array([x for x, _ in multiplets])
+        strength = np.array([x for x, _ in multiplets])
+        total = float(strength.sum())
         centre = 1e7 / (energy[j] - energy[i])
-        if gf.sum() < WEAKEST_LINE or centre > _FARTHEST_NM:
+        if total < WEAKEST_LINE or centre > _FARTHEST_NM:
             continue
-        share = float((gf**2 * [x for _, x in multiplets]).sum() / gf.sum() ** 2)
+        share = float((strength**2 * np.array([x for _, x in multiplets])).sum() / total**2)
         broadening = parts.LineBroadening(
             natural=[parts.RadiativeBroadening(gamma=float(damping[i] + damping[j]))],
             elastic=[parts.VdwUnsold(vals=[1.0, 1.0]), parts.MultiplicativeStarkBroadening(coeff=0.0)],
         )
-        doppler = _STRONG_POINTS if gf.sum() * share > _STRONG else _WEAK_POINTS
+        doppler = _STRONG_POINTS if total * share > _STRONG else _WEAK_POINTS
         quadrature = TabulatedQuadrature((centre * doppler * 2 / share * _TYPICAL_SPEED / _LIGHT).tolist())
         out.append(
             _shared_line_class()(
-                j=j, i=i, f=float(gf.sum() / weight[i]), type=parts.LineType.CRD, quadrature=quadrature,
+                j=j, i=i, f=total / float(weight[i]), type=parts.LineType.CRD, quadrature=quadrature,
                 broadening=broadening, share=share,
             )
         )  # fmt: skip
@@ -363,7 +364,7 @@ def _term_of_state(name: str, energy: float, terms: IronTerms) -> int:
         for k in np.flatnonzero(gap < 10 * _SAME_STATE_EV)
         if terms.label[k].endswith(name.split(".")[-1].removesuffix("2"))
     ]
-    nearest = named[0] if named else int(np.argmin(gap))
+    nearest = int(named[0]) if named else int(np.argmin(gap))
     return nearest if named or gap[nearest] < _SAME_STATE_EV else -1
 
 
@@ -381,8 +382,8 @@ def _free_electrons(terms: IronTerms) -> NDArray:
         for i in range(j):
             if core[i] is None or core[i] != core[j] or terms.energy[i] >= terms.energy[j]:
                 continue
-            energies = (limit * _EV_CM for limit in (LIMIT_EV, terms.energy[j], terms.energy[i]))
-            rate = free_electron_rate(MASSES["Fe"], *energies, terms.weight[i], terms.weight[n])
+            limit, upper, lower = (float(ev) * _EV_CM for ev in (LIMIT_EV, terms.energy[j], terms.energy[i]))
+            rate = free_electron_rate(MASSES["Fe"], limit, upper, lower, terms.weight[i], terms.weight[n])
             a, b = terms.group[i], terms.group[j]
             out[:, a, b] += rate * terms.weight[j] / total[b]
     return out

@@ -87,7 +87,8 @@ def read_mean3d(nlte: Path, teff: float, logg: float, feh: float) -> Atmosphere:
     temperature, kappa, electron, gas = 10.0 ** structure[k][1:5, inside] * np.array([1, 1, 1e5, 1e5])[:, None]
     mass = gas / 10.0 ** parameters[k, 1]
     columns = np.c_[mass, temperature, gas, electron / (_BOLTZMANN_CGS * temperature), kappa]
-    return Atmosphere(*parameters[k].tolist(), log_tau, columns)
+    own_teff, own_logg, own_feh = map(float, parameters[k])
+    return Atmosphere(own_teff, own_logg, own_feh, log_tau, columns)
 
 
 GIANTS = ((4500.0, 2.5, 0.0, "0.00"), (4500.0, 2.5, -2.0, "-2.00"))

@@ -76,7 +76,7 @@ def level_of(solution: Solution, ion: int, energy_ev: float, term: str) -> int:
 
 
 def widths(
-    solution: Solution, line: IronLine, vmic: float, enhancements: Sequence[float], in_lte: bool = False
+    solution: Solution, line: IronLine, vmic: float, enhancements: Sequence[float] | NDArray, in_lte: bool = False
 ) -> NDArray:
     """Equivalent widths [mA] of a line alone at enhancements [dex] of the abundance, departures as in the solution."""
     low = level_of(solution, line.ion, line.low_ev, line.terms[0])

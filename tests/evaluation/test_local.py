@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from missing import needed
 
 from cinn_core.evaluation.local import LocalTest
-
-pytest.importorskip("sbi", reason="the local test is sbi's; pip install -e '.[evaluation]' brings it")
 
 N, TRIALS = 1500, 20
 AT = np.array([[-1.5, 0.0], [1.5, 0.0]])
@@ -16,6 +15,7 @@ AT = np.array([[-1.5, 0.0], [1.5, 0.0]])
 
 @pytest.mark.slow
 def test_narrow_posteriors_are_rejected_where_they_are_and_right_ones_are_not():
+    needed("sbi", "evaluation")
     rng = np.random.default_rng(0)
     given = rng.normal(size=(N, 2))
     test = LocalTest(given, 0, TRIALS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from missing import needed
 
 from cinn_core.nlte.iron import fence, solve_iron
 from cinn_core.nlte.iron_gate import read_amarsi, read_marcs_model, read_mean3d
@@ -22,7 +23,7 @@ def test_the_fence_has_gaps_and_posts():
 
 
 def test_iron_of_the_sun_is_over_ionised_and_in_equilibrium(shared):
-    pytest.importorskip("lightweaver", reason="the extra nlte is not installed")
+    needed("lightweaver", "nlte")
     model = load_atmospheres(shared / "synthesis").at(5777, 4.44, 0.0)
     solution = solve_iron(labels_from({"teff": 5777, "logg": 4.44}), model, shared / "nlte")
     upper, low, deep = solution.departures.on(np.array([-2.0, -1.0, 1.2]))[:3].T

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from missing import needed
 
 from cinn_core.nlte.iron_atom import CELL_EDGES_NM, N_IONS, core_of, read_iron, read_terms_of_iron, squared_shares
 
@@ -24,7 +25,7 @@ def test_the_core_is_what_the_outer_electron_leaves():
 
 @pytest.fixture(scope="module")
 def nlte(shared):
-    pytest.importorskip("lightweaver", reason="the extra nlte is not installed")
+    needed("lightweaver", "nlte")
     return shared / "nlte"
 
 
