@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from types import ModuleType
 from typing import NoReturn
 
@@ -22,6 +23,8 @@ def missing(what: str) -> NoReturn:
 def needed(module: str, extra: str) -> ModuleType:
     """The module of that name, which an extra of pyproject.toml brings; without it the test is skipped, or fails in CI."""
     try:
-        return importlib.import_module(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a library warns of on its first import is none of the test's
+            return importlib.import_module(module)
     except ImportError:
         missing(f"no {module.partition('.')[0]}: pip install -e '.[{extra}]'")

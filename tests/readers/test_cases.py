@@ -16,7 +16,7 @@ from cinn_core.readers import list_spectra, read
 from cinn_core.stages import Medium
 
 DOCUMENTED = ("h17_lscnrs01-fa09-20220101-0001-e92-1d.fits", "h28_Flux-042.fits")
-"""Files in air in the layout of BANZAI-NRES and MAKEE, which write vacuum by their documentation: that wins where the data leave it open."""
+"""Files in air in the layouts of BANZAI-NRES and MAKEE, which write vacuum by their documentation: that wins."""
 OTHER_MEDIUM_KMS = 83.2
 VELOCITY_KMS = 1.0  # a pixel of these files is 2 to 3 km/s wide, S/N 150: the error is below 0.1
 
