@@ -22,7 +22,7 @@ PYSME := build/pysme
 # How long `make fuzz` goes on.
 FUZZ_MINUTES ?= 10
 
-.PHONY: serve test test-pysme coverage nightly fuzz lint format docs audit wheel clean engines turbospectrum
+.PHONY: serve test test-pysme coverage nightly fuzz findings lint format docs audit wheel clean engines turbospectrum
 
 serve: $(VENV)/.installed
 	$(BIN)/kiel serve $(ARGS)
@@ -41,6 +41,11 @@ coverage:
 # What takes minutes each, twenty visitors at once among it.
 nightly: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m nightly $(PYTEST_ARGS)
+
+# Surprises of other software: which still hold. Fails where one has changed.
+findings:
+	@changed=0; for one in findings/*.sh; do \
+		if bash $$one; then echo "$$one: holds"; else echo "$$one: has changed"; changed=1; fi; done; exit $$changed
 
 # Bad input until the time is over; what was found stays in build/fuzz, and the next run goes on from there.
 fuzz: $(VENV)/.installed-test
