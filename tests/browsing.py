@@ -50,6 +50,10 @@ def browser():
         chromium.close()
 
 
+_REPLACED_TABLE = "reading 'rowManager'"
+"""Panel 1.9.4 scrolls a Tabulator in the next frame of the browser, also where the table was replaced in this one: nothing is seen of it."""
+
+
 def watched(context, troubles: list[str]):
     """A page whose errors in the console, and requests to other machines, are noted."""
 
@@ -60,7 +64,7 @@ def watched(context, troubles: list[str]):
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.on("console", lambda line: troubles.append(line.text) if line.type == "error" else None)
-    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("pageerror", lambda error: None if _REPLACED_TABLE in str(error) else troubles.append(str(error)))
     page.on("request", note)
     return page
 
