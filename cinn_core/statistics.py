@@ -33,6 +33,12 @@ def percentile_of_ordered(ordered: NDArray, percent: float) -> NDArray:
     return np.asarray(below + (place - low) * (above - below))
 
 
+def finite_mean(rows: NDArray) -> NDArray:
+    """Mean (m,) of the finite values in each column of rows (n, m), NaN where there is none."""
+    finite = np.isfinite(rows)
+    return np.where(finite.any(0), np.where(finite, rows, 0).sum(0) / finite.sum(0).clip(1), np.nan)
+
+
 def row_medians(values: NDArray, counts: NDArray) -> NDArray:
     """Median (rows,) of the `counts` (rows,) finite values of each row (rows, m), inf elsewhere; inf for a row without any."""
     ordered = np.sort(values, axis=1)

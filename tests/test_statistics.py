@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cinn_core.statistics import median_of_ordered, percentile_of_ordered, row_medians
+from cinn_core.statistics import finite_mean, median_of_ordered, percentile_of_ordered, row_medians
 
 
 def test_medians_and_percentiles_of_ordered_values_are_numpys() -> None:
@@ -19,3 +19,8 @@ def test_medians_and_percentiles_of_ordered_values_are_numpys() -> None:
     rows[np.arange(6) >= counts[:, None]] = np.inf
     expected = [np.median(row[:count]) for row, count in zip(rows, counts, strict=True)]
     np.testing.assert_array_equal(row_medians(rows, counts), expected)
+
+
+def test_mean_of_finite_values_leaves_the_others_out_and_is_nan_without_any() -> None:
+    rows = np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.inf]])
+    np.testing.assert_array_equal(finite_mean(rows), [2.0, 5.0, np.nan])

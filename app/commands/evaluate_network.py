@@ -157,7 +157,7 @@ def evaluate_calibration(
     with progress() as report:
         report("Loading the model")
         model = load_model(device, network)
-        vectors = {path.name: prepare(read(path), model.templates) for path in at or ()}
+        vectors = {str(path): prepare(read(path), model.templates) for path in at or ()}
         figures = calibration_figures(model, stars, min(ranked, stars), samples, seed, at=vectors, progress=report)
     print_calibration(figures)
     write_json(figures, json)

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from cinn_core.analyse import Model, analyse, load_model
 from cinn_core.errors import ParametersError
-from cinn_core.files import asset_path
 from cinn_core.inference.bias import BiasCorrection, bias_path, load_bias
-from cinn_core.inference.model import Device
+from cinn_core.inference.model import Device, shipped_network_path
 from cinn_core.overrides import Overrides
+from cinn_core.parameters import card_path
 from cinn_core.preparation.fourmost import Native, begin, finish, fit, measure_frame, to_rest
 from cinn_core.preparation.medium import Frame
 from cinn_core.preparation.templates import Templates
@@ -43,8 +43,9 @@ def shared_model(device: str = "auto") -> Model:
 def shipped_bias() -> BiasCorrection | None:
     """The correction of the shipped network; None where it has none."""
     try:
-        card = json.loads(asset_path("weights", "network.json").read_text(encoding="utf-8"))
-        return load_bias(bias_path(asset_path("weights", "network.safetensors")), card["sha256"])
+        path = shipped_network_path()
+        card = json.loads(card_path(path).read_text(encoding="utf-8"))
+        return load_bias(bias_path(path), card["sha256"])
     except ParametersError:
         return None
 

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from ..errors import DataError, ParametersError
-from ..files import asset_path
 from ..forward_model.forward import emulator_path
+from ..inference.model import shipped_network_path
 from ..parameters import file_hash
 from ..preparation.templates import Templates, shipped_templates
 from ..processes import cluster, few_ahead, in_processes, on_actors, spread
@@ -70,7 +70,7 @@ def sole_user(folder: Path) -> Iterator[None]:
 
 def parameter_hashes(settings: BatchSettings) -> dict[str, str]:
     """Hashes of the network's and the emulator's files that a batch will use, for its manifest."""
-    network = asset_path("weights", "network.safetensors") if settings.network is None else Path(settings.network)
+    network = shipped_network_path() if settings.network is None else Path(settings.network)
     if not network.is_file():
         raise ParametersError(f"There are no weights {network}; check the name.")
     return {"emulator": file_hash(emulator_path()), "network": file_hash(network)}

@@ -22,7 +22,7 @@ from ..preparation.fourmost import prepare
 from ..preparation.templates import Templates
 from ..readers import read
 from ..stages import FluxVector
-from ..statistics import robust_sigma
+from ..statistics import finite_mean, robust_sigma
 from ..targets import COLUMN, LABEL_NAMES
 
 LOWEST_SNR = 80.0
@@ -168,10 +168,8 @@ def leftovers(
     for name, parts in fitted.items():
         residuals, depths, noises = (np.array(part) for part in zip(*parts, strict=True))
         observed = np.isfinite(residuals)
-        count = observed.sum(0)
-        residual = np.where(count > 0, np.where(observed, residuals, 0).sum(0) / count.clip(1), np.nan)
-        noise = np.sqrt(np.where(observed, np.nan_to_num(noises) ** 2, 0).sum(0)) / count.clip(1)
-        out.append(Leftover(name, residual, depths.mean(0), noise))
+        noise = np.sqrt(np.where(observed, np.nan_to_num(noises) ** 2, 0).sum(0)) / observed.sum(0).clip(1)
+        out.append(Leftover(name, finite_mean(residuals), depths.mean(0), noise))
     return out
 
 

@@ -11,7 +11,7 @@ from scipy.stats import linregress
 
 from ..literature import COMPARED, differences, z_scores
 from ..stages import Status
-from ..statistics import median
+from ..statistics import finite_mean, median
 from ..targets import COLUMN, SOLAR_A_LI
 from .measure import MODELS, Answer, BenchmarkRow, fit_differences
 
@@ -245,12 +245,7 @@ def mean_residuals(rows: Sequence[BenchmarkRow]) -> dict[str, NDArray]:
     for row in rows:
         if row.entry.counts and row.native is not None:
             out.setdefault(row.entry.star, []).append(row.native.check.residual)
-    means = {}
-    for star, parts in out.items():
-        stack = np.array(parts)
-        seen = np.isfinite(stack)
-        means[star] = np.where(seen.any(0), np.where(seen, stack, 0).sum(0) / seen.sum(0).clip(1), np.nan)
-    return means
+    return {star: finite_mean(np.array(parts)) for star, parts in out.items()}
 
 
 def trend_line(teff: NDArray, off: NDArray) -> tuple[NDArray, NDArray]:

@@ -92,7 +92,7 @@ def calibration_figures(
             progress(f"Realism {realism:g}, S/N {snr} per Angstrom")
             observation = _observe(stars, snr, realism, seed)
             truth = stars.z.flatten(0, 1)[:n].numpy().astype(float)
-            calibrated = calibrate(model, _first(observation, n), truth, latent, n_ranked, seed)
+            calibrated = calibrate(model, observation.rows(slice(n)), truth, latent, n_ranked, seed)
             out[f"{realism:g}"][str(snr)] = _figures(calibrated, n_tests, seed)
     progress("Measuring the power of the test of coverage")
     power = asdict(power_of_tests(calibrated.samples, stream(Stream.COVERAGE_POWER, seed), SIGNIFICANCE))
@@ -111,12 +111,6 @@ def _observe(stars: Stars, snr: int, realism: float, seed: int) -> Observation:
     return observe_stars(stars, log_snr, torch.full(shape, realism), degraded, generator)
 
 
-def _first(observation: Observation, n: int) -> Observation:
-    return Observation(
-        observation.coefficients[:n], observation.log_snr[:n], observation.coverage[:n], observation.realism[:n]
-    )
-
-
 def calibrate(
     model: Model, observation: Observation, truth: NDArray, latent: torch.Tensor, n_ranked: int, seed: int
 ) -> Calibrated:
@@ -125,7 +119,7 @@ def calibrate(
     labels = from_z(truth)
     held68, held95, ranks, kept, limits = [], [], [], [], []
     done = 0
-    for some in batches(_to(observation, model.device)):
+    for some in batches(observation.to(model.device)):
         for z in posterior_z(model, some, latent)[0].cpu().numpy().astype(float):
             samples = from_z(z)
             good = effective_metallicity(samples) <= MAX_METALLICITY
@@ -179,15 +173,6 @@ def _figures(calibrated: Calibrated, n_tests: int, seed: int) -> dict[str, objec
         "tarp_rejected": coverage.smallest < SIGNIFICANCE / n_tests,
         "lithium_limits": {"n": n_limits, "held": float(calibrated.limits.mean()) if n_limits else None},
     }
-
-
-def _to(observation: Observation, device: torch.device) -> Observation:
-    return Observation(
-        *(
-            x.to(device)
-            for x in (observation.coefficients, observation.log_snr, observation.coverage, observation.realism)
-        )
-    )
 
 
 def require_sbi() -> None:

@@ -120,7 +120,7 @@ def local_figures(
     half of the stars with the lower median log g alone, and by file whether it is one of these.
     """
     progress(f"Local calibration at {len(vectors)} spectra: observing {stars.z.shape[0] * stars.z.shape[1]} stars")
-    observation = observe_as_real(stars, seed)
+    observation = observe_as_real(stars, seed).to(model.device)
     given = conditions(model, observation, seed)
     at = np.concatenate([conditions(model, observe(vector, model), seed) for vector in vectors.values()])
     progress(f"Training {trials} classifiers of pure noise")

@@ -12,7 +12,7 @@ from ..explanation.peaks import strongest_peaks
 from ..explanation.saliency import ideal_from_response, label_gradients
 from ..forward_model.jacobian import jacobian
 from ..inference.model import Model
-from ..inference.network import N_TARGETS, Observation
+from ..inference.network import N_TARGETS
 from ..inference.point_estimates import estimate_all, sobol_latents
 from ..inference.projection import mask_projection
 from ..instrument import LITHIUM_ANGSTROM, N_PIXELS, WAVELENGTH
@@ -63,17 +63,10 @@ def measure_saliency(
     for i in range(len(grid)):
         if i % 20 == 0:
             progress(f"Star {i + 1} of {len(grid)}")
-        row = label_gradients(_one(observation, i), maps[i : i + 1], model)[0] @ masked.matrix.T
+        row = label_gradients(observation.rows(slice(i, i + 1)), maps[i : i + 1], model)[0] @ masked.matrix.T
         weights[i] = row / np.linalg.norm(row, axis=1, keepdims=True)
         ideal[i], own[i] = _physics(model, stars, i)
     return StarSaliency(weights, ideal, own, lithium_equivalent_width(model.forward, stars.labels[:, 0]))
-
-
-def _one(observation: Observation, i: int) -> Observation:
-    part = slice(i, i + 1)
-    return Observation(
-        observation.coefficients[part], observation.log_snr[part], observation.coverage[part], observation.realism[part]
-    )
 
 
 def _physics(model: Model, stars: HeldOutStars, i: int) -> tuple[NDArray, NDArray]:

@@ -7,7 +7,7 @@ so to first order what the continuum fit does with a change of flux is in it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -107,9 +107,7 @@ def integrated_gradients(
     total = np.zeros((N_TARGETS, observation.coefficients.shape[1]))
     nodes, weights = np.polynomial.legendre.leggauss(_PATH_STEPS)
     for node, weight in zip(0.5 * (nodes + 1), 0.5 * weights, strict=True):
-        part = Observation(
-            observation.coefficients * float(node), observation.log_snr, observation.coverage, observation.realism
-        )
+        part = replace(observation, coefficients=observation.coefficients * float(node))
         with torch.no_grad():
             z = model.network.sample(latent, model.network.embedding(part))[0].cpu().numpy().astype(float)
         total += weight * coordinate_gradients(part, z, model.network)[0]

@@ -76,6 +76,14 @@ class Observation:
     coverage: Tensor
     realism: Tensor
 
+    def to(self, device: torch.device) -> Observation:
+        """The same observation on a device."""
+        return Observation(*(tensor.to(device) for tensor in vars(self).values()))
+
+    def rows(self, part: slice) -> Observation:
+        """Observation of some of the stars."""
+        return Observation(*(tensor[part] for tensor in vars(self).values()))
+
 
 class Embedding(nn.Module):
     """Residual network from an observation to the flow's condition.

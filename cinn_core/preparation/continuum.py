@@ -131,7 +131,7 @@ def fit_continuum(flux: NDArray, good: NDArray, templates: NDArray, batch: int =
 class _Tools:
     """Tools that `fit_continuum` derives once from its templates: products for the search, neighbours' differences, basis products."""
 
-    def __init__(self, templates: NDArray) -> None:
+    def __init__(self, templates: NDArray, key: str) -> None:
         self.templates = templates
         modes = legendre_modes()
         self.allowed = np.ones(N_PIXELS, np.float32)
@@ -152,7 +152,7 @@ class _Tools:
             square = ((t.T**2)[:, :, None] * products[:, None, :]).reshape(inside.size, -1)
             self.search.append((inside, np.ascontiguousarray(linear), np.ascontiguousarray(square)))
         self.pairs = pairs
-        details = _details_once(templates * self.allowed + (1 - self.allowed))
+        details = _details_once(templates * self.allowed + (1 - self.allowed), key)
         self.arms = [
             _ArmTools(modes[p, i * N_MODES : (i + 1) * N_MODES], details[:, p]) for i, p in enumerate(arm_slices())
         ]
@@ -183,13 +183,13 @@ def _tools(templates: NDArray) -> _Tools:
     key = hashlib.sha1(templates.tobytes()).hexdigest()
     if key not in _CACHE:
         _CACHE.clear()
-        _CACHE[key] = _Tools(templates)
+        _CACHE[key] = _Tools(templates, key)
     return _CACHE[key]
 
 
-def _details_once(templates: NDArray) -> NDArray:
-    """`_details`, computed once for all processes of this machine."""
-    key = hash_of(hashlib.sha1(templates.tobytes()).hexdigest(), version("scipy"), version("numpy"), Path(__file__))
+def _details_once(templates: NDArray, key: str) -> NDArray:
+    """`_details`, computed once for all processes of this machine; `key` is the hash of the templates."""
+    key = hash_of(key, repr(IGNORED), version("scipy"), version("numpy"), Path(__file__))
     return computed_once("continuum", key, lambda: {"details": _details(templates)})["details"]
 
 

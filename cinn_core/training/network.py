@@ -314,9 +314,5 @@ def _embeddings(network: Network, shard: TrainingShard, seed: int) -> Tensor:
     out = []
     for _ in range(_DISTANCE_ROUNDS):
         observation = draw_observations(stars, NetworkSettings(), generator)
-        on_device = (
-            x.to(device)
-            for x in (observation.coefficients, observation.log_snr, observation.coverage, observation.realism)
-        )
-        out.append(network.embedding(Observation(*on_device)).cpu())
+        out.append(network.embedding(observation.to(device)).cpu())
     return torch.cat(out)
