@@ -51,7 +51,7 @@ def browser():
 
 
 _REPLACED_TABLE = "reading 'rowManager'"
-"""Panel 1.9.4 scrolls a Tabulator in the next frame of the browser, also where the table was replaced in this one: nothing is seen of it."""
+"""Panel 1.9.4 scrolls a Tabulator in the next frame of the browser, also where this one replaced it: nothing is seen."""
 
 
 def watched(context, troubles: list[str]):
