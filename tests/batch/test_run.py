@@ -306,7 +306,13 @@ def test_two_ray_workers_write_the_rows_of_the_plain_run(work, stack: Path, tmp_
     expected = do(work, plain)
     seen: list[int] = []
     run.run_on_ray(cluster, "local", 2, lambda progress: seen.append(progress.done))
-    assert rows_of(cluster.folder) == expected
+    for row, other in zip(rows_of(cluster.folder), expected, strict=True):
+        # Workers have one thread, this process several: sums in another order, 32 bits.
+        floats = {name: value for name, value in other.items() if isinstance(value, float)}
+        assert {name: row[name] for name in floats} == pytest.approx(floats, rel=1e-5, abs=1e-5)
+        assert {name: row[name] for name in row if name not in floats} == {
+            name: value for name, value in other.items() if name not in floats
+        }
     assert seen[-1] == 12
 
 
