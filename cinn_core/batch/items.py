@@ -19,7 +19,7 @@ from ..errors import DataError, KielError, SpectrumError
 from ..readers import MAX_BYTES, list_spectra, read
 from ..readers.common import DAMAGE, in_words
 from ..readers.hdf5 import MAGIC
-from ..readers.table import table_columns
+from ..readers.columns import table_columns
 from ..stages import FluxVector, Spectrum
 from .stacks import is_zarr, read_stack, stack_length
 

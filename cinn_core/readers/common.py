@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,13 +59,15 @@ def contents_of(
     error_from: str = "the file's errors",
     medium: KnownMedium | None = None,
     star: str = "",
+    remarks: Sequence[str] = (),
 ) -> Contents:
     """Contents of a file, with errors checked, missing pixels noted, and the header keywords (or the file's name) read.
 
-    `medium` and `star` are what the format itself tells, ahead of the headers; headers come in order of precedence.
+    `medium` and `star` are what the format itself tells, ahead of the headers; headers come in order of precedence;
+    `remarks` are a text's lines of comment.
     """
     error, good, error_steps = usable_error(pixels.error, pixels.good, error_from)
-    power, usual, power_steps = resolving_power(headers, name)
+    power, usual, power_steps = resolving_power(headers, name, remarks)
     air_or_vacuum, medium_steps = medium or medium_of(headers)
     all_steps = [*steps, *missing_step(~pixels.good, pixels.wavelength), *error_steps, *power_steps, *medium_steps]
     return Contents(
@@ -96,13 +99,16 @@ def to_angstrom(values: NDArray, unit: str | None, where: str) -> tuple[NDArray,
     )
     if declared and factor is None:
         said = f'{where} says "{unit}", which is not a unit of wavelength'
-    for name, other in (("Angstrom", 1.0), ("nm", 10.0), ("micron", 1e4)):
+    for name, other in (("Angstrom", 1.0), ("nm", 10.0), ("micron", 1e4), ("m", 1e10)):
         if _optical(low * other, high * other):
             reason = f"{said}; values from {low:g} to {high:g} are optical only as {name}"
             return values * other, Step("wavelength unit", reason, {"angstrom_per_unit": other})
     if 3.3 < low < high < 4.45:
         reason = f"{said}; values from {low:g} to {high:g} are optical only as log10 of Angstrom"
         return 10.0**values, Step("wavelength unit", reason)
+    if 7.97 < low < high < 10.17:
+        reason = f"{said}; values from {low:g} to {high:g} are optical only as the natural logarithm of Angstrom"
+        return np.exp(values), Step("wavelength unit", reason)
     raise SpectrumError(
         f"The wavelengths in {where} run from {low:g} to {high:g}{' ' + unit if unit else ''}, which is not an optical "
         "spectrum in Angstrom, nm or micron; give the file a wavelength axis with its unit."

@@ -16,6 +16,7 @@ from .roles import Role, listed, role_of
 _MOST_LINES, _LONGEST_LINE = 3_000_000, 10_000
 _SAMPLE = 2000  # lines that decide the dialect
 _SIGNS_OF_COMMENTS = "#!%\\|"
+_THOUSANDS = re.compile(r"(?<=\d)\.(?=\d{3}(?!\d))")
 _MISSING = re.compile(r"(?<![\w.])(?:INDEF|null|none|n/?a|masked|nodata|-{2,}|\*+)(?![\w.])", re.IGNORECASE)
 
 
@@ -129,8 +130,10 @@ def votable_columns(data: bytes, name: str) -> Columns:
 
 def _plain_numbers(body: str, decimal_comma: bool) -> str:
     """Numbers as Python reads them: D exponents, decimal commas, INDEF and empty cells (nan) put right."""
+    if '"' in body:
+        body = body.replace('"', "")
     if decimal_comma:
-        body = body.replace(",", ".").replace(";", " ")
+        body = _THOUSANDS.sub("", body).replace(",", ".").replace(";", " ")
     elif "," in body or ";" in body:
         if re.search(r"[,;][ \t]*(?:[,;]|$)", body, re.MULTILINE):
             body = re.sub(r"(?<=[,;])[ \t]*(?=[,;]|$)", "nan", body, flags=re.MULTILINE)
@@ -155,10 +158,10 @@ def _has_decimal_commas(lines: list[str]) -> bool:
     """Whether commas are decimal signs: no points among the numbers, and between blanks or semicolons numbers with one comma at most."""
     found = 0
     for line in lines:
-        fields = [w for w in re.split(r"[\s;]+", line.strip()) if w]
-        if not re.fullmatch(r"[\d\s.,;eEdD+-]+", line.strip()) or len(fields) < 2:
+        fields = [w.strip('"') for w in re.split(r"[\s;]+", line.strip()) if w]
+        if not re.fullmatch(r'[\d\s.,;eEdD"+-]+', line.strip()) or len(fields) < 2:
             continue
-        if not all(re.fullmatch(r"[+-]?\d+(,\d+)?([eEdD][+-]?\d+)?", w) for w in fields):
+        if not all(re.fullmatch(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?([eEdD][+-]?\d+)?", w) for w in fields):
             return False
         found += any("," in w for w in fields)
     return found >= 3
@@ -183,6 +186,7 @@ def _names_above(above: list[str], data_line: str, n: int) -> tuple[list[str], l
                 r"[\s,;]+", re.sub(r"\s*([\(\[])\s*(.*?)\s*([\)\]])", r"\1\2\3", plain).replace(") ", ")\t").strip()
             )
             cells = [c for c in cells if c]
+        cells = [c.strip('"') for c in cells]
         known = [role_of(c) for c in cells]
         if len(cells) == n and any(r in (Role.WAVE, Role.FLUX) for r in known) and (back == 0 or Role.WAVE in known):
             units = [(m.group(1) if (m := re.search(r"[\(\[](.*?)[\)\]]", c)) else None) for c in cells]

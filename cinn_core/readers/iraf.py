@@ -174,6 +174,37 @@ _KINDS = {
 """Functions by IRAF's code: how each is evaluated from its parameters, and how many those are."""
 
 
+_DRS = re.compile(r"(ESO|TNG|OHP) DRS CAL TH DEG LL")
+
+
+def is_drs(header: fits.Header) -> bool:
+    """Whether a header holds polynomials of the wavelength as the pipelines of HARPS, HARPS-N, CORALIE and SOPHIE write them."""
+    return any(_DRS.fullmatch(key) for key in header)
+
+
+def drs_orders(hdu: fits.ImageHDU, name: str) -> tuple[list[Pixels], list[Step]]:
+    """Orders of an e2ds image of HARPS and its kin: a polynomial of the pixel, counted from 0, for each row (DRS User Manual)."""
+    data = np.atleast_2d(np.asarray(hdu.data, float))
+    maker = next(found.group(1) for key in hdu.header if (found := _DRS.fullmatch(key)))
+    degree = number(hdu.header, f"{maker} DRS CAL TH DEG LL")
+    n = 0 if degree is None or not 0 < degree < 20 else int(degree) + 1
+    orders, unit_step = [], None
+    for row, flux in enumerate(data):
+        read = [number(hdu.header, f"{maker} DRS CAL TH COEFF LL{row * n + k}") for k in range(n)]
+        coefficients = [c for c in read if c is not None]
+        if not n or len(coefficients) < n:
+            continue
+        wave = np.polynomial.polynomial.polyval(np.arange(data.shape[1]), coefficients)
+        wave, unit_step = to_angstrom(wave, "Angstrom", f"order {row + 1}")
+        orders.append(Pixels(wave, flux, None, lit(flux)))
+    if unit_step is None:
+        raise SpectrumError(
+            f"{name} is an image of orders without the polynomials CAL TH COEFF LL; load one that has them."
+        )
+    reason = f"order image of the {maker} pipeline: polynomials CAL TH COEFF LL of the pixel"
+    return orders, [Step("format", reason, {"orders": len(orders), "pixels": data.shape[1]}), unit_step]
+
+
 def is_makee(header: fits.Header) -> bool:
     """Whether a header holds polynomials of the wavelength as MAKEE writes them."""
     return any(re.fullmatch(r"WV_0_\d+", key) for key in header)

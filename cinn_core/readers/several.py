@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from .arrays import array_choices, groups_in, is_arrays
+from .columns import star_tables, table_columns
 from .common import Choice, repeats, require_choice, wavelength_range
 from .image import first_image, holds_bands, images_in, spectra_apart, wavelength_axis
 from .iraf import is_makee, is_multispec
+from .planes import FEWEST_PIXELS
 from .roles import is_sky
-from .table import fibres_of, range_of, table_columns
+from .table import fibres_of, range_of
 
 _NAMES = ("TARGNAME", "OBJECT", "NAME", "TARGET", "STAR", "CNAME", "SOBJECT_ID")
 """Columns that name the star of each row."""
@@ -66,7 +68,7 @@ def choices_in(hdus: list[Any]) -> tuple[Choice, ...]:
 
 def _table_choices(hdus: list[Any]) -> tuple[Choice, ...] | None:
     """Tables, fibres or rows among which one has to choose, none where the file holds one spectrum; None without tables."""
-    tables = [(i, roles) for i, h in enumerate(hdus) if (roles := table_columns(h)) is not None and len(h.data)]
+    tables = [(i, roles) for i, roles in star_tables(hdus) if len(hdus[i].data)]
     if not tables:
         return None
     if len(tables) > 1:
@@ -83,7 +85,7 @@ def _table_choices(hdus: list[Any]) -> tuple[Choice, ...] | None:
     wave = hdu.data.field(roles["wave"])
     if (
         len(wave) > 1
-        and (np.ndim(wave) == 2 or wave.dtype == object)
+        and (wave.dtype == object or (np.ndim(wave) == 2 and wave.shape[1] >= FEWEST_PIXELS))
         and repeats([wavelength_range(w) for w in wave[:50]])
     ):
         names = _star_names(hdus, len(wave))
