@@ -23,7 +23,15 @@ from .arrays import is_arrays, nothing_found, read_arrays, read_named
 from .common import DAMAGE, Choice, Contents, Naming, Pixels, Unnamed, in_words
 from .dialects import is_votable
 from .hdf5 import MAGIC, choices_in_hdf5, read_hdf5
-from .image import has_orders, is_header_orders, is_image, read_header_orders, read_image, read_orders
+from .image import (
+    has_orders,
+    is_header_orders,
+    is_image,
+    read_header_orders,
+    read_image,
+    read_orders,
+    wavelengths_along_rows,
+)
 from .orders import joined_orders
 from .roles import require_complete
 from .several import choices_in, choose, chosen_for_names, require_modest
@@ -231,6 +239,6 @@ def _opened(content: bytes, name: str) -> Iterator[list[Any]]:
     try:
         with fits.open(io.BytesIO(content), memmap=False, ignore_missing_simple=True) as opened:
             require_modest(list(opened), name)
-            yield [one for one in opened if hasattr(one, "data")]  # damaged ones have none
+            yield [wavelengths_along_rows(one) for one in opened if hasattr(one, "data")]  # damaged ones have none
     except (*DAMAGE, fits.VerifyError, zlib.error) as problem:
         raise SpectrumError(f"{name} is a damaged or cut FITS file ({in_words(problem)}); fetch it again.") from problem

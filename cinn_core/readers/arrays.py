@@ -29,7 +29,16 @@ from .headers import words_in
 from .iraf import is_makee, is_multispec
 from .media import medium_of_name
 from .orders import join_parts, merge_orders
-from .planes import FEWEST_PIXELS, Array, as_error, error_like, good_by_flags, relative_error_like, wave_like
+from .planes import (
+    FEWEST_PIXELS,
+    Array,
+    another_star,
+    as_error,
+    error_like,
+    good_by_flags,
+    relative_error_like,
+    wave_like,
+)
 from .roles import Role, best_version, kind_of, listed, named_index, partner, role_of, wave_partner, whose
 from .table import named_table
 
@@ -157,11 +166,9 @@ def _first_group(unnamed: list[int], place: int, arrays: list[Array], roles: lis
 
 
 def _only_one(first: int, unnamed: list[int], arrays: list[Array]) -> bool:
-    """Whether at most one array of the first's shape stands beside it, which by its values may be its error, or is a further image."""
+    """Whether no array of the first's shape stands beside it that by its values could be a star as well."""
     like = [i for i in unnamed if arrays[i].values.shape == arrays[first].values.shape and i != first]
-    if arrays[first].values.ndim == 2:
-        return True
-    return all(error_like(arrays[first].values, arrays[i].values) for i in like)
+    return not any(another_star(arrays[first].values, arrays[i].values) for i in like)
 
 
 def _usable_wave(values: NDArray) -> bool:
@@ -189,16 +196,13 @@ def _group(flux: int, arrays: list[Array], roles: list[Role | None]) -> Group | 
     error_name = "" if error is None else names[error]
     if error is None and roles[flux] is None:
         rest = [i for i, r in enumerate(roles) if r is None and i != flux and arrays[i].values.shape == shape]
-        likely = next(
-            (
-                i
-                for i in rest
-                for test in (error_like, relative_error_like)
-                if test(arrays[flux].values, arrays[i].values)
-            ),
-            None,
-        )
-        values, error_name = (None, "") if likely is None else (arrays[likely].values, names[likely])
+        for i in rest:
+            if error_like(arrays[flux].values, arrays[i].values):
+                values, error_name = arrays[i].values, names[i]
+                break
+            if relative_error_like(arrays[flux].values, arrays[i].values):
+                values, error_name = arrays[i].values * np.abs(arrays[flux].values), f"{names[i]}, a share of the flux"
+                break
     flag = beside(Role.FLAG, Role.GOOD)
     two = [None if a is None else np.atleast_2d(a) for a in (values, None if flag is None else arrays[flag].values)]
     axis = np.broadcast_to(np.atleast_2d(arrays[wave].values), np.atleast_2d(arrays[flux].values).shape)
@@ -297,7 +301,7 @@ def _orders(group: Group, steps: list[Step]) -> list[Pixels]:
         raise SpectrumError(
             f"The wavelengths beside {group.flux.name} are all empty; load a version that carries them."
         )
-    angstrom, step = to_angstrom(np.where(lit, group.wave, np.nan), None, "the wavelength array")
+    angstrom, step = to_angstrom(np.where(lit, group.wave, np.nan), None, f"array {group.wave_name}")
     if step not in steps:
         steps.append(step)
     good = np.stack([~missing_pixels(f) for f in group.flux.values]) & lit

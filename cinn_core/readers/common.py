@@ -18,6 +18,9 @@ from .media import KnownMedium, medium_of
 OPTICAL_ANGSTROM = (2900.0, 26000.0)
 """Wavelengths [Angstrom] taken for plausible when a unit is missing or cannot be right."""
 
+_WAVENUMBER = re.compile(r"wave_? ?num|wvn|cm ?(\^|\*\*)? ?-1|kayser|1/cm", re.IGNORECASE)
+_PER_CM = "angstrom_times_wavenumber"
+
 UNIT_ANGSTROM: dict[str, float] = {
     "angstrom": 1.0, "angstroms": 1.0, "a": 1.0, "aa": 1.0, "ang": 1.0, "0.1nm": 1.0, "10**-10m": 1.0, "1e-10m": 1.0,
     "10^-10m": 1.0, "nm": 10.0, "nanometer": 10.0, "nanometers": 10.0, "nanometre": 10.0, "um": 1e4, "micron": 1e4,
@@ -68,6 +71,8 @@ def contents_of(
     """
     error, good, error_steps = usable_error(pixels.error, pixels.good, error_from)
     power, usual, power_steps = resolving_power(headers, name, remarks)
+    if any(_PER_CM in step.numbers for step in steps):
+        medium = Medium.VACUUM, (Step("medium", "wavenumbers are those of vacuum"),)
     air_or_vacuum, medium_steps = medium or medium_of(headers)
     all_steps = [*steps, *missing_step(~pixels.good, pixels.wavelength), *error_steps, *power_steps, *medium_steps]
     return Contents(
@@ -87,6 +92,13 @@ def to_angstrom(values: NDArray, unit: str | None, where: str) -> tuple[NDArray,
 
     A declared unit that puts the values far outside the optical (nm for 4800-6800) is overruled, in the ledger.
     """
+    if _WAVENUMBER.search(f"{where} {unit or ''}") and np.nanmax(values) > 0:
+        step = Step(
+            "wavelength unit",
+            f"{where} holds wavenumbers (cm-1): 1e8 over them are vacuum wavelengths in Angstrom",
+            {_PER_CM: 1e8},
+        )
+        return 1e8 / np.where(values > 0, values, np.nan), step
     low, high = (float(v) for v in (np.nanmin(values), np.nanmax(values)))
     declared = re.sub(r"[\s()\[\]]", "", (unit or "").lower())
     factor = UNIT_ANGSTROM.get(declared)

@@ -98,6 +98,29 @@ def images_in(hdus: list[Any]) -> list[Any]:
     return [h for h in hdus if h.is_image and h.data is not None and h.data.size >= 100]
 
 
+def wavelengths_along_rows(hdu: Any) -> Any:
+    """An image turned where its header has the wavelengths along the second axis (GIRAFFE); anything else as it is."""
+    if not hdu.is_image or hdu.data is None or hdu.data.ndim != 2:
+        return hdu
+    ends = []
+    for axis, n in ((1, hdu.data.shape[1]), (2, hdu.data.shape[0])):
+        start, step = (
+            number(hdu.header, f"CRVAL{axis}"),
+            number(hdu.header, f"CDELT{axis}") or number(hdu.header, f"CD{axis}_{axis}"),
+        )
+        ends.append(sorted((start, start + step * n)) if start is not None and step and n >= 100 else [0.0, 0.0])
+    along_rows, along_columns = (290 < low < high < 26_000 and high - low > 1 for low, high in ends)
+    if along_rows or not along_columns:
+        return hdu
+    turned = type(hdu)(hdu.data.T, hdu.header)
+    for key in ("CRVAL", "CDELT", "CRPIX", "CTYPE", "CUNIT"):
+        if f"{key}2" in hdu.header:
+            turned.header[f"{key}1"] = hdu.header[f"{key}2"]
+    if "CD2_2" in hdu.header:
+        turned.header["CD1_1"] = hdu.header["CD2_2"]
+    return turned
+
+
 def first_image(hdus: list[Any]) -> Any:
     """First HDU that holds an image that can be the star's: none called sky, error, blaze and the like, where others are; or None."""
     images = images_in(hdus)

@@ -72,7 +72,7 @@ _KEYWORDS = (
     "WAVEREF", "LAMBDTYP",
 )  # fmt: skip
 _TRUE, _FALSE = ("true", "1", "t", "yes"), ("false", "0", "f", "no")
-_ABOUT_WAVELENGTHS = re.compile(r"wave|lambda|angstrom|wcs", re.IGNORECASE)
+_ABOUT_WAVELENGTHS = re.compile(r"wave|wellenl|lambda|angstrom|wcs", re.IGNORECASE)
 _AXIS = re.compile(r"^(CTYPE1|CUNIT1|CRVAL1|CDELT1|CD1_1|WAT1_\d+|TTYPE\d+|TUNIT\d+|WAVE\w*|LAMBDA\w*)$")
 _LONGEST = 100_000  # characters of comments that are read
 
@@ -116,7 +116,7 @@ def _in_words(text: str) -> Medium | None:
         return None if re.search(r"\b(no|not|without)\b", low) else Medium.VACUUM
     if re.search(r"vac\w*\s*(wavelengths?\s*)?(to|2|->)\s*air", low):
         return None if re.search(r"\b(no|not|without)\b", low) else Medium.AIR
-    vacuum, air = re.search(r"(\b|_)vac(uum)?(\b|_)", low), re.search(r"(\b|_)air(\b|_)", low)
+    vacuum, air = re.search(r"(\b|_)va[ck](uum)?(\b|_)", low), re.search(r"(\b|_)(air|luft)(\b|_)", low)
     if bool(vacuum) == bool(air) or re.search(r"\b(no|not|without)\b", low):
         return None
     return Medium.VACUUM if vacuum else Medium.AIR

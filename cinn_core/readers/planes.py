@@ -102,7 +102,7 @@ def plane_names(planes: NDArray, axis: int) -> list[str] | None:
     k = len(planes)
     if axis == 0 and k in (9, 10, 11) and wave_like(planes[0]):
         names = ["wave", "flux raw", "ivar raw", "flux", "ivar", "flux norm", "ivar norm", "continuum", "snr"]
-        return [*names, *(f"dispersion {i}" for i in range(9, k))]
+        return [*names, *(f"model {i}" for i in range(9, k))]
     if axis == 0 and k == 4 and wave_like(planes[3]):
         return ["flux", "flux box", "blaze", "wave"]
     if axis == 2 and k >= 6 and wave_like(planes[0]):
@@ -145,8 +145,44 @@ def error_like(flux: NDArray, values: NDArray) -> bool:
     with np.errstate(invalid="ignore", divide="ignore"):
         scatter, level = scatter_of(f), np.nanmedian(e[e > 0])
         ratio = level / scatter if scatter > 0 else np.inf
-        own = 1.4826 * np.nanmedian(np.abs(np.diff(e, axis=1)) / np.maximum(np.abs(e[:, 1:]), 1e-300))
-    return bool(_ERROR_RATIO[0] < ratio < _ERROR_RATIO[1] and own < 0.3)
+        shares = e / f
+    own = roughness(e)
+    proportional = 1.4826 * np.nanmedian(np.abs(shares - np.nanmedian(shares))) < 1e-3 * np.abs(np.nanmedian(shares))
+    calm = own < 0.3 and (
+        own < _CALM * roughness(f) or bool(proportional)
+    )  # photons' errors change half as much as the flux
+    return bool(_ERROR_RATIO[0] < ratio < _ERROR_RATIO[1] and calm)
+
+
+_CALM = 0.9
+_SMOOTH = 0.15  # roughness over the flux's, below which an array is a continuum
+_SMOOTHEST = 0.003
+_DERIVED = 0.3
+
+
+def another_star(flux: NDArray, values: NDArray) -> bool:
+    """Whether an array of the flux's shape could as well be a star's flux: neither smooth, nor its error, nor a scale or power of it."""
+    rough = roughness(values)
+    if rough < _SMOOTH * roughness(flux) and rough < _SMOOTHEST:
+        return False
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if error_like(flux, values) or relative_error_like(flux, values) or error_like(flux, flux / values):  # its S/N
+            return False
+        logs = [np.log(np.where(a > 0, a, np.nan)) for a in (flux, values)]
+    step, other = (np.diff(one, axis=-1) for one in logs)
+    known = np.isfinite(step) & np.isfinite(other)
+    if known.mean() < 0.5:
+        return True
+    power = float((step[known] * other[known]).sum() / max((step[known] ** 2).sum(), 1e-300))
+    left = float(np.median(np.abs(other[known] - power * step[known])))
+    return not 0 < abs(power) or left > _DERIVED * abs(power) * float(np.median(np.abs(step[known])))
+
+
+def roughness(values: NDArray) -> float:
+    """Change of an array (..., n) from pixel to pixel, as a share of its size."""
+    with np.errstate(invalid="ignore"):
+        size = float(np.nanmedian(np.abs(values)))
+        return float(np.nanmedian(np.abs(np.diff(values, axis=-1))) / size) if size > 0 else 0.0
 
 
 def scatter_of(flux: NDArray) -> float:

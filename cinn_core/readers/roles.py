@@ -89,6 +89,8 @@ def role_of(name: str) -> Role | None:
     roles = [_MEANING.get(word) for word in words]
     if not words or re.search(r"\b(row|plane|column|extension) \d+$", name):
         return None
+    if re.fullmatch(r"dispersion|spectral_?axis", name.strip().lower()):
+        return Role.WAVE
     if name.strip().lower() in ("w", "f", "e", "s", "l", "i"):
         return {"w": Role.WAVE, "l": Role.WAVE, "f": Role.FLUX, "i": Role.FLUX}.get(name.strip().lower(), Role.ERROR)
     if len(words) > 1 and words[0] in ("f", "e", "u", "d") and (Role.FLUX in roles or Role.WAVE in roles):
@@ -195,9 +197,14 @@ def wave_partner(flux: str, names: Sequence[str], waves: Sequence[int], *, alone
     Where several do: air ahead of vacuum ahead of those that do not say, barycentric ahead of others, those at rest last.
     """
 
-    def rank(i: int) -> tuple[bool, bool, bool, bool]:
+    def rank(i: int) -> tuple[bool, ...]:
         words = set(words_of(names[i]))
-        return "rest" in words, "air" not in words, not {"vac", "vacuum"} & words, not {"bary", "barycentric"} & words
+        return (
+            bool({"rest", "dispersion"} & words),
+            "air" not in words,
+            not {"vac", "vacuum"} & words,
+            not {"bary", "barycentric"} & words,
+        )
 
     return partner(flux, names, sorted(waves, key=rank), alone=alone, besides=_FRAME)
 

@@ -108,14 +108,18 @@ def _object_of(name: str) -> str:
 
 
 def _star_names(hdus: list[Any], n: int) -> list[str] | None:
-    """Names of n stars from a column of as many rows in any table; None where there is none."""
+    """Names of n stars from a column of as many rows in any table, or from the keywords APIDn of IRAF; None where there is none."""
     for hdu in hdus:
         if not isinstance(hdu, fits.BinTableHDU | fits.TableHDU) or hdu.data is None or len(hdu.data) != n:
             continue
         column = next((c for c in hdu.columns.names if c.upper() in _NAMES), None)
         if column is not None:
             return [str(v).strip()[:40] for v in hdu.data.field(column)]
-    return None
+    image = first_image(hdus)
+    names = (
+        [] if image is None else [str(image.header.get(f"APID{i + 1}", "")).strip()[:40] for i in range(min(n, 1000))]
+    )
+    return names if n > 1 and len(names) == n and all(names) else None
 
 
 def _named_rows(hdus: list[Any], choices: tuple[Choice, ...]) -> tuple[Choice, ...]:

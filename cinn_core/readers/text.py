@@ -22,9 +22,10 @@ from .common import (
 from .dialects import Columns, decoded, is_votable, text_columns, votable_columns
 from .media import KnownMedium, medium_in_comments, medium_of_name
 from .orders import merge_orders
-from .planes import as_error, error_like, good_by_flags, scatter_of, wave_like
+from .planes import another_star, as_error, error_like, good_by_flags, roughness, scatter_of, wave_like
 from .roles import Role, best_version, is_fibre, is_order, listed, named_index, partner, role_of, whose
 
+_SAYS_WAVENUMBERS = r"wave_? ?num|cm ?(\^|\*\*)? ?-1|kayser|1/cm"
 _PLACES = ("wave", "flux", "error", "flag")
 _SMOOTHED = 31  # pixels over which rounded wavelengths are smoothed
 
@@ -100,15 +101,12 @@ def _by_order(pixels: Pixels, order: NDArray) -> list[Pixels]:
 def _wavelengths(columns: Columns, at: int, wave: NDArray) -> tuple[NDArray, KnownMedium | None, Step]:
     """Wavelengths [Angstrom] of the wave column, which may hold wavenumbers or logarithms, their medium as told, and the ledger's entry."""
     name, unit = columns.shown[at], columns.units[at]
-    said = " ".join([name, unit or "", *columns.comments])
-    if re.search(r"wave ?num|cm ?(\^|\*\*)? ?-1|kayser|1/cm", said, re.IGNORECASE) and np.nanmin(wave) > 0:
-        step = Step(
-            "wavelength unit", "the text says wavenumbers (cm-1): 1e8 over them are vacuum wavelengths in Angstrom"
-        )
-        return 1e8 / wave, (Medium.VACUUM, (Step("medium", "wavenumbers are those of vacuum"),)), step
     if re.match(r"log", name.lower()) and 3.3 < np.nanmin(wave) < 4.45:
         wave, unit = 10.0**wave, None
-    wavelength, step = to_angstrom(wave, unit, "the text")
+    about = " ".join(
+        ["the text", *(line for line in [name, *columns.comments] if re.search(_SAYS_WAVENUMBERS, line, re.IGNORECASE))]
+    )
+    wavelength, step = to_angstrom(wave, unit, about[:160])
     if "waveobs" in name.lower():
         return wavelength, (Medium.AIR, (Step("medium", "iSpec text (column waveobs) holds air wavelengths"),)), step
     medium = medium_of_name(name, "column") if columns.names else None
@@ -218,23 +216,27 @@ def _roles_by_place(values: list[NDArray]) -> tuple[dict[str, Any], NDArray | No
     if n == 2:
         return {"wave": 0, "flux": 1}, None, "wavelength, flux"
     flux, third = values[1], values[2]
-    rough, rough_third = _roughness(flux), _roughness(third)
     if np.array_equal(third, np.round(third)) and np.unique(third).size <= _FEW_VALUES:
         return {"wave": 0, "flux": 1, "flag": 2, "flag_role": Role.FLAG}, None, "wavelength, flux, flag"
-    if rough_third > 1.4 * rough and error_like(third, flux) and np.nanmedian(flux) < 0.5 * np.nanmedian(third):
+    if (
+        roughness(third) > 1.4 * roughness(flux)
+        and error_like(third, flux)
+        and np.nanmedian(flux) < 0.5 * np.nanmedian(third)
+    ):
         raise _undecided("the second could be the error of the third", n)
-    if (scale := _error_scale(flux, third)) is not None:
+    scale = _error_scale(flux, third)
+    sure = scale is not None and np.nanmedian(third) < _ERROR_RATIO * scatter_of(flux)
+    if not sure and another_star(flux, third):
+        raise _undecided("the second and the third could be the star's flux", n)
+    if scale is not None:
         roles = {"wave": 0, "flux": 1, "error": 2, "error_role": Role.ERROR}
         return roles | ({"relative": True} if scale == "relative" else {}), None, f"wavelength, flux, {scale} error"
-    alike = abs(np.corrcoef(_detail(flux), _detail(third))[0, 1]) if rough_third > 0 < rough else 1.0
-    if n == 3 and rough_third > 1e-5 and alike < _ALIKE:
-        raise _undecided("the second and the third could be the star's flux", n)
     return {"wave": 0, "flux": 1}, None, f"wavelength, flux, and {n - 2} that cannot be errors"
 
 
 _FEW_VALUES = 3
-_ALIKE = 0.4  # least correlation, pixel by pixel, of a column that follows from the flux: another scale of it, its S/N
-_ERROR_SHARES = (0.02, 100.0)
+_ERROR_RATIO = 15.0  # error over scatter up to which a column is the error whatever it looks like
+_ERROR_SHARES = (0.02, 1e4)
 """Error over scatter of a flux: far below 1 where lines crowd coarse pixels, far above where pixels are finer than the noise."""
 
 
@@ -242,22 +244,9 @@ def _undecided(what: str, n: int) -> Unnamed:
     """Error on columns without names that may each be the flux."""
     names = tuple(f"column {i + 1}" for i in range(n))
     return Unnamed(
-        f"The text has {n} columns without names, of which {what}; name them: --wave 'column 1' --flux 'column 2' or 'column 3'.",
+        f"The text has {n} columns without names, of which {what}; name them, as in --wave 'column 1' --flux 'column 3'.",
         names,
     )
-
-
-def _detail(values: NDArray) -> NDArray:
-    """What a column (n,) changes by from pixel to pixel, limited against single spikes; 0 where it is not finite."""
-    step = np.nan_to_num(np.diff(values))
-    limit = 6 * np.median(np.abs(step))
-    return np.clip(step, -limit, limit) if limit > 0 else step
-
-
-def _roughness(values: NDArray) -> float:
-    """Change of a column (n,) from pixel to pixel, as a share of its size."""
-    size = float(np.nanmedian(np.abs(values)))
-    return float(np.median(np.abs(np.nan_to_num(np.diff(values)))) / size) if size > 0 else 0.0
 
 
 def _error_scale(flux: NDArray, values: NDArray) -> str | None:
