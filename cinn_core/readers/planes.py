@@ -112,9 +112,11 @@ def plane_names(planes: NDArray, axis: int) -> list[str] | None:
 
 def wave_like(values: NDArray) -> bool:
     """Whether every lit row of an array increases, or decreases, smoothly through optical wavelengths [Angstrom or nm]."""
+    if np.atleast_2d(values).shape[1] < FEWEST_PIXELS:
+        return False
     rows = [r[np.isfinite(r) & (r > 0)] for r in np.atleast_2d(values)]
     rows = [r for r in rows if r.size >= FEWEST_PIXELS / 2]
-    if not rows or np.atleast_2d(values).shape[1] < FEWEST_PIXELS:
+    if not rows:
         return False
     for row in rows:
         steps = np.diff(row)
