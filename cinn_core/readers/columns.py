@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from .orders import MOST_ORDERS
 from .planes import FEWEST_PIXELS, Array, arrays_in
@@ -146,6 +147,22 @@ def all_arrays(hdus: list[Any]) -> list[Array]:
                 if values.size >= FEWEST_PIXELS and values.ndim in (1, 2):
                     found.append(Array(column, values, place))
     return found
+
+
+def values_by_name(hdus: list[Any]) -> dict[str, NDArray]:
+    """Values of each of `every_name`: of several orders the middle one."""
+    found: dict[str, NDArray] = {a.name: np.asarray(a.values, float) for a in arrays_in(hdus)}
+    tables = [h for h in hdus if not h.is_image and h.data is not None and len(h.data)]
+    for hdu in tables[:20]:
+        for column in column_names(hdu):
+            field = hdu.data.field(column)
+            values = np.asarray(field[len(field) // 2] if field.dtype == object else field, float)
+            found[column if len(tables) == 1 else f"{hdu.name or hdus.index(hdu)}.{column}"] = values.squeeze()
+    return {
+        n: v if v.ndim < 2 else v.reshape(-1, v.shape[-1])[v.size // v.shape[-1] // 2]
+        for n, v in found.items()
+        if v.size
+    }
 
 
 def every_name(hdus: list[Any]) -> list[str]:

@@ -73,6 +73,22 @@ def read_hdf5(
     return contents_of(pixels, "HDF5", headers, name, steps, error_from="the error dataset")
 
 
+def values_in_hdf5(content: bytes, name: str) -> dict[str, NDArray]:
+    """Values of each dataset of numbers, and column of a table, by its name; of several orders the middle one."""
+    found: dict[str, NDArray] = {}
+    with _opened(content, name) as file:
+        nodes: list[Any] = [file]
+        file.visititems(
+            lambda _, node: nodes.append(node) if isinstance(node, h5py.Group) or _is_compound(node) else None
+        )
+        for node in nodes[:_MOST_GROUPS]:
+            for key in node.dtype.names if _is_compound(node) else [k for k in node if _is_own_dataset(node, k)]:
+                if node[key].size and node[key].size <= MAX_ELEMENTS:
+                    values = _by_rows(node[key])
+                    found.setdefault(key, values.reshape(-1, values.shape[-1])[len(values) // 2])
+    return found
+
+
 @contextmanager
 def _opened(content: bytes, name: str) -> Iterator[Any]:
     try:

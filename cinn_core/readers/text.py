@@ -81,6 +81,12 @@ def read_text(data: bytes, name: str, naming: Naming | None = None) -> Contents:
     return contents_of(pixels, kind, [], name, steps, error_from=error_from, medium=medium, remarks=columns.comments)
 
 
+def values_in_text(data: bytes, name: str) -> dict[str, NDArray]:
+    """Values of each column of a text by its name."""
+    columns = votable_columns(data, name) if is_votable(data) else text_columns(decoded(data), name)
+    return dict(zip(columns.shown, columns.values, strict=True))
+
+
 def _by_order(pixels: Pixels, order: NDArray) -> list[Pixels]:
     """Pixels of each order, in time that grows with the text alone; negative flux, as at many ends of orders, is missing."""
     place = np.argsort(order, kind="stable")

@@ -37,7 +37,7 @@ from made_up_variants import VARIANTS
 from synthetic import fits_bytes
 
 from cinn_core.errors import SpectrumError
-from cinn_core.readers import Naming, Unnamed, list_names, list_spectra, read
+from cinn_core.readers import Naming, Unnamed, list_arrays, list_names, list_spectra, read
 from cinn_core.stages import Medium
 
 
@@ -333,3 +333,18 @@ def test_names_of_people_are_understood(wave, flux, error):
         spectrum = read(data, "a")
         assert_star(spectrum)
         assert spectrum.error is not None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        table({"x": ("D", WAVE), "brightness": ("D", noisy(WAVE)), "dy": ("D", np.full(6000, 0.005))}),
+        images({}, ALPHA=ORDER_WAVE * 1e-4, BETA=ORDER_FLUX, GAMMA=ORDER_ERROR),
+        text(WAVE, WAVE / 9e3, above="# wave sky\n"),
+    ],
+    ids=["table", "images", "text"],
+)
+def test_arrays_can_be_looked_at_under_the_names_that_are_asked_for(data):
+    arrays = list_arrays(data, "a")
+    assert set(list_names(data, "a")) <= set(arrays)
+    assert all(v.ndim == 1 and v.size >= 1 for v in arrays.values())
