@@ -27,6 +27,20 @@ def an_extension_of_two_rows_an_order() -> bytes:
     )
 
 
+def an_extension_of_an_axis_an_order() -> bytes:
+    made = [fits.ImageHDU(f, name=f"ORDER{i}") for i, f in enumerate(ORDER_FLUX)]
+    for hdu, wave in zip(made, ORDER_WAVE, strict=True):
+        hdu.header.update({"CRVAL1": wave[0], "CDELT1": 0.05, "CRPIX1": 1.0})
+    return fits_bytes(fits.PrimaryHDU(), *made)
+
+
+def two_extensions_an_order() -> bytes:
+    arrays = {}
+    for i, (wave, flux) in enumerate(zip(ORDER_WAVE, ORDER_FLUX, strict=True)):
+        arrays |= {f"ORDER_{i:02d}_WAVE": wave, f"ORDER_{i:02d}_FLUX": flux}
+    return images({}, **arrays)
+
+
 def quantities_along_the_middle_axis() -> bytes:
     return fits_bytes(fits.PrimaryHDU(np.stack([ORDER_WAVE, ORDER_FLUX, ORDER_ERROR], 1)))
 
@@ -127,7 +141,8 @@ def flux_ahead_of_wavelength() -> bytes:
 
 
 VARIANTS: tuple[Callable[[], bytes], ...] = (
-    orders_along_the_second_axis, cells_turned, an_extension_of_two_rows_an_order, quantities_along_the_middle_axis,
+    orders_along_the_second_axis, cells_turned, an_extension_of_two_rows_an_order, an_extension_of_an_axis_an_order, two_extensions_an_order,
+    quantities_along_the_middle_axis,
     wavelengths_in_a_table, lookup_of_wavelengths, harps_orders, one_aperture_of_iraf, giraffe_fibres, wavenumber_image, compound_hdf5,
     sky_ahead_of_the_star, points_of_thousands, quoted_numbers, bars_between, a_word_in_each_line, metres, natural_logarithms,
     flux_ahead_of_wavelength,

@@ -77,7 +77,9 @@ def lines(
 
         model = load_model(device, network)
         report(f"Preparing {file.name}")
-        vector = prepare(read(file, hdu=hdu, row=row, naming=Naming(wave, flux, error, order)), model.templates, overrides)
+        vector = prepare(
+            read(file, hdu=hdu, row=row, naming=Naming(wave, flux, error, order)), model.templates, overrides
+        )
         map_z = posterior_of(vector, model, samples, seed).map_z
         labels = dict(zip(TARGET_NAMES, from_z(map_z[None])[0].tolist(), strict=True))
         report(f"Fitting the lines by {engine}")

@@ -240,6 +240,11 @@ def wavelength_axis(header: fits.Header, n: int, where: str) -> tuple[NDArray, l
         steps.append(
             Step("wavelength scale", "linear", {"CRVAL1": start, "CDELT1": float(delta or 0.0), "CRPIX1": reference})
         )
+    if ctype.startswith("WAVN"):
+        axis, unit = (
+            axis / 100 if re.search(r"(^|\D)m ?(\^|\*\*)? ?-1|^1/m$", unit) and "cm" not in unit else axis,
+            "cm-1",
+        )
     wavelength, step = to_angstrom(axis, unit or None, "the header")
     return wavelength, [*steps, step]
 

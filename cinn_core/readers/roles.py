@@ -55,6 +55,7 @@ _BENIGN = frozenset(
 """Words that tell versions of one star's spectrum from each other, not stars."""
 
 _FIBRE = re.compile(r"fibers?|fibres?|fib|fib(er|re)?_?(id|idx|no|num(ber)?)|group|trace|slice|beam|object_?id|objid")
+_NUMBERED_ORDER = re.compile(r"(?:^|(?<=[-_ ]))(?:order|ord)[-_ ]?\d+(?=$|[-_ ])", re.IGNORECASE)
 _ORDER = re.compile(r"(echelle_?)?ord(er)?s?(_?(n\w*|id|idx|index))?")
 
 _RANK = ("raw", "reduced", "box", "blz", "norm", "normed", "normalized", "normalised", "noss", "nosky")
@@ -85,6 +86,7 @@ def _apart(chunk: str) -> tuple[str, ...]:
 @lru_cache(4096)
 def role_of(name: str) -> Role | None:
     """Role of an array by its name; None where the name says nothing."""
+    name = _NUMBERED_ORDER.sub(" ", name)
     words = words_of(name)
     roles = [_MEANING.get(word) for word in words]
     if not words or re.search(r"\b(row|plane|column|extension) \d+$", name):

@@ -138,7 +138,7 @@ def test_each_file_of_a_drop_that_cannot_be_used_gets_its_sentence(drops):
 
 def test_file_whose_columns_say_nothing_is_asked_about_by_name():
     lines = "\n".join(f"{5000 + 0.05 * i} {1 + 0.01 * (i % 7)} {1 + 0.02 * (i % 5)}" for i in range(400))
-    files = sort_files({"star.txt": "# wave sky snr\n" + lines})
+    files = sort_files([("star.txt", "# wave sky snr\n" + lines)])
     assert files.sources == ()
     assert files.question.names == ("wave", "sky", "snr")
     assert [s.startswith("<svg") for s in files.question.sketches] == [True] * 3
