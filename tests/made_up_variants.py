@@ -141,7 +141,8 @@ def flux_ahead_of_wavelength() -> bytes:
 
 
 VARIANTS: tuple[Callable[[], bytes], ...] = (
-    orders_along_the_second_axis, cells_turned, an_extension_of_two_rows_an_order, an_extension_of_an_axis_an_order, two_extensions_an_order,
+    orders_along_the_second_axis, cells_turned, an_extension_of_two_rows_an_order, an_extension_of_an_axis_an_order,
+    two_extensions_an_order,
     quantities_along_the_middle_axis,
     wavelengths_in_a_table, lookup_of_wavelengths, harps_orders, one_aperture_of_iraf, giraffe_fibres, wavenumber_image, compound_hdf5,
     sky_ahead_of_the_star, points_of_thousands, quoted_numbers, bars_between, a_word_in_each_line, metres, natural_logarithms,

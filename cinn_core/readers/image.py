@@ -76,7 +76,7 @@ def is_header_orders(hdus: list[Any]) -> bool:
     hdu = first_image(hdus)
     if hdu is None or is_multispec(hdu.header):
         return hdu is not None
-    return hdu.data.ndim >= 2 and (is_makee(hdu.header) or (is_drs(hdu.header) and "CRVAL1" not in hdu.header))
+    return hdu.data.ndim >= 2 and (is_makee(hdu.header) or is_drs(hdu.header))
 
 
 def read_header_orders(hdus: list[Any], name: str) -> Contents:

@@ -64,6 +64,20 @@ def multispec_orders(hdu: fits.ImageHDU, name: str) -> tuple[list[Pixels], list[
     return orders, [Step("format", reason, {"orders": len(orders), "pixels": cube.shape[2]}), unit_step]
 
 
+def aperture_axes(header: fits.Header, n: int, pixels: int) -> list[NDArray | None]:
+    """Wavelengths (pixels,) of each of n apertures of a multispec image, in its own unit; None for those without a solution."""
+    text, pixel = _attributes(header), physical_pixels(header, pixels)
+    first_line = 1 - round(number(header, "LTV2") or 0.0)
+    found: list[NDArray | None] = []
+    for row in range(n):
+        spec = re.search(rf'spec{row + first_line}\s*=\s*"([^"]*)"', text)
+        try:
+            found.append(None if spec is None else multispec_axis(spec.group(1).split(), pixel, "the image"))
+        except SpectrumError:
+            found.append(None)
+    return found
+
+
 def physical_pixels(header: fits.Header, n: int) -> NDArray:
     """Physical pixel (n,) of each of n pixels of an image that was cut or binned: p = (l - LTV1) / LTM1_1, l from 1."""
     shift, scale = number(header, "LTV1") or 0.0, number(header, "LTM1_1") or 1.0
