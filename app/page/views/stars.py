@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -98,7 +99,7 @@ def stars(session: Session) -> pn.Column:
         if len(chosen) < 2:
             state.warn("Mark two or more exposures of one star in the table; combine adds them.")
         else:
-            session.analyse_source(summed([star.request.source for star in chosen]))
+            session.analyse_source(partial(summed, [star.request.source for star in chosen]))
 
     compare.on_click(compare_two)
     combine.on_click(combine_marked)
