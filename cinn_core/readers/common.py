@@ -92,6 +92,8 @@ def to_angstrom(values: NDArray, unit: str | None, where: str) -> tuple[NDArray,
 
     A declared unit that puts the values far outside the optical (nm for 4800-6800) is overruled, in the ledger.
     """
+    where = "".join(c for c in where if c.isprintable())
+    unit = None if unit is None else "".join(c for c in unit if c.isprintable())[:60]
     if _WAVENUMBER.search(f"{where} {unit or ''}") and np.nanmax(values) > 0:
         step = Step(
             "wavelength unit",

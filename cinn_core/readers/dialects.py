@@ -18,6 +18,7 @@ _SAMPLE = 2000  # lines that decide the dialect
 _SIGNS_OF_COMMENTS = "#!%\\|"
 _BARS = re.compile(r"\s*\|?\s*[-+]?\.?\d[\d.eEdD+-]*\s*\|")
 _THOUSANDS = re.compile(r"(?<=\d)\.(?=\d{3}(?!\d))")
+_PLAIN = b"0123456789.+-eE \t\r\n"
 _MISSING = re.compile(r"(?<![\w.])(?:INDEF|null|none|n/?a|masked|nodata|-{2,}|\*+)(?![\w.])", re.IGNORECASE)
 
 
@@ -80,7 +81,9 @@ def text_columns(text: str, name: str) -> Columns:
         raise SpectrumError(
             f"{name} is text {what}; a text spectrum has wavelength, flux and perhaps an error in each line."
         )
-    body = "\n".join(line for line in lines[first:] if line.strip() and line.lstrip()[0] not in _SIGNS_OF_COMMENTS)
+    body = "\n".join(lines[first:])
+    if any(sign in body for sign in _SIGNS_OF_COMMENTS):  # loadtxt leaves empty lines out, but knows no signs
+        body = "\n".join(line for line in lines[first:] if line.strip() and line.lstrip()[0] not in _SIGNS_OF_COMMENTS)
     try:
         table = np.loadtxt(io.StringIO(_plain_numbers(body, decimal_comma)), ndmin=2)
     except ValueError as problem:
@@ -156,6 +159,8 @@ def votable_columns(data: bytes, name: str) -> Columns:
 
 def _plain_numbers(body: str, decimal_comma: bool) -> str:
     """Numbers as Python reads them: D exponents, decimal commas, INDEF and empty cells (nan) put right."""
+    if not decimal_comma and body.isascii() and not body.encode().translate(None, _PLAIN) and "--" not in body:
+        return body
     if '"' in body:
         body = body.replace('"', "")
     if decimal_comma:

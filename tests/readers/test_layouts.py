@@ -38,6 +38,7 @@ from synthetic import fits_bytes
 
 from cinn_core.errors import SpectrumError
 from cinn_core.readers import Naming, Unnamed, list_arrays, list_names, list_spectra, read
+from cinn_core.readers.common import to_angstrom
 from cinn_core.stages import Medium
 
 
@@ -348,3 +349,9 @@ def test_arrays_can_be_looked_at_under_the_names_that_are_asked_for(data):
     arrays = list_arrays(data, "a")
     assert set(list_names(data, "a")) <= set(arrays)
     assert all(v.ndim == 1 and v.size >= 1 for v in arrays.values())
+
+
+def test_unit_with_characters_that_cannot_be_printed_makes_a_sentence_all_the_same():
+    with pytest.raises(SpectrumError) as caught:
+        to_angstrom(WAVE * 1e20, "\x00m\x07", "column WAVE\n")
+    assert str(caught.value).isprintable()
