@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from synthetic import labels_of, observed, pixels, spectrum_of, templates
 
 from cinn_core.preparation.fourmost import prepare
+from cinn_core.preparation.line_width import width_in_data
 from cinn_core.stages import Spectrum
+from cinn_core.targets import COLUMN
 
 WAVE = pixels()
 
