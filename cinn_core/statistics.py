@@ -44,3 +44,18 @@ def row_medians(values: NDArray, counts: NDArray) -> NDArray:
     ordered = np.sort(values, axis=1)
     row = np.arange(len(ordered))
     return 0.5 * (ordered[row, np.maximum(counts - 1, 0) // 2] + ordered[row, counts // 2])
+
+
+def extremes(values: NDArray, parts: int) -> NDArray:
+    """Least and largest finite value of each of at most `parts` equal stretches of an array (n,), as (m, 2), for a drawing of it.
+
+    They are limited to the range from the 0.5th to the 99.5th percentile; stretches without a finite value are left out.
+    """
+    each = -(-values.size // parts)
+    padded = np.concatenate([values, np.full(-values.size % max(each, 1), np.nan)]).reshape(-1, max(each, 1))
+    padded = np.where(np.isfinite(padded), padded, np.nan)
+    known = padded[np.isfinite(padded).any(1)]
+    if not known.size:
+        return np.zeros((0, 2))
+    low, high = np.nanpercentile(known, [0.5, 99.5])
+    return np.clip(np.stack([np.nanmin(known, 1), np.nanmax(known, 1)], 1), low, high)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cinn_core.statistics import finite_mean, median_of_ordered, percentile_of_ordered, row_medians
+from cinn_core.statistics import extremes, finite_mean, median_of_ordered, percentile_of_ordered, row_medians
 
 
 def test_medians_and_percentiles_of_ordered_values_are_numpys() -> None:
@@ -24,3 +24,14 @@ def test_medians_and_percentiles_of_ordered_values_are_numpys() -> None:
 def test_mean_of_finite_values_leaves_the_others_out_and_is_nan_without_any() -> None:
     rows = np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.inf]])
     np.testing.assert_array_equal(finite_mean(rows), [2.0, 5.0, np.nan])
+
+
+def test_extremes_keep_the_depth_of_a_line_that_is_narrower_than_a_stretch() -> None:
+    values = np.ones(10_000)
+    values[2000:2100] = 0.2
+    values[7000] = np.nan
+    ends = extremes(values, 96)
+    assert len(ends) <= 96
+    assert ends.min() == 0.2
+    assert ends.max() == 1.0
+    assert extremes(np.full(50, np.nan), 96).shape == (0, 2)

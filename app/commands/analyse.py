@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cinn_core.analyse import Prepare
     from cinn_core.output.bundle import SavedStar
     from cinn_core.overrides import Overrides
+    from cinn_core.readers import Naming
     from cinn_core.stages import Spectrum
 
 FilesArgument = Annotated[
@@ -103,7 +104,7 @@ def analyse(
     for file in files[:1] if combine else files:
         try:
             with progress() as report:
-                spectrum, preparing = _exposures(files, hdu, row) if combine else (file, prepare)
+                spectrum, preparing = _exposures(files, hdu, row, naming) if combine else (file, prepare)
                 analysis = run(
                     spectrum,
                     model,
@@ -130,12 +131,12 @@ def analyse(
         raise typer.Exit(REFUSED)
 
 
-def _exposures(files: list[Path], hdu: int | None, row: int | None) -> tuple[Spectrum, Prepare]:
+def _exposures(files: list[Path], hdu: int | None, row: int | None, naming: Naming) -> tuple[Spectrum, Prepare]:
     """First of several exposures of one star, and the preparation that adds all of them."""
     from cinn_core.preparation.combine import combine
     from cinn_core.readers import read
 
-    spectra = [read(file, hdu=hdu, row=row) for file in files]
+    spectra = [read(file, hdu=hdu, row=row, naming=naming) for file in files]
     return spectra[0], lambda _, templates, overrides: combine(spectra, templates, overrides)
 
 

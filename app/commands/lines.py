@@ -12,13 +12,17 @@ from .engines import TurbospectrumOption, engine_opener
 from .options import (
     DataOption,
     DeviceOption,
+    ErrorNameOption,
     FileArgument,
+    FluxNameOption,
     HduOption,
     JsonOption,
     NetworkOption,
+    OrderNameOption,
     RowOption,
     SamplesOption,
     SeedOption,
+    WaveNameOption,
     require_file,
     require_folder_of,
     write_json,
@@ -51,6 +55,10 @@ def lines(
     device: DeviceOption = "auto",
     hdu: HduOption = None,
     row: RowOption = None,
+    wave: WaveNameOption = None,
+    flux: FluxNameOption = None,
+    error: ErrorNameOption = None,
+    order: OrderNameOption = None,
 ) -> None:
     """Line-by-line abundances of Fe, Mg, Ca and Li at the star's MAP, the continuum around each line free."""
     require_file(file)
@@ -64,12 +72,14 @@ def lines(
         from cinn_core.inference.model import load_model
         from cinn_core.preparation.fourmost import prepare
         from cinn_core.prior import from_z
-        from cinn_core.readers import read
+        from cinn_core.readers import Naming, read
         from cinn_core.targets import TARGET_NAMES
 
         model = load_model(device, network)
         report(f"Preparing {file.name}")
-        vector = prepare(read(file, hdu=hdu, row=row), model.templates, overrides)
+        vector = prepare(
+            read(file, hdu=hdu, row=row, naming=Naming(wave, flux, error, order)), model.templates, overrides
+        )
         map_z = posterior_of(vector, model, samples, seed).map_z
         labels = dict(zip(TARGET_NAMES, from_z(map_z[None])[0].tolist(), strict=True))
         report(f"Fitting the lines by {engine}")

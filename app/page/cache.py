@@ -24,9 +24,11 @@ from cinn_core.inference.bias import BiasCorrection, bias_path, load_bias
 from cinn_core.inference.model import Device, shipped_network_path
 from cinn_core.overrides import Overrides
 from cinn_core.parameters import card_path
+from cinn_core.preparation.combine import combine
 from cinn_core.preparation.fourmost import Native, begin, finish, fit, measure_frame, to_rest
 from cinn_core.preparation.medium import Frame
 from cinn_core.preparation.templates import Templates
+from cinn_core.readers import read
 from cinn_core.stages import Analysis, FluxVector, Spectrum
 
 from .state import Request, Source
@@ -72,11 +74,18 @@ def analyse_request(preparations: Preparations, request: Request, report: Callab
     source, settings = request.source, request.settings
     if isinstance(source.data, Path) and request == Request(Source(source.data, source.data.name)):
         return replace(shipped_example(source.data))  # a star of this session's own
+    preparing = partial(_combined, source.others) if source.others else preparations.prepare
     return analyse(
         source.data, shared_model(settings.device), name=source.name, overrides=request.overrides, hdu=source.hdu,
-        row=source.row, naming=source.naming, preparing=preparations.prepare, n_samples=settings.n_samples, seed=settings.seed,
+        row=source.row, naming=source.naming, preparing=preparing, n_samples=settings.n_samples, seed=settings.seed,
         progress=report,
     )  # fmt: skip
+
+
+def _combined(others: tuple[Source, ...], spectrum: Spectrum, templates: Templates, overrides: Overrides) -> FluxVector:
+    """Sum of a spectrum and further exposures of its star."""
+    exposures = [read(one.data, one.name, hdu=one.hdu, row=one.row, naming=one.naming) for one in others]
+    return combine([spectrum, *exposures], templates, overrides)
 
 
 MODEL_KEY = "kiel-model"

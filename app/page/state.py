@@ -26,13 +26,17 @@ MAX_STARS = 100
 
 @dataclass(frozen=True)
 class Source:
-    """A spectrum to analyse: a path or the bytes of a file, the name the person knows it by, and which one of several."""
+    """A spectrum to analyse: a path or the bytes of a file, the name the person knows it by, and which one of several.
+
+    others: further exposures of its star, which are added to it.
+    """
 
     data: Path | bytes
     name: str
     hdu: int | None = None
     row: int | None = None
     naming: Naming | None = None
+    others: tuple[Source, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.data, bytes) and len(self.data) > MAX_UPLOAD_BYTES:
@@ -103,6 +107,8 @@ class Question:
     source: Source
     choices: tuple[Choice, ...] = ()
     names: tuple[str, ...] = ()
+    sketches: tuple[str, ...] = ()
+    """A small drawing (SVG) of each of the names, or none."""
 
 
 def too_large(name: str) -> str:

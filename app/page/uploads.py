@@ -13,9 +13,10 @@ from pathlib import PurePosixPath
 
 from cinn_core.errors import KielError, SpectrumError
 from cinn_core.output.bundle import is_bundle, read_bundle
-from cinn_core.readers import list_names, list_spectra
+from cinn_core.readers import list_arrays, list_names, list_spectra
 from cinn_core.stages import Analysis
 
+from .figures.stars import sketch
 from .jobs import QUICK, Analyse, Post, run_behind, run_job
 from .state import MAX_UPLOAD_BYTES, Question, Request, SessionState, Settings, Source, Star
 
@@ -148,7 +149,10 @@ def sort_files(files: Iterable[tuple[str, bytes | str]]) -> SortedFiles:
             return SortedFiles(tuple(restored), (), Question(sources[0], choices), tuple(complaints))
         names = list_names(sources[0].data, sources[0].name)
         if names:
-            return SortedFiles(tuple(restored), (), Question(sources[0], names=names), tuple(complaints))
+            arrays = list_arrays(sources[0].data, sources[0].name)
+            sketches = tuple(sketch(arrays[n]) if n in arrays else "" for n in names)
+            question = Question(sources[0], names=names, sketches=sketches)
+            return SortedFiles(tuple(restored), (), question, tuple(complaints))
     return SortedFiles(tuple(restored), tuple(sources), None, tuple(complaints))
 
 

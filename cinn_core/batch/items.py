@@ -17,9 +17,9 @@ from astropy.io import fits
 
 from ..errors import DataError, KielError, SpectrumError
 from ..readers import MAX_BYTES, list_spectra, read
+from ..readers.columns import table_columns
 from ..readers.common import DAMAGE, in_words
 from ..readers.hdf5 import MAGIC
-from ..readers.table import table_columns
 from ..stages import FluxVector, Spectrum
 from .stacks import is_zarr, read_stack, stack_length
 

@@ -103,12 +103,17 @@ def width_in_data(
         if not pairs:
             return float("nan")
         excess, weight = np.array(pairs).T
+        if not weight.any():
+            return float("nan")
         change = float((excess * weight).sum() / weight.sum())
         smoothing = float(np.clip(smoothing - change, 1.0, wide**2))
         if abs(change) < 0.5:
             break
     width = wide**2 - smoothing
     return float(np.sqrt(width)) if width > 0.5 else float("nan")
+
+
+_FEWEST_PIXELS = 100  # of an arm, free of gaps, that a width is measured in
 
 
 def _excess(arm: LogArm, template: NDArray, kms: float, smoothing: float) -> tuple[float, float]:
@@ -122,6 +127,8 @@ def _excess(arm: LogArm, template: NDArray, kms: float, smoothing: float) -> tup
     t = template - 1
     slope, curvature = np.gradient(t), np.gradient(np.gradient(t))
     used = (x > 3) & (x < n - 4) & (share > 0.98)
+    if used.sum() < _FEWEST_PIXELS:
+        return 0.0, 0.0
     knots = np.arange(n)
     rows = [np.interp(x[used], knots, c) for c in (t, slope, curvature)]
     z = 2 * x[used] / n - 1

@@ -17,6 +17,9 @@ from .templates import LOG_STEP_KMS, Templates
 MIN_CONTRAST = 1.7
 """Least ratio of the peak to the highest correlation anywhere else; pure noise stays below 1.65."""
 
+LINELESS = 0.2
+"""Peak of the correlation below which a flux shows no line: sky, noise and lamps reach 0.15, a star of S/N 5 reaches 0.3."""
+
 MAX_ERROR_KMS = 20.0
 _ARMS_DISAGREE_KMS = 1.5
 
@@ -72,6 +75,11 @@ def settle_velocity(velocity: Velocity, given: float | None) -> tuple[float, flo
         return given, 0.0, [Step("velocity", "given by the user", {"rv_kms": given, **numbers})], set()
     if not velocity.credible:
         reason = "no credible peak of the cross-correlation with any template; taken as at rest"
+        if velocity.peak < LINELESS:
+            reason = (
+                f"the flux shows no line of a star: its correlation with the templates is {velocity.peak:.2f} at most, as of noise; it "
+                "may be the sky, a lamp or an error instead, which another column or extension of the file would set right"
+            )
         return 0.0, float("nan"), [Step("velocity", reason, {"rv_kms": 0.0, **numbers})], {"rv_uncertain"}
     difference, error = velocity.arms_difference
     apart = np.isfinite(error) and abs(difference) > max(_ARMS_DISAGREE_KMS, 5 * error)

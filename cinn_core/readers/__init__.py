@@ -20,17 +20,26 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from ..stages import Spectrum, Step
 from .arrays import is_arrays, nothing_found, read_arrays, read_named
+from .columns import values_by_name
 from .common import DAMAGE, Choice, Contents, Naming, Pixels, Unnamed, in_words
 from .dialects import is_votable
-from .hdf5 import MAGIC, choices_in_hdf5, read_hdf5
-from .image import has_orders, is_header_orders, is_image, read_header_orders, read_image, read_orders
+from .hdf5 import MAGIC, choices_in_hdf5, read_hdf5, values_in_hdf5
+from .image import (
+    has_orders,
+    is_header_orders,
+    is_image,
+    read_header_orders,
+    read_image,
+    read_orders,
+    wavelengths_along_rows,
+)
 from .orders import joined_orders
 from .roles import require_complete
 from .several import choices_in, choose, chosen_for_names, require_modest
 from .table import is_table, read_table
-from .text import is_text, read_text
+from .text import is_text, read_text, values_in_text
 
-__all__ = ["Choice", "Naming", "Unnamed", "list_names", "list_spectra", "read"]
+__all__ = ["Choice", "Naming", "Unnamed", "list_arrays", "list_names", "list_spectra", "read"]
 
 MAX_BYTES = 250_000_000
 """Largest file, and largest content of a gzip file, that is read."""
@@ -127,6 +136,22 @@ def list_names(source: Path | bytes, name: str | None = None) -> tuple[str, ...]
     except SpectrumError:
         return ()
     return ()
+
+
+def list_arrays(source: Path | bytes, name: str | None = None) -> dict[str, NDArray]:
+    """List the arrays of a file by the names of `list_names`, each (n,) of its own length, to look at; none that cannot be read."""
+    try:
+        content, name, _ = _content(source, name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if content.startswith(MAGIC):
+                return values_in_hdf5(content, name)
+            if content[:6] == b"SIMPLE":
+                with _opened(content, name) as hdus:
+                    return values_by_name(hdus)
+            return values_in_text(content, name)
+    except SpectrumError:
+        return {}
 
 
 def _content(source: Path | bytes, name: str | None) -> tuple[bytes, str, str]:
@@ -231,6 +256,6 @@ def _opened(content: bytes, name: str) -> Iterator[list[Any]]:
     try:
         with fits.open(io.BytesIO(content), memmap=False, ignore_missing_simple=True) as opened:
             require_modest(list(opened), name)
-            yield [one for one in opened if hasattr(one, "data")]  # damaged ones have none
+            yield [wavelengths_along_rows(one) for one in opened if hasattr(one, "data")]  # damaged ones have none
     except (*DAMAGE, fits.VerifyError, zlib.error) as problem:
         raise SpectrumError(f"{name} is a damaged or cut FITS file ({in_words(problem)}); fetch it again.") from problem

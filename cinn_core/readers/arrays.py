@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from ..rebin import rebin
 from ..stages import Step
+from .columns import all_arrays, every_name
 from .common import (
     Choice,
     Contents,
@@ -28,9 +29,18 @@ from .headers import words_in
 from .iraf import is_makee, is_multispec
 from .media import medium_of_name
 from .orders import join_parts, merge_orders
-from .planes import FEWEST_PIXELS, Array, arrays_in, as_error, error_like, good_by_flags, relative_error_like, wave_like
-from .roles import Role, best_version, kind_of, listed, named_index, partner, role_of, whose
-from .table import column_names, named_table
+from .planes import (
+    FEWEST_PIXELS,
+    Array,
+    another_star,
+    as_error,
+    error_like,
+    good_by_flags,
+    relative_error_like,
+    wave_like,
+)
+from .roles import Role, best_version, kind_of, listed, named_index, partner, role_of, wave_partner, whose
+from .table import named_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +54,7 @@ class Group:
     flag: NDArray | None
     flag_role: Role
     error_name: str
+    flag_name: str = ""
 
     @property
     def span(self) -> tuple[float, float]:
@@ -116,7 +127,7 @@ def _star_rows(groups: list[Group]) -> int:
 
 def groups_in(hdus: list[Any]) -> list[Group]:
     """Fluxes that have wavelengths, with errors and flags that belong to them by their names, or by their values without names."""
-    arrays = arrays_in(hdus)
+    arrays = all_arrays(hdus)
     roles = [role_of(a.name) for a in arrays]
     named = any(r in (Role.FLUX, Role.WAVE) for r in roles)
     for i, (a, role) in enumerate(zip(arrays, roles, strict=True)):
@@ -129,6 +140,13 @@ def groups_in(hdus: list[Any]) -> list[Group]:
     if groups:
         return groups
     unnamed = [i for i, r in enumerate(roles) if r is None or (r is Role.FLUX and not named)]
+    places = sorted(
+        {arrays[i].place for i, r in enumerate(roles) if r is Role.WAVE} & {arrays[i].place for i in unnamed}
+    )
+    if len(places) > 1:  # extensions that each hold wavelengths and flux
+        return [
+            g for p in places if (g := _first_group([i for i in unnamed if arrays[i].place == p], p, arrays, roles))
+        ]
     for i in unnamed:
         if (group := _group(i, arrays, roles)) is not None:
             return (
@@ -139,12 +157,18 @@ def groups_in(hdus: list[Any]) -> list[Group]:
     return []
 
 
+def _first_group(unnamed: list[int], place: int, arrays: list[Array], roles: list[Role | None]) -> Group | None:
+    """The first array of one extension that has wavelengths there, with what belongs to it."""
+    own = [(a, r) for a, r in zip(arrays, roles, strict=True) if a.place == place]
+    at = [next(k for k, (a, _) in enumerate(own) if a is arrays[i]) for i in unnamed]
+    found = (_group(k, [a for a, _ in own], [r for _, r in own]) for k in at)
+    return next((g for g in found if g is not None), None)
+
+
 def _only_one(first: int, unnamed: list[int], arrays: list[Array]) -> bool:
-    """Whether at most one array of the first's shape stands beside it, which by its values may be its error, or is a further image."""
+    """Whether no array of the first's shape stands beside it that by its values could be a star as well."""
     like = [i for i in unnamed if arrays[i].values.shape == arrays[first].values.shape and i != first]
-    if arrays[first].values.ndim == 2:
-        return True
-    return all(error_like(arrays[first].values, arrays[i].values) for i in like)
+    return not any(another_star(arrays[first].values, arrays[i].values) for i in like)
 
 
 def _usable_wave(values: NDArray) -> bool:
@@ -158,7 +182,7 @@ def _group(flux: int, arrays: list[Array], roles: list[Role | None]) -> Group | 
     names, shape = [a.name for a in arrays], arrays[flux].values.shape
     waves = [i for i, r in enumerate(roles) if r is Role.WAVE and arrays[i].values.shape in (shape, shape[-1:])]
     same = [i for i in waves if arrays[i].values.shape == shape] or waves
-    wave = partner(names[flux], names, _best_medium(same, names), alone=True)
+    wave = wave_partner(names[flux], names, same, alone=True)
     if wave is None or shape[-1] < FEWEST_PIXELS:
         return None
 
@@ -172,33 +196,20 @@ def _group(flux: int, arrays: list[Array], roles: list[Role | None]) -> Group | 
     error_name = "" if error is None else names[error]
     if error is None and roles[flux] is None:
         rest = [i for i, r in enumerate(roles) if r is None and i != flux and arrays[i].values.shape == shape]
-        likely = next(
-            (
-                i
-                for i in rest
-                for test in (error_like, relative_error_like)
-                if test(arrays[flux].values, arrays[i].values)
-            ),
-            None,
-        )
-        values, error_name = (None, "") if likely is None else (arrays[likely].values, names[likely])
+        for i in rest:
+            if error_like(arrays[flux].values, arrays[i].values):
+                values, error_name = arrays[i].values, names[i]
+                break
+            if relative_error_like(arrays[flux].values, arrays[i].values):
+                values, error_name = arrays[i].values * np.abs(arrays[flux].values), f"{names[i]}, a share of the flux"
+                break
     flag = beside(Role.FLAG, Role.GOOD)
     two = [None if a is None else np.atleast_2d(a) for a in (values, None if flag is None else arrays[flag].values)]
     axis = np.broadcast_to(np.atleast_2d(arrays[wave].values), np.atleast_2d(arrays[flux].values).shape)
     return Group(
         Array(names[flux], np.atleast_2d(arrays[flux].values), arrays[flux].place), names[wave], axis, two[0], two[1],
-        Role.FLAG if flag is None else roles[flag] or Role.FLAG, error_name,
+        Role.FLAG if flag is None else roles[flag] or Role.FLAG, error_name, "" if flag is None else names[flag],
     )  # fmt: skip
-
-
-def _best_medium(waves: list[int], names: list[str]) -> list[int]:
-    """Wavelength arrays with those first that say which they are, air before vacuum, and barycentric ones before others."""
-
-    def rank(i: int) -> tuple[bool, bool]:
-        words = words_in(names[i])
-        return " air " not in words.replace("_", " "), " bary " not in words
-
-    return sorted(waves, key=rank)
 
 
 def stars_in(hdus: list[Any]) -> list[list[list[Group]]]:
@@ -264,7 +275,7 @@ def _added(slices: list[Group]) -> tuple[Group, list[Step]]:
     reason = "slices of one star's light added: " + ", ".join(s.flux.name for s in slices)
     added = Group(
         Array(middle.flux.name, flux, middle.flux.place), middle.wave_name, middle.wave, error, middle.flag, middle.flag_role,
-        middle.error_name,
+        middle.error_name, middle.flag_name,
     )  # fmt: skip
     return added, [Step("slices added", reason, {"slices": len(slices)})]
 
@@ -290,12 +301,12 @@ def _orders(group: Group, steps: list[Step]) -> list[Pixels]:
         raise SpectrumError(
             f"The wavelengths beside {group.flux.name} are all empty; load a version that carries them."
         )
-    angstrom, step = to_angstrom(np.where(lit, group.wave, np.nan), None, "the wavelength array")
+    angstrom, step = to_angstrom(np.where(lit, group.wave, np.nan), None, f"array {group.wave_name}")
     if step not in steps:
         steps.append(step)
     good = np.stack([~missing_pixels(f) for f in group.flux.values]) & lit
     if group.flag is not None:
-        clear, step = good_by_flags(group.flag, group.flag_role, "flags", group.flux.values, group.error)
+        clear, step = good_by_flags(group.flag, group.flag_role, group.flag_name, group.flux.values, group.error)
         good &= clear
         steps.append(step)
     several = len(angstrom) > 1
@@ -331,7 +342,7 @@ def read_named(hdus: list[Any], name: str, naming: Naming) -> Contents:
     assert naming.flux is not None
     if (found := named_table(hdus, naming, name)) is not None:
         return found
-    arrays = arrays_in(hdus)
+    arrays = all_arrays(hdus)
     names = [a.name for a in arrays]
     where = name if names or not every_name(hdus) else f"{name} (its columns: {listed(every_name(hdus))})"
     wave, flux = (arrays[named_index(wanted, names, where)] for wanted in (naming.wave, naming.flux))
@@ -351,15 +362,6 @@ def read_named(hdus: list[Any], name: str, naming: Naming) -> Contents:
         Array(flux.name, np.atleast_2d(flux.values), flux.place), wave.name, axis, error, None, Role.FLAG, error_name
     )
     return _contents([[group]], hdus, name)
-
-
-def every_name(hdus: list[Any]) -> list[str]:
-    """Names of all columns, extensions, planes and rows of a FITS file that hold numbers."""
-    tables = [h for h in hdus if not h.is_image and h.data is not None]
-    columns = [
-        c if len(tables) == 1 else f"{h.name or hdus.index(h)}.{c}" for h in tables[:20] for c in column_names(h)
-    ]
-    return list(dict.fromkeys([*columns, *(a.name for a in arrays_in(hdus))]))
 
 
 def nothing_found(hdus: list[Any], name: str) -> SpectrumError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ from .media import KnownMedium, medium_of
 
 OPTICAL_ANGSTROM = (2900.0, 26000.0)
 """Wavelengths [Angstrom] taken for plausible when a unit is missing or cannot be right."""
+
+_WAVENUMBER = re.compile(r"wave_? ?num|wvn|cm ?(\^|\*\*)? ?-1|kayser|1/cm", re.IGNORECASE)
+_PER_CM = "angstrom_times_wavenumber"
 
 UNIT_ANGSTROM: dict[str, float] = {
     "angstrom": 1.0, "angstroms": 1.0, "a": 1.0, "aa": 1.0, "ang": 1.0, "0.1nm": 1.0, "10**-10m": 1.0, "1e-10m": 1.0,
@@ -58,13 +62,17 @@ def contents_of(
     error_from: str = "the file's errors",
     medium: KnownMedium | None = None,
     star: str = "",
+    remarks: Sequence[str] = (),
 ) -> Contents:
     """Contents of a file, with errors checked, missing pixels noted, and the header keywords (or the file's name) read.
 
-    `medium` and `star` are what the format itself tells, ahead of the headers; headers come in order of precedence.
+    `medium` and `star` are what the format itself tells, ahead of the headers; headers come in order of precedence;
+    `remarks` are a text's lines of comment.
     """
     error, good, error_steps = usable_error(pixels.error, pixels.good, error_from)
-    power, usual, power_steps = resolving_power(headers, name)
+    power, usual, power_steps = resolving_power(headers, name, remarks)
+    if any(_PER_CM in step.numbers for step in steps):
+        medium = Medium.VACUUM, (Step("medium", "wavenumbers are those of vacuum"),)
     air_or_vacuum, medium_steps = medium or medium_of(headers)
     all_steps = [*steps, *missing_step(~pixels.good, pixels.wavelength), *error_steps, *power_steps, *medium_steps]
     return Contents(
@@ -84,6 +92,15 @@ def to_angstrom(values: NDArray, unit: str | None, where: str) -> tuple[NDArray,
 
     A declared unit that puts the values far outside the optical (nm for 4800-6800) is overruled, in the ledger.
     """
+    where = "".join(c for c in where if c.isprintable())
+    unit = None if unit is None else "".join(c for c in unit if c.isprintable())[:60]
+    if _WAVENUMBER.search(f"{where} {unit or ''}") and np.nanmax(values) > 0:
+        step = Step(
+            "wavelength unit",
+            f"{where} holds wavenumbers (cm-1): 1e8 over them are vacuum wavelengths in Angstrom",
+            {_PER_CM: 1e8},
+        )
+        return 1e8 / np.where(values > 0, values, np.nan), step
     low, high = (float(v) for v in (np.nanmin(values), np.nanmax(values)))
     declared = re.sub(r"[\s()\[\]]", "", (unit or "").lower())
     factor = UNIT_ANGSTROM.get(declared)
@@ -96,13 +113,16 @@ def to_angstrom(values: NDArray, unit: str | None, where: str) -> tuple[NDArray,
     )
     if declared and factor is None:
         said = f'{where} says "{unit}", which is not a unit of wavelength'
-    for name, other in (("Angstrom", 1.0), ("nm", 10.0), ("micron", 1e4)):
+    for name, other in (("Angstrom", 1.0), ("nm", 10.0), ("micron", 1e4), ("m", 1e10)):
         if _optical(low * other, high * other):
             reason = f"{said}; values from {low:g} to {high:g} are optical only as {name}"
             return values * other, Step("wavelength unit", reason, {"angstrom_per_unit": other})
     if 3.3 < low < high < 4.45:
         reason = f"{said}; values from {low:g} to {high:g} are optical only as log10 of Angstrom"
         return 10.0**values, Step("wavelength unit", reason)
+    if 7.97 < low < high < 10.17:
+        reason = f"{said}; values from {low:g} to {high:g} are optical only as the natural logarithm of Angstrom"
+        return np.exp(values), Step("wavelength unit", reason)
     raise SpectrumError(
         f"The wavelengths in {where} run from {low:g} to {high:g}{' ' + unit if unit else ''}, which is not an optical "
         "spectrum in Angstrom, nm or micron; give the file a wavelength axis with its unit."

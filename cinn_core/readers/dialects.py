@@ -16,6 +16,9 @@ from .roles import Role, listed, role_of
 _MOST_LINES, _LONGEST_LINE = 3_000_000, 10_000
 _SAMPLE = 2000  # lines that decide the dialect
 _SIGNS_OF_COMMENTS = "#!%\\|"
+_BARS = re.compile(r"\s*\|?\s*[-+]?\.?\d[\d.eEdD+-]*\s*\|")
+_THOUSANDS = re.compile(r"(?<=\d)\.(?=\d{3}(?!\d))")
+_PLAIN = b"0123456789.+-eE \t\r\n"
 _MISSING = re.compile(r"(?<![\w.])(?:INDEF|null|none|n/?a|masked|nodata|-{2,}|\*+)(?![\w.])", re.IGNORECASE)
 
 
@@ -60,16 +63,27 @@ def text_columns(text: str, name: str) -> Columns:
     lines = text.splitlines()
     if (synthesis := _moog(lines)) is not None:
         return synthesis
+    if sum(bool(_BARS.match(line)) for line in lines[:_SAMPLE]) >= 3:
+        lines = [line.replace("|", " ") for line in lines]
     decimal_comma = _has_decimal_commas(lines[:_SAMPLE])
     numeric = [_count(line, decimal_comma) for line in lines[:_SAMPLE]]
     first = next(
         (i for i in range(len(numeric) - 3) if numeric[i] >= 2 and numeric[i : i + 3] == [numeric[i]] * 3), None
     )
+    if first is None and (plain := _without_words(lines)) is not None:
+        return text_columns("\n".join(plain), name)
     if first is None:
-        raise SpectrumError(
-            f"{name} is text without columns of numbers; a text spectrum has wavelength, flux and perhaps an error in each line."
+        what = (
+            "of one number a line, without wavelengths"
+            if sum(n == 1 for n in numeric) > 10
+            else "without columns of numbers"
         )
-    body = "\n".join(line for line in lines[first:] if line.strip() and line.lstrip()[0] not in _SIGNS_OF_COMMENTS)
+        raise SpectrumError(
+            f"{name} is text {what}; a text spectrum has wavelength, flux and perhaps an error in each line."
+        )
+    body = "\n".join(lines[first:])
+    if any(sign in body for sign in _SIGNS_OF_COMMENTS):  # loadtxt leaves empty lines out, but knows no signs
+        body = "\n".join(line for line in lines[first:] if line.strip() and line.lstrip()[0] not in _SIGNS_OF_COMMENTS)
     try:
         table = np.loadtxt(io.StringIO(_plain_numbers(body, decimal_comma)), ndmin=2)
     except ValueError as problem:
@@ -78,9 +92,24 @@ def text_columns(text: str, name: str) -> Columns:
         raise SpectrumError(
             f"The columns of {name} stop being {numeric[first]} numbers a line{where}; mend or cut the file there."
         ) from problem
+    if len(table) > 1 and table[0, 0] == len(table) - 1 and np.array_equal(table[0], np.round(table[0])):
+        table = table[1:]  # a line with the number of lines ahead of them
     names, units = _names_above(lines[:first], lines[first], table.shape[1])
     comments = [line.strip("#!%\\| \t")[:200] for line in lines[:first] if line.strip()]
     return Columns(names, list(table.T), units, comments, "text")
+
+
+def _without_words(lines: list[str]) -> list[str] | None:
+    """Lines without those columns that hold words, as a star's name in each; None where that leaves no two columns of numbers."""
+    separator = next((s for s in (";", "\t", ",") if sum(s in line for line in lines[-50:]) > 25), None)
+    rows = [[c.strip() for c in line.split(separator)] for line in lines]
+    width = len(rows[-1]) if rows else 0
+    last = [row for row in rows[-50:] if len(row) == width]
+    kept = [i for i in range(width) if sum(_count(row[i]) == 1 for row in last) > 0.8 * len(last)]
+    if len(last) < 10 or not 2 <= len(kept) < width:
+        return None
+    joint = separator or " "
+    return [joint.join(row[i] for i in kept) if len(row) == width else "#" + joint.join(row) for row in rows]
 
 
 def _moog(lines: list[str]) -> Columns | None:
@@ -106,6 +135,7 @@ def votable_columns(data: bytes, name: str) -> Columns:
 
     try:
         tables = [t for t in parse(io.BytesIO(data), verify="ignore").iter_tables() if len(t.array)]
+        tables.sort(key=lambda t: not {Role.WAVE, Role.FLUX} <= {role_of(str(f.name or f.ID)) for f in t.fields})
         fields = [(f, t.array[f.ID]) for t in tables[:1] for f in t.fields]
     except (*DAMAGE, ImportError) as problem:
         raise SpectrumError(f"{name} is a damaged VOTable ({in_words(problem)}); fetch it again.") from problem
@@ -129,13 +159,19 @@ def votable_columns(data: bytes, name: str) -> Columns:
 
 def _plain_numbers(body: str, decimal_comma: bool) -> str:
     """Numbers as Python reads them: D exponents, decimal commas, INDEF and empty cells (nan) put right."""
+    if not decimal_comma and body.isascii() and not body.encode().translate(None, _PLAIN) and "--" not in body:
+        return body
+    if '"' in body:
+        body = body.replace('"', "")
     if decimal_comma:
-        body = body.replace(",", ".").replace(";", " ")
+        body = _THOUSANDS.sub("", body).replace(",", ".").replace(";", " ")
     elif "," in body or ";" in body:
         if re.search(r"[,;][ \t]*(?:[,;]|$)", body, re.MULTILINE):
             body = re.sub(r"(?<=[,;])[ \t]*(?=[,;]|$)", "nan", body, flags=re.MULTILINE)
         body = body.replace(",", " ").replace(";", " ")
     if re.search(r"[A-DF-Za-df-z*]|--", body):
+        if re.search(r"true|false", body, re.IGNORECASE):
+            body = re.sub(r"\bfalse\b", "0", re.sub(r"\btrue\b", "1", body, flags=re.IGNORECASE), flags=re.IGNORECASE)
         body = _MISSING.sub("nan", re.sub(r"(?<=[\d.])[dD](?=[+-]?\d)", "e", body))
     return body
 
@@ -155,10 +191,10 @@ def _has_decimal_commas(lines: list[str]) -> bool:
     """Whether commas are decimal signs: no points among the numbers, and between blanks or semicolons numbers with one comma at most."""
     found = 0
     for line in lines:
-        fields = [w for w in re.split(r"[\s;]+", line.strip()) if w]
-        if not re.fullmatch(r"[\d\s.,;eEdD+-]+", line.strip()) or len(fields) < 2:
+        fields = [w.strip('"') for w in re.split(r"[\s;]+", line.strip()) if w]
+        if not re.fullmatch(r'[\d\s.,;eEdD"+-]+', line.strip()) or len(fields) < 2:
             continue
-        if not all(re.fullmatch(r"[+-]?\d+(,\d+)?([eEdD][+-]?\d+)?", w) for w in fields):
+        if not all(re.fullmatch(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?([eEdD][+-]?\d+)?", w) for w in fields):
             return False
         found += any("," in w for w in fields)
     return found >= 3
@@ -183,6 +219,7 @@ def _names_above(above: list[str], data_line: str, n: int) -> tuple[list[str], l
                 r"[\s,;]+", re.sub(r"\s*([\(\[])\s*(.*?)\s*([\)\]])", r"\1\2\3", plain).replace(") ", ")\t").strip()
             )
             cells = [c for c in cells if c]
+        cells = [c.strip('"') for c in cells]
         known = [role_of(c) for c in cells]
         if len(cells) == n and any(r in (Role.WAVE, Role.FLUX) for r in known) and (back == 0 or Role.WAVE in known):
             units = [(m.group(1) if (m := re.search(r"[\(\[](.*?)[\)\]]", c)) else None) for c in cells]

@@ -21,7 +21,6 @@ from .common import (
     Pixels,
     Unnamed,
     contents_of,
-    error_of,
     in_words,
     missing_pixels,
     repeats,
@@ -30,7 +29,8 @@ from .common import (
     wavelength_range,
 )
 from .orders import merge_orders
-from .roles import Role, listed, partner, role_of
+from .planes import FEWEST_PIXELS, as_error
+from .roles import Role, best_version, listed, partner, role_of, wave_partner, whose
 from .several import MAX_ELEMENTS, MAX_PIXELS
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -61,7 +61,8 @@ def read_hdf5(
             groups = groups[group : group + 1]
         if row is None:
             require_choice(_choices(groups), name)
-        headers = [_header(groups[0][0]), _header(file)]
+        node, roles = groups[0]
+        headers = [_header(node[roles["wave"]]), _header(node), _header(file)]
         parts = [part for node, roles in groups for part in _parts(node, roles, name, row)]
     steps = [Step("format", "HDF5 datasets of wavelength and flux", {"groups": len(groups), "orders": len(parts)})]
     steps.append(parts[0][1])
@@ -70,6 +71,22 @@ def read_hdf5(
         pixels, step = merge_orders([_lit(part) for part, _ in parts])
         steps.append(step)
     return contents_of(pixels, "HDF5", headers, name, steps, error_from="the error dataset")
+
+
+def values_in_hdf5(content: bytes, name: str) -> dict[str, NDArray]:
+    """Values of each dataset of numbers, and column of a table, by its name; of several orders the middle one."""
+    found: dict[str, NDArray] = {}
+    with _opened(content, name) as file:
+        nodes: list[Any] = [file]
+        file.visititems(
+            lambda _, node: nodes.append(node) if isinstance(node, h5py.Group) or _is_compound(node) else None
+        )
+        for node in nodes[:_MOST_GROUPS]:
+            for key in node.dtype.names if _is_compound(node) else [k for k in node if _is_own_dataset(node, k)]:
+                if node[key].size and node[key].size <= MAX_ELEMENTS:
+                    values = _by_rows(node[key])
+                    found.setdefault(key, values.reshape(-1, values.shape[-1])[len(values) // 2])
+    return found
 
 
 @contextmanager
@@ -86,7 +103,7 @@ def _choices(groups: list[Group]) -> tuple[Choice, ...]:
         return tuple(Choice(i, None, node.name) for i, (node, _) in enumerate(groups))
     node, roles = groups[0]
     flux, wave = node[roles["flux"]], node[roles["wave"]]
-    if len(groups) == 1 and flux.ndim == 2 and len(flux) > 1:
+    if len(groups) == 1 and flux.ndim == 2 and len(flux) > 1 and not _is_turned(flux.shape):
         alone = wave.ndim == 1 or len(wave) == 1
         if alone or repeats([wavelength_range(w) for w in wave[:50]]):
             return tuple(Choice(0, i, f"row {i}") for i in range(len(flux)))
@@ -95,7 +112,8 @@ def _choices(groups: list[Group]) -> tuple[Choice, ...]:
 
 def _header(node: Any) -> dict[str, str]:
     """Attributes of a file or group by upper-case name, as text."""
-    return {str(k).upper(): (v.decode() if isinstance(v, bytes) else str(v)) for k, v in node.attrs.items()}
+    attributes = getattr(node, "attrs", {})  # a column of a table has none
+    return {str(k).upper(): (v.decode() if isinstance(v, bytes) else str(v)) for k, v in attributes.items()}
 
 
 def _groups(file: Any, name: str, naming: Naming | None = None) -> list[Group]:
@@ -103,17 +121,17 @@ def _groups(file: Any, name: str, naming: Naming | None = None) -> list[Group]:
     usable: list[Group] = []
     nodes: list[Any] = [file]
     every: list[str] = []
-    file.visititems(lambda _, node: nodes.append(node) if isinstance(node, h5py.Group) else None)
+    file.visititems(lambda _, node: nodes.append(node) if isinstance(node, h5py.Group) or _is_compound(node) else None)
     for node in nodes[:_MOST_GROUPS]:
-        datasets = [k for k in node if _is_own_dataset(node, k)]
+        datasets = list(node.dtype.names) if _is_compound(node) else [k for k in node if _is_own_dataset(node, k)]
         roles = _roles(datasets) if naming is None else _told(datasets, naming)
         every += [f"{node.name.strip('/')}/{k}".strip("/") for k in datasets]
         if {"wave", "flux"} <= set(roles):
             usable.append((node, roles))
     if not usable:
         raise Unnamed(
-            f"{name} is an HDF5 file with {listed(every, 6)}, but without datasets of wavelength and flux side by side; name them: "
-            "--wave NAME --flux NAME (links to other files are not followed).",
+            f"{name} is an HDF5 file with {listed(every, 6) if every else 'no plain datasets of numbers'}, but without datasets of "
+            "wavelength and flux side by side; name them: --wave NAME --flux NAME (links to other files are not followed).",
             tuple(dict.fromkeys(k.rsplit("/", 1)[-1] for k in every)),
         )
     total = sum(node[key].size for node, roles in usable for key in roles.values())
@@ -123,15 +141,34 @@ def _groups(file: Any, name: str, naming: Naming | None = None) -> list[Group]:
     return usable
 
 
+def _is_compound(node: Any) -> bool:
+    """Whether a node is a dataset of rows of named numbers: a table."""
+    if not isinstance(node, h5py.Dataset) or not node.dtype.names or node.external is not None or node.is_virtual:
+        return False
+    return all(node.dtype[k].kind in "fiu" for k in node.dtype.names)
+
+
 def _roles(datasets: list[str]) -> dict[str, str]:
     """Name of the dataset of each role: the first flux, and what goes with it by its name."""
     named = [role_of(k) for k in datasets]
     fluxes = [k for k, role in zip(datasets, named, strict=True) if role is Role.FLUX]
     if not fluxes:
         return {}
-    roles = {"flux": fluxes[0]}
-    for key, role in (("wave", Role.WAVE), ("error", Role.ERROR), ("ivar", Role.IVAR)):
-        at = partner(fluxes[0], datasets, [i for i, r in enumerate(named) if r is role], alone=True)
+    stars: dict[frozenset[str], list[str]] = {}
+    for k in fluxes:
+        stars.setdefault(whose(k), []).append(k)
+    if len(stars) > 1 and frozenset() not in stars:
+        able = [same[best_version(same)] for same in stars.values()]
+        raise Unnamed(
+            f"The file holds several datasets that could be the star's flux ({listed(able)}); choose one with --wave NAME --flux NAME.",
+            tuple(datasets),
+        )
+    same = stars.get(frozenset()) or next(iter(stars.values()))
+    flux = same[best_version(same)]
+    roles = {"flux": flux}
+    for key, role in (("wave", Role.WAVE), ("error", Role.ERROR), ("ivar", Role.IVAR), ("variance", Role.VARIANCE)):
+        like = [i for i, r in enumerate(named) if r is role]
+        at = (wave_partner if key == "wave" else partner)(flux, datasets, like, alone=True)
         if at is not None:
             roles[key] = datasets[at]
     return roles
@@ -153,7 +190,7 @@ def _is_own_dataset(node: Any, key: str) -> bool:
 
 def _parts(node: Any, roles: dict[str, str], name: str, row: int | None) -> list[tuple[Pixels, Step]]:
     """Orders of one group, or one row of it, each with the step on its unit."""
-    columns = {role: np.atleast_2d(np.asarray(node[key][()], float)) for role, key in roles.items()}
+    columns = {role: _by_rows(node[key]) for role, key in roles.items()}
     if row is not None:
         n = len(columns["flux"])
         if not 0 <= row < n:
@@ -163,13 +200,23 @@ def _parts(node: Any, roles: dict[str, str], name: str, row: int | None) -> list
     if any(c.shape != flux.shape for c in columns.values()):
         shapes = ", ".join(f"{role} {c.shape}" for role, c in columns.items())
         raise SpectrumError(f"The datasets of {name} differ in shape ({shapes}); a spectrum needs one of each a pixel.")
-    unit = node[roles["wave"]].attrs.get("unit", node[roles["wave"]].attrs.get("units"))
-    angstrom, step = to_angstrom(wave, unit.decode() if isinstance(unit, bytes) else unit, f"dataset {roles['wave']}")
+    said = _header(node[roles["wave"]])
+    angstrom, step = to_angstrom(wave, said.get("UNIT", said.get("UNITS")), f"dataset {roles['wave']}")
     error = _errors(columns)
     return [
         (Pixels(angstrom[i], flux[i], None if error is None else error[i], ~missing_pixels(flux[i])), step)
         for i in range(len(flux))
     ]
+
+
+def _by_rows(dataset: Any) -> NDArray:
+    """Values (orders, pixels) of a dataset, turned where the orders run along its second axis."""
+    values = np.atleast_2d(np.asarray(dataset[()], float))
+    return values.T if _is_turned(values.shape) else values
+
+
+def _is_turned(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 2 and shape[1] < FEWEST_PIXELS <= shape[0]
 
 
 def _lit(order: Pixels) -> Pixels:
@@ -178,6 +225,7 @@ def _lit(order: Pixels) -> Pixels:
 
 
 def _errors(columns: dict[str, NDArray]) -> NDArray | None:
-    if "error" in columns or "ivar" not in columns:
-        return columns.get("error")
-    return error_of(columns["ivar"])
+    for key in ("error", "variance", "ivar"):
+        if key in columns:
+            return as_error(columns[key], Role(key))
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,15 @@ INSTRUMENTS: tuple[tuple[str, str, float], ...] = (
 
 _RESOLUTION_KEYS = (
     "SPEC_RES", "RESOLUTN", "RESOLUTION", "SPECRES", "RESOLVE", "RESPOW", "RES_POW", "RESOL", "BSS_ITRP", "BSS_ESRP", "SPE_RPOW",
-    "SPEC_RP", "RP", "R",
+    "SPEC_RP", "RP", "R", "RPOWER", "RESPOWER", "SPECRP", "RESOLVING_POWER", "SPECTRAL_RESOLUTION", "SPECTRAL RESOLUTION",
+    "RESOLVING POWER",
 )  # fmt: skip
+_REMARK = re.compile(
+    r"(?:(?:resolving power|resolution)(?: \(?R\)?)?[\s=~:]+(?:of |is |about |approx )*|(?<![\w.])R ?[=~:] ?)"
+    r"(\d{1,3}[ ,']?\d{3})(?![\d.]* ?(?:A|Å|nm|pix))",
+    re.IGNORECASE,
+)
+"""Resolving power in words: a number of four to six digits behind its name."""
 _SNR_KEYS = ("SNR", "S_N", "SN", "SNRATIO", "MEANSNR", "HIERARCH ESO DRS SPE EXT SN50")
 _INSTRUMENT_KEYS = ("INSTRUME", "INSTRUM", "DETNAM", "BSS_INST", "PYP_SPEC", "SURVEY")
 _TELESCOPE_KEYS = ("TELESCOP", "TELESCOPE", "OBSERVAT", "SITE", "SITENAME", "ORIGIN")
@@ -60,13 +68,27 @@ def words_in(text: str) -> str:
     return " " + " ".join(re.findall(r"[a-z]+|\d+", text.lower())) + " "
 
 
-def resolving_power(headers: list[Any], name: str) -> tuple[float | None, bool, tuple[Step, ...]]:
-    """Native resolving power from headers, whether it is only the usual one of the instrument named, and the ledger's entry."""
+def resolving_power(
+    headers: list[Any], name: str, remarks: Sequence[str] = ()
+) -> tuple[float | None, bool, tuple[Step, ...]]:
+    """Native resolving power from headers, whether it is only the usual one of the instrument named, and the ledger's entry.
+
+    Keywords come first, then comments in words (those of headers and the `remarks` of a text), then the instrument's name.
+    """
     for header in headers:
         for key in _RESOLUTION_KEYS:
-            value = number(header, key) if key in header else None
+            value = _power_of(header.get(key)) if key in header else None
             if value is not None and 300 <= value <= 500_000:
                 return value, False, (Step("resolving power", f"header keyword {key}", {"R": value}),)
+    for line in (*remarks, *(str(h["COMMENT"])[:2000] for h in headers if "COMMENT" in h)):
+        if (said := _REMARK.search(line)) is not None:
+            value = float(re.sub(r"\D", "", said.group(1)))
+            if 1000 <= value <= 500_000:
+                return (
+                    value,
+                    False,
+                    (Step("resolving power", f"a comment says so ({said.group()[:60]})", {"R": value}),),
+                )
     telescope = words_in(" ".join(str(h.get(key, "")) for h in headers for key in _TELESCOPE_KEYS))
     instruments = [(str(h.get(key, "")), f"header keyword {key}") for h in headers for key in _INSTRUMENT_KEYS]
     for text, where in [*instruments, (name, "name of the file")]:
@@ -76,6 +98,12 @@ def resolving_power(headers: list[Any], name: str) -> tuple[float | None, bool, 
                 reason = f"the {where} names the instrument ({text}); its usual value"
                 return value, True, (Step("resolving power", reason, {"R": value}),)
     return None, False, ()
+
+
+def _power_of(value: Any) -> float | None:
+    """Number of a keyword's value, which may read R=7500; None where it is none."""
+    said = re.fullmatch(r"\s*(?:R\s*[=~]\s*)?(\d+(?:\.\d*)?(?:[eE]\+?\d+)?)\s*", str(value))
+    return None if said is None else float(said.group(1))
 
 
 def snr_header(headers: list[Any]) -> float | None:

@@ -13,10 +13,10 @@ from ..errors import SpectrumError
 from ..stages import Step
 from .common import Contents, Pixels, contents_of, missing_pixels, to_angstrom
 from .headers import number, star_name
-from .iraf import is_makee, is_multispec, lit, makee_orders, multispec_orders
+from .iraf import drs_orders, is_drs, is_makee, is_multispec, lit, makee_orders, multispec_orders
 from .orders import join_parts, merge_orders
-from .planes import as_error, error_like, row_names
-from .roles import Role, role_of
+from .planes import as_error, error_like, good_by_flags, row_names
+from .roles import Role, best_version, role_of, whose
 
 
 def is_image(hdus: list[Any]) -> bool:
@@ -72,21 +72,24 @@ def read_orders(hdus: list[Any], name: str) -> Contents:
 
 
 def is_header_orders(hdus: list[Any]) -> bool:
-    """Whether the first image holds orders whose wavelengths are functions in its header: IRAF multispec, MAKEE."""
+    """Whether the first image holds orders whose wavelengths are functions in its header: IRAF multispec, MAKEE, HARPS."""
     hdu = first_image(hdus)
-    return hdu is not None and hdu.data.ndim >= 2 and (is_multispec(hdu.header) or is_makee(hdu.header))
+    if hdu is None or is_multispec(hdu.header):
+        return hdu is not None
+    return hdu.data.ndim >= 2 and (is_makee(hdu.header) or is_drs(hdu.header))
 
 
 def read_header_orders(hdus: list[Any], name: str) -> Contents:
-    """Read and join the orders of an IRAF multispec or a MAKEE image."""
+    """Read and join the orders of an IRAF multispec image, of MAKEE, or of HARPS and its kin."""
     hdu = first_image(hdus)
     assert hdu is not None
-    makee = is_makee(hdu.header)
-    orders, steps = (makee_orders if makee else multispec_orders)(hdu, name)
-    pixels, step = merge_orders(orders)
+    kind, orders_of = "IRAF multispec", multispec_orders
+    if not is_multispec(hdu.header):
+        kind, orders_of = ("MAKEE orders", makee_orders) if is_makee(hdu.header) else ("e2ds orders", drs_orders)
+    orders, steps = orders_of(hdu, name)
+    pixels, step = join_parts(orders) if hdu.data.ndim == 1 else merge_orders(orders)
     headers = [hdu.header] if hdu is hdus[0] else [hdu.header, hdus[0].header]
     star = re.sub(r"^ORDER:\s*\d+\s*", "", star_name(headers, name))
-    kind = "MAKEE orders" if makee else "IRAF multispec"
     return contents_of(pixels, kind, headers, name, [*steps, step], error_from="the orders' own errors", star=star)
 
 
@@ -95,16 +98,72 @@ def images_in(hdus: list[Any]) -> list[Any]:
     return [h for h in hdus if h.is_image and h.data is not None and h.data.size >= 100]
 
 
+def wavelengths_along_rows(hdu: Any) -> Any:
+    """An image turned where its header has the wavelengths along the second axis (GIRAFFE); anything else as it is."""
+    if not hdu.is_image or hdu.data is None or hdu.data.ndim != 2:
+        return hdu
+    ends = []
+    for axis, n in ((1, hdu.data.shape[1]), (2, hdu.data.shape[0])):
+        start, step = (
+            number(hdu.header, f"CRVAL{axis}"),
+            number(hdu.header, f"CDELT{axis}") or number(hdu.header, f"CD{axis}_{axis}"),
+        )
+        ends.append(sorted((start, start + step * n)) if start is not None and step and n >= 100 else [0.0, 0.0])
+    along_rows, along_columns = (290 < low < high < 26_000 and high - low > 1 for low, high in ends)
+    if along_rows or not along_columns:
+        return hdu
+    turned = type(hdu)(hdu.data.T, hdu.header)
+    for key in ("CRVAL", "CDELT", "CRPIX", "CTYPE", "CUNIT"):
+        if f"{key}2" in hdu.header:
+            turned.header[f"{key}1"] = hdu.header[f"{key}2"]
+    if "CD2_2" in hdu.header:
+        turned.header["CD1_1"] = hdu.header["CD2_2"]
+    return turned
+
+
 def first_image(hdus: list[Any]) -> Any:
-    """First HDU that holds an image, or None."""
-    return next(iter(images_in(hdus)), None)
+    """First HDU that holds an image that can be the star's: none called sky, error, blaze and the like, where others are; or None."""
+    images = images_in(hdus)
+    return next((h for h in images if role_of(h.name or "") in (None, Role.FLUX)), next(iter(images), None))
 
 
 def spectra_apart(images: list[Any]) -> list[Any]:
-    """One-dimensional images with a wavelength axis that begins where no other does; errors, masks and the like left out."""
+    """One-dimensional images with a wavelength axis that can each be a star, or an order of one.
+
+    Errors, masks and sky are left out, by their names or, where two of one axis have none, by their values; and of versions
+    of one spectrum all but the best.
+    """
     axes = [h for h in images if h.data.ndim == 1 and isinstance(h.header.get("CRVAL1"), int | float)]
-    spectra = [h for h in axes if role_of(h.name) in (None, Role.FLUX)]
-    return list({round(float(h.header["CRVAL1"]), 3): h for h in reversed(spectra)}.values())[::-1]
+    same: dict[tuple[float, int], list[Any]] = {}
+    for h in axes:
+        if role_of(h.name or "") in (None, Role.FLUX):
+            same.setdefault((round(float(h.header["CRVAL1"]), 3), h.data.size), []).append(h)
+    return [h for alike in same.values() for h in _stars_of(alike)]
+
+
+def _stars_of(alike: list[Any]) -> list[Any]:
+    """Images over one wavelength axis that can each be a star: one of the versions of each, no errors or masks."""
+    first = np.asarray(alike[0].data, float)
+    stars: dict[frozenset[str], list[Any]] = {}
+    for i, h in enumerate(alike):
+        name, named = str(h.name or ""), role_of(h.name or "") is Role.FLUX
+        if i and not named and _companion(first, np.asarray(h.data, float)):
+            continue
+        own = (
+            whose(name)
+            if named
+            else frozenset[str]()
+            if i == 0 and name == "PRIMARY"
+            else frozenset([name or f"image {i}"])
+        )
+        stars.setdefault(own, []).append(h)
+    return [versions[best_version([str(h.name) for h in versions])] for versions in stars.values()]
+
+
+def _companion(flux: NDArray, values: NDArray) -> bool:
+    """Whether an array without a name is no star by its values: the error of the flux, or a mask of a few whole numbers."""
+    whole = bool(np.array_equal(values, np.round(values)) and np.unique(values).size <= 64)
+    return whole or error_like(flux, values)
 
 
 def read_image(hdus: list[Any], name: str) -> Contents:
@@ -124,7 +183,19 @@ def read_image(hdus: list[Any], name: str) -> Contents:
     if error is None and len(bands) > 1 and hdu.data.ndim == 2:
         error, error_from = _error_band(np.asarray(bands, float), names, science)
     headers = [hdu.header] if hdu is hdus[0] else [hdu.header, hdus[0].header]
-    pixels = Pixels(wavelength, flux, error, ~missing_pixels(flux))
+    good = ~missing_pixels(flux)
+    for other in hdus:
+        role = role_of(other.name or "")
+        if (
+            role in (Role.FLAG, Role.GOOD)
+            and other.is_image
+            and other.data is not None
+            and other.data.size == flux.size
+        ):
+            clear, step = good_by_flags(np.asarray(other.data).ravel(), role, other.name, flux, error)
+            good &= clear
+            steps.append(step)
+    pixels = Pixels(wavelength, flux, error, good)
     return contents_of(pixels, "FITS image", headers, name, steps, error_from=error_from)
 
 
@@ -168,6 +239,11 @@ def wavelength_axis(header: fits.Header, n: int, where: str) -> tuple[NDArray, l
     else:
         steps.append(
             Step("wavelength scale", "linear", {"CRVAL1": start, "CDELT1": float(delta or 0.0), "CRPIX1": reference})
+        )
+    if ctype.startswith("WAVN"):
+        axis, unit = (
+            axis / 100 if re.search(r"(^|\D)m ?(\^|\*\*)? ?-1|^1/m$", unit) and "cm" not in unit else axis,
+            "cm-1",
         )
     wavelength, step = to_angstrom(axis, unit or None, "the header")
     return wavelength, [*steps, step]

@@ -64,6 +64,20 @@ def multispec_orders(hdu: fits.ImageHDU, name: str) -> tuple[list[Pixels], list[
     return orders, [Step("format", reason, {"orders": len(orders), "pixels": cube.shape[2]}), unit_step]
 
 
+def aperture_axes(header: fits.Header, n: int, pixels: int) -> list[NDArray | None]:
+    """Wavelengths (pixels,) of each of n apertures of a multispec image, in its own unit; None for those without a solution."""
+    text, pixel = _attributes(header), physical_pixels(header, pixels)
+    first_line = 1 - round(number(header, "LTV2") or 0.0)
+    found: list[NDArray | None] = []
+    for row in range(n):
+        spec = re.search(rf'spec{row + first_line}\s*=\s*"([^"]*)"', text)
+        try:
+            found.append(None if spec is None else multispec_axis(spec.group(1).split(), pixel, "the image"))
+        except SpectrumError:
+            found.append(None)
+    return found
+
+
 def physical_pixels(header: fits.Header, n: int) -> NDArray:
     """Physical pixel (n,) of each of n pixels of an image that was cut or binned: p = (l - LTV1) / LTM1_1, l from 1."""
     shift, scale = number(header, "LTV1") or 0.0, number(header, "LTM1_1") or 1.0
@@ -172,6 +186,37 @@ _KINDS = {
     4: (_linear_spline, lambda n: 3 + n + 1), 5: (_pixel_array, lambda n: 1 + n), 6: (_sampled_array, lambda n: 2 + 2 * n),
 }  # fmt: skip
 """Functions by IRAF's code: how each is evaluated from its parameters, and how many those are."""
+
+
+_DRS = re.compile(r"(ESO|TNG|OHP) DRS CAL TH DEG LL")
+
+
+def is_drs(header: fits.Header) -> bool:
+    """Whether a header holds polynomials of the wavelength as the pipelines of HARPS, HARPS-N, CORALIE and SOPHIE write them."""
+    return any(_DRS.fullmatch(key) for key in header)
+
+
+def drs_orders(hdu: fits.ImageHDU, name: str) -> tuple[list[Pixels], list[Step]]:
+    """Orders of an e2ds image of HARPS and its kin: a polynomial of the pixel, counted from 0, for each row (DRS User Manual)."""
+    data = np.atleast_2d(np.asarray(hdu.data, float))
+    maker = next(found.group(1) for key in hdu.header if (found := _DRS.fullmatch(key)))
+    degree = number(hdu.header, f"{maker} DRS CAL TH DEG LL")
+    n = 0 if degree is None or not 0 < degree < 20 else int(degree) + 1
+    orders, unit_step = [], None
+    for row, flux in enumerate(data):
+        read = [number(hdu.header, f"{maker} DRS CAL TH COEFF LL{row * n + k}") for k in range(n)]
+        coefficients = [c for c in read if c is not None]
+        if not n or len(coefficients) < n:
+            continue
+        wave = np.polynomial.polynomial.polyval(np.arange(data.shape[1]), coefficients)
+        wave, unit_step = to_angstrom(wave, "Angstrom", f"order {row + 1}")
+        orders.append(Pixels(wave, flux, None, lit(flux)))
+    if unit_step is None:
+        raise SpectrumError(
+            f"{name} is an image of orders without the polynomials CAL TH COEFF LL; load one that has them."
+        )
+    reason = f"order image of the {maker} pipeline: polynomials CAL TH COEFF LL of the pixel"
+    return orders, [Step("format", reason, {"orders": len(orders), "pixels": data.shape[1]}), unit_step]
 
 
 def is_makee(header: fits.Header) -> bool:

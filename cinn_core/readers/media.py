@@ -37,17 +37,21 @@ ORIGINS: tuple[Origin, ...] = (
     Origin("UVES_popler", r"UP_ARR\d+|UP_VERS\w*", _ANY, Medium.VACUUM,
            "UVES_popler, UVES_wFITSfile: vacuum, heliocentric wavelengths"),
     Origin("MAKEE", r"WV_0_01", _ANY, Medium.VACUUM, "MAKEE documentation: vacuum wavelengths unless it is told not to"),
-    Origin("CERES", _MAKER, r"\bceres\b", Medium.VACUUM,
-           "CERES, the pipelines' plane 0 is written by GLOBALutils.ToVacuum (Brahm et al. 2017, PASP 129, 034002)"),
+    Origin("CERES", r"\(LAMBDA_BARY / LAMBDA_TOPO\)", _ANY, Medium.VACUUM,
+           "CERES (Brahm et al. 2017, PASP 129, 034002): masks brought to vacuum by GLOBALutils.ToVacuum meet plane 0"),
+    Origin("CERES", _MAKER, r"\bceres\b", Medium.VACUUM, "CERES, Brahm et al. 2017, PASP 129, 034002"),
     Origin("the EPRV standard", r"EXTNAME", r"^(TRACE\d+_(FLUX|WAVE|VAR)|STITCHED_CORR_\w+)$", Medium.VACUUM,
-           "EPRV data standard, data model: wavelengths in vacuum"),
-    Origin("CARMENES", _INSTRUMENT, r"\bcarmenes\b", Medium.VACUUM, "CARACAL: Caballero et al. 2016, SPIE 9910, 99100E"),
+           "EPRV data standard, units: wavelength solution in vacuum"),
+    Origin("CARMENES", _INSTRUMENT, r"\bcarmenes\b", Medium.VACUUM,
+           "CARACAL: Caballero et al. 2016, SPIE 9910, 99100E; serval, inst_CARM_VIS"),
     Origin("CARACAL", r"ORIGIN|HIERARCH CARACAL.*|CARACAL.*", r"caracal|carmenes", Medium.VACUUM,
            "CARACAL: Caballero et al. 2016, SPIE 9910, 99100E"),
     Origin("KPF", _INSTRUMENT, r"\bkpf\b", Medium.VACUUM, "KPF pipeline documentation, data format"),
     Origin("NEID", _INSTRUMENT, r"\bneid\b", Medium.VACUUM, "NEID pipeline documentation, data format"),
-    Origin("EXPRES", _INSTRUMENT, r"\bexpres\b", Medium.VACUUM, "Petersburg et al. 2020, AJ 159, 187"),
-    Origin("MAROON-X", _INSTRUMENT, r"\bmaroon-?x\b", Medium.VACUUM, "Seifahrt et al. 2020, SPIE 11447, 114471F"),
+    Origin("EXPRES", _INSTRUMENT, r"\bexpres\b", Medium.VACUUM,
+           "EPRV data standard, translator of EXPRES: as they are; serval, inst_EXPRES, takes them for air"),
+    Origin("MAROON-X", _INSTRUMENT, r"\bmaroon-?x\b", Medium.VACUUM,
+           "EPRV data standard, translator of MAROON-X; serval, inst_MAROONX: both take them for vacuum"),
     Origin("ESPRESSO", _INSTRUMENT, r"\bespresso\b", Medium.VACUUM,
            "ESPRESSO pipeline manual: wavelengths in vacuum where the name of the column or extension does not say air"),
     Origin("BANZAI-NRES", _INSTRUMENT, r"\bnres\d*\b", Medium.VACUUM,
@@ -55,14 +59,18 @@ ORIGINS: tuple[Origin, ...] = (
     Origin("LAMOST", r"TELESCOP|ORIGIN", r"\blamost\b", Medium.VACUUM,
            "LAMOST, FITS files: given in vacuum wavelengths in the heliocentric frame"),
     Origin("SDSS", r"TELESCOP", r"^sdss\b", Medium.VACUUM, "SDSS, spectroscopic pipelines: vacuum wavelengths, heliocentric"),
-    Origin("HARPS", _INSTRUMENT, r"harps|harpn", Medium.AIR, "HARPS pipeline manual: wavelengths in air, barycentric"),
-    Origin("SOPHIE", _INSTRUMENT, r"\bsophie\b", Medium.AIR, "SOPHIE pipeline, adapted from that of HARPS"),
-    Origin("ELODIE", _INSTRUMENT, r"\belodie\b", Medium.AIR, "ELODIE archive, Moultaka et al. 2004, PASP 116, 693"),
+    Origin("HARPS", _INSTRUMENT, r"harps|harpn", Medium.AIR, "HARPS pipeline manual: wavelengths in air, barycentric; serval, inst_HARPS"),
+    Origin("SOPHIE", _INSTRUMENT, r"\bsophie\b", Medium.AIR,
+           "SOPHIE pipeline, adapted from that of HARPS; serval, inst_SOPHIE, brings them to vacuum"),
+    Origin("ELODIE", _INSTRUMENT, r"\belodie\b", Medium.AIR,
+           "ELODIE archive, Moultaka et al. 2004, PASP 116, 693; serval, inst_ELODIE, brings them to vacuum"),
     Origin("HERMES", _INSTRUMENT, r"\bhermes\b", Medium.AIR,
-           "2dfdr and Kos et al. 2017, MNRAS 464, 1259 (AAT); Raskin et al. 2011, A&A 526, A69 (Mercator)"),
+           "AAT: Kos et al. 2017, MNRAS 464, 1259; Mercator: no document found, and air by the custom of IRAF's line lists"),
     Origin("GALAH", _MAKER, r"\bgalah\b", Medium.AIR, "Kos et al. 2017, MNRAS 464, 1259"),
-    Origin("NARVAL", _INSTRUMENT, r"\bnarval\b", Medium.AIR, "Libre-ESpRIT: Donati et al. 1997, MNRAS 291, 658; PolarBase"),
+    Origin("NARVAL", _INSTRUMENT, r"\bnarval\b", Medium.AIR,
+           "Libre-ESpRIT: Donati et al. 1997, MNRAS 291, 658; serval, inst_NARVAL, brings them to vacuum"),
     Origin("ESPaDOnS", _INSTRUMENT, r"\bespadons\b", Medium.AIR, "Libre-ESpRIT and Upena: CFHT documentation"),
+    Origin("FIES", _INSTRUMENT, r"\bfies\b", Medium.AIR, "FIEStool, which calibrates by IRAF; serval, inst_FIES, brings them to vacuum"),
     Origin("iSpec", r"ORIGIN", r"^ispec$", Medium.AIR, "Blanco-Cuaresma et al. 2014, A&A 569, A111"),
 )  # fmt: skip
 """In order of precedence: a pipeline before the instrument whose exposures it reduces."""
@@ -72,7 +80,7 @@ _KEYWORDS = (
     "WAVEREF", "LAMBDTYP",
 )  # fmt: skip
 _TRUE, _FALSE = ("true", "1", "t", "yes"), ("false", "0", "f", "no")
-_ABOUT_WAVELENGTHS = re.compile(r"wave|lambda|angstrom|wcs", re.IGNORECASE)
+_ABOUT_WAVELENGTHS = re.compile(r"wave|wellenl|lambda|angstrom|wcs", re.IGNORECASE)
 _AXIS = re.compile(r"^(CTYPE1|CUNIT1|CRVAL1|CDELT1|CD1_1|WAT1_\d+|TTYPE\d+|TUNIT\d+|WAVE\w*|LAMBDA\w*)$")
 _LONGEST = 100_000  # characters of comments that are read
 
@@ -116,7 +124,7 @@ def _in_words(text: str) -> Medium | None:
         return None if re.search(r"\b(no|not|without)\b", low) else Medium.VACUUM
     if re.search(r"vac\w*\s*(wavelengths?\s*)?(to|2|->)\s*air", low):
         return None if re.search(r"\b(no|not|without)\b", low) else Medium.AIR
-    vacuum, air = re.search(r"(\b|_)vac(uum)?(\b|_)", low), re.search(r"(\b|_)air(\b|_)", low)
+    vacuum, air = re.search(r"(\b|_)va[ck](uum)?(\b|_)", low), re.search(r"(\b|_)(air|luft)(\b|_)", low)
     if bool(vacuum) == bool(air) or re.search(r"\b(no|not|without)\b", low):
         return None
     return Medium.VACUUM if vacuum else Medium.AIR

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +49,7 @@ def arrays_in(hdus: list[Any]) -> list[Array]:
 def _parts(label: str, data: NDArray, place: int, header: Any) -> list[Array]:
     """An image as one array, or as its planes, rows or columns where these are quantities of one spectrum."""
     if data.ndim == 3:
-        axis = 2 if data.shape[2] <= _MOST_ROWS and not wave_like(data[0]) else 0
+        axis = _axis_of_planes(data)
         planes = np.moveaxis(data, axis, 0)
         if len(planes) > _MOST_ROWS:
             return []
@@ -61,7 +62,18 @@ def _parts(label: str, data: NDArray, place: int, header: Any) -> list[Array]:
         for rows, what in ((data, "row"), (data.T, "column")):
             if len(rows) <= _MOST_ROWS < rows.shape[1] and _one_wave(rows):
                 return [Array(f"{label} {what} {i}", row, place) for i, row in enumerate(rows)]
+        if data.shape[1] < FEWEST_PIXELS <= data.shape[0]:
+            data = data.T  # pixels along the first axis, orders along the second
     return [Array(label, data, place)]
+
+
+def _axis_of_planes(data: NDArray) -> int:
+    """Axis of a cube along which quantities follow each other: one of its planes holds wavelengths, not all of them do."""
+    for axis in (0, 2, 1):
+        planes = np.moveaxis(data, axis, 0)
+        if len(planes) <= _MOST_ROWS and _one_wave(planes):
+            return axis
+    return 2 if data.shape[2] <= _MOST_ROWS and not wave_like(data[0]) else 0
 
 
 def _one_wave(rows: NDArray) -> bool:
@@ -73,6 +85,8 @@ def _one_wave(rows: NDArray) -> bool:
 def row_names(header: Any, n: int) -> list[str] | None:
     """Names that a header gives to the n rows of an image (COLn, ARRAYn, UP_ARRnn, BANDIDn); None where it does not."""
     for pattern in ("COL{}", "ARRAY{}", "UP_ARR{:02d}", "UP_ARR{}", "BANDID{}", "ROW{}"):
+        if not header.get(pattern.format(1)):
+            continue
         names = [str(header.get(pattern.format(i + 1), "")).strip() for i in range(n)]
         if n > 1 and names[0] and names[1] and sum(map(bool, names)) >= 0.8 * n:
             return [name or f"row {i}" for i, name in enumerate(names)]
@@ -88,7 +102,7 @@ def plane_names(planes: NDArray, axis: int) -> list[str] | None:
     k = len(planes)
     if axis == 0 and k in (9, 10, 11) and wave_like(planes[0]):
         names = ["wave", "flux raw", "ivar raw", "flux", "ivar", "flux norm", "ivar norm", "continuum", "snr"]
-        return [*names, *(f"dispersion {i}" for i in range(9, k))]
+        return [*names, *(f"model {i}" for i in range(9, k))]
     if axis == 0 and k == 4 and wave_like(planes[3]):
         return ["flux", "flux box", "blaze", "wave"]
     if axis == 2 and k >= 6 and wave_like(planes[0]):
@@ -98,9 +112,11 @@ def plane_names(planes: NDArray, axis: int) -> list[str] | None:
 
 def wave_like(values: NDArray) -> bool:
     """Whether every lit row of an array increases, or decreases, smoothly through optical wavelengths [Angstrom or nm]."""
+    if np.atleast_2d(values).shape[1] < FEWEST_PIXELS:
+        return False
     rows = [r[np.isfinite(r) & (r > 0)] for r in np.atleast_2d(values)]
     rows = [r for r in rows if r.size >= FEWEST_PIXELS / 2]
-    if not rows or np.atleast_2d(values).shape[1] < FEWEST_PIXELS:
+    if not rows:
         return False
     for row in rows:
         steps = np.diff(row)
@@ -128,12 +144,53 @@ def error_like(flux: NDArray, values: NDArray) -> bool:
     if usable.sum() < FEWEST_PIXELS or np.mean(values[usable] > 0) < 0.5:
         return False
     f, e = np.atleast_2d(flux), np.atleast_2d(values)
-    third = np.abs(f[:, 3:] - 3 * f[:, 2:-1] + 3 * f[:, 1:-2] - f[:, :-3]) / np.sqrt(20)
     with np.errstate(invalid="ignore", divide="ignore"):
-        scatter, level = 1.4826 * np.nanmedian(third), np.nanmedian(e[e > 0])
+        scatter, level = scatter_of(f), np.nanmedian(e[e > 0])
         ratio = level / scatter if scatter > 0 else np.inf
-        own = 1.4826 * np.nanmedian(np.abs(np.diff(e, axis=1)) / np.maximum(np.abs(e[:, 1:]), 1e-300))
-    return bool(_ERROR_RATIO[0] < ratio < _ERROR_RATIO[1] and own < 0.3)
+        shares = e / f
+    own = roughness(e)
+    proportional = 1.4826 * np.nanmedian(np.abs(shares - np.nanmedian(shares))) < 1e-3 * np.abs(np.nanmedian(shares))
+    calm = own < 0.3 and (
+        own < _CALM * roughness(f) or bool(proportional)
+    )  # photons' errors change half as much as the flux
+    return bool(_ERROR_RATIO[0] < ratio < _ERROR_RATIO[1] and calm)
+
+
+_CALM = 0.9
+_SMOOTH = 0.15  # roughness over the flux's, below which an array is a continuum
+_SMOOTHEST = 0.003
+_DERIVED = 0.3
+
+
+def another_star(flux: NDArray, values: NDArray) -> bool:
+    """Whether an array of the flux's shape could as well be a star's flux: neither smooth, nor its error, nor a scale or power of it."""
+    rough = roughness(values)
+    if rough < _SMOOTH * roughness(flux) and rough < _SMOOTHEST:
+        return False
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if error_like(flux, values) or relative_error_like(flux, values) or error_like(flux, flux / values):  # its S/N
+            return False
+        logs = [np.log(np.where(a > 0, a, np.nan)) for a in (flux, values)]
+    step, other = (np.diff(one, axis=-1) for one in logs)
+    known = np.isfinite(step) & np.isfinite(other)
+    if known.mean() < 0.5:
+        return True
+    power = float((step[known] * other[known]).sum() / max((step[known] ** 2).sum(), 1e-300))
+    left = float(np.median(np.abs(other[known] - power * step[known])))
+    return not 0 < abs(power) or left > _DERIVED * abs(power) * float(np.median(np.abs(step[known])))
+
+
+def roughness(values: NDArray) -> float:
+    """Change of an array (..., n) from pixel to pixel, as a share of its size."""
+    with np.errstate(invalid="ignore"):
+        size = float(np.nanmedian(np.abs(values)))
+        return float(np.nanmedian(np.abs(np.diff(values, axis=-1))) / size) if size > 0 else 0.0
+
+
+def scatter_of(flux: NDArray) -> float:
+    """Scatter of a flux (..., n) from pixel to pixel, by its third differences."""
+    third = flux[..., 3:] - 3 * flux[..., 2:-1] + 3 * flux[..., 1:-2] - flux[..., :-3]
+    return float(1.4826 * np.nanmedian(np.abs(third)) / np.sqrt(20))
 
 
 def relative_error_like(flux: NDArray, values: NDArray) -> bool:
@@ -181,9 +238,17 @@ def _marked(zero: NDArray, bad: NDArray) -> NDArray | None:
     return ~zero if of_zero > max(5 * of_others, 0.02) else None
 
 
+_BLOCK = 128  # pixels
+_BEYOND = (-0.1, 1.3)
+
+
 def _outliers(flux: NDArray) -> NDArray:
-    """Pixels (...,) bool that stand out from both neighbours by far more than pixels do."""
+    """Pixels (...,) bool that stand out from both neighbours by far more than pixels do, or lie where no line of a star does:
+    well above the level around them or below zero."""
     away = np.abs(flux - 0.5 * (np.roll(flux, 1, -1) + np.roll(flux, -1, -1)))
     scatter = np.nanmedian(away) if np.isfinite(away).any() else 0.0
-    with np.errstate(invalid="ignore"):
-        return away > 12 * scatter
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a block of NaN
+        blocks = np.nanmedian(np.resize(flux, (-(-flux.size // _BLOCK), _BLOCK)), axis=1)
+        level = np.repeat(blocks, _BLOCK)[: flux.size].reshape(flux.shape)
+        return (away > 12 * scatter) | (flux < _BEYOND[0] * level) | (flux > _BEYOND[1] * level)

@@ -27,10 +27,11 @@ class Role(StrEnum):
 
 _WORDS: dict[Role, str] = {
     Role.WAVE: "wave wavelength wavelengths wavelen wav wavl wvl wl ll lambda lam loglam waveobs awav arg wellenlaenge "
-    "wellenlange wellenlänge longueur longitud onde onda wavenumber wavenumbers wavenum wvn lambdas angstrom angstroms",
+    "wlen wlens lamb wellenlange wellenlänge longueur longitud onde onda wavenumber wavenumbers wavenum wvn lambdas angstrom angstroms",
     Role.FLUX: "flux fluxes flx spec spectrum spectra intensity intensities counts count fun flam fnu flambda intensitaet "
-    "intensität intensite intensité intensidad intensita flujo flusso fluss",
-    Role.ERROR: "err error errors errs errorbar sig sigma sigmas unc uncertainty uncertainties uncert noise stdev std stddev",
+    "intensität intensite intensité intensidad intensita flujo flusso fluss fl signal stokes relflux",
+    Role.ERROR: "err error errors errs errorbar sig sigma sigmas unc uncertainty uncertainties uncert noise stdev std stddev ferr "
+    "fehler erreur incertitude errore",
     Role.VARIANCE: "var variance variances",
     Role.IVAR: "ivar invvar",
     Role.FLAG: "mask qual quality dq flag flags badpix bpm badmask bad",
@@ -52,6 +53,10 @@ _BENIGN = frozenset(
     "stitched raw reduced calibrated cal noss nosky rel abs ff blz air vac bary helio log level unit arb rest vacuum".split()
 )
 """Words that tell versions of one star's spectrum from each other, not stars."""
+
+_FIBRE = re.compile(r"fibers?|fibres?|fib|fib(er|re)?_?(id|idx|no|num(ber)?)|group|trace|slice|beam|object_?id|objid")
+_NUMBERED_ORDER = re.compile(r"(?:^|(?<=[-_ ]))(?:order|ord)[-_ ]?\d+(?=$|[-_ ])", re.IGNORECASE)
+_ORDER = re.compile(r"(echelle_?)?ord(er)?s?(_?(n\w*|id|idx|index))?")
 
 _RANK = ("raw", "reduced", "box", "blz", "norm", "normed", "normalized", "normalised", "noss", "nosky")
 """Versions of a spectrum that another one is preferred to, the least liked first."""
@@ -81,12 +86,15 @@ def _apart(chunk: str) -> tuple[str, ...]:
 @lru_cache(4096)
 def role_of(name: str) -> Role | None:
     """Role of an array by its name; None where the name says nothing."""
+    name = _NUMBERED_ORDER.sub(" ", name)
     words = words_of(name)
     roles = [_MEANING.get(word) for word in words]
     if not words or re.search(r"\b(row|plane|column|extension) \d+$", name):
         return None
-    if name.strip().lower() in ("w", "f", "e", "s", "l"):
-        return {"w": Role.WAVE, "l": Role.WAVE, "f": Role.FLUX}.get(name.strip().lower(), Role.ERROR)
+    if re.fullmatch(r"dispersion|spectral_?axis", name.strip().lower()):
+        return Role.WAVE
+    if name.strip().lower() in ("w", "f", "e", "s", "l", "i"):
+        return {"w": Role.WAVE, "l": Role.WAVE, "f": Role.FLUX, "i": Role.FLUX}.get(name.strip().lower(), Role.ERROR)
     if len(words) > 1 and words[0] in ("f", "e", "u", "d") and (Role.FLUX in roles or Role.WAVE in roles):
         if Role.WAVE in roles and Role.FLUX not in roles:
             return Role.FLUX if words[0] == "f" else Role.OTHER
@@ -114,8 +122,10 @@ def _is_other(words: tuple[str, ...], roles: list[Role | None]) -> bool:
             continue
         if word == "cal" and i > first:
             continue  # flux_cal is calibrated flux, CALFLUX the lamp
-        if word in ("bary", "blz") and first < len(words):
-            continue  # WAVE_BARY, SPEC_BLZ
+        if word in ("bary", "blz") and (first < len(words) or Role.WAVE in roles):
+            continue  # WAVE_BARY, BARY_WAVELENGTH, SPEC_BLZ
+        if word in ("pix", "pixel", "pixels") and {Role.FLAG, Role.GOOD} & set(roles):
+            continue  # PIXEL_FLAGS, GOOD_PIXEL
         if word in ("sky", "telluric", "tellurics", "tell", "background", "bkg", "bg", "blaze") and removed:
             continue
         if word in ("cont", "continuum") and normed:
@@ -127,6 +137,16 @@ def _is_other(words: tuple[str, ...], roles: list[Role | None]) -> bool:
 def is_sky(name: str) -> bool:
     """Whether a name, of a fibre or row, says that it looked at the sky."""
     return bool({"sky"} & set(words_of(name))) or name.strip().lower().startswith("sky")
+
+
+def is_fibre(name: str) -> bool:
+    """Whether a column of this name tells which fibre, slice or star each row is of."""
+    return bool(_FIBRE.fullmatch(name.strip().lower()))
+
+
+def is_order(name: str) -> bool:
+    """Whether a column of this name holds the echelle order of each row."""
+    return bool(_ORDER.fullmatch(name.strip().lower()))
 
 
 def is_lamp(name: str) -> bool:
@@ -170,16 +190,39 @@ class Roles:
     flag_role: Role = Role.FLAG
 
 
-def partner(flux: str, names: Sequence[str], indices: Sequence[int], *, alone: bool) -> int | None:
-    """Index of the array, among some of the names, that goes with a flux: of the same words, or of none, or the only one."""
-    own = kind_of(flux)
+_FRAME = frozenset("air vac vacuum bary barycentric helio rest obs observed".split())
+
+
+def wave_partner(flux: str, names: Sequence[str], waves: Sequence[int], *, alone: bool) -> int | None:
+    """Index of the wavelengths, among some of the names, that go with a flux.
+
+    Where several do: air ahead of vacuum ahead of those that do not say, barycentric ahead of others, those at rest last.
+    """
+
+    def rank(i: int) -> tuple[bool, ...]:
+        words = set(words_of(names[i]))
+        return (
+            bool({"rest", "dispersion"} & words),
+            "air" not in words,
+            not {"vac", "vacuum"} & words,
+            not {"bary", "barycentric"} & words,
+        )
+
+    return partner(flux, names, sorted(waves, key=rank), alone=alone, besides=_FRAME)
+
+
+def partner(
+    flux: str, names: Sequence[str], indices: Sequence[int], *, alone: bool, besides: frozenset[str] = frozenset()
+) -> int | None:
+    """Index of the array, among some of the names, that goes with a flux: of the same words but for some, or of none, or the only one."""
+    own = kind_of(flux) - besides
     for test in (
         lambda kind: kind == own,
         lambda kind: kind - _BENIGN == own - _BENIGN and bool(kind & own),
         lambda kind: kind - _BENIGN == own - _BENIGN and not kind,
         lambda kind: not kind - _BENIGN,
     ):
-        found = [i for i in indices if test(kind_of(names[i]))]
+        found = [i for i in indices if test(kind_of(names[i]) - besides)]
         if found:
             return found[0]
     return indices[0] if alone and len(indices) == 1 else None

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from .arrays import array_choices, groups_in, is_arrays
+from .columns import star_tables, table_columns
 from .common import Choice, repeats, require_choice, wavelength_range
+from .headers import number
 from .image import first_image, holds_bands, images_in, spectra_apart, wavelength_axis
-from .iraf import is_makee, is_multispec
+from .iraf import aperture_axes, is_makee, is_multispec
+from .planes import FEWEST_PIXELS
 from .roles import is_sky
-from .table import fibres_of, range_of, table_columns
+from .table import fibres_of, range_of
 
 _NAMES = ("TARGNAME", "OBJECT", "NAME", "TARGET", "STAR", "CNAME", "SOBJECT_ID")
 """Columns that name the star of each row."""
@@ -54,19 +57,33 @@ def choices_in(hdus: list[Any]) -> tuple[Choice, ...]:
         return choices
     if is_arrays(hdus):
         return _named_rows(hdus, array_choices(hdus))
+    image = first_image(hdus)
+    if image is not None and is_multispec(image.header):
+        return _apertures(hdus, image)
     apart = spectra_apart(images_in(hdus))
     if len(apart) > 1 and repeats([wavelength_range(wavelength_axis(h.header, h.data.size, h.name)[0]) for h in apart]):
         return tuple(Choice(place, None, f"{place} {h.name}".strip()) for h in apart for place in [hdus.index(h)])
-    image = first_image(hdus)
     if image is not None and _stack(image) and not holds_bands(image):
         place = hdus.index(image)
         return _named_rows(hdus, tuple(Choice(place, i, f"row {i}") for i in range(len(image.data))))
     return ()
 
 
+def _apertures(hdus: list[Any], image: Any) -> tuple[Choice, ...]:
+    """Apertures of an IRAF multispec image where they are stars over the same wavelengths, not orders; none where they are orders."""
+    n = image.data.shape[-2] if image.data.ndim > 1 else 1
+    axes = aperture_axes(image.header, n, image.data.shape[-1])
+    if sum(axis is not None for axis in axes) < 2 or not repeats(
+        [wavelength_range(a) for a in axes[:50] if a is not None]
+    ):
+        return ()
+    place = hdus.index(image)
+    return _named_rows(hdus, tuple(Choice(place, i, f"row {i}") for i in range(n)))
+
+
 def _table_choices(hdus: list[Any]) -> tuple[Choice, ...] | None:
     """Tables, fibres or rows among which one has to choose, none where the file holds one spectrum; None without tables."""
-    tables = [(i, roles) for i, h in enumerate(hdus) if (roles := table_columns(h)) is not None and len(h.data)]
+    tables = [(i, roles) for i, roles in star_tables(hdus) if len(hdus[i].data)]
     if not tables:
         return None
     if len(tables) > 1:
@@ -83,7 +100,7 @@ def _table_choices(hdus: list[Any]) -> tuple[Choice, ...] | None:
     wave = hdu.data.field(roles["wave"])
     if (
         len(wave) > 1
-        and (np.ndim(wave) == 2 or wave.dtype == object)
+        and (wave.dtype == object or (np.ndim(wave) == 2 and wave.shape[1] >= FEWEST_PIXELS))
         and repeats([wavelength_range(w) for w in wave[:50]])
     ):
         names = _star_names(hdus, len(wave))
@@ -106,14 +123,18 @@ def _object_of(name: str) -> str:
 
 
 def _star_names(hdus: list[Any], n: int) -> list[str] | None:
-    """Names of n stars from a column of as many rows in any table; None where there is none."""
+    """Names of n stars from a column of as many rows in any table, or from the keywords APIDn of IRAF; None where there is none."""
     for hdu in hdus:
         if not isinstance(hdu, fits.BinTableHDU | fits.TableHDU) or hdu.data is None or len(hdu.data) != n:
             continue
         column = next((c for c in hdu.columns.names if c.upper() in _NAMES), None)
         if column is not None:
             return [str(v).strip()[:40] for v in hdu.data.field(column)]
-    return None
+    image = first_image(hdus)
+    names = (
+        [] if image is None else [str(image.header.get(f"APID{i + 1}", "")).strip()[:40] for i in range(min(n, 1000))]
+    )
+    return names if n > 1 and len(names) == n and all(names) else None
 
 
 def _named_rows(hdus: list[Any], choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
@@ -196,14 +217,21 @@ def _with_hdu(hdus: list[Any], place: int) -> list[Any] | None:
 
 def _place_of_rows(hdus: list[Any]) -> int | None:
     tables = [i for i, h in enumerate(hdus) if table_columns(h) is not None]
-    return tables[0] if tables else next((i for i, h in enumerate(hdus) if _stack(h)), None)
+    return tables[0] if tables else next((i for i, h in enumerate(hdus) if _stack(h) or _holds_apertures(h)), None)
 
 
 def _with_row(hdus: list[Any], place: int, row: int, name: str) -> list[Any]:
     """HDU at `place` cut to one row, and images of its shape (errors, wavelengths) with it; empty and other HDUs stay."""
     selected = hdus[place]
-    if np.ndim(selected.data) == 0 or not 0 <= row < len(selected.data):
-        raise SpectrumError(f"{name} has rows 0 to {len(selected.data) - 1}; there is no {row}.")
+    rows = (
+        np.shape(selected.data)[-2]
+        if np.ndim(selected.data) == 3
+        else np.size(selected.data, 0)
+        if np.ndim(selected.data)
+        else 0
+    )
+    if not 0 <= row < rows:
+        raise SpectrumError(f"{name} has rows 0 to {rows - 1}; there is no {row}.")
     if not selected.is_image:
         roles = table_columns(selected) or {}
         fibre = _fibre_rows(selected, row, hdus[0].header)
@@ -212,6 +240,8 @@ def _with_row(hdus: list[Any], place: int, row: int, name: str) -> list[Any]:
         if np.size(selected.data.field(roles["flux"])[0]) == 1:
             raise SpectrumError(f"The rows of the table in {name} are the pixels of one spectrum; leave the row out.")
         return [_header_alone(hdus[0]), fits.BinTableHDU(selected.data[row : row + 1], selected.header)]
+    if _holds_apertures(selected):
+        return [_header_alone(hdus[0]), _aperture(selected, row)]
     shape = np.shape(selected.data)
     like = [h for h in hdus if h is not selected and h.is_image and h.data is not None and np.shape(h.data) == shape]
     one_axis = [
@@ -228,6 +258,15 @@ def _with_row(hdus: list[Any], place: int, row: int, name: str) -> list[Any]:
         *(fits.ImageHDU(np.array(h.data[row]), h.header, name=h.name) for h in like),
         *(fits.ImageHDU(np.array(h.data), h.header, name=h.name) for h in one_axis),
     ]
+
+
+def _aperture(image: Any, row: int) -> fits.ImageHDU:
+    """One aperture of an IRAF multispec image, all its bands, with its place among the functions of the header (LTV2)."""
+    cut = fits.ImageHDU(np.array(image.data[..., row : row + 1, :]), image.header, name=image.name)
+    cut.header["LTV2"] = (number(image.header, "LTV2") or 0.0) - row
+    if (name := str(image.header.get(f"APID{row + 1}", "")).strip()) != "":
+        cut.header["OBJECT"] = name
+    return cut
 
 
 def _header_alone(primary: Any) -> fits.PrimaryHDU:
@@ -253,6 +292,10 @@ def _contents(hdus: list[Any]) -> str:
             descriptions.append(f"{i}{label}: {what}")
     more = f" and {len(descriptions) - 8} more" if len(descriptions) > 8 else ""
     return "; ".join(descriptions[:8]) + more if descriptions else "no data"
+
+
+def _holds_apertures(hdu: Any) -> bool:
+    return bool(hdu.is_image and hdu.data is not None and hdu.data.ndim > 1 and is_multispec(hdu.header))
 
 
 def _stack(hdu: Any) -> bool:

@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
+from .columns import cells_in, column_names, flux_columns, star_tables
 from .common import (
     Contents,
     Naming,
@@ -26,23 +26,20 @@ from .common import (
 from .headers import number, star_name
 from .media import medium_of, medium_of_name
 from .orders import join_parts, merge_orders
-from .planes import good_by_flags
-from .roles import Role, best_version, is_lamp, is_sky, listed, partner, role_of, whose
-
-_PLAIN_FLUX = re.compile(
-    r"(flux|spec|flx|intensity|norm_flux|flux_norm|normalized_flux|normalised_flux|nflux|spectrum|counts)$"
+from .planes import FEWEST_PIXELS, good_by_flags
+from .roles import (
+    Role,
+    is_fibre,
+    is_lamp,
+    is_sky,
+    listed,
+    role_of,
 )
-"""Names of fluxes that stand for themselves where versions of it stand beside."""
-
-_FIBRE = re.compile(
-    r"(fibers?|fibres?|fib|fibid|fiberid|fiber_?idx|fibre_?idx|group|trace|slice|beam|object_?id|objid)$"
-)
-"""Columns that tell which fibre, slice or star each row of orders is of."""
 
 
 def is_table(hdus: list[Any]) -> bool:
     """Whether a table with a wavelength and a flux column is there."""
-    return any(table_columns(hdu) is not None for hdu in hdus)
+    return bool(star_tables(hdus))
 
 
 def read_table(hdus: list[Any], name: str) -> Contents:
@@ -50,7 +47,7 @@ def read_table(hdus: list[Any], name: str) -> Contents:
 
     Raises Unnamed where a table holds several columns that could be the star's flux.
     """
-    tables = [(h, c) for h in hdus if (c := table_columns(h)) is not None]
+    tables = [(hdus[i], roles) for i, roles in star_tables(hdus)]
     for hdu, roles in tables[:1]:
         _require_one_flux(hdu, roles, name)
     read = [_one_table(hdu, roles, name, hdus[0].header) for hdu, roles in tables]
@@ -188,84 +185,10 @@ def _cut(pixels: Pixels, sizes: list[int]) -> list[Pixels]:
     return [Pixels(*one) for one in zip(wave, flux, error, good, strict=True)]
 
 
-def _numeric(hdu: Any, i: int) -> bool:
-    kind = re.sub(r"^\d+", "", str(hdu.columns[i].format))[:2].upper()
-    return bool(kind) and (kind[0] in "LBIJKEDF" or (kind[0] in "PQ" and kind[1:] in ("B", "I", "J", "K", "E", "D")))
-
-
-def column_names(hdu: Any) -> list[str]:
-    """Names of the numeric columns of a table."""
-    return [str(c.name or f"column {i}") for i, c in enumerate(hdu.columns) if _numeric(hdu, i)]
-
-
-def table_columns(hdu: Any) -> dict[str, int] | None:
-    """Column index of wave, flux and, where present, error, ivar, variance, flag, good; by TUTYPE where given, else by name."""
-    if not isinstance(hdu, fits.BinTableHDU | fits.TableHDU) or hdu.data is None:
-        return None
-    n = len(hdu.columns)
-    types = [str(hdu.header.get(f"TUTYP{i + 1}", "")) for i in range(n)]
-    roles = _by_utype(types)
-    names = [str(c.name or "") for c in hdu.columns]
-    named = {i: role_of(names[i]) for i in range(n) if _numeric(hdu, i)}
-    if "flux" not in roles:
-        candidates = flux_columns(hdu)
-        if not candidates:
-            return None
-        roles["flux"] = candidates[0]
-    flux = names[roles["flux"]]
-    if "wave" not in roles:
-        waves = [i for i, role in named.items() if role is Role.WAVE]
-        same = [i for i in waves if hdu.columns[i].format == hdu.columns[roles["flux"]].format] or [
-            i for i in waves if _cells(hdu, i) == _cells(hdu, roles["flux"])
-        ]
-        said = [i for i in same if names[i].lower().endswith(("_air", "_vac"))]  # the one that says which
-        at = partner(flux, names, said or same, alone=True)
-        if at is None:
-            return None
-        roles["wave"] = at
-    alone = len(flux_columns(hdu)) == 1
-    for key, role in (
-        ("error", Role.ERROR),
-        ("ivar", Role.IVAR),
-        ("variance", Role.VARIANCE),
-        ("flag", Role.FLAG),
-        ("good", Role.GOOD),
-    ):
-        if key in roles or (key in ("error", "ivar", "variance") and any(types)):
-            continue
-        like = [i for i, r in named.items() if r is role and _cells(hdu, i) == _cells(hdu, roles["flux"])]
-        at = partner(flux, names, like, alone=alone or key in ("flag", "good"))
-        if at is not None:
-            roles[key] = at
-    return roles
-
-
-def _cells(hdu: Any, i: int) -> int:
-    """Values in each cell of a column; -1 where it varies from row to row."""
-    column = hdu.columns[i]
-    if str(column.format).lstrip("0123456789")[:1] in ("P", "Q"):
-        return -1
-    count = re.match(r"\d+", str(column.format))
-    return int(count.group()) if count and isinstance(hdu, fits.BinTableHDU) else 1
-
-
-def flux_columns(hdu: Any) -> list[int]:
-    """Columns that could be the star's flux, the likeliest version of each first; one where they are versions of one spectrum."""
-    names = [str(c.name or "") for c in hdu.columns]
-    fluxes = [i for i in range(len(names)) if _numeric(hdu, i) and role_of(names[i]) is Role.FLUX]
-    plain = [i for i in fluxes if _PLAIN_FLUX.match(names[i].lower().replace(" ", "_"))]
-    if plain:
-        return plain[:1]
-    stars: dict[frozenset[str], list[int]] = {}
-    for i in fluxes:
-        stars.setdefault(whose(names[i]), []).append(i)
-    return [same[best_version([names[i] for i in same])] for same in stars.values()]
-
-
 def _require_one_flux(hdu: Any, roles: dict[str, int], name: str) -> None:
     """Raise Unnamed where several columns could be the star's."""
     names = [str(c.name or "") for c in hdu.columns]
-    able = [i for i in flux_columns(hdu) if _cells(hdu, i) == _cells(hdu, roles["flux"])]
+    able = [i for i in flux_columns(hdu) if cells_in(hdu, i) == cells_in(hdu, roles["flux"])]
     if len(able) > 1 and not any(hdu.header.get(f"TUTYP{i + 1}") for i in range(len(names))):
         several = listed([names[i] for i in able])
         raise Unnamed(
@@ -273,31 +196,6 @@ def _require_one_flux(hdu: Any, roles: dict[str, int], name: str) -> None:
             f"--wave {names[roles['wave']]} --flux NAME.",
             tuple(column_names(hdu)),
         )
-
-
-def _by_utype(types: list[str]) -> dict[str, int]:
-    """Roles by VO data model (TUTYPn): wavelength, flux, and the error of the flux's own namespace; `spec:` first."""
-    low = [t.lower() for t in types]
-
-    def find(ending: str, namespace: str | None = None) -> int | None:
-        hits = [
-            i for i, t in enumerate(low) if t.endswith(ending) and (namespace is None or t.split(":")[0] == namespace)
-        ]
-        return min(hits, key=lambda i: not low[i].startswith("spec:")) if hits else None
-
-    wave, flux = find("data.spectralaxis.value"), find("data.fluxaxis.value")
-    if wave is None or flux is None:
-        return {}
-    roles = {"wave": wave, "flux": flux}
-    namespace = low[flux].split(":")[0]
-    for role, ending in (
-        ("error", "data.fluxaxis.accuracy.staterror"),
-        ("flag", "data.fluxaxis.accuracy.qualitystatus"),
-    ):
-        column = find(ending, namespace)
-        if column is not None:
-            roles[role] = column
-    return roles
 
 
 def _orders_of(hdu: Any, index: int, rows: NDArray | None) -> list[NDArray]:
@@ -313,13 +211,14 @@ def _orders_of(hdu: Any, index: int, rows: NDArray | None) -> list[NDArray]:
         raise SpectrumError(f"Column {hdu.columns[index].name} of the table is not numeric.") from problem
     if values.ndim == 1 or values.size == len(values):
         return [values.ravel()]
-    return list(values.reshape(-1, values.shape[-1]))
+    orders = values.reshape(-1, values.shape[-1])
+    return list(orders.T if orders.shape[1] < FEWEST_PIXELS <= orders.shape[0] else orders)
 
 
 def _fibre_column(hdu: Any, n: int) -> NDArray | None:
     """Fibre of each of n rows by a column that names it, as text; None where there is none or it is the same for all."""
     for column in hdu.columns:
-        if _FIBRE.match(str(column.name).lower()) and np.ndim(hdu.data.field(column.name)) == 1:
+        if is_fibre(str(column.name)) and np.ndim(hdu.data.field(column.name)) == 1:
             values = np.array([str(v).strip() for v in hdu.data.field(column.name)])
             if len(values) == n and len(set(values)) > 1:
                 return values
@@ -328,13 +227,13 @@ def _fibre_column(hdu: Any, n: int) -> NDArray | None:
 
 def fibres_of(hdu: Any, roles: dict[str, int], primary: Any) -> tuple[list[str], NDArray] | None:
     """Fibres that could be the star, and the fibre of each row; None where the rows are no fibres' orders."""
-    if len(hdu.data) < 2 or _cells(hdu, roles["wave"]) == 1:
+    if len(hdu.data) < 2:
         return None
     of_row = _fibre_column(hdu, len(hdu.data))
     if of_row is None:
         return None
     names = list(dict.fromkeys(of_row))
-    if 2 * len(names) > len(of_row):
+    if (2 if cells_in(hdu, roles["wave"]) != 1 else FEWEST_PIXELS) * len(names) > len(of_row):
         return None  # rows of their own, not orders
     science = next(
         (str(h[k]).strip() for h in (hdu.header, primary) for k in ("SCIFIBER", "SCIFIBRE", "SCIFIB") if k in h), None

@@ -22,9 +22,11 @@ from .common import (
 from .dialects import Columns, decoded, is_votable, text_columns, votable_columns
 from .media import KnownMedium, medium_in_comments, medium_of_name
 from .orders import merge_orders
-from .planes import as_error, good_by_flags, wave_like
-from .roles import Role, best_version, listed, named_index, partner, role_of, whose
+from .planes import another_star, as_error, error_like, good_by_flags, roughness, scatter_of, wave_like
+from .roles import Role, best_version, is_fibre, is_order, listed, named_index, partner, role_of, whose
 
+_SAYS_WAVENUMBERS = r"wave_? ?num|cm ?(\^|\*\*)? ?-1|kayser|1/cm"
+_PLACES = ("wave", "flux", "error", "flag")
 _SMOOTHED = 31  # pixels over which rounded wavelengths are smoothed
 
 
@@ -47,6 +49,8 @@ def read_text(data: bytes, name: str, naming: Naming | None = None) -> Contents:
     roles, order, reason = _named_roles(columns, naming, name) if naming else _roles(columns, name)
     wave, flux = columns.values[roles["wave"]], columns.values[roles["flux"]]
     error = as_error(columns.values[roles["error"]], roles["error_role"]) if "error" in roles else None
+    if roles.get("relative"):
+        error = error * np.abs(flux)
     wavelength, medium, unit_step = _wavelengths(columns, roles["wave"], wave)
     steps = [
         Step("format", f"{columns.layout} with {len(columns.values)} columns: {reason}", {"rows": wave.size}),
@@ -74,7 +78,13 @@ def read_text(data: bytes, name: str, naming: Naming | None = None) -> Contents:
             pixels, rounding = _distinct(pixels)
             steps += rounding
     error_from = "the third column" if not columns.names else f"column {columns.shown[roles.get('error', 0)]}"
-    return contents_of(pixels, kind, [], name, steps, error_from=error_from, medium=medium)
+    return contents_of(pixels, kind, [], name, steps, error_from=error_from, medium=medium, remarks=columns.comments)
+
+
+def values_in_text(data: bytes, name: str) -> dict[str, NDArray]:
+    """Values of each column of a text by its name."""
+    columns = votable_columns(data, name) if is_votable(data) else text_columns(decoded(data), name)
+    return dict(zip(columns.shown, columns.values, strict=True))
 
 
 def _by_order(pixels: Pixels, order: NDArray) -> list[Pixels]:
@@ -97,15 +107,12 @@ def _by_order(pixels: Pixels, order: NDArray) -> list[Pixels]:
 def _wavelengths(columns: Columns, at: int, wave: NDArray) -> tuple[NDArray, KnownMedium | None, Step]:
     """Wavelengths [Angstrom] of the wave column, which may hold wavenumbers or logarithms, their medium as told, and the ledger's entry."""
     name, unit = columns.shown[at], columns.units[at]
-    said = " ".join([name, unit or "", *columns.comments])
-    if re.search(r"wave ?num|cm ?(\^|\*\*)? ?-1|kayser|1/cm", said, re.IGNORECASE) and np.nanmin(wave) > 0:
-        step = Step(
-            "wavelength unit", "the text says wavenumbers (cm-1): 1e8 over them are vacuum wavelengths in Angstrom"
-        )
-        return 1e8 / wave, (Medium.VACUUM, (Step("medium", "wavenumbers are those of vacuum"),)), step
     if re.match(r"log", name.lower()) and 3.3 < np.nanmin(wave) < 4.45:
         wave, unit = 10.0**wave, None
-    wavelength, step = to_angstrom(wave, unit, "the text")
+    about = " ".join(
+        ["the text", *(line for line in [name, *columns.comments] if re.search(_SAYS_WAVENUMBERS, line, re.IGNORECASE))]
+    )
+    wavelength, step = to_angstrom(wave, unit, about[:160])
     if "waveobs" in name.lower():
         return wavelength, (Medium.AIR, (Step("medium", "iSpec text (column waveobs) holds air wavelengths"),)), step
     medium = medium_of_name(name, "column") if columns.names else None
@@ -122,6 +129,12 @@ def _roles(columns: Columns, name: str) -> tuple[dict[str, Any], NDArray | None,
     for i, (label, values) in enumerate(zip(columns.names, columns.values, strict=True)):
         if known[i] is None and (not label or label.startswith("unnamed")) and _counts(values):
             known[i] = Role.OTHER
+        if re.fullmatch(r"cm ?(\^|\*\*)? ?-1|1/cm", columns.units[i] or ""):
+            known[i] = Role.WAVE
+        if is_fibre(label) and np.unique(values).size > 1:
+            raise SpectrumError(
+                f"The column {label} of {name} tells {np.unique(values).size} spectra apart; cut the text to the lines of one of them."
+            )
     waves = [i for i, r in enumerate(known) if r is Role.WAVE] or [
         i for i, r in enumerate(known) if r is None and wave_like(columns.values[i])
     ]
@@ -149,11 +162,7 @@ def _roles(columns: Columns, name: str) -> tuple[dict[str, Any], NDArray | None,
     roles: dict[str, Any] = {"wave": waves[0] if wave is None else wave, "flux": flux}
     _add_partners(roles, columns.names, known, flux)
     order = next(
-        (
-            v
-            for n, v in zip(columns.names, columns.values, strict=True)
-            if re.fullmatch(r"(echelle_?)?ord(er)?(_?n\w*)?", n)
-        ),
+        (v for n, v in zip(columns.names, columns.values, strict=True) if is_order(n)),
         None,
     )
     return roles, order, f"named {', '.join(columns.names)}"
@@ -199,18 +208,66 @@ def _roles_by_place(values: list[NDArray]) -> tuple[dict[str, Any], NDArray | No
     n, first = len(values), values[0]
     if n >= 3 and _counts(first) and wave_like(values[1]):
         roles, order, reason = _roles_by_place(values[1:])
-        moved = {k: v + 1 if k in ("wave", "flux", "error") else v for k, v in roles.items()}
+        moved = {k: v + 1 if k in _PLACES else v for k, v in roles.items()}
         return moved, order, f"an index, {reason}"
     whole = np.isfinite(first).all() and np.all(first == np.round(first))
     if n >= 3 and whole and np.abs(np.diff(first)).max() <= 1 and np.unique(first).size < 200:
         error = {"error": 3, "error_role": Role.ERROR} if n >= 4 else {}
         return {"wave": 1, "flux": 2} | error, first, "order number, wavelength, flux"
+    if wave_like(values[1]) and not wave_like(first):
+        roles, order, reason = _roles_by_place([values[1], first, *values[2:]])
+        swapped = {0: 1, 1: 0}
+        turned = {k: swapped.get(v, v) if k in _PLACES else v for k, v in roles.items()}
+        return turned, order, f"{reason}, with the wavelength second"
     if n == 2:
         return {"wave": 0, "flux": 1}, None, "wavelength, flux"
-    third = values[2]
-    if np.nanmin(third) >= 0 and np.nanmedian(third) < 0.5 * np.nanmedian(values[1]):
-        return {"wave": 0, "flux": 1, "error": 2, "error_role": Role.ERROR}, None, "wavelength, flux, error"
+    flux, third = values[1], values[2]
+    if np.array_equal(third, np.round(third)) and np.unique(third).size <= _FEW_VALUES:
+        return {"wave": 0, "flux": 1, "flag": 2, "flag_role": Role.FLAG}, None, "wavelength, flux, flag"
+    if (
+        roughness(third) > 1.4 * roughness(flux)
+        and error_like(third, flux)
+        and np.nanmedian(flux) < 0.5 * np.nanmedian(third)
+    ):
+        raise _undecided("the second could be the error of the third", n)
+    scale = _error_scale(flux, third)
+    sure = scale is not None and np.nanmedian(third) < _ERROR_RATIO * scatter_of(flux)
+    if not sure and another_star(flux, third):
+        raise _undecided("the second and the third could be the star's flux", n)
+    if scale is not None:
+        roles = {"wave": 0, "flux": 1, "error": 2, "error_role": Role.ERROR}
+        return roles | ({"relative": True} if scale == "relative" else {}), None, f"wavelength, flux, {scale} error"
     return {"wave": 0, "flux": 1}, None, f"wavelength, flux, and {n - 2} that cannot be errors"
+
+
+_FEW_VALUES = 3
+_ERROR_RATIO = 15.0  # error over scatter up to which a column is the error whatever it looks like
+_ERROR_SHARES = (0.02, 1e4)
+"""Error over scatter of a flux: far below 1 where lines crowd coarse pixels, far above where pixels are finer than the noise."""
+
+
+def _undecided(what: str, n: int) -> Unnamed:
+    """Error on columns without names that may each be the flux."""
+    names = tuple(f"column {i + 1}" for i in range(n))
+    return Unnamed(
+        f"The text has {n} columns without names, of which {what}; name them, as in --wave 'column 1' --flux 'column 3'.",
+        names,
+    )
+
+
+def _error_scale(flux: NDArray, values: NDArray) -> str | None:
+    """ "absolute" or "relative" where a column (n,) can be the error of the flux or a share of it; None where it cannot."""
+    if not np.nanmin(values) >= 0:
+        return None
+    scatter, size = scatter_of(flux), float(np.nanmedian(values))
+    able = {}
+    for kind, median, level in (
+        ("absolute", size, float(np.nanmedian(np.abs(flux)))),
+        ("relative", float(np.nanmedian(values * np.abs(flux))), 1.0),
+    ):
+        if size < 0.5 * level and (not scatter > 0 or _ERROR_SHARES[0] < median / scatter < _ERROR_SHARES[1]):
+            able[kind] = round(abs(np.log(median / scatter)), 2) if scatter > 0 else 0.0
+    return min(able, key=able.__getitem__) if able else None
 
 
 def _distinct(pixels: Pixels) -> tuple[Pixels, list[Step]]:

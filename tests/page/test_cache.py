@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from synthetic import labels_of, observed, pixels, spectrum_of, templates
 
-from app.page.cache import Memory, Preparations
+from app.page.cache import Memory, Preparations, _combined
+from app.page.state import Source
+from cinn_core.errors import SpectrumError
 from cinn_core.overrides import ContinuumChoice, Overrides
 from cinn_core.preparation.fourmost import prepare
+from cinn_core.readers import read
 from cinn_core.stages import Spectrum
 
 WAVE = pixels(step=0.05)
@@ -52,3 +55,20 @@ def test_a_memory_forgets_the_oldest_of_more_than_32_results():
     assert memory.get(b"\x20", lambda: -1) == 32
     assert memory.get(b"\x00", lambda: -1) == -1
     assert memory.computed == 34
+
+
+def test_marked_exposures_are_prepared_as_one_sum():
+    files = [text_of(seed) for seed in (1, 2)]
+    spectra = [read(data, name) for data, name in files]
+    others = tuple(Source(*file) for file in files[1:])
+    vector = _combined(others, spectra[0], templates(), Overrides())
+    assert "combine" in [step.name for step in vector.steps]
+    assert vector.file == "1.txt + 2.txt"
+    with pytest.raises(SpectrumError, match="counted twice"):
+        _combined((Source(*files[0]),), spectra[0], templates(), Overrides())
+
+
+def text_of(seed: int) -> tuple[bytes, str]:
+    flux = observed(labels_of(), WAVE, 12.0, 150.0, seed=seed)
+    rows = "\n".join(f"{w:.4f} {f:.6f}" for w, f in zip(WAVE, flux, strict=True))
+    return f"# wavelengths in air\n{rows}\n".encode(), f"{seed}.txt"

@@ -141,3 +141,5 @@ def test_file_whose_columns_say_nothing_is_asked_about_by_name():
     files = sort_files([("star.txt", "# wave sky snr\n" + lines)])
     assert files.sources == ()
     assert files.question.names == ("wave", "sky", "snr")
+    assert [s.startswith("<svg") for s in files.question.sketches] == [True] * 3
+    assert len(set(files.question.sketches)) == 3

@@ -46,6 +46,7 @@ def alone() -> tuple[FluxVector, ...]:
 def test_signal_to_noise_of_the_sum_is_the_root_of_the_sum_of_squares():
     for i in range(2):
         assert total().snr[i] == pytest.approx(np.sqrt(sum(v.snr[i] ** 2 for v in alone())), rel=0.05)
+        assert total().snr[i] == pytest.approx(np.sqrt(np.sum(np.square(SNRS))), rel=0.05)  # what they were made with
 
 
 def test_noise_of_the_sum_is_what_its_signal_to_noise_says():

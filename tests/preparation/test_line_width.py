@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from synthetic import labels_of, observed, pixels, spectrum_of, templates
 
 from cinn_core.preparation.fourmost import prepare
+from cinn_core.preparation.line_width import width_in_data
 from cinn_core.stages import Spectrum
+from cinn_core.targets import COLUMN
 
 WAVE = pixels()
 
@@ -42,3 +45,13 @@ def test_wide_lines_are_unsure_where_nothing_states_the_power_only():
     wide = star(vbroad=22.0, resolving_power=None)
     assert "resolution_unsure" in prepare(wide, templates()).flags
     assert "resolution_unsure" not in prepare(replace(wide, resolving_power=60_000.0), templates()).flags
+
+
+def test_arm_full_of_gaps_leaves_the_width_unknown():
+    good = np.arange(WAVE.size) % 12 > 2
+    assert np.isnan(width_in_data(WAVE, observed(labels_of(), WAVE, 0.0, 200.0), good, 0.0, _solar(), templates()))
+
+
+def _solar() -> int:
+    labels = templates().labels
+    return int(np.argmin(np.abs(labels[:, COLUMN["teff"]] - 5772) + 1e3 * (labels[:, COLUMN["vbroad"]] > 10)))

@@ -23,8 +23,16 @@ def spectrum(rv: float = 0.0, **more) -> Spectrum:
 @pytest.mark.parametrize("snr", [12.0, 60.0, 300.0])
 def test_snr_per_angstrom_is_measured_before_smoothing(snr):
     vector = prepare(spectrum(snr=snr), templates())
-    assert vector.snr == pytest.approx((snr, snr), rel=0.15)
+    assert vector.snr == pytest.approx((snr, snr), rel=0.06)
     assert ("snr_low" in vector.flags) == (snr < 20)
+
+
+@pytest.mark.parametrize(("step", "power"), [(0.01, 100_000.0), (0.03, 60_000.0), (0.05, 25_000.0), (0.08, 48_000.0)])
+def test_snr_of_white_noise_is_that_of_the_noise(step, power):
+    wave = pixels(step=step)
+    flux = 1 + np.random.default_rng(2).normal(size=wave.size) / (100 * np.sqrt(step))
+    found = measure_snr(wave, flux, None, np.ones(wave.size, bool), power)
+    assert np.mean([s.from_pixels for s in found]) == pytest.approx(100, rel=0.04)
 
 
 def test_snr_hardly_grows_when_a_pipeline_interpolates_to_finer_pixels():

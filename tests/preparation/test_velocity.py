@@ -7,7 +7,7 @@ import pytest
 from synthetic import POWER, labels_of, observed, pixels, spectrum_of, templates
 
 from cinn_core.preparation.fourmost import prepare
-from cinn_core.preparation.velocity import measure_velocity, shift_to_rest
+from cinn_core.preparation.velocity import measure_velocity, settle_velocity, shift_to_rest
 
 WAVE = pixels()
 
@@ -57,6 +57,16 @@ def test_noise_without_lines_has_no_credible_velocity():
     for seed in range(4):
         flux = 1 + 0.02 * np.random.default_rng(seed).normal(size=WAVE.size)
         assert not measure_velocity(WAVE, flux, np.ones(WAVE.size, bool), POWER, templates()).credible
+
+
+def test_flux_without_a_line_is_said_to_have_none():
+    sky = np.abs(np.random.default_rng(7).normal(0.03, 0.01, WAVE.size))
+    reasons = []
+    for flux in (sky, observed(labels_of(), WAVE, 10.0, 5.0)):
+        frame = measure_velocity(WAVE, flux, np.ones(WAVE.size, bool), POWER, templates())
+        reasons.append(settle_velocity(frame, None)[2][0].reason)
+    assert "no line of a star" in reasons[0]
+    assert "no line" not in reasons[1]
 
 
 def test_two_arms_of_different_velocity_are_told_apart():

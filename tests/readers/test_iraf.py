@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from astropy.io import fits
+from synthetic import fits_bytes
 
 from cinn_core.errors import SpectrumError
+from cinn_core.readers import list_spectra, read
 from cinn_core.readers.iraf import multispec_axis, physical_pixels
 
 PIXEL = np.linspace(1.0, 512.0, 777)
@@ -116,3 +119,28 @@ def test_linear_and_log_linear_axes_and_uncalibrated_rows():
 def test_damaged_description_is_refused_in_words(words):
     with pytest.raises(SpectrumError, match="damaged or cut"):
         multispec_axis(words.split(), PIXEL, "a.fits")
+
+
+def test_apertures_over_the_same_wavelengths_are_stars_to_choose_among_and_orders_are_not():
+    wave = 5140.0 + 0.05 * np.arange(2000)
+    flux = np.stack([np.full(wave.size, level) + 1e-3 * (np.arange(wave.size) % 7) for level in (1.0, 2.0, 3.0)])
+
+    def file(starts: tuple[float, ...]) -> bytes:
+        hdu = fits.PrimaryHDU(flux)
+        cards = {
+            "WCSDIM": 2,
+            "CTYPE1": "MULTISPE",
+            "WAT0_001": "system=multispec",
+            "WAT1_001": "wtype=multispec units=angstroms",
+        }
+        hdu.header.update(cards | {f"APID{i + 1}": n for i, n in enumerate(("sky", "HD 1", "HD 2"))})
+        specs = (f'spec{i + 1} = "{i + 1} {i + 1} 0 {s} 0.05 2000 0. 1. 2."' for i, s in enumerate(starts))
+        words = "wtype=multispec " + " ".join(specs)
+        hdu.header.update({f"WAT2_{i // 68 + 1:03d}": words[i : i + 68] for i in range(0, len(words), 68)})
+        return fits_bytes(hdu)
+
+    stars = file((5140.0, 5140.5, 5141.0))
+    assert [c.label for c in list_spectra(stars)] == ["row 0: sky", "row 1: HD 1", "row 2: HD 2"]
+    second = read(stars, row=2)
+    assert (second.star, round(second.wavelength[0], 2)) == ("HD 2", 5141.0)
+    assert not list_spectra(file((5140.0, 5230.0, 5320.0)))

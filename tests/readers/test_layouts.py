@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from made_up_layouts import (
+    BLAZE,
     LAYOUTS,
     ORDER_ERROR,
     ORDER_FLUX,
@@ -32,10 +33,12 @@ from made_up_layouts import (
     text,
     wavenumbers,
 )
+from made_up_variants import VARIANTS
 from synthetic import fits_bytes
 
 from cinn_core.errors import SpectrumError
-from cinn_core.readers import Naming, Unnamed, list_names, list_spectra, read
+from cinn_core.readers import Naming, Unnamed, list_arrays, list_names, list_spectra, read
+from cinn_core.readers.common import to_angstrom
 from cinn_core.stages import Medium
 
 
@@ -50,7 +53,7 @@ def assert_star(spectrum, low: float = 5150.0, high: float = 5400.0, tolerance: 
     assert np.percentile(np.abs(f[use] / scale - star(w[use])), 90) < tolerance
 
 
-@pytest.mark.parametrize("made", LAYOUTS, ids=lambda made: made.__name__)
+@pytest.mark.parametrize("made", [*LAYOUTS, *VARIANTS], ids=lambda made: made.__name__)
 def test_layout_gives_the_star_at_its_wavelengths(made):
     assert_star(read(made(), "star"), high=5370.0)
 
@@ -226,3 +229,129 @@ def test_shuffled_lines_are_sorted_in_time_and_memory_that_grow_with_the_file():
     np.testing.assert_allclose(spectrum.wavelength, 5000.0 + 0.01 * np.arange(order.size), atol=1e-4)
     np.testing.assert_allclose(spectrum.flux, 1.0 + 1e-3 * (np.arange(order.size) % 7), atol=1e-4)
     assert any("sorted" in step.reason for step in spectrum.steps)
+
+
+def two_extensions(first: np.ndarray, second: np.ndarray, *names: str) -> bytes:
+    """Two images over one axis of their headers, named or not."""
+    made = [fits.ImageHDU(f, name=n) for f, n in zip((first, second), names or ("", ""), strict=True)]
+    for hdu in made:
+        hdu.header.update({"CRVAL1": 5140.0, "CDELT1": 0.05, "CRPIX1": 1.0})
+    return fits_bytes(fits.PrimaryHDU(), *made)
+
+
+SKY = np.abs(np.random.default_rng(3).normal(0.03, 0.01, WAVE.size))
+OTHER = np.random.default_rng(4).normal(0.4 * star(WAVE + 2.0), 0.004)
+"""A fainter star at another velocity."""
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: two_extensions(noisy(WAVE), OTHER, "HD1", "HD2"),
+        lambda: two_extensions(SKY, noisy(WAVE)),
+        lambda: text(WAVE, SKY, noisy(WAVE)),
+        lambda: text(WAVE, noisy(WAVE), OTHER, OTHER[::-1]),
+        lambda: text(WAVE, 0.005 * np.sqrt(star(WAVE)), noisy(WAVE)),
+        lambda: fits_bytes(fits.PrimaryHDU(np.stack([WAVE, SKY, noisy(WAVE)]))),
+        lambda: table({"FIBER": ("J", np.repeat([1, 2], 6000)), "WAVE": ("D", np.tile(WAVE, 2)), "FLUX": ("D", np.r_[SKY, noisy(WAVE)])}),
+        lambda: fits_bytes(fits.PrimaryHDU(), *(bintable({"WAVE": ("D", WAVE), "FLUX": ("D", f)}, n)
+                                               for n, f in (("HD1", OTHER), ("HD2", noisy(WAVE))))),
+        lambda: fits_bytes(fits.PrimaryHDU(np.stack([ORDER_WAVE, 0.1 * noisy(ORDER_WAVE + 1.0), ORDER_FLUX]))),
+    ],
+    ids=["extensions", "unnamed extensions", "sky ahead in a text", "stars in a text", "error ahead in a text", "rows", "fibres by pixel",
+         "tables", "planes"],
+)  # fmt: skip
+def test_several_that_could_be_the_star_are_asked_for(made):
+    with pytest.raises(SpectrumError, match=r"--row|--hdu|--flux"):
+        read(made(), "a")
+
+
+@pytest.mark.parametrize("columns", [(1e4, 0.005), (1.0, 0.005)], ids=["counts", "normalised"])
+def test_relative_error_of_a_text_without_names_is_taken_as_such(columns):
+    level, share = columns
+    spectrum = read(text(WAVE, noisy(WAVE, level), np.full(6000, share) * (1 + 1e-4 * np.arange(6000) / 6000)), "a.txt")
+    assert np.median(spectrum.error / spectrum.flux) == pytest.approx(share, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "third", [lambda f: f * 1e6, lambda f: np.ones_like(f), lambda f: f / 0.005], ids=["scale", "continuum", "S/N"]
+)
+def test_third_column_that_follows_from_the_flux_is_no_error_and_no_star(third):
+    flux = noisy(WAVE)
+    spectrum = read(text(WAVE, flux, third(flux)), "a.txt")
+    assert spectrum.error is None
+    assert_star(spectrum)
+
+
+@pytest.mark.parametrize("good", [0, 4])
+def test_mask_without_a_telling_name_is_understood_by_pixels_where_no_line_is(good):
+    random = np.random.default_rng(8)
+    bad = random.random(6000) < 0.3
+    flux = np.where(bad, 3 * random.random(6000), noisy(WAVE))
+    mask = np.where(bad, 4 - good, good)
+    header = {"CRVAL1": 5140.0, "CDELT1": 0.05, "CRPIX1": 1.0}
+    axis = fits_bytes(fits.PrimaryHDU(flux, fits.Header(header)), fits.ImageHDU(mask, name="MASK"))
+    for data in (axis, images({}, FLUX=flux, WAVE=WAVE, MASK=mask), text(WAVE, flux, mask)):
+        assert np.array_equal(read(data, "a").good, ~bad)
+
+
+def test_orders_of_a_column_are_told_apart_where_their_wavelengths_never_turn_back():
+    wave = 5140.0 + 62.0 * np.arange(ORDERS)[:, None] + 0.05 * np.arange(N)
+    columns = {
+        "ORDER": ("J", np.repeat(np.arange(ORDERS), N)),
+        "WAVE": ("D", wave.ravel()),
+        "FLUX": ("D", (noisy(wave) * BLAZE).ravel()),
+    }
+    assert_star(read(table(columns), "a.fits"), high=5440.0)
+
+
+def test_barycentric_wavelengths_are_taken_where_both_are_there():
+    data = images({}, FLUX=noisy(WAVE), WAVELENGTH=WAVE * 1.0001, BARY_WAVELENGTH=WAVE)
+    assert_star(read(data, "a.fits"))
+
+
+@pytest.mark.parametrize(
+    ("said", "power"),
+    [
+        ("Resolving power R = 7500", 7500), ("spectral resolution: 28,000", 28_000), ("R ~ 48000", 48_000),
+        ("resolution 0.05 A, R = 8.5 mag", None), ("run 7500", None),
+    ],
+)  # fmt: skip
+def test_resolving_power_in_words_is_read(said, power):
+    assert read(text(WAVE, noisy(WAVE), above=f"# {said}\n"), "star.txt").resolving_power == power
+
+
+@pytest.mark.parametrize(
+    ("wave", "flux", "error"),
+    [
+        ("wlen", "signal", "noise"), ("WAVE_ANG", "FLUX_DENSITY", "FLUX_DENSITY_ERR"), ("wl", "fl", "fl_err"),
+        ("wavelength", "value", "sigma"), ("dispersion", "flux", "ferr"),
+    ],
+)  # fmt: skip
+def test_names_of_people_are_understood(wave, flux, error):
+    columns = {wave: ("D", WAVE), flux: ("D", noisy(WAVE)), error: ("D", np.full(6000, 0.005))}
+    for data in (table(columns), text(*(v for _, v in columns.values()), above=f"{wave} {flux} {error}\n")):
+        spectrum = read(data, "a")
+        assert_star(spectrum)
+        assert spectrum.error is not None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        table({"x": ("D", WAVE), "brightness": ("D", noisy(WAVE)), "dy": ("D", np.full(6000, 0.005))}),
+        images({}, ALPHA=ORDER_WAVE * 1e-4, BETA=ORDER_FLUX, GAMMA=ORDER_ERROR),
+        text(WAVE, WAVE / 9e3, above="# wave sky\n"),
+    ],
+    ids=["table", "images", "text"],
+)
+def test_arrays_can_be_looked_at_under_the_names_that_are_asked_for(data):
+    arrays = list_arrays(data, "a")
+    assert set(list_names(data, "a")) <= set(arrays)
+    assert all(v.ndim == 1 and v.size >= 1 for v in arrays.values())
+
+
+def test_unit_with_characters_that_cannot_be_printed_makes_a_sentence_all_the_same():
+    with pytest.raises(SpectrumError) as caught:
+        to_angstrom(WAVE * 1e20, "\x00m\x07", "column WAVE\n")
+    assert str(caught.value).isprintable()

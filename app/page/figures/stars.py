@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from bokeh.models import ColumnDataSource, HoverTool, Whisker
 from bokeh.plotting import figure
+from numpy.typing import NDArray
 
 from cinn_core.instrument import ARMS, WAVELENGTH, Arm
 from cinn_core.literature import FLOOR
 from cinn_core.output.catalogue import Row
 from cinn_core.stages import Analysis
+from cinn_core.statistics import extremes
 
 from .. import theme
 from .spectrum import pixels
@@ -28,6 +30,18 @@ def thumbnail(analysis: Analysis) -> str:
     x = _WIDTH * (wave - wave[0]) / (wave[-1] - wave[0])
     y = _HEIGHT * (1.08 - np.clip(flux, 0, 1.1)) / 1.1
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True) if np.isfinite(b))
+    line = f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="1"/>'
+    return f'<svg width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}">{line}</svg>'
+
+
+def sketch(values: NDArray) -> str:
+    """An array (n,) as a small SVG drawing, its extremes kept; it holds numbers alone. Empty where nothing is finite."""
+    ends = extremes(values, _WIDTH)
+    if len(ends) < 2:
+        return ""
+    low, high = ends.min(), ends.max()
+    y = 1 + (_HEIGHT - 2) * (high - ends) / (high - low if high > low else 1.0)
+    points = " ".join(f"{x},{v:.1f}" for x, pair in enumerate(y) for v in pair)
     line = f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="1"/>'
     return f'<svg width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}">{line}</svg>'
 

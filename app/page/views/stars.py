@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import panel as pn
@@ -19,7 +22,7 @@ from cinn_core.targets import COLUMN, TARGETS
 from .. import theme
 from ..figures.stars import draw_comparison, draw_differences, thumbnail
 from ..session import Session
-from ..state import Star
+from ..state import Source, Star
 from .posterior import TABLE_CSS
 from .take_away import download_link
 from .verdict import given_line, grade_text, verdict_card, verdict_on
@@ -53,9 +56,9 @@ def stars(session: Session) -> pn.Column:
     table = _table()
     title, compared = html(), pn.Column(sizing_mode="stretch_width", margin=0, visible=False)
     figures = [pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0) for _ in FLOOR]
-    compare, csv, votable = (
+    compare, combine, csv, votable = (
         pmui.Button(label=label, variant="outlined", size="small", margin=0)
-        for label in ("compare 2", "CSV", "VOTable")
+        for label in ("compare 2", "combine", "CSV", "VOTable")
     )
     thumbnails: dict[object, str] = {}
 
@@ -91,7 +94,15 @@ def stars(session: Session) -> pn.Column:
             [comparison(*chosen)] if len(chosen) == 2 else [html(fill('<div class="sub">Mark two stars first.</div>'))]
         )
 
+    def combine_marked(_event: object) -> None:
+        chosen = [state.stars[i] for i in sorted(table.selection) if i < len(state.stars)]
+        if len(chosen) < 2:
+            state.warn("Mark two or more exposures of one star in the table; combine adds them.")
+        else:
+            session.analyse_source(partial(summed, [star.request.source for star in chosen]))
+
     compare.on_click(compare_two)
+    combine.on_click(combine_marked)
     csv.on_click(lambda _event: download.send(as_csv(rows()), "kiel-stars.csv"))
     votable.on_click(lambda _event: download.send(as_votable(rows()), "kiel-stars.vot"))
     table.on_click(clicked)
@@ -102,7 +113,7 @@ def stars(session: Session) -> pn.Column:
         ),
         columns="repeat(3, minmax(0, 1fr))",
     )
-    buttons = pn.FlexBox(compare, csv, votable, download, gap="6px", margin=0, flex_wrap="nowrap")
+    buttons = pn.FlexBox(compare, combine, csv, votable, download, gap="6px", margin=0, flex_wrap="nowrap")
     bar = grid(title, buttons, columns="minmax(0, 1fr) auto")
     upper = grid(card(bar, table), verdict_card(session), columns="minmax(0, 1fr) 260px")
     view = pn.Column(upper, compared, benchmark, sizing_mode="stretch_width", margin=0, styles=theme.STACK)
@@ -124,7 +135,17 @@ def _table() -> pn.widgets.Tabulator:
 def _title(n: int, waiting: int) -> str:
     """The heading of the table: how many stars there are, and how many are to come."""
     more = f", {waiting} to come" if waiting else ""
-    return str(heading(f"{n} star{'' if n == 1 else 's'}{more}: click to show, mark two to compare"))
+    return str(
+        heading(
+            f"{n} star{'' if n == 1 else 's'}{more}: click to show, mark two to compare, or exposures of one star to combine"
+        )
+    )
+
+
+def summed(sources: list[Source]) -> Source:
+    """One source for the sum of several exposures of a star, sums among them taken apart."""
+    apart = [one for source in sources for one in (replace(source, others=()), *source.others)]
+    return replace(apart[0], others=tuple(apart[1:]))
 
 
 def frame(rows: list[dict[str, object]]) -> pd.DataFrame:

@@ -57,7 +57,7 @@ def saved_star(state: SessionState) -> SavedStar:
     """The star on the page with everything needed to restore it."""
     source = state.source
     data = source.data.read_bytes() if isinstance(source.data, Path) and source.data.is_file() else source.data
-    content = data if isinstance(data, bytes) else None
+    content = data if isinstance(data, bytes) and not source.others else None  # a sum has no file of its own
     analysis = replace(state.analysis, importance=state.corrections.importance)
     return SavedStar(analysis, state.overrides, state.constraints, content, source.hdu, source.row, source.naming)
 

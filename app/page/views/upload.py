@@ -9,6 +9,7 @@ from pathlib import Path
 import panel as pn
 import panel_material_ui as pmui
 import param
+from markupsafe import Markup
 
 from cinn_core.readers import Naming
 from cinn_core.readers.roles import role_of
@@ -16,7 +17,7 @@ from cinn_core.readers.roles import role_of
 from .. import theme
 from ..patches import SpectrumDropper
 from ..session import AnalyseSource, Session
-from ..state import Source, too_large
+from ..state import Question, Source, too_large
 from ..uploads import MAX_FILES
 from .widgets import card, fill, html, join
 
@@ -83,7 +84,7 @@ def question(session: Session) -> pn.Column:
             flux.param.update(options=names, value=likeliest(names, "flux"))
             error.param.update(options=[NO_ERRORS, *names], value=NO_ERRORS)
             text = "{} does not tell which of its arrays are the star's. Which ones?"
-            asked.object = str(fill(text, open_question.source.name))
+            asked.object = str(fill(text, open_question.source.name)) + pictures(open_question)
         else:
             labels = {f"{i + 1}: {choice.label}": i for i, choice in enumerate(open_question.choices)}
             which.param.update(options=labels, value=0)
@@ -106,6 +107,16 @@ def question(session: Session) -> pn.Column:
     none.on_click(lambda _event: state.param.update(question=None))
     state.param.watch(ask, "question")
     return column
+
+
+_MOST_PICTURES = 40
+
+
+def pictures(asked: Question) -> str:
+    """Small drawings of the arrays that a question names, one under the other."""
+    drawn = [(n, s) for n, s in zip(asked.names, asked.sketches, strict=False) if s][:_MOST_PICTURES]
+    rows = join([fill("<tr><td>{}</td><td>{}</td></tr>", n, Markup(s)) for n, s in drawn])
+    return str(fill('<table class="plain">{}</table>', rows)) if drawn else ""
 
 
 def upload_card(session: Session) -> pn.Column:

@@ -7,7 +7,8 @@ import panel as pn
 import pytest
 from bokeh.document import Document
 
-from app.page.views.stars import frame
+from app.page.state import Source
+from app.page.views.stars import frame, summed
 
 
 @pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")  # of Panel's own call
@@ -31,3 +32,11 @@ def test_empty_cells_of_a_column_of_numbers_stay_numbers():
     row = {name: None for name in frame([]).columns}
     assert all(frame([row]).dtypes == frame([]).dtypes)
     assert pd.isna(frame([row])["Teff"][0])
+
+
+def test_marked_exposures_become_one_source_and_sums_among_them_are_taken_apart():
+    a, b, c = (Source(name.encode(), name) for name in "abc")
+    both = summed([a, b])
+    assert (both.name, both.others) == ("a", (b,))
+    assert summed([both, c]).others == (b, c)
+    assert summed([c, both]).others == (a, b)
