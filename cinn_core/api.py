@@ -151,11 +151,10 @@ def analyse(
     same file, seed and weights give the same numbers as the command line and the page. Raises SpectrumError, in a sentence,
     for what cannot be used.
     """
-    given = source
     if isinstance(source, str):
-        given = Path(source)
-    elif not isinstance(source, Path | bytes | Spectrum):
-        given = from_specutils(source)
+        given: Path | bytes | Spectrum = Path(source)
+    else:
+        given = source if isinstance(source, Path | bytes | Spectrum) else from_specutils(source)
     return Star(**_parts(_core.analyse(given, model or _model(), **options)))
 
 

@@ -160,4 +160,3 @@ def write_spectrum_table(analysis: Analysis, path: Path) -> None:
         header["CONTNORM"] = (True, "continuum is 1")
     with written(path) as part:
         fits.HDUList([primary, hdu]).writeto(part, overwrite=True, checksum=True, output_verify="exception")
-

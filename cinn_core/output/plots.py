@@ -41,7 +41,7 @@ def plot_spectrum(
     """
     import matplotlib.pyplot as plt
 
-    parts = arm_slices() if region is None else (_pixels(region),)
+    parts: tuple[slice | NDArray, ...] = arm_slices() if region is None else (_pixels(region),)
     if axes is None:
         _, made = plt.subplots(len(parts), 1, figsize=(10, 2.8 * len(parts)), squeeze=False, layout="constrained")
         axes = list(made[:, 0])
@@ -60,9 +60,7 @@ def plot_line(analysis: Analysis, line: str, axis: Axes | None = None) -> Axes:
     """One diagnostic line, say "Li I 6707.8", with its χ²; raises KielError, with the names there are, for another."""
     window = find_window(line)
     if window is None:
-        raise KielError(
-            f"There is no diagnostic line {line!r}; there are {', '.join(w.name for w in line_windows())}."
-        )
+        raise KielError(f"There is no diagnostic line {line!r}; there are {', '.join(w.name for w in line_windows())}.")
     axis = _one(axis, (4.2, 3.2))
     _draw_pixels(analysis, np.flatnonzero(window.pixels(_AROUND_LINE_ANGSTROM)), axis)
     chi2 = line_chi2(analysis.resimulation, window)

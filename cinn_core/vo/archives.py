@@ -215,7 +215,9 @@ class _Row:
 
     def text(self, *keys: str) -> str:
         value = self.get(keys)
-        plain = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value if value is not None else "")
+        plain = (
+            value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value if value is not None else "")
+        )
         return "".join(c for c in plain if c.isprintable())[:500].strip()
 
     def number(self, *keys: str) -> float:
@@ -253,7 +255,9 @@ def _linked(archive: Archive, url: str) -> str:
     for link in links.bysemantics("#this"):
         if link.access_url:
             return str(link.access_url)
-    raise KielError(f"The datalink of {archive.name} names no file of the spectrum itself; look at it with another program.")
+    raise KielError(
+        f"The datalink of {archive.name} names no file of the spectrum itself; look at it with another program."
+    )
 
 
 def _protected(archive: Archive, ask: Callable[[], Any]) -> Any:

@@ -31,7 +31,7 @@ class NetworkError(KielError):
 class _Body(io.BytesIO):
     """A body that was read whole, for those that read it by urllib3's interface."""
 
-    def read(self, size: int | None = -1, decode_content: bool | None = None) -> bytes:  # noqa: ARG002
+    def read(self, size: int | None = -1, decode_content: bool | None = None) -> bytes:
         return super().read(size)
 
 
@@ -83,7 +83,9 @@ def session(hosts: Collection[str], max_bytes: int = MAX_BYTES, seconds: float =
     return guarded
 
 
-def download(url: str, hosts: Collection[str], *, max_bytes: int = MAX_BYTES, seconds: float = SECONDS) -> tuple[bytes, str]:
+def download(
+    url: str, hosts: Collection[str], *, max_bytes: int = MAX_BYTES, seconds: float = SECONDS
+) -> tuple[bytes, str]:
     """The bytes behind an http address and a plain name for them. Raises NetworkError where that is refused or fails."""
     if urlsplit(url).scheme not in ("http", "https"):
         raise NetworkError(f"{url[:80]} is no http address; nothing else is fetched.")

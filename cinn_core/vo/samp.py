@@ -22,7 +22,6 @@ TABLE, TABLE_FITS, SPECTRUM = "table.load.votable", "table.load.fits", "spectrum
 RECEIVED = (TABLE, TABLE_FITS, SPECTRUM)
 """What Kiel takes from others: a table with columns of wavelength and flux is a spectrum too."""
 _WAIT_S = 30
-_PART = "kiel"
 
 
 class SampError(KielError):
@@ -66,7 +65,9 @@ def spectrum_product(analysis: Analysis) -> Product:
 
 def samples_product(analysis: Analysis, star: str) -> Product:
     """The samples of the posterior, a row a sample."""
-    return Product(f"Kiel: posterior of {star}", votable_bytes(posterior_table(analysis), binary=True), ".vot", (TABLE,))
+    return Product(
+        f"Kiel: posterior of {star}", votable_bytes(posterior_table(analysis), binary=True), ".vot", (TABLE,)
+    )
 
 
 class Hub:
@@ -90,6 +91,14 @@ class Hub:
         if receive is not None:
             for mtype in RECEIVED:
                 self._client.bind_receive_message(mtype, self._take)
+
+    def answers(self) -> bool:
+        """Whether the hub still runs."""
+        try:
+            self._client.ping()
+        except Exception:  # pyvo's own, xmlrpc's and the socket's
+            return False
+        return True
 
     def recipients(self, messages: Collection[str] = RECEIVED) -> dict[str, str]:
         """Names of the other programs that take any of the messages, by their identifier."""
@@ -124,7 +133,7 @@ class Hub:
         """Leave the hub; files that were sent go with it."""
         try:
             self._client.disconnect()
-        except Exception:  # noqa: S110 - the hub may have ended before
+        except Exception:
             pass
         self._folder.cleanup()
 
@@ -145,7 +154,9 @@ class Hub:
             raise SampError(f"{name} could not load {product.name} ({in_words(ValueError(why))}).")
         return f"{name}: {product.name}"
 
-    def _take(self, _key: str, _sender: str, msg_id: str | None, _mtype: str, params: dict[str, Any], _extra: Any) -> None:
+    def _take(
+        self, _key: str, _sender: str, msg_id: str | None, _mtype: str, params: dict[str, Any], _extra: Any
+    ) -> None:
         """Hand a file on that another program announces, and answer it."""
         try:
             content, name = load(str(params.get("url", "")), self._hosts)
