@@ -7,17 +7,21 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
 
 import numpy as np
 
 from ..errors import KielError
 from ..instrument import ARMS
 from ..preparation.resample import LOWEST_RESOLVING_POWER
-from .network import download, in_words, listed, session
+from .network import NetworkError, download, in_words, listed, session
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
 
+SESAME = "https://cds.unistra.fr/cgi-bin/nph-sesame/SNV?"
+"""The name resolver of the CDS: it asks SIMBAD, NED and VizieR."""
+_LONGEST_NAME = 80
 MAX_ROWS = 2000
 _ANSWER_BYTES, _ANSWER_S = 30_000_000, 60.0
 _EDGE_ANGSTROM = 5.0
@@ -91,14 +95,13 @@ def archive_of(text: str) -> Archive:
     return Archive(host.group(1), protocol, url.rstrip("?&"), frozenset({host.group(1).lower()}))
 
 
-def position(text: str) -> SkyCoord:
+def position(text: str, resolver: str = SESAME) -> SkyCoord:
     """ICRS position of a star's name, by CDS Sesame, or of coordinates ("14 43 03.6 -10 56 00", "220.76 -9.93", degrees).
 
     Raises KielError where the name is not known or Sesame cannot be asked.
     """
     from astropy import units as u
     from astropy.coordinates import SkyCoord
-    from astropy.coordinates.name_resolve import NameResolveError, get_icrs_coordinates
 
     plain = " ".join(text.split())
     if re.fullmatch(r"[\d\s:.,hmsd+-]+", plain) and len(re.findall(r"\d+", plain)) > 1:
@@ -109,13 +112,18 @@ def position(text: str) -> SkyCoord:
             raise KielError(
                 f"{plain} is no position ({in_words(problem)}); write it as 14:43:03.6 -10:56:00, or in degrees."
             ) from problem
+    if not 0 < len(plain) <= _LONGEST_NAME:
+        raise KielError("Give the name of a star, or its coordinates.")
+    instead = 'give its coordinates instead, such as "220.76 -9.93"'
     try:
-        return get_icrs_coordinates(plain)
-    except (NameResolveError, OSError, ValueError) as problem:
-        raise KielError(
-            f"The position of {plain!r} could not be found ({in_words(problem)}); give its coordinates instead, such as "
-            '"220.76 -9.93".'
-        ) from problem
+        host = str(urlsplit(resolver).hostname)
+        answer, _ = download(resolver + quote(plain), {host}, max_bytes=1_000_000, seconds=20)
+    except NetworkError as problem:
+        raise KielError(f"The position of {plain!r} could not be asked for ({problem}); {instead}.") from problem
+    found = re.search(rb"%J\s*([0-9.]+)\s*([+-]?[0-9.]+)", answer)
+    if found is None:
+        raise KielError(f"No catalogue that Sesame asks knows {plain!r}; check the name, or {instead}.")
+    return SkyCoord(float(found[1]), float(found[2]), unit="deg", frame="icrs")
 
 
 def find(where: SkyCoord, archives: Iterable[Archive], radius_arcsec: float = 60.0) -> Search:
@@ -191,11 +199,15 @@ def _query(archive: Archive, where: SkyCoord, radius_deg: float) -> tuple[list[F
             f"AND em_min < {ARMS[0].high * 1e-10:.4e} AND em_max > {ARMS[-1].low * 1e-10:.4e}"
         )
         answer = TAPService(archive.url, session=guarded).run_sync(query, maxrec=MAX_ROWS)
-    table = answer.votable.get_first_table()
-    fields = {str(f.name).lower(): f.ID for f in table.fields}
-    utypes = {str(f.utype).lower().rpartition(":")[2]: f.ID for f in table.fields if f.utype}
-    rows = [_found(archive, _Row(row, fields, utypes)) for row in table.array]
+    rows = [_found(archive, row) for row in _rows(answer)]
     return rows, str(answer.query_status[0] if hasattr(answer, "query_status") else "").upper()
+
+
+def _rows(answer: Any) -> list[_Row]:
+    table = answer.votable.get_first_table()
+    names = {str(f.name).lower(): f.ID for f in table.fields}
+    utypes = {str(f.utype).lower().rpartition(":")[2]: f.ID for f in table.fields if f.utype}
+    return [_Row(row, names, utypes) for row in table.array]
 
 
 @dataclass(frozen=True)
@@ -252,9 +264,9 @@ def _linked(archive: Archive, url: str) -> str:
     from pyvo.dal.adhoc import DatalinkResults
 
     links = DatalinkResults.from_result_url(url, session=session(archive.hosts, _ANSWER_BYTES, _ANSWER_S))
-    for link in links.bysemantics("#this"):
-        if link.access_url:
-            return str(link.access_url)
+    for link in _rows(links):  # pyvo's own choice by semantics fetches a vocabulary from another host
+        if link.text("semantics") == "#this" and (address := link.text("access_url")):
+            return address
     raise KielError(
         f"The datalink of {archive.name} names no file of the spectrum itself; look at it with another program."
     )
