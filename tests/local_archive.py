@@ -103,7 +103,12 @@ def reply(service: Service, path: str, parameters: dict) -> tuple[str, bytes | N
         return "application/fits", service.files.get(path.removeprefix("/file/"))
     if path == "/datalink":
         name = parameters["ID"][0]
-        link = {"ID": name, "access_url": f"{service.url}/file/{name}", "semantics": "#this", "content_type": "application/fits"}
+        link = {
+            "ID": name,
+            "access_url": f"{service.url}/file/{name}",
+            "semantics": "#this",
+            "content_type": "application/fits",
+        }
         return votable, document([(key, "char", "", key) for key in link], [link], "OK")
     if path == "/sesame":
         name = next(iter(parameters), "")
@@ -112,7 +117,9 @@ def reply(service: Service, path: str, parameters: dict) -> tuple[str, bytes | N
     if path == "/tap/sync":
         return votable, document([(name, kind, "", name) for name, kind in COLUMNS.items()], rows, service.status)
     if path == "/ssa":
-        direct = [{**row, "access_url": f"{service.url}/file/star.fits", "access_format": "application/fits"} for row in rows]
+        direct = [
+            {**row, "access_url": f"{service.url}/file/star.fits", "access_format": "application/fits"} for row in rows
+        ]
         return votable, document(SSA, direct, service.status)
     return "text/plain", None
 
@@ -121,7 +128,7 @@ def document(columns, rows: list[dict], status: str) -> bytes:
     """A VOTable of rows; a status that is no OK or OVERFLOW is an error with that text."""
     fields = "".join(
         f'<FIELD name="{name}" datatype="{kind}"{" arraysize=" + chr(34) + "*" + chr(34) if kind == "char" else ""}'
-        f'{f" utype={chr(34)}{utype}{chr(34)}" if utype else ""}/>'
+        f"{f' utype={chr(34)}{utype}{chr(34)}' if utype else ''}/>"
         for name, kind, utype, _ in columns
     )
     cells = "".join(

@@ -18,7 +18,9 @@ def kiel(*arguments: str):
 
 
 def test_list_and_fetch(tmp_path):
-    with local_archive(files={"star.fits": b"bytes of a file"}, rows=[FEROS, FEROS | {"em_res_power": 5000.0}]) as service:
+    with local_archive(
+        files={"star.fits": b"bytes of a file"}, rows=[FEROS, FEROS | {"em_res_power": 5000.0}]
+    ) as service:
         done = kiel(*HERE, "--archive", f"tap:{service.url}/tap", "--get", "1", "--out", str(tmp_path))
         assert done.exit_code == 0, done.output
         assert "FEROS" in done.stdout

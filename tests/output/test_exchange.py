@@ -28,7 +28,13 @@ def specutils(axis=WAVE * u.AA, flux=FLUX * u.one, **more):
 
 
 @pytest.mark.parametrize(
-    "axis", [WAVE * u.AA, WAVE / 10 * u.nm, (WAVE[::-1] * u.AA).to(u.THz, u.spectral()), (WAVE[::-1] * u.AA).to(u.eV, u.spectral())]
+    "axis",
+    [
+        WAVE * u.AA,
+        WAVE / 10 * u.nm,
+        (WAVE[::-1] * u.AA).to(u.THz, u.spectral()),
+        (WAVE[::-1] * u.AA).to(u.eV, u.spectral()),
+    ],
 )
 def test_any_axis_becomes_increasing_wavelengths(axis):
     flux = FLUX if axis[0] == WAVE[0] * u.AA or axis.unit == u.nm else FLUX[::-1]
@@ -39,7 +45,11 @@ def test_any_axis_becomes_increasing_wavelengths(axis):
 
 @pytest.mark.parametrize(
     "uncertainty",
-    [StdDevUncertainty(0.02 * np.ones(2000)), VarianceUncertainty(4e-4 * np.ones(2000)), InverseVariance(2500 * np.ones(2000))],
+    [
+        StdDevUncertainty(0.02 * np.ones(2000)),
+        VarianceUncertainty(4e-4 * np.ones(2000)),
+        InverseVariance(2500 * np.ones(2000)),
+    ],
 )
 def test_any_uncertainty_becomes_one_sigma(uncertainty):
     np.testing.assert_allclose(from_specutils(specutils(uncertainty=uncertainty)).error, 0.02)

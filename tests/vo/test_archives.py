@@ -77,7 +77,9 @@ def test_what_cannot_be_used_is_left_out_and_counted():
 
 
 def test_the_best_come_first():
-    rows = [FEROS | {"snr": snr, "em_res_power": power} for snr, power in ((50, 1e5), ("", 1.2e5), (300, 5e4), (300, 8e4))]
+    rows = [
+        FEROS | {"snr": snr, "em_res_power": power} for snr, power in ((50, 1e5), ("", 1.2e5), (300, 5e4), (300, 8e4))
+    ]
     with local_archive(rows=rows) as service:
         found = find(WHERE, [archive(service)]).spectra
     assert [(one.snr if one.snr == one.snr else None, one.resolving_power) for one in found] == [
@@ -120,7 +122,9 @@ def test_files_come_from_listed_hosts_alone():
     with local_archive(files={"star.fits": star_file()}) as service:
         (found,) = find(WHERE, [archive(service, "ssa")]).spectra
         other = archive(service, hosts=("archive.example.org",))
-        with pytest.raises(NetworkError, match=r"Nothing is fetched from 127\.0\.0\.1; hosts are archive\.example\.org"):
+        with pytest.raises(
+            NetworkError, match=r"Nothing is fetched from 127\.0\.0\.1; hosts are archive\.example\.org"
+        ):
             fetch(found, other)
         service.redirect = "http://localhost:9/star.fits"  # the machine itself, by a name that is not listed
         with pytest.raises(NetworkError, match="Nothing is fetched from localhost"):
@@ -141,7 +145,14 @@ def test_size_and_time_are_limited():
 
 
 @pytest.mark.parametrize(
-    "text", ["235.758 -10.934", "235.758, -10.934", "15:43:01.92 -10:56:02.4", "15 43 01.92 -10 56 02.4", "15h43m01.92s -10d56m02.4s"]
+    "text",
+    [
+        "235.758 -10.934",
+        "235.758, -10.934",
+        "15:43:01.92 -10:56:02.4",
+        "15 43 01.92 -10 56 02.4",
+        "15h43m01.92s -10d56m02.4s",
+    ],
 )
 def test_coordinates_are_taken_as_they_are_written(text):
     where = position(text)

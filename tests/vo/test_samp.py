@@ -113,7 +113,10 @@ def test_what_others_send_is_handed_on(other, made_up, tmp_path):
             (client,) = (c for c in other.get_subscribed_clients(mtype))
             reply = other.call_and_wait(client, {"samp.mtype": mtype, "samp.params": params}, "10")
             assert reply["samp.status"] == "samp.ok"
-        for url, said in (("file:///none.fits", "no file of this machine"), ("http://192.0.2.1/x", "Nothing is fetched from")):
+        for url, said in (
+            ("file:///none.fits", "no file of this machine"),
+            ("http://192.0.2.1/x", "Nothing is fetched from"),
+        ):
             message = {"samp.mtype": "table.load.votable", "samp.params": {"url": url}}
             reply = other.call_and_wait(client, message, "10")
             assert reply["samp.status"] == "samp.error"
