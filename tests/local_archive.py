@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,6 +44,8 @@ class Service:
     status: str = "OK"
     http_status: int = 200
     slow_s: float = 0.0
+    drip_s: float = 0.0
+    gzip: bool = False
     redirect: str = ""
     names: dict[str, tuple[float, float]] = field(default_factory=lambda: {"HD 140283": (235.758, -10.934)})
     asked: list[tuple[str, dict]] = field(default_factory=list)
@@ -77,9 +80,20 @@ def local_archive(**settings) -> Iterator[Service]:
             self.send_header("Content-Type", kind)
             if path.startswith("/file/"):
                 self.send_header("Content-Disposition", f'attachment; filename="../{path.rpartition("/")[2]}"')
+            if service.gzip:
+                self.send_header("Content-Encoding", "gzip")
+                content = gzip.compress(content)
             self.end_headers()
             with suppress(OSError):  # a visitor that had enough
-                self.wfile.write(content or b"")
+                self.write(content or b"")
+
+        def write(self, content):
+            if not service.drip_s:
+                self.wfile.write(content)
+                return
+            for byte in content:
+                self.wfile.write(bytes([byte]))
+                time.sleep(service.drip_s)
 
         def log_message(self, *_args):
             pass

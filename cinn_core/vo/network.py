@@ -49,7 +49,7 @@ class _Guard(HTTPAdapter):
         kwargs |= {"stream": True, "timeout": min(_SILENCE_S, self._seconds)}
         response = super().send(request, **kwargs)
         content = bytearray()
-        while chunk := response.raw.read(_CHUNK, decode_content=True):
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):  # what is there: a slow sender cannot hold it up
             content += chunk
             if len(content) > self._max_bytes:
                 response.close()

@@ -139,9 +139,21 @@ def test_size_and_time_are_limited():
         assert len(download(url, hosts, max_bytes=200_000)[0]) == 200_000
         with pytest.raises(NetworkError, match="larger than 0 MB"):
             download(url, hosts, max_bytes=199_999)
-        service.slow_s = 1.0
+        service.drip_s = 0.02
+        with pytest.raises(NetworkError, match="took longer than 0 s|did not give the file"):
+            download(url, hosts, seconds=0.3)
+        service.drip_s, service.slow_s = 0.0, 1.0
         with pytest.raises(NetworkError, match="did not give the file"):
             download(url, hosts, seconds=0.2)
+
+
+def test_compressed_answers_are_read_and_held_to_the_limit_unpacked():
+    with local_archive(files={"star.fits": bytes(200_000)}, gzip=True) as service:
+        url, hosts = f"{service.url}/file/star.fits", {"127.0.0.1"}
+        assert download(url, hosts)[0] == bytes(200_000)
+        with pytest.raises(NetworkError, match="larger than 0 MB"):
+            download(url, hosts, max_bytes=100_000)
+        assert len(find(WHERE, [archive(service)]).spectra) == 1
 
 
 @pytest.mark.parametrize(
