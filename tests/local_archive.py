@@ -46,6 +46,7 @@ class Service:
     slow_s: float = 0.0
     drip_s: float = 0.0
     gzip: bool = False
+    cut: bool = False
     redirect: str = ""
     names: dict[str, tuple[float, float]] = field(default_factory=lambda: {"HD 140283": (235.758, -10.934)})
     asked: list[tuple[str, dict]] = field(default_factory=list)
@@ -83,6 +84,8 @@ def local_archive(**settings) -> Iterator[Service]:
             if service.gzip:
                 self.send_header("Content-Encoding", "gzip")
                 content = gzip.compress(content)
+            if service.cut:
+                self.send_header("Content-Length", str(len(content) + 1))
             self.end_headers()
             with suppress(OSError):  # a visitor that had enough
                 self.write(content or b"")

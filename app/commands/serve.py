@@ -26,11 +26,21 @@ def serve(
 ) -> None:
     """The dashboard: serves it until Ctrl-C."""
     from ..page.elsewhere import ARCHIVES_VARIABLE, SAMP_VARIABLE
-    from ..server.serve import page_address, require_free_port, require_local, require_passwords, server_command
+    from ..server.serve import (
+        page_address,
+        require_free_port,
+        require_local,
+        require_passwords,
+        require_pyvo,
+        server_command,
+    )
 
     require_passwords(os.environ)
     if samp:
         require_local(address)
+        require_pyvo("--samp")
+    if archives:
+        require_pyvo("--archives")
     os.environ |= {SAMP_VARIABLE: "1" if samp else "", ARCHIVES_VARIABLE: "1" if archives else ""}
     require_free_port(address, port)
     command = server_command(port, address, tuple(origin or ()), open_browser)

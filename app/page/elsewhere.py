@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from cinn_core.errors import KielError
 from cinn_core.stages import Analysis
 
+from .state import MAX_UPLOAD_BYTES
+
 if TYPE_CHECKING:
     from cinn_core.vo.archives import Found, Search
     from cinn_core.vo.samp import Hub
@@ -45,7 +47,7 @@ def fetch(spectrum: Found) -> tuple[bytes, str]:
     """The file of a spectrum and its name."""
     from cinn_core.vo import archives
 
-    return archives.fetch(spectrum, archives.ARCHIVES[spectrum.archive])
+    return archives.fetch(spectrum, archives.ARCHIVES[spectrum.archive], MAX_UPLOAD_BYTES)
 
 
 class Programs:

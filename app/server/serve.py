@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 import sys
 from collections.abc import Mapping
@@ -61,6 +62,12 @@ def require_local(address: str) -> None:
         raise KielError(
             f"--samp is for a page on one's own machine, and {address} lets others in; leave --samp or --address out."
         )
+
+
+def require_pyvo(option: str) -> None:
+    """Raises KielError where what an option needs is not installed."""
+    if importlib.util.find_spec("pyvo") is None:
+        raise KielError(f"{option} needs pyvo; install it with: pip install 'kiel-spectra[archive]'.")
 
 
 def require_passwords(environment: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import KielError
 from ..instrument import ARMS
 from ..preparation.resample import LOWEST_RESOLVING_POWER
+from ..readers import MAX_BYTES
 from .network import NetworkError, download, in_words, listed, session
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def archive_of(text: str) -> Archive:
     host = re.match(r"https?://\[?([^/:\]]+)", url)
     if protocol not in ("tap", "ssa") or host is None:
         raise KielError(f"{text} is no archive; name one of {listed(ARCHIVES)}, or a service as tap:URL or ssa:URL.")
-    return Archive(host.group(1), protocol, url.rstrip("?&"), frozenset({host.group(1).lower()}))
+    return Archive(re.sub(r"https?://", "", text)[:60], protocol, url.rstrip("?&"), frozenset({host.group(1).lower()}))
 
 
 def position(text: str, resolver: str = SESAME) -> SkyCoord:
@@ -153,12 +154,12 @@ def find(where: SkyCoord, archives: Iterable[Archive], radius_arcsec: float = 60
     return Search(tuple(usable), left_out, tuple(complaints))
 
 
-def fetch(spectrum: Found, archive: Archive) -> tuple[bytes, str]:
+def fetch(spectrum: Found, archive: Archive, max_bytes: int = MAX_BYTES) -> tuple[bytes, str]:
     """The file of a spectrum and its name; through the archive's datalink where it gives one. Raises KielError."""
     url = spectrum.url
     if "datalink" in spectrum.format:
         url = _protected(archive, lambda: _linked(archive, url))
-    return download(url, archive.hosts)
+    return download(url, archive.hosts, max_bytes=max_bytes)
 
 
 def _unusable(one: Found) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
 from .. import __version__
 from ..errors import KielError
@@ -45,24 +46,30 @@ class _Guard(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         host = urlsplit(str(request.url)).hostname or ""
         require_host(host, self._hosts)
+        response = super().send(request, **kwargs | {"stream": True, "timeout": min(_SILENCE_S, self._seconds)})
+        try:
+            response.raw = _Body(self._read(response, host))
+        except HTTPError as problem:
+            raise NetworkError(f"The answer of {host} broke off ({in_words(problem)}); try again.") from problem
+        finally:
+            response.close()
+        return response
+
+    def _read(self, response: requests.Response, host: str) -> bytes:
         ends = time.monotonic() + self._seconds
-        kwargs |= {"stream": True, "timeout": min(_SILENCE_S, self._seconds)}
-        response = super().send(request, **kwargs)
         content = bytearray()
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):  # what is there: a slow sender cannot hold it up
+        while chunk := response.raw.read1(
+            _CHUNK, decode_content=True
+        ):  # what is there: a slow sender cannot hold it up
             content += chunk
             if len(content) > self._max_bytes:
-                response.close()
                 raise NetworkError(
                     f"The answer of {host} is larger than {self._max_bytes / 1e6:.0f} MB; it was not fetched. Narrow the search, or "
                     "choose another spectrum."
                 )
             if time.monotonic() > ends:
-                response.close()
                 raise NetworkError(f"{host} took longer than {self._seconds:.0f} s to answer; try again later.")
-        response.close()
-        response.raw = _Body(bytes(content))
-        return response
+        return bytes(content)
 
 
 def require_host(host: str, hosts: Collection[str]) -> None:
@@ -78,7 +85,6 @@ def session(hosts: Collection[str], max_bytes: int = MAX_BYTES, seconds: float =
     guarded.mount("http://", guard)
     guarded.mount("https://", guard)
     guarded.max_redirects = 5
-    guarded.trust_env = True
     guarded.headers["User-Agent"] = f"kiel/{__version__}"
     return guarded
 

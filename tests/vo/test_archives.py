@@ -140,11 +140,19 @@ def test_size_and_time_are_limited():
         with pytest.raises(NetworkError, match="larger than 0 MB"):
             download(url, hosts, max_bytes=199_999)
         service.drip_s = 0.02
-        with pytest.raises(NetworkError, match="took longer than 0 s|did not give the file"):
+        with pytest.raises(NetworkError, match=r"took longer than 0 s|did not give the file"):
             download(url, hosts, seconds=0.3)
         service.drip_s, service.slow_s = 0.0, 1.0
         with pytest.raises(NetworkError, match="did not give the file"):
             download(url, hosts, seconds=0.2)
+
+
+def test_an_answer_that_breaks_off_is_no_answer():
+    with local_archive(files={"star.fits": bytes(2000)}, cut=True) as service:
+        with pytest.raises(NetworkError, match="broke off"):
+            download(f"{service.url}/file/star.fits", {"127.0.0.1"})
+        (complaint,) = find(WHERE, [archive(service)]).complaints
+    assert "broke off" in complaint
 
 
 def test_compressed_answers_are_read_and_held_to_the_limit_unpacked():
@@ -187,6 +195,7 @@ def test_names_are_asked_for_and_unknown_ones_refused():
 def test_archives_are_named_or_given_by_protocol_and_address():
     assert archive_of("eso") is ARCHIVES["eso"]
     own = archive_of("ssa:https://dc.example.org/ssa?")
+    assert own.name == "ssa:dc.example.org/ssa?"
     assert (own.protocol, own.url, own.hosts) == ("ssa", "https://dc.example.org/ssa", frozenset({"dc.example.org"}))
     with pytest.raises(KielError, match="eso, polarbase"):
         archive_of("sdss")

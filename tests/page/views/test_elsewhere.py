@@ -61,7 +61,8 @@ def text_of(card) -> str:
 
 
 @pytest.mark.parametrize(
-    ("archives_on", "samp_on", "cards"), [("", "", ()), ("1", "", (archives_card,)), ("1", "1", (archives_card, programs_card))]
+    ("archives_on", "samp_on", "cards"),
+    [("", "", ()), ("1", "", (archives_card,)), ("1", "1", (archives_card, programs_card))],
 )
 def test_a_server_has_the_cards_that_it_was_started_with(monkeypatch, archives_on, samp_on, cards):
     monkeypatch.setenv(elsewhere.ARCHIVES_VARIABLE, archives_on)
@@ -112,7 +113,9 @@ def test_programs_get_the_star_and_their_files_go_to_every_page(session, monkeyp
     programs = elsewhere.Programs()
     monkeypatch.setattr(elsewhere, "PROGRAMS", programs)
     sent = []
-    hub = SimpleNamespace(answers=lambda: True, recipients=dict, send=lambda products: sent.append(products) or ["Other: it"])
+    hub = SimpleNamespace(
+        answers=lambda: True, recipients=dict, send=lambda products: sent.append(products) or ["Other: it"]
+    )
     programs._hub = hub
     card = programs_card(session)
     session.state.analysis = fake_analysis(n=200)
