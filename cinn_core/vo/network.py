@@ -47,20 +47,19 @@ class _Guard(HTTPAdapter):
         host = urlsplit(str(request.url)).hostname or ""
         require_host(host, self._hosts)
         response = super().send(request, **kwargs | {"stream": True, "timeout": min(_SILENCE_S, self._seconds)})
+        connection = response.raw
         try:
-            response.raw = _Body(self._read(response, host))
+            response.raw = _Body(self._read(connection, host))
         except HTTPError as problem:
             raise NetworkError(f"The answer of {host} broke off ({in_words(problem)}); try again.") from problem
         finally:
-            response.close()
+            connection.close()
         return response
 
-    def _read(self, response: requests.Response, host: str) -> bytes:
+    def _read(self, connection: Any, host: str) -> bytes:
         ends = time.monotonic() + self._seconds
         content = bytearray()
-        while chunk := response.raw.read1(
-            _CHUNK, decode_content=True
-        ):  # what is there: a slow sender cannot hold it up
+        while chunk := connection.read1(_CHUNK, decode_content=True):  # what is there: a slow sender cannot hold it up
             content += chunk
             if len(content) > self._max_bytes:
                 raise NetworkError(
