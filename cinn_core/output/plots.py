@@ -81,16 +81,17 @@ def plot_corner(analysis: Analysis, targets: Sequence[str] | None = None) -> NDA
     if unknown:
         raise KielError(f"No target is called {', '.join(sorted(unknown))}; the targets are {', '.join(TARGET_NAMES)}.")
     shown = [q for q in quantities(analysis) if targets is None or q.name in targets]
-    size = max(3.2, 1.1 * len(shown))
+    size = max(4.0, 1.2 * len(shown) + 1.0)
     figure = plt.figure(figsize=(size, size))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of glyphs and ticks that a font lacks
         corner.corner(
             np.stack([q.samples for q in shown], axis=1), fig=figure, bins=32, smooth=0.8, levels=(0.68, 0.95),
             range=[central_range(q.samples, 0.996, 0.08) for q in shown], color=_MODEL, plot_datapoints=False,
-            plot_density=False, fill_contours=True, max_n_ticks=3, truths=[q.map for q in shown], truth_color=_INK,
+            plot_density=False, fill_contours=True, max_n_ticks=3, labelpad=0.12, truths=[q.map for q in shown], truth_color=_INK,
             labels=[q.label if q.unit == "dex" else f"{q.label} [{q.unit}]" for q in shown],
         )  # fmt: skip
+    figure.subplots_adjust(left=1.0 / size, bottom=1.0 / size, right=0.98, top=0.98)
     return np.array(figure.axes).reshape(len(shown), len(shown))
 
 
