@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a whole run needs of the system, where it is missing and may be installed (root on Debian): make, venv, Chromium
-# for the page, gfortran for Turbospectrum. Fails with a sentence where something is missing at the end.
+# for the page, gfortran for Turbospectrum, STILTS and fitsverify to judge the files. Fails with a sentence where something is
+# missing at the end.
 set -euo pipefail
 
 lacking() {
@@ -9,6 +10,8 @@ lacking() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
         || echo chromium fonts-dejavu-core
+    command -v stilts >/dev/null || echo stilts
+    command -v fitsverify >/dev/null || echo fitsverify
 }
 
 read -r -d '' -a packages < <(lacking && printf '\0')

@@ -21,6 +21,7 @@ from .commands.bench import bench
 from .commands.benchmark import benchmark
 from .commands.calibrate import calibrate
 from .commands.evaluate import evaluate
+from .commands.find import find
 from .commands.lines import lines
 from .commands.nlte import nlte
 from .commands.options import REFUSED, one_line, with_overrides
@@ -76,6 +77,7 @@ app.command()(calibrate)
 app.command()(benchmark)
 app.command()(with_overrides(lines))
 app.command()(batch)
+app.command()(find)
 app.command()(bench)
 app.command()(tune)
 app.add_typer(nlte, name="nlte")

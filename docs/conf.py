@@ -11,10 +11,18 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 project = "Kiel"
 author = "The Kiel developers"
-extensions = ["myst_parser"]
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_in_temp = True
+nb_execution_timeout = 300
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+default_role = "code"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-exclude_patterns = ["made"]
+exclude_patterns = ["made", "**.ipynb_checkpoints"]
 html_theme = "furo"
 html_title = "Kiel"
 

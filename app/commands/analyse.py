@@ -62,6 +62,9 @@ ImportanceOption = Annotated[
 CombineOption = Annotated[
     bool, typer.Option("--combine", help="The files are exposures of one star: add them, and analyse the sum.")
 ]
+SampOption = Annotated[
+    bool, typer.Option("--samp", help="Also send table, spectrum and samples to TOPCAT, Aladin … on this machine.")
+]
 
 
 def analyse(
@@ -82,6 +85,7 @@ def analyse(
     error: ErrorNameOption = None,
     order: OrderNameOption = None,
     combine: CombineOption = False,
+    samp: SampOption = False,
 ) -> None:
     """The posterior of each spectrum, or of their sum, the same as on the dashboard."""
     _require(files, json, bundle, combine)
@@ -127,6 +131,8 @@ def analyse(
         source = file.read_bytes() if bundle and not combine else None
         star = SavedStar(analysis, overrides, constraints, source, hdu, row, naming or None)
         _show(star, _output(json, file, ".json", several), _output(bundle, file, ".zip", several))
+        if samp:
+            _send(star)
     if refused:
         raise typer.Exit(REFUSED)
 
@@ -172,6 +178,13 @@ def _show(star: SavedStar, json: Path | None, bundle: Path | None) -> None:
 
         figures = printed_files(star)
         write(lambda: write_bundle(star, bundle, figures), bundle)
+
+
+def _send(star: SavedStar) -> None:
+    from cinn_core.vo.samp import send_star
+
+    for line in send_star(star.analysis):
+        typer.echo(f"Sent to {line}")
 
 
 def _output(out: Path | None, file: Path, suffix: str, several: bool) -> Path | None:

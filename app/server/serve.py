@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 import sys
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from cinn_core.errors import KielError
 
 MAIN = Path(__file__).parents[1] / "main.py"
+LOCAL_ADDRESSES = ("127.0.0.1", "localhost", "::1")
 ANY_ADDRESS = ("0.0.0.0", "::")
 
 
@@ -30,7 +32,7 @@ def server_command(port: int, address: str, origins: tuple[str, ...] = (), open_
 
 def page_address(address: str, port: int) -> str:
     """Address of the page to type into a browser."""
-    if address in ("127.0.0.1", "localhost", "::1"):
+    if address in LOCAL_ADDRESSES:
         host = "localhost"
     elif address in ANY_ADDRESS:
         host = socket.gethostname()
@@ -52,6 +54,20 @@ def require_free_port(address: str, port: int) -> None:
         raise KielError(
             f"Kiel cannot listen on {address}, port {port} ({error.strerror}); choose another with --port."
         ) from error
+
+
+def require_local(address: str) -> None:
+    """Raises KielError for SAMP on an address that other machines reach: their visitors would send to this one's programs."""
+    if address not in LOCAL_ADDRESSES:
+        raise KielError(
+            f"--samp is for a page on one's own machine, and {address} lets others in; leave --samp or --address out."
+        )
+
+
+def require_pyvo(option: str) -> None:
+    """Raises KielError where what an option needs is not installed."""
+    if importlib.util.find_spec("pyvo") is None:
+        raise KielError(f"{option} needs pyvo; install it with: pip install 'kiel-spectra[archive]'.")
 
 
 def require_passwords(environment: Mapping[str, str]) -> None:

@@ -19,6 +19,7 @@ from ..files import written
 from ..inference.judge import Judgement
 from ..inference.summary import derived_values
 from ..instrument import ARMS
+from ..output.catalogue import votable_bytes
 from ..prior import N_TARGETS
 from ..stages import FluxVector, PosteriorSamples, Summary, TargetSummary
 from ..targets import TARGETS
@@ -139,19 +140,25 @@ def require_table_name(path: Path) -> None:
         raise DataError(f"{path.name} does not end like a table; name it .vot, .xml or .fits.")
 
 
+def all_rows(folder: Path) -> Table:
+    """All rows of the batch in `folder`, by item, without the correlations, flags joined by spaces."""
+    parts = sorted((folder / "rows").glob("part-*.parquet"))
+    table = vstack([_table(part) for part in parts], metadata_conflicts="silent")
+    table.sort("item")
+    return table
+
+
 def export_rows(folder: Path, path: Path) -> None:
     """Write all rows of the batch in `folder`, without the correlations, flags joined by spaces, as one VOTable or FITS table.
 
     The file is written whole or not at all. Raises DataError for a name of another ending or a disk that is full.
     """
     require_table_name(path)
-    parts = sorted((folder / "rows").glob("part-*.parquet"))
-    table = vstack([_table(part) for part in parts], metadata_conflicts="silent")
-    table.sort("item")
+    table = all_rows(folder)
     try:
         with written(path) as part:
             if _FORMATS[path.suffix] == "votable":
-                table.write(part, format="votable", tabledata_format="binary2", overwrite=True)
+                part.write_bytes(votable_bytes(table, binary=True))
             else:
                 table.filled().write(part, format="fits", overwrite=True)
     except OSError as problem:

@@ -27,6 +27,7 @@ from ..preparation.prepared import write_prepared
 from ..readers import Naming
 from ..stages import Analysis
 from ..targets import TARGETS
+from .exchange import write_spectrum_table
 from .record import put_together, take_apart
 from .report import citation, dumps, plain, to_json
 
@@ -81,6 +82,7 @@ def bundle_bytes(star: SavedStar, figures: Mapping[str, bytes] | None = None) ->
         "posterior.fits": _written(lambda p: posterior.write(p, format="fits"), ".fits"),
         "posterior.parquet": _written(lambda p: posterior.to_pandas().to_parquet(p, index=False), ".parquet"),
         "spectrum_prepared.fits": _written(lambda p: write_prepared(analysis.flux_vector, p), ".fits"),
+        "spectrum_pixels.fits": _written(lambda p: write_spectrum_table(analysis, p), ".fits"),
         "spectrum_resimulated.fits": _written(lambda p: model_table(analysis).write(p, format="fits"), ".fits"),
         _SESSION: json.dumps(tree, ensure_ascii=False, allow_nan=False).encode(),
     }
@@ -213,6 +215,7 @@ _README = """One star as Kiel found it.
 results.json, results.ecsv    the thirteen targets: modes, medians, intervals; flags, velocity, S/N
 posterior.fits, .parquet      every sample: targets, prior coordinates z_*, ln density; weight under constraints
 spectrum_prepared.fits        the observation as 4MOST would have seen it, with the ledger of every step
+spectrum_pixels.fits          the same and the model, a row a pixel: for TOPCAT, specutils, Specviz
 spectrum_resimulated.fits     the model at the mode with 68 and 95 % bands, on the same pixels
 figures/, report.pdf          figures as PNG and PDF, and one page that sums up
 provenance.json               versions, hashes, seed, settings

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from astropy.table import Table
+from astropy.table import Column, Table
 
 from ..inference.quantities import quantities
 from ..inference.trust import real_error, trust_in
@@ -64,8 +64,19 @@ def as_csv(rows: Sequence[Row]) -> bytes:
 
 def as_votable(rows: Sequence[Row]) -> bytes:
     """Rows with the same keys as a VOTable."""
+    return votable_bytes(_table(rows))
+
+
+def votable_bytes(table: Table, binary: bool = False) -> bytes:
+    """A table as a VOTable; texts of any length, since astropy's of one length are not what validators accept."""
+    plain = table.copy(copy_data=False)
+    for name in plain.colnames:
+        if plain[name].dtype.kind == "U":
+            plain[name] = Column(
+                np.ma.filled(plain[name], "").astype(object), description=plain[name].description, meta=plain[name].meta
+            )
     buffer = io.BytesIO()
-    _table(rows).write(buffer, format="votable")
+    plain.write(buffer, format="votable", **({"tabledata_format": "binary2"} if binary else {}))
     return buffer.getvalue()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from .. import __version__
 from ..files import written
@@ -21,17 +22,13 @@ def write_prepared(vector: FluxVector, path: Path) -> None:
     (continuum 1, NaN where nothing was observed),
     CONTINUUM (what the observation was divided by), QUAL (0 good, 1 missing). Table LEDGER: every step.
     """
-    error = np.full(WAVELENGTH.size, np.nan)
-    for snr, part in zip(vector.snr, arm_slices(), strict=True):
-        error[part] = pixel_sigma(snr)
-    error[~vector.good] = np.nan
     n = WAVELENGTH.size
     columns = [
         fits.Column(name, f"{n}{kind}", unit=unit, array=np.asarray(values)[None])
         for name, kind, unit, values in (
             ("WAVE", "D", "Angstrom", WAVELENGTH),
             ("FLUX", "D", "", vector.flux),
-            ("ERR", "D", "", error),
+            ("ERR", "D", "", pixel_errors(vector)),
             ("CONTINUUM", "D", "", vector.continuum),
             ("QUAL", "J", "", (~vector.good).astype(int)),
         )
@@ -61,8 +58,8 @@ def _describe(header: fits.Header, vector: FluxVector) -> None:
     for key, value, comment in (
         ("VOCLASS", "SPECTRUM V2.0", "VO data model"),
         ("VOPUB", "none", "not published"),
-        ("TITLE", f"{_ascii(vector.star)} as seen by 4MOST"[:60], ""),
-        ("OBJECT", _ascii(vector.star), ""),
+        ("TITLE", f"{plain_ascii(vector.star)} as seen by 4MOST"[:60], ""),
+        ("OBJECT", plain_ascii(vector.star), ""),
         ("NELEM", WAVELENGTH.size, "elements of each vector"),
         ("TDMIN1", float(WAVELENGTH[0]), "[Angstrom]"),
         ("TDMAX1", float(WAVELENGTH[-1]), "[Angstrom]"),
@@ -74,7 +71,7 @@ def _describe(header: fits.Header, vector: FluxVector) -> None:
 
 def _header(vector: FluxVector) -> fits.Header:
     header = fits.Header()
-    header["OBJECT"] = _ascii(vector.star)
+    header["OBJECT"] = plain_ascii(vector.star)
     low, high = (0.1 * float(w) for w in (WAVELENGTH[0], WAVELENGTH[-1]))
     known = [s for s in vector.snr if np.isfinite(s)]
     for key, value, comment in (
@@ -99,7 +96,7 @@ def _header(vector: FluxVector) -> fits.Header:
         *((f"SNR_{arm.name[:3].upper()}", snr, "S/N per Angstrom") for arm, snr in zip(ARMS, vector.snr, strict=True)),
     ):
         header[name] = (value if np.isfinite(value) else "unknown", comment)
-    header["ORIGFILE"] = _ascii(vector.file)
+    header["ORIGFILE"] = plain_ascii(vector.file)
     header["SHA256"] = vector.sha256
     header["FLAGS"] = " ".join(vector.flags)
     header["CREATOR"] = f"kiel {__version__}"
@@ -108,9 +105,9 @@ def _header(vector: FluxVector) -> fits.Header:
 
 def _ledger(vector: FluxVector) -> fits.BinTableHDU:
     texts = [
-        [_ascii(step.name) for step in vector.steps],
-        [_ascii(step.reason) for step in vector.steps],
-        [_ascii(json.dumps(step.numbers, default=float, ensure_ascii=False)) for step in vector.steps],
+        [plain_ascii(step.name) for step in vector.steps],
+        [plain_ascii(step.reason) for step in vector.steps],
+        [plain_ascii(json.dumps(step.numbers, default=float, ensure_ascii=False)) for step in vector.steps],
     ]
     columns = [
         fits.Column(name, f"{max(map(len, column), default=1)}A", array=np.array(column))
@@ -119,7 +116,16 @@ def _ledger(vector: FluxVector) -> fits.BinTableHDU:
     return fits.BinTableHDU.from_columns(columns, name="LEDGER")
 
 
-def _ascii(text: str) -> str:
+def pixel_errors(vector: FluxVector) -> NDArray:
+    """1 sigma of each pixel (N_PIXELS,) by the S/N of its arm, continuum 1; NaN where nothing was observed."""
+    error = np.full(WAVELENGTH.size, np.nan)
+    for snr, part in zip(vector.snr, arm_slices(), strict=True):
+        error[part] = pixel_sigma(snr)
+    error[~vector.good] = np.nan
+    return error
+
+
+def plain_ascii(text: str) -> str:
     """Text in printable ASCII, which is all that FITS headers hold."""
     plain = text.replace("Å", "Angstrom").replace("−", "-").encode("ascii", "replace").decode()
     return "".join(c if c.isprintable() else " " for c in plain)

@@ -12,6 +12,7 @@ from .. import theme
 from ..patches import follow_busy
 from ..session import Session
 from ..state import MAX_SAMPLES, MIN_SAMPLES, SessionState
+from .elsewhere import elsewhere_cards
 from .frame import frame
 from .posterior_in_use import posterior_switch
 from .star import star_card, time_card
@@ -74,7 +75,7 @@ def page(session: Session) -> pmui.Page:
         styles={**theme.STACK, "padding": "14px 14px 20px 0"},
     )  # fmt: skip
     left = pn.Column(
-        *(card(session) for card in SIDE), sizing_mode="stretch_width", margin=0,
+        *(card(session) for card in (*SIDE, *elsewhere_cards())), sizing_mode="stretch_width", margin=0,
         styles={**theme.STACK, "padding": "14px"},
     )  # fmt: skip
 
