@@ -32,7 +32,9 @@ def test_weights_turn_one_normal_into_another() -> None:
 def test_sample_with_all_the_weight_is_the_median_wherever_it_stands(heavy) -> None:
     x, weights = np.array([5000.0, 5100.0, 5200.0]), np.ones(3)
     weights[heavy] = 998.0
-    assert weighted.weighted_quantile(x, 0.5, weights) == pytest.approx(x[heavy], abs=1.0)  # 100 times 2e-3 of the weight
+    assert weighted.weighted_quantile(x, 0.5, weights) == pytest.approx(
+        x[heavy], abs=1.0
+    )  # 100 times 2e-3 of the weight
 
 
 def test_quantiles_of_mirrored_samples_are_mirrored() -> None:
