@@ -13,7 +13,7 @@ from PyAstronomy import pyasl
 wavelength = np.arange(4000, 8000.01, 0.05)
 centres, narrow = (4200.0, 6000.0, 7800.0), 0.1
 flux = 1 - sum(0.9 * np.exp(-0.5 * ((wavelength - centre) / narrow) ** 2) for centre in centres)
-broad = pyasl.instrBroadGaussFast(wavelength, flux, 20000, edgeHandling="firstlast")
+broad = pyasl.instrBroadGaussFast(wavelength, flux, 20000, edgeHandling="firstlast", maxsig=6)
 found = {}
 for centre in centres:
     near = abs(wavelength - centre) < 5

@@ -11,7 +11,6 @@ from synthetic import fits_bytes, image_hdu
 from cinn_core.errors import SpectrumError
 from cinn_core.readers import read
 
-
 LINEAR = "0 5200.0 0.05 2048 0. 1. 2."
 CHEBYSHEV = "2 5290.0 0.05 2048 0. 3. 4. 1. {offset} 1 2 1. 2048. 5341.175 51.175"
 
