@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # astropy 8.0.2 (WCSLIB), specutils 2.4.0.
-# Expected: FITS tells air from vacuum (CTYPE1 AWAV or WAVE), so astropy's WCS and specutils' reader give vacuum wavelengths for an AWAV
-# header, or mark them as air, since SpectralCoord is about Doppler shifts. Found: both give AWAV's numbers as they are, in the same class without any
-# mark, equal to those of WAVE: a velocity taken from such axes is 83 km/s off.
+# Expected: FITS tells air from vacuum (CTYPE1 AWAV or WAVE), so astropy's WCS and specutils' reader give vacuum
+# wavelengths for an AWAV header, or mark them as air, since SpectralCoord is about Doppler shifts. Found: both give
+# AWAV's numbers as they are, in the same class without any mark, equal to those of WAVE: a velocity taken from such axes
+# is 83 km/s off.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh specutils==2.4.0 astropy==8.0.2 numpy==2.4.6 scipy==1.17.1

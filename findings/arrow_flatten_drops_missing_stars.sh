@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # pyarrow 26.0.1.
-# Expected: in a Parquet file with one fixed-size list of fluxes a star, `flatten()` gives all fluxes in the order of the rows,
-# so that reshape(-1, pixels) has one row a star. Found: it leaves out stars without a spectrum (null), so that every later
-# spectrum moves up by one and belongs to another star's row. `.values` keeps their places, but of a slice it gives all
-# stars, not those of the slice. Neither raises anything.
+# Expected: in a Parquet file with one fixed-size list of fluxes a star, `flatten()` gives all fluxes in the order of the
+# rows, so that reshape(-1, pixels) has one row a star. Found: it leaves out stars without a spectrum (null), so that
+# every later spectrum moves up by one and belongs to another star's row. `.values` keeps their places, but of a slice it
+# gives all stars, not those of the slice. Neither raises anything.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh pyarrow==26.0.1 numpy==2.4.6

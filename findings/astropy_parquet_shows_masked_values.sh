@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # astropy 8.0.2, pyarrow 26.0.1, pandas 3.1.1.
-# Expected: a masked entry of an astropy table becomes a null in Parquet, as it becomes an empty cell in a VOTable.
-# Found: the column holds the number that stood beneath the mask, as good as any other, and a second column NAME.mask says so. astropy
-# puts them together again; pandas, polars, DuckDB and TOPCAT see a measured value.
+# Expected: a masked entry of an astropy table becomes a null in Parquet, as it becomes an empty cell in a VOTable. Found:
+# the column holds the number that stood beneath the mask, as good as any other, and a second column NAME.mask says so.
+# astropy puts them together again; pandas, polars, DuckDB and TOPCAT see a measured value.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh astropy==8.0.2 pyarrow==26.0.1 pandas==3.1.1 numpy==2.4.6

@@ -2,8 +2,8 @@
 # corner 2.3.0 (with numpy 2.4.6).
 # Expected: the weighted quantile that corner prints above its panels sees every weight: where one sample holds nearly all
 # the weight, the median is that sample. Found: the weight of the largest value plays no part. A sample with 99.8 % of the
-# weight, being the largest, leaves the median at the value before it, and the same weights mirrored give another answer. It shows
-# where importance weights are few and large, at the edge of a prior for instance.
+# weight, being the largest, leaves the median at the value before it, and the same weights mirrored give another answer.
+# It shows where importance weights are few and large, at the edge of a prior for instance.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh corner==2.3.0 numpy==2.4.6

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # getdist 1.7.7.
-# Expected: the two-tailed 68 % limits of getdist's statistics are the 16th and 84th percentiles of the samples, as in most
-# tables of this field. Found: where the density differs at the two ends they are limits of equal density, from a smoothed
-# density: for a log-normal quantity 0.11 and 1.64 instead of 0.36 and 2.69, and the lower 95 % limit is negative although no sample is.
-# For a normal quantity both agree, which is why it is not noticed.
+# Expected: the two-tailed 68 % limits of getdist's statistics are the 16th and 84th percentiles of the samples, as in
+# most tables of this field. Found: where the density differs at the two ends they are limits of equal density, from a
+# smoothed density: for a log-normal quantity 0.11 and 1.64 instead of 0.36 and 2.69, and the lower 95 % limit is negative
+# although no sample is. For a normal quantity both agree, which is why it is not noticed.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh getdist==1.7.7 numpy==2.4.6 scipy==1.17.1

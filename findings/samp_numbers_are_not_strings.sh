@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # pyvo 1.9.1 (pyvo.samp, which astropy.samp became).
-# Expected: SAMP knows strings, lists and maps alone, so the client turns numbers of a message into strings, or refuses them.
-# Found: a row number 3, a 2.5 and a True go out as XML-RPC's int, double and boolean; client and hub let them pass, and a
-# client in Python gets them back as numbers. Receivers that keep to the standard (TOPCAT, Aladin and others by JSAMP) need "3".
+# Expected: SAMP knows strings, lists and maps alone, so the client turns numbers of a message into strings, or refuses
+# them. Found: a row number 3, a 2.5 and a True go out as XML-RPC's int, double and boolean; client and hub let them pass,
+# and a client in Python gets them back as numbers. Receivers that keep to the standard (TOPCAT, Aladin and others by
+# JSAMP) need "3".
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh pyvo==1.9.1 astropy==8.0.2 numpy==2.4.6

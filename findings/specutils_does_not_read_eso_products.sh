@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # specutils 2.4.0.
-# Expected: specutils reads a one-dimensional ESO science product (HARPS, UVES, FEROS, GIRAFFE, X-shooter of the archive: one
-# table row whose cells hold the arrays WAVE, FLUX, ERR), one of the commonest spectra there are. Found: there is no reader for it;
-# the one that offers itself, tabular-fits, takes the row for a spectrum of shape (1, n) and raises a ValueError about a
-# lookup table. The same arrays as columns are read.
+# Expected: specutils reads a one-dimensional ESO science product (HARPS, UVES, FEROS, GIRAFFE, X-shooter of the archive:
+# one table row whose cells hold the arrays WAVE, FLUX, ERR), one of the commonest spectra there are. Found: there is no
+# reader for it; the one that offers itself, tabular-fits, takes the row for a spectrum of shape (1, n) and raises a
+# ValueError about a lookup table. The same arrays as columns are read.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh specutils==2.4.0 astropy==8.0.2 numpy==2.4.6 scipy==1.17.1

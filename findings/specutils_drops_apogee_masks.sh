@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # specutils 2.4.0.
-# Expected: the reader of APOGEE's apStar files sets the mask of a Spectrum from the file's bit mask (extension 3), as the readers for
-# SDSS, SDSS-V and DESI spectra of the same library do. Found: extension 3 is not read. The mask is None, and pixels that the pipeline
-# flagged as bad count as good.
+# Expected: the reader of APOGEE's apStar files sets the mask of a Spectrum from the file's bit mask (extension 3), as the
+# readers for SDSS, SDSS-V and DESI spectra of the same library do. Found: extension 3 is not read. The mask is None, and
+# pixels that the pipeline flagged as bad count as good.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh specutils==2.4.0 astropy==8.0.2 numpy==2.4.6 scipy==1.17.1

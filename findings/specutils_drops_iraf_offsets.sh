@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # specutils 2.4.0.
-# Expected: the reader "iraf" evaluates multispec functions as IRAF defines them (help specwcs): the sum of weight * (offset +
-# polynomial) over all functions of an order, over 1 + z. Found: it takes the first polynomial alone. z is obeyed, but an offset of 2
-# Angstrom changes nothing, and of two functions with weights of a half only the first is used. Nothing is raised or warned
-# of: the axis is simply shifted.
+# Expected: the reader "iraf" evaluates multispec functions as IRAF defines them (help specwcs): the sum of weight *
+# (offset + polynomial) over all functions of an order, over 1 + z. Found: it takes the first polynomial alone. z is
+# obeyed, but an offset of 2 Angstrom changes nothing, and of two functions with weights of a half only the first is used.
+# Nothing is raised or warned of: the axis is simply shifted.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh specutils==2.4.0 astropy==8.0.2 numpy==2.4.6 scipy==1.17.1

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # specutils 2.4.0, astropy 8.0.2 (WCSLIB).
-# Expected: the method "Greisen2006" of specutils, named after the paper of the FITS standard on spectral axes, is how FITS, that is
-# WCSLIB, turns air into vacuum wavelengths, within 1e-4 Angstrom of Ciddor's or Morton's formula. Found: at 5000 Angstrom
-# it stands 0.077 Angstrom, 4.6 km/s, from all others, from WCSLIB too: its refractivity is 5.5 % larger, that of air at 0 °C, while
-# spectroscopists' standard air has 15 °C. WCSLIB is within 0.0001 of Ciddor.
+# Expected: the method "Greisen2006" of specutils, named after the paper of the FITS standard on spectral axes, is how
+# FITS, that is WCSLIB, turns air into vacuum wavelengths, within 1e-4 Angstrom of Ciddor's or Morton's formula. Found: at
+# 5000 Angstrom it stands 0.077 Angstrom, 4.6 km/s, from all others, from WCSLIB too: its refractivity is 5.5 % larger,
+# that of air at 0 °C, while spectroscopists' standard air has 15 °C. WCSLIB is within 0.0001 of Ciddor.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh specutils==2.4.0 astropy==8.0.2 numpy==2.4.6 scipy==1.17.1

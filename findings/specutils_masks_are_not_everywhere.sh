@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # specutils 2.4.0.
-# Expected: once a pixel of a Spectrum is masked, nothing of specutils.analysis counts it: line_flux and equivalent_width do
-# not. Found: the moment of order 0, which is the same integral without the pixel width, counts it, and so do template_match (chi2), template_correlate
-# and noise_region_uncertainty. One masked cosmic hit is enough for another redshift, another noise and another line.
+# Expected: once a pixel of a Spectrum is masked, nothing of specutils.analysis counts it: line_flux and equivalent_width
+# do not. Found: the moment of order 0, which is the same integral without the pixel width, counts it, and so do
+# template_match (chi2), template_correlate and noise_region_uncertainty. One masked cosmic hit is enough for another
+# redshift, another noise and another line.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh specutils==2.4.0 astropy==8.0.2 numpy==2.4.6 scipy==1.17.1

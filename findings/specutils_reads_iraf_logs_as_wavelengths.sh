@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # specutils 2.4.0.
-# Expected: a spectrum that IRAF rebinned in log wavelength (dispcor log=yes: DC-FLAG 1, CRVAL1 3.7) is read at 10**3.7 = 5012
-# Angstrom, as specutils' own reader for IRAF does. Found: Spectrum.read chooses the reader wcs1d-fits by itself, which does not look at DC-FLAG:
-# the axis is 3.70000 to 3.70019 "Angstrom", without a warning of it. format="iraf" reads the same file rightly.
+# Expected: a spectrum that IRAF rebinned in log wavelength (dispcor log=yes: DC-FLAG 1, CRVAL1 3.7) is read at 10**3.7 =
+# 5012 Angstrom, as specutils' own reader for IRAF does. Found: Spectrum.read chooses the reader wcs1d-fits by itself,
+# which does not look at DC-FLAG: the axis is 3.70000 to 3.70019 "Angstrom", without a warning of it. format="iraf" reads
+# the same file rightly.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh specutils==2.4.0 astropy==8.0.2 numpy==2.4.6 scipy==1.17.1

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # specutils 2.4.0.
-# Expected: from a table with the columns wavelength, flux, sky, error specutils' reader takes `error` for the uncertainty, by its
-# name. Found: names are never looked at. Flux is the first column with a unit of flux, the uncertainty the next one with the same unit:
-# here the sky, as a standard deviation, and the column `error` is not used. Where the background stands first, that is the flux.
+# Expected: from a table with the columns wavelength, flux, sky, error specutils' reader takes `error` for the
+# uncertainty, by its name. Found: names are never looked at. Flux is the first column with a unit of flux, the
+# uncertainty the next one with the same unit: here the sky, as a standard deviation, and the column `error` is not used.
+# Where the background stands first, that is the flux.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh specutils==2.4.0 astropy==8.0.2 numpy==2.4.6 scipy==1.17.1

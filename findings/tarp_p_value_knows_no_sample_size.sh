@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # sbi 0.27.0 (with torch 2.13.0).
-# Expected: check_tarp's second number is a p-value, below 0.05 for a posterior that is 30 % too narrow, and the smaller the more
-# stars were tried. Found: it compares two curves, point by point of the grid, as if each point were a star. With 30 bins it
-# is above 0.9 for posteriors 30 % too narrow, with 300 stars and with 30000; the number of bins moves it, the number of stars does not. A
-# Kolmogorov-Smirnov test of the stars' own coverage against the uniform distribution finds 1e-4 and less.
+# Expected: check_tarp's second number is a p-value, below 0.05 for a posterior that is 30 % too narrow, and the smaller
+# the more stars were tried. Found: it compares two curves, point by point of the grid, as if each point were a star. With
+# 30 bins it is above 0.9 for posteriors 30 % too narrow, with 300 stars and with 30000; the number of bins moves it, the
+# number of stars does not. A Kolmogorov-Smirnov test of the stars' own coverage against the uniform distribution finds
+# 1e-4 and less.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh sbi==0.27.0 torch==2.13.0 numpy==2.4.6 scipy==1.17.1

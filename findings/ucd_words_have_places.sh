@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # astropy 8.0.2 (UCD1+ of the IVOA).
 # Expected: a UCD names the quantity first and what of it after: phys.abund.Fe;stat.error and phys.abund.Fe;stat.median.
-# Found: each word has its place by the list. stat.error, stat.stdev and stat.correlation go first, stat.median, stat.max and arith.ratio
-# never do, so that a column and its error have their words in opposite orders. astropy writes the wrong order into VOTables all
-# the same, and says so when asked only.
+# Found: each word has its place by the list. stat.error, stat.stdev and stat.correlation go first, stat.median, stat.max
+# and arith.ratio never do, so that a column and its error have their words in opposite orders. astropy writes the wrong
+# order into VOTables all the same, and says so when asked only.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh astropy==8.0.2 numpy==2.4.6
