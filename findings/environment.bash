@@ -3,7 +3,7 @@ fresh() {
     folder=$(mktemp -d)
     trap 'rm -rf "$folder"' EXIT
     "${PYTHON:-python3}" -m venv "$folder/venv"
-    "$folder/venv/bin/python" -m pip --disable-pip-version-check install -qq "$@"
+    "$folder/venv/bin/python" -m pip --disable-pip-version-check install -qq --no-compile "$@"
     export PYTHONDONTWRITEBYTECODE=1
     cd "$folder"
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Ray 2.60.0 on Linux.
-# Expected: a worker process runs at the priority of the program that started Ray.
-# Found: workers run fifteen steps nicer, so anything else on the machine takes the processor from them; a worker pool timed beside
-# other work, or a cluster on machines that people use, is slower than the same code in plain processes. RAY_worker_niceness=0 before Ray
-# starts turns it off.
+# Expected: a worker process runs at the priority of the program that started Ray. Found: workers run fifteen steps nicer,
+# so anything else on the machine takes the processor from them; a worker pool timed beside other work, or a cluster on
+# machines that people use, is slower than the same code in plain processes. RAY_worker_niceness=0 before Ray starts turns
+# it off.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh ray==2.60.0

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # astropy 8.0.2 (VOUnits 1.0).
-# Expected: abundances in dex and wavelengths in Angstrom, both units of astropy and the usual ones of this field, make a valid
-# VOTable. Found: VOUnits knows no dex at all (W50, written all the same) and has deprecated Angstrom. Readers that go by
-# the standard have no unit then: an abundance is best without one, and wavelengths in 0.1nm or nm.
+# Expected: abundances in dex and wavelengths in Angstrom, both units of astropy and the usual ones of this field, make a
+# valid VOTable. Found: VOUnits knows no dex at all (W50, written all the same) and has deprecated Angstrom. Readers that
+# go by the standard have no unit then: an abundance is best without one, and wavelengths in 0.1nm or nm.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.bash"
 fresh astropy==8.0.2

@@ -27,6 +27,14 @@ def test_weights_come_back_as_they_were(saved: Path) -> None:
     assert not list(saved.parent.glob("*.part"))
 
 
+def test_tensor_seen_transposed_or_in_steps_comes_back_as_it_was(tmp_path: Path) -> None:
+    whole = torch.arange(12.0).reshape(3, 4)
+    seen = {"transposed": whole.T, "in steps": whole[:, ::2]}
+    save_parameters(tmp_path / "toy.safetensors", seen, {"kind": "toy"})
+    tensors, _ = load_parameters(tmp_path / "toy.safetensors", "toy")
+    assert all(torch.equal(tensors[name], tensor) for name, tensor in seen.items())
+
+
 def test_damaged_weights_are_refused(saved: Path) -> None:
     data = bytearray(saved.read_bytes())
     data[-1] ^= 1

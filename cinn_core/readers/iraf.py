@@ -46,15 +46,23 @@ def multispec_orders(hdu: fits.ImageHDU, name: str) -> tuple[list[Pixels], list[
     text, unit = _attributes(hdu.header), _unit(hdu.header)
     pixel = physical_pixels(hdu.header, cube.shape[2])
     first_line = 1 - round(number(hdu.header, "LTV2") or 0.0)
-    orders, unit_step = [], None
+    orders, unit_step, uncalibrated = [], None, False
     for row in range(cube.shape[1]):
         spec = re.search(rf'spec{row + first_line}\s*=\s*"([^"]*)"', text)
-        if spec is None or (axis := multispec_axis(spec.group(1).split(), pixel, name)) is None:
+        if spec is None:
+            continue
+        if (axis := multispec_axis(spec.group(1).split(), pixel, name)) is None:
+            uncalibrated = True
             continue
         wave, unit_step = to_angstrom(axis, unit, f"order {row + 1}")
         flux = cube[science, row]
         orders.append(Pixels(wave, flux, None if noise is None else cube[noise, row], lit(flux)))
-    if not orders or unit_step is None:
+    if unit_step is None and uncalibrated:
+        raise SpectrumError(
+            f"{name} is an IRAF multispec image of orders without wavelengths (dtype -1); calibrate it with refspectra and dispcor, "
+            "or load a version that is."
+        )
+    if unit_step is None:
         raise SpectrumError(
             f"{name} is an IRAF multispec image without its WAT2 wavelength solution; load one that has it."
         )

@@ -28,6 +28,28 @@ def test_weights_turn_one_normal_into_another() -> None:
     assert weighted.effective_samples(weights, x.size) / x.size == pytest.approx(np.exp(-1), rel=0.05)
 
 
+@pytest.mark.parametrize("heavy", [0, 1, 2])
+def test_sample_with_all_the_weight_is_the_median_wherever_it_stands(heavy) -> None:
+    x, weights = np.array([5000.0, 5100.0, 5200.0]), np.ones(3)
+    weights[heavy] = 998.0
+    assert weighted.weighted_quantile(x, 0.5, weights) == pytest.approx(
+        x[heavy], abs=1.0
+    )  # 100 times 2e-3 of the weight
+
+
+def test_quantiles_of_mirrored_samples_are_mirrored() -> None:
+    rng = np.random.default_rng(3)
+    x, weights, levels = rng.standard_normal(50), rng.exponential(size=50) ** 3, np.array([0.16, 0.3, 0.5])
+    mirrored = weighted.weighted_quantile(-x, 1 - levels, weights)
+    assert weighted.weighted_quantile(x, levels, weights) == pytest.approx(-mirrored, abs=1e-12)
+
+
+def test_brushed_samples_have_the_quantiles_of_those_that_are_left() -> None:
+    x = np.random.default_rng(4).normal(5777.0, 80.0, 500)
+    kept, levels = x > 5800.0, np.array([0.0, 0.16, 0.5, 1.0])
+    assert weighted.weighted_quantile(x, levels, kept) == pytest.approx(np.quantile(x[kept], levels), abs=1e-8)
+
+
 def test_effective_number_counts_what_is_left_of_a_brush() -> None:
     kept = np.zeros(100)
     kept[:13] = 1

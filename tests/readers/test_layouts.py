@@ -65,6 +65,15 @@ def test_order_without_wavelengths_is_left_out_of_a_neid_file():
     assert spectrum.wavelength[0] > 5180
 
 
+def test_error_of_an_order_image_is_that_of_its_name_not_sky_or_blaze_of_the_same_shape():
+    spectrum = read(neid(), "neidL2.fits")
+    assert any("SCIVAR" in step.reason for step in spectrum.steps)
+    assert spectrum.good[(spectrum.wavelength > 5250.0) & (spectrum.wavelength < 5370.0)].all()
+    snr = np.median((spectrum.flux / spectrum.error)[spectrum.good])
+    expected = np.median(ORDER_FLUX / ORDER_ERROR)  # orders overlap: up to twice the light of one
+    assert expected < snr < 1.5 * expected
+
+
 @pytest.mark.parametrize(
     ("made", "medium"),
     [

@@ -32,6 +32,15 @@ def test_abundances_for_sme_are_shares_of_all_nuclei():
     assert share[25] - np.log10(share[0]) == pytest.approx(7.5 - 12)
 
 
+def test_metallicity_lowers_the_metals_of_sme_once():
+    from cinn_core.synthesis.pysme import abundances_for_sme
+
+    sun, poor = (abundances_for_sme(labels_from(SUN | {"feh": feh})) for feh in (0.0, -1.0))
+    over_hydrogen = (poor[1:] - np.log10(poor[0])) - (sun[1:] - np.log10(sun[0]))
+    assert over_hydrogen[25 - 1] == pytest.approx(-1.0)  # iron
+    assert over_hydrogen[2 - 2] == pytest.approx(0.0)  # helium goes with hydrogen
+
+
 @pytest.mark.pysme
 @pytest.mark.slow
 def test_pysme_and_a_line_list_of_vald_make_a_spectrum(shared, tmp_path):
