@@ -213,7 +213,7 @@ def _iron_gate(folder: Path, data: Path) -> dict[str, object]:
         "of Fe I - Fe II {balance_rms:.3f} dex".format(**numbers)
     )
     numbers_of_stars: dict[str, object] = {}
-    for s, mark in ((0.0, ""), (1.0, "_s1")):
+    for s, mark in ((0.0, "_s0"), (1.0, "")):
         typer.echo(f"published widths of real stars, on atmospheres of structure s = {s:g}")
         stars = real_stars(folder, data, s, typer.echo)
         numbers_of_stars[f"fe_balance{mark}"] = {star.name: round(star.balance, 3) for star in stars}
