@@ -31,6 +31,10 @@ BlanketingOption = Annotated[
     Literal["off", "solar", "scaled", "visible"],
     typer.Option(help="Haze of lines: none, the Sun's, scaled with [Fe/H] and Teff, or that and in the visible too."),
 ]
+StructureOption = Annotated[
+    float,
+    typer.Option("--structure", metavar="S", help="Structure of the atmospheres: 0 is ATLAS9, 1 the STAGGER average."),
+]
 HydrogenOption = Annotated[bool, typer.Option(help="Collisions with hydrogen atoms.")]
 
 
@@ -46,6 +50,7 @@ def solve(
     ] = "0",
     blanketing: BlanketingOption = "scaled",
     hydrogen: HydrogenOption = True,
+    structure: StructureOption = 0.0,
     processes: ProcessesOption = 1,
     data: DataOption = None,
 ) -> None:
@@ -59,7 +64,7 @@ def solve(
 
     axes = [_numbers(name, text) for name, text in (("teff", teff), ("logg", logg), ("feh", feh), ("ratio", ratio))]
     stars = [NlteStar(element, *values) for values in product(*axes)]
-    where, physics = data_folder(data, "synthesis/ and nlte/"), _physics(blanketing, hydrogen)
+    where, physics = data_folder(data, "synthesis/ and nlte/"), _physics(blanketing, hydrogen, structure)
     lines = read_line_data(where / "synthesis", element)
     try:
         published = published_corrections(where / "nlte")
@@ -89,13 +94,14 @@ def table(
     out: Annotated[Path, typer.Argument(metavar="OUT.npz", help="Where the table goes.")],
     blanketing: BlanketingOption = "scaled",
     hydrogen: HydrogenOption = True,
+    structure: StructureOption = 0.0,
 ) -> None:
     """The compact table of departure coefficients of all solutions in a folder."""
     from cinn_core.nlte.runs import collect_table
     from cinn_core.synthesis.departure_files import write_table
 
     require_folder_of(out)
-    departures = collect_table(element, folder, _physics(blanketing, hydrogen))
+    departures = collect_table(element, folder, _physics(blanketing, hydrogen, structure))
     write(lambda: write_table(departures, out), out)
     typer.echo(f"{len(departures.nodes)} stars, {len(departures.levels)} levels, {departures.log_tau.size} depths")
 
@@ -206,12 +212,16 @@ def _iron_gate(folder: Path, data: Path) -> dict[str, object]:
         "against 3D NLTE of dwarfs: {n} lines, {within_010} within 0.10 dex, rms of slopes {slope_rms:.3f} dex/eV, "
         "of Fe I - Fe II {balance_rms:.3f} dex".format(**numbers)
     )
-    stars = real_stars(folder, data, typer.echo)
+    numbers_of_stars: dict[str, object] = {}
+    for s, mark in ((0.0, "_s0"), (1.0, "")):
+        typer.echo(f"published widths of real stars, on atmospheres of structure s = {s:g}")
+        stars = real_stars(folder, data, s, typer.echo)
+        numbers_of_stars[f"fe_balance{mark}"] = {star.name: round(star.balance, 3) for star in stars}
+        numbers_of_stars[f"fe_slope{mark}"] = {star.name: round(star.slope, 3) for star in stars}
     return {
         "fe_b": {name: round(ours, 3) for name, (ours, _) in b.items()},
         "fe_amarsi": numbers,
-        "fe_balance": {star.name: round(star.balance, 3) for star in stars},
-        "fe_slope": {star.name: round(star.slope, 3) for star in stars},
+        **numbers_of_stars,
     }
 
 
@@ -223,11 +233,11 @@ def _numbers(name: str, text: str) -> list[float]:
         raise DataError(f"--{name} takes numbers separated by commas, as 5000,5500; found {text!r}.") from error
 
 
-def _physics(blanketing: str, hydrogen: bool) -> Physics:
+def _physics(blanketing: str, hydrogen: bool, s: float = 0.0) -> Physics:
     from cinn_core.nlte.equilibrium import Physics
     from cinn_core.nlte.opacity import Blanketing
 
-    return Physics(hydrogen, Blanketing(blanketing))
+    return Physics(hydrogen, Blanketing(blanketing), s)
 
 
 def _described(star: NlteStar) -> str:

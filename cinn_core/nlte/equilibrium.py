@@ -36,15 +36,19 @@ _OPACITY_ATOMS = ("H_6", "He", "C", "N", "O", "Na", "Mg", "Al", "Si", "S", "Ca",
 
 @dataclass(frozen=True)
 class Physics:
-    """Choices of the physics: collisions with hydrogen atoms or not, and the ultraviolet line haze."""
+    """Choices of the physics: collisions with hydrogen atoms or not, the ultraviolet line haze, s of the structure.
+
+    s is that of `synthesis.structure`, 0 for ATLAS9.
+    """
 
     hydrogen: bool = True
     blanketing: Blanketing = Blanketing.SCALED
+    s: float = 0.0
 
     @property
     def name(self) -> str:
-        """Short name for files, as h-scaled."""
-        return f"{'h' if self.hydrogen else 'noh'}-{self.blanketing.value}"
+        """Short name for files, as h-scaled, or h-scaled-s1 on another structure."""
+        return f"{'h' if self.hydrogen else 'noh'}-{self.blanketing.value}" + (f"-s{self.s:g}" if self.s else "")
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ from ..synthesis.departures import Departures
 from ..synthesis.engine import describe
 from . import load_lightweaver
 from .equilibrium import _OPACITY_ATOMS, REFERENCE_NM, Solution, _atmosphere, _optical_depth
-from .iron_atom import CELL_EDGES_NM, read_iron
+from .iron_atom import BETWEEN_CORES, CELL_EDGES_NM, read_iron
 from .model_atoms import levels_of
 from .opacity import missing_opacity, planck
 from .rate_equations import iterate
@@ -44,8 +44,8 @@ CARRIER_EV = 2.5
 """Excitation energy [eV] of the lower levels of the lines of the background."""
 FENCE_NM = np.concatenate([np.arange(215.0, 436.0, 10.0), [480.0, 2000.0]])
 FENCE = (
-    -20.32, -20.95, -19.7, -20.05, -18.9, -20.19, -19.23, -19.75, -20.63, -20.45, -20.34, -20.83,
-    -20.43, -20.5, -21.3, -20.62, -20.81, -20.42, -20.67, -21.27, -21.29, -21.57, -20.6, -27.0, -32.0,
+    -20.3, -20.92, -19.7, -20.03, -18.9, -20.19, -19.22, -19.75, -20.63, -20.44, -20.33, -20.83,
+    -20.43, -20.5, -21.29, -20.62, -20.81, -20.41, -20.67, -21.27, -21.27, -21.62, -20.42, -27.0, -32.0,
 )  # fmt: skip
 """log10 of the median cross-section [m2] per carrier, at FENCE_NM; from the Sun."""
 _IRON = 26
@@ -55,12 +55,13 @@ _IRON = 26
 class IronPhysics:
     """Choices of the physics of iron: with hydrogen collisions or not, strength of the background [dex] over the Sun's, its medians.
 
-    `background` -99 leaves the lines of the background out.
+    `background` -99 leaves the lines of the background out; `between_cores` as in `read_iron`.
     """
 
     hydrogen: bool = True
     background: float = 0.0
     fence: tuple[float, ...] = FENCE
+    between_cores: float = BETWEEN_CORES
 
 
 def fence(wavelength_nm: NDArray, medians: Sequence[float] | NDArray = FENCE) -> NDArray:
@@ -123,7 +124,7 @@ def solved_context(
     abundance = lw.AtomicAbundance({lw.PeriodicTable[z]: value for z, value in abundances(labels).items()})
     atmosphere = _atmosphere(lw, resampled(model), abundance, float(labels[3]))
     others = [getattr(lw.rh_atoms, f"{name}_atom")() for name in _OPACITY_ATOMS if name != "Fe"]
-    atoms = lw.RadiativeSet([*others, _atom(data, physics.hydrogen)], abundance)
+    atoms = lw.RadiativeSet([*others, _atom(data, physics.hydrogen, physics.between_cores)], abundance)
     atoms.set_active("Fe")
     spectrum = atoms.compute_wavelength_grid(extraWavelengths=wavelength_nm)
     pops = atoms.compute_eq_pops(atmosphere)
@@ -142,8 +143,8 @@ def resampled(model: Atmosphere) -> Atmosphere:
 
 
 @cache
-def _atom(data: Path, hydrogen: bool) -> Any:
-    return read_iron(data, hydrogen)
+def _atom(data: Path, hydrogen: bool, between_cores: float) -> Any:
+    return read_iron(data, hydrogen, between_cores)
 
 
 def _background(physics: IronPhysics) -> Any:

@@ -51,6 +51,12 @@ _STRONG_POINTS = np.array([0.0, 0.5, 1.0, 1.6, 2.4, 3.6, 6.0, 12.0, 30.0])
 _KRAMERS_CM2 = 7.907e-18  # of a hydrogenic level of n = 1 at threshold
 _LIGHT, _EV_HZ = 2.99792458e8, 2.417989e14
 _BOLTZMANN_EV = 8.617333e-5
+BETWEEN_CORES = 0.1
+"""Share of the free-electron rate of collisions with hydrogen that terms of different cores have: somewhere from 0 to 1.
+
+A collision of the outer electron leaves the core as it is, but terms are mixtures of configurations. Without any, 3d6 4s2
+and 3d7 4s are joined by nothing and over-ionisation runs away where metals are few; with all of it there is little.
+"""
 CELL_EDGES_NM = np.concatenate([
     np.geomspace(91.0, 160.0, 13)[:-1], np.arange(160.0, 480.0, 1.25), np.geomspace(480.0, 4000.0, 25)
 ])  # fmt: skip
@@ -104,8 +110,10 @@ def _means(values: NDArray, weight: NDArray, group: NDArray) -> NDArray:
     return np.bincount(group, weight * values) / np.bincount(group, weight)
 
 
-def read_iron(data: Path, hydrogen: bool = True) -> Any:
+def read_iron(data: Path, hydrogen: bool = True, between_cores: float = BETWEEN_CORES) -> Any:
     """Lightweaver's AtomicModel of iron; `data` holds Fe_Mashonkina2011/, CMFGEN/ and hydrogen_rates/.
+
+    `hydrogen` with collisions of hydrogen atoms, of which `between_cores` is the share between terms of different cores.
 
     Raises DataError for files that are missing or not of their format, KielError without Lightweaver.
     """
@@ -130,7 +138,7 @@ def read_iron(data: Path, hydrogen: bool = True) -> Any:
         parts.ExplicitContinuum(ground, i, *_continuum(sections[i], 1e7 / (energy[ground] - energy[i])))
         for i in range(ground)
     ]
-    collisions = _collisions(data, terms, energy, weight, strengths, sections, hydrogen)
+    collisions = _collisions(data, terms, energy, weight, strengths, sections, between_cores if hydrogen else None)
     atom = AtomicModel(lw.PeriodicTable["Fe"], levels, atom_lines, continua, [collisions])
     lw.reconfigure_atom(atom)
     return atom
@@ -289,9 +297,9 @@ def _collisions(
     weight: NDArray,
     gf: dict[tuple[int, int], float],
     sections: NDArray,
-    hydrogen: bool,
+    between_cores: float | None,
 ) -> RateMatrix:
-    """All collisions: electrons among the levels of each ion and from Fe I to Fe II, hydrogen, and Fe+ + H-."""
+    """All collisions: electrons among the levels of each ion and from Fe I to Fe II, hydrogen unless None, and Fe+ + H-."""
     size, n = terms.size, int((terms.ion == 0).sum())
     strength = _electron_strengths(data, terms, gf)
     total = np.zeros((TEMPERATURE.size, size, size))
@@ -305,9 +313,9 @@ def _collisions(
         at = min(int(np.searchsorted(CELL_EDGES_NM, edge)) - 1, sections.shape[1] - 1)
         ionising[i] = seaton_ionisation(float(energy[ground] - energy[i]) / _EV_CM, float(sections[i, at]) * 1e-4)
     atoms, anions = np.zeros_like(electron), np.zeros_like(electron)
-    if hydrogen:
+    if between_cores is not None:
         atoms, anions = _hydrogen(data, terms)
-        atoms += _free_electrons(terms)
+        atoms += _free_electrons(terms, between_cores)
     return RateMatrix(TEMPERATURE, electron, atoms, anions, ionising, ground)
 
 
@@ -368,24 +376,21 @@ def _term_of_state(name: str, energy: float, terms: IronTerms) -> int:
     return nearest if named or gap[nearest] < _SAME_STATE_EV else -1
 
 
-def _free_electrons(terms: IronTerms) -> NDArray:
-    """De-excitation (t, to, from) [m3/s] of Fe I by hydrogen in the free-electron model.
-
-    Only between terms with the same core: a collision of the outer electron leaves the others as they are. Between all
-    terms it would bind the low ones, 3d6 4s2 and 3d7 4s, to each other and to the high ones, and hide over-ionisation.
-    """
+def _free_electrons(terms: IronTerms, between_cores: float) -> NDArray:
+    """De-excitation (t, to, from) [m3/s] of Fe I by hydrogen in the free-electron model, a share of it between different cores."""
     n = int((terms.ion == 0).sum())
     core = [core_of(label) for label in terms.label[:n]]
     total = np.bincount(terms.group, terms.weight)
     out = np.zeros((TEMPERATURE.size, terms.size, terms.size))
     for j in range(n):
         for i in range(j):
-            if core[i] is None or core[i] != core[j] or terms.energy[i] >= terms.energy[j]:
+            share = 1.0 if core[i] is not None and core[i] == core[j] else between_cores
+            if not share or terms.energy[i] >= terms.energy[j]:
                 continue
             limit, upper, lower = (float(ev) * _EV_CM for ev in (LIMIT_EV, terms.energy[j], terms.energy[i]))
             rate = free_electron_rate(MASSES["Fe"], limit, upper, lower, terms.weight[i], terms.weight[n])
             a, b = terms.group[i], terms.group[j]
-            out[:, a, b] += rate * terms.weight[j] / total[b]
+            out[:, a, b] += share * rate * terms.weight[j] / total[b]
     return out
 
 

@@ -21,6 +21,7 @@ from ..synthesis.abundances import metallicity
 from ..synthesis.atmosphere import Atmosphere, load_atmospheres
 from ..synthesis.departure_files import read_turbospectrum_text
 from ..synthesis.engine import labels_from
+from ..synthesis.structure import StructuredAtmospheres, load_structure
 from ..targets import SYNTHESIS_NAMES
 from .equilibrium import Solution
 from .iron import solve_iron
@@ -28,7 +29,6 @@ from .iron_lines import IronLine, abundance_of, growth, read_iron_lines, widths
 from .runs import NlteStar, load_solution, save_solution
 
 _BOLTZMANN_CGS = 1.380649e-16
-_TOP, _BOTTOM = -5.0, 1.9  # log tau at 500 nm of the part of a mean 3D model that is used
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,34 +70,13 @@ def read_marcs_model(path: Path, teff: float, logg: float, feh: float) -> Atmosp
     return Atmosphere(teff, logg, feh, log_tau, columns)
 
 
-def read_mean3d(nlte: Path, teff: float, logg: float, feh: float) -> Atmosphere:
-    """Average of STAGGER nearest to a star, on surfaces of equal optical depth at 500 nm, -5 < log tau < 2.
-
-    Column mass is gas pressure over gravity: turbulent pressure is left out. Raises DataError where none is within 60 K, 0.06 and 0.06.
-    """
-    with np.load(nlte / "atmospheres_siu" / "stagger_mean3d.npz") as table:
-        parameters, structure = table["parameters"].astype(float), table["structure"].astype(float)
-    off = np.abs(parameters - [teff, logg, feh]) / [60.0, 0.06, 0.06]
-    k = int(np.argmin(off.max(1)))
-    if off[k].max() > 1:
-        raise DataError(f"There is no mean 3D model at {teff:.0f} K, {logg:.2f}, {feh:+.2f}.")
-    log_tau = structure[k][0]
-    inside = (log_tau > _TOP) & (log_tau < _BOTTOM)
-    log_tau = log_tau[inside]
-    temperature, kappa, electron, gas = 10.0 ** structure[k][1:5, inside] * np.array([1, 1, 1e5, 1e5])[:, None]
-    mass = gas / 10.0 ** parameters[k, 1]
-    columns = np.c_[mass, temperature, gas, electron / (_BOLTZMANN_CGS * temperature), kappa]
-    own_teff, own_logg, own_feh = map(float, parameters[k])
-    return Atmosphere(own_teff, own_logg, own_feh, log_tau, columns)
-
-
 GIANTS = ((4500.0, 2.5, 0.0, "0.00"), (4500.0, 2.5, -2.0, "-2.00"))
 """Published departures: Teff, log g, [Fe/H], and the name of their files."""
 DWARFS = (
     (5777, 4.44, 0.0), (6000, 4.0, -2.0), (5500, 4.0, -2.0), (5000, 4.5, -1.0), (6500, 4.5, -1.0), (6000, 4.5, -3.0),
     (5500, 4.5, 0.0), (5000, 4.0, -3.0),
 )  # fmt: skip
-"""Mean 3D models within the networks' range."""
+"""Stars within the networks' range, Teff, log g, [Fe/H]."""
 _WINDOWS = ((5160.0, 5730.0), (6100.0, 6790.0))
 _FURTHER = (5450.0, 6450.0)
 _FEWEST_MA, _MOST_MA = 8.0, 90.0
@@ -151,16 +130,22 @@ class ComparedLine:
 
 
 def compare_dwarfs(folder: Path, data: Path, report: Callable[[str], None] = lambda text: None) -> list[ComparedLine]:
-    """Compare lines of the windows in the mean 3D models DWARFS with the networks; solutions are kept in `folder`."""
+    """Compare lines of the windows in DWARFS on structures of s = 1 with the networks; solutions are kept in `folder`.
+
+    Electrons are those of the mean temperature, as in every structure; the pressure that STAGGER lists for its averages
+    has up to twenty times as many in the upper layers of metal-poor stars.
+    """
     networks, lines, out = read_amarsi(data / "nlte"), _window_lines(data / "synthesis"), []
     atmospheres = load_atmospheres(data / "synthesis")
+    means = StructuredAtmospheres(atmospheres, load_structure(), 1.0)
     for star in DWARFS:
         labels, name = _labels(*star), "{:.0f}-{:.2f}-{:+.2f}".format(*star)
+        place = (star[0], star[1], metallicity(labels))
         three = _kept(
-            folder / f"Fe-mean3d-{name}.npz",
-            partial(solve_iron, labels, read_mean3d(data / "nlte", *star), data / "nlte", further=_FURTHER),
+            folder / f"Fe-s1-{name}.npz",
+            partial(solve_iron, labels, means.at(*place), data / "nlte", further=_FURTHER),
         )
-        model = atmospheres.at(star[0], star[1], metallicity(labels))
+        model = atmospheres.at(*place)
         one = _kept(
             folder / f"Fe-lte-{name}.npz",
             partial(solve_iron, labels, model, data / "nlte", further=_FURTHER, in_lte=True),
@@ -259,31 +244,45 @@ _SAME_LINE_ANGSTROM, _SAME_LINE_EV = 0.06, 0.06
 
 @dataclass(frozen=True)
 class Balance:
-    """Iron of a real star: Fe I - Fe II [dex], slope with excitation [dex/eV], vmic [km/s] and numbers of lines, in NLTE and LTE."""
+    """Iron of a real star: numbers of lines; vmic [km/s], Fe I - Fe II [dex], slope with excitation [dex/eV]; so in 1D LTE."""
 
     name: str
     lines: tuple[int, int]
     vmic: float
     balance: float
     slope: float
+    lte_vmic: float
     lte_balance: float
     lte_slope: float
 
 
-def real_stars(folder: Path, data: Path, report: Callable[[str], None] = lambda text: None) -> list[Balance]:
-    """Fe I - Fe II and slope of REAL_STARS from published widths of lines in the windows, on ATLAS9 at benchmark parameters."""
-    lines, atmospheres, out = _window_lines(data / "synthesis"), load_atmospheres(data / "synthesis"), []
+def real_stars(
+    folder: Path, data: Path, s: float = 0.0, report: Callable[[str], None] = lambda text: None
+) -> list[Balance]:
+    """Fe I - Fe II and slope of REAL_STARS from published widths of lines in the windows, at benchmark parameters.
+
+    On atmospheres of structure s, 0 for ATLAS9; where s is not 0, what LTE gives is still that of ATLAS9.
+    """
+    lines, out = _window_lines(data / "synthesis"), []
+    atlas = load_atmospheres(data / "synthesis")
+    atmospheres = StructuredAtmospheres(atlas, load_structure(), s)
     for star in REAL_STARS:
-        labels = _labels(star.teff, star.logg, star.feh)
-        model = atmospheres.at(star.teff, star.logg, metallicity(labels))
-        solution = _kept(
-            folder / f"Fe-star-{star.name.replace(' ', '')}.npz",
-            partial(solve_iron, labels, model, data / "nlte", further=_FURTHER),
-        )
-        found = balance_of(star.name, solution, measured_lines(data / "nlte", star.listed, lines))
+        labels, name = _labels(star.teff, star.logg, star.feh), star.name.replace(" ", "")
+        solution, lte = (
+            _kept(
+                folder / f"Fe-{kind}-{name}.npz",
+                partial(
+                    solve_iron, labels, source.at(star.teff, star.logg, metallicity(labels)), data / "nlte",
+                    further=_FURTHER, in_lte=kind == "lte",
+                ),
+            )
+            for kind, source in (("star" if s == 0 else f"star-s{s:g}", atmospheres), ("lte", atlas))
+        )  # fmt: skip
+        found = balance_of(star.name, solution, lte, measured_lines(data / "nlte", star.listed, lines))
         report(
-            f"  {found.name:12s} Fe I - Fe II {found.balance:+.3f} (LTE {found.lte_balance:+.3f})  slope {found.slope:+.3f} "
-            f"(LTE {found.lte_slope:+.3f})  vmic {found.vmic:.2f}  {found.lines[0]} + {found.lines[1]} lines"
+            f"  {found.name:12s} Fe I - Fe II {found.balance:+.3f} (1D LTE {found.lte_balance:+.3f})  slope {found.slope:+.3f} "
+            f"(1D LTE {found.lte_slope:+.3f})  vmic {found.vmic:.2f} ({found.lte_vmic:.2f})  "
+            f"{found.lines[0]} + {found.lines[1]} lines"
         )
         out.append(found)
     return out
@@ -308,13 +307,23 @@ def measured_lines(nlte: Path, listed: tuple[str, str], lines: Sequence[IronLine
     return out
 
 
-def balance_of(name: str, solution: Solution, measured: Sequence[tuple[IronLine, float]]) -> Balance:
-    """Balance of a star; vmic is where strong and weak lines of Fe I agree in NLTE, the same in LTE."""
+def balance_of(name: str, solution: Solution, lte: Solution, measured: Sequence[tuple[IronLine, float]]) -> Balance:
+    """Balance of a star from a solution, and from one in LTE; vmic is where strong and weak lines of Fe I agree in each."""
+    parts = [_balance(solution, measured, False), _balance(lte, measured, True)]
+    ions = [line.ion for line, _ in measured]
+    (vmic, balance, slope), (lte_vmic, lte_balance, lte_slope) = parts
+    return Balance(name, (ions.count(0), ions.count(1)), vmic, balance, slope, lte_vmic, lte_balance, lte_slope)
+
+
+def _balance(
+    solution: Solution, measured: Sequence[tuple[IronLine, float]], in_lte: bool
+) -> tuple[float, float, float]:
+    """vmic [km/s], Fe I - Fe II [dex], and slope of Fe I with excitation [dex/eV]."""
     first = np.array([line.ion == 0 for line, _ in measured])
     low = np.array([line.low_ev for line, _ in measured])
     strength = np.array([np.log10(width / line.wavelength) for line, width in measured])
 
-    def abundances_at(vmic: float, in_lte: bool) -> NDArray:
+    def abundances_at(vmic: float) -> NDArray:
         return np.array([abundance_of(growth(solution, line, vmic, in_lte), width) for line, width in measured])
 
     def slope(values: NDArray, x: NDArray) -> float:
@@ -322,11 +331,7 @@ def balance_of(name: str, solution: Solution, measured: Sequence[tuple[IronLine,
         use[use] = np.abs(values[use] - np.median(values[use])) < 0.3
         return float(np.polyfit(x[use], values[use], 1)[0])
 
-    table = np.array([abundances_at(v, False) for v in _VMIC])
-    trends = np.array([slope(row, strength) for row in table])
+    trends = np.array([slope(abundances_at(vmic), strength) for vmic in _VMIC])
     vmic = float(np.interp(0.0, -trends, _VMIC)) if trends[0] > trends[-1] else 1.0
-    out = []
-    for in_lte in (False, True):
-        values = abundances_at(vmic, in_lte)
-        out += [float(np.nanmedian(values[first]) - np.nanmedian(values[~first])), slope(values, low)]
-    return Balance(name, (int(first.sum()), int((~first).sum())), vmic, *out)
+    values = abundances_at(vmic)
+    return vmic, float(np.nanmedian(values[first]) - np.nanmedian(values[~first])), slope(values, low)

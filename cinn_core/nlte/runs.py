@@ -15,10 +15,11 @@ from ..errors import DataError, SynthesisError
 from ..files import write_arrays
 from ..processes import spread
 from ..synthesis.abundances import ATOMIC_NUMBER, abundances, metallicity
-from ..synthesis.atmosphere import load_atmospheres
+from ..synthesis.atmosphere import AtmosphereSource
 from ..synthesis.departure_files import DepartureTable
 from ..synthesis.departures import Departures, Level
-from ..synthesis.engine import labels_from
+from ..synthesis.engine import OwnInputs, labels_from
+from ..synthesis.structure import open_atmospheres
 from .equilibrium import Physics, Solution, solve
 from .iron import IronPhysics, solve_iron
 from .opacity import Blanketing
@@ -135,7 +136,12 @@ def collect_table(element: str, folder: Path, physics: Physics) -> DepartureTabl
         solution = load_solution(file)
         nodes.append([*_parameters(file), solution.abundance])
         b.append(solution.departures.on(TABLE_LOG_TAU))
-    card: dict[str, object] = {"physics": physics.name, "solutions": len(files), "code": "Lightweaver, ATLAS9"}
+    card: dict[str, object] = {
+        "physics": physics.name,
+        "solutions": len(files),
+        "code": "Lightweaver, ATLAS9",
+        "s": physics.s,
+    }
     return DepartureTable(element, solution.departures.levels, np.array(nodes), TABLE_LOG_TAU, np.stack(b), card)
 
 
@@ -147,11 +153,13 @@ def _parameters(file: Path) -> list[float]:
     return [float(number) for number in match.groups()]
 
 
-_atmospheres = cache(load_atmospheres)
+@cache
+def _atmospheres(folder: Path, s: float) -> AtmosphereSource:
+    return open_atmospheres(folder, OwnInputs(s=s))
 
 
 def _solve_one(star: NlteStar, folder: Path, data: Path, physics: Physics) -> Outcome:
-    atmospheres, labels = _atmospheres(data / "synthesis"), star.labels()
+    atmospheres, labels = _atmospheres(data / "synthesis", physics.s), star.labels()
     try:
         if star.element == "Fe":
             model = atmospheres.at(star.teff, star.logg, metallicity(labels))

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from missing import needed
 
-from cinn_core.nlte.iron_atom import CELL_EDGES_NM, N_IONS, core_of, read_iron, read_terms_of_iron, squared_shares
+from cinn_core.nlte.iron_atom import (
+    BETWEEN_CORES,
+    CELL_EDGES_NM,
+    N_IONS,
+    core_of,
+    read_iron,
+    read_terms_of_iron,
+    squared_shares,
+)
 
 
 def test_the_lines_of_a_multiplet_share_its_strength_as_in_ls_coupling():
@@ -41,11 +49,13 @@ def test_all_terms_are_in_the_levels_with_their_weights(nlte, iron):
     assert np.all(np.diff([level.E for level in iron.levels]) > 0)
 
 
-def test_hydrogen_does_not_join_the_lowest_terms_of_iron(iron):
+def test_hydrogen_joins_terms_of_different_cores_as_far_as_it_is_told(nlte, iron):
     # 3d6 4s2 and 3d7 4s differ in more than the outer electron, and lie too low for electron transfer.
-    hydrogen = iron.collisions[0].hydrogen[4]
-    assert hydrogen[0, 1] < 1e-20
-    assert hydrogen.max() > 1e-15  # between high levels it does, by far
+    rates = [read_iron(nlte, between_cores=share).collisions[0].hydrogen[4] for share in (0.0, 1.0)]
+    assert rates[0][0, 1] < 1e-20
+    assert rates[0].max() > 1e-15  # between high levels of one core it does, by far
+    given = iron.collisions[0].hydrogen[4]
+    np.testing.assert_allclose(given, rates[0] + BETWEEN_CORES * (rates[1] - rates[0]), rtol=1e-9, atol=1e-30)
 
 
 def test_cross_sections_end_at_their_thresholds(iron):

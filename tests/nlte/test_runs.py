@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from solar_lithium import FULL, SUN
@@ -34,6 +36,18 @@ def test_the_table_of_a_folder_gives_back_the_departures(solutions, tmp_path):
     np.testing.assert_allclose(table.nodes, [[5777, 4.44, 0.0, 1.05]])
     at = table.grid().at(5777, 4.44, 0.0, 1.05)
     np.testing.assert_allclose(at.b, solution.departures.on(at.log_tau), rtol=0.0012)  # half a step of 0.001 dex
+
+
+def test_a_star_of_another_structure_has_a_solution_of_its_own(solutions, shared, tmp_path):
+    mean3d = replace(FULL, s=1.0)
+    (outcome,) = solve_stars([SUN], tmp_path, shared, mean3d)
+    assert outcome.reason == ""
+    atlas, other = load_solution(SUN.file(solutions, FULL)), load_solution(SUN.file(tmp_path, mean3d))
+    cooler = [np.interp(-2.0, x.departures.log_tau, x.temperature) for x in (other, atlas)]
+    assert 20 < cooler[1] - cooler[0] < 300  # K: STAGGER's upper layers are cooler than ATLAS9's
+    assert collect_table("Li", tmp_path, mean3d).card["s"] == 1.0
+    with pytest.raises(DataError, match="h-scaled"):
+        collect_table("Li", tmp_path, FULL)
 
 
 def test_a_folder_without_solutions_is_refused(tmp_path):
