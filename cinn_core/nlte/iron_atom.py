@@ -54,8 +54,7 @@ _BOLTZMANN_EV = 8.617333e-5
 BETWEEN_CORES = 0.1
 """Share of the free-electron rate of collisions with hydrogen that terms of different cores have: somewhere from 0 to 1.
 
-A collision of the outer electron leaves the core as it is, but terms are mixtures of configurations. Without any, 3d6 4s2
-and 3d7 4s are joined by nothing and over-ionisation runs away where metals are few; with all of it there is little.
+A collision of the outer electron leaves the core as it is, but terms are mixtures of configurations (docs/nlte.md).
 """
 CELL_EDGES_NM = np.concatenate([
     np.geomspace(91.0, 160.0, 13)[:-1], np.arange(160.0, 480.0, 1.25), np.geomspace(480.0, 4000.0, 25)
@@ -114,7 +113,6 @@ def read_iron(data: Path, hydrogen: bool = True, between_cores: float = BETWEEN_
     """Lightweaver's AtomicModel of iron; `data` holds Fe_Mashonkina2011/, CMFGEN/ and hydrogen_rates/.
 
     `hydrogen` with collisions of hydrogen atoms, of which `between_cores` is the share between terms of different cores.
-
     Raises DataError for files that are missing or not of their format, KielError without Lightweaver.
     """
     lw = load_lightweaver()
@@ -126,10 +124,8 @@ def read_iron(data: Path, hydrogen: bool = True, between_cores: float = BETWEEN_
     ion[terms.group] = terms.ion
     energy = (terms.gathered(terms.energy) + LIMIT_EV * ion) * _EV_CM
     weight = np.bincount(terms.group, terms.weight)
-    names = _names(terms)
-    levels = [
-        AtomicLevel(float(e), float(g), name, int(z)) for e, g, name, z in zip(energy, weight, names, ion, strict=True)
-    ]
+    rows = zip(energy, weight, _names(terms), ion, strict=True)
+    levels = [AtomicLevel(float(e), float(g), name, int(z)) for e, g, name, z in rows]
     strengths = _read_strengths(data, terms)
     atom_lines = _lines(parts, terms, strengths, energy, weight)
     sections = _cross_sections(data, terms)
