@@ -56,10 +56,14 @@ audit: $(VENV)/.installed-test
 	@$(BIN)/python -c 'import pip_audit' 2>/dev/null || $(PIP) install -c constraints.txt -e '.[audit]' || true
 	@$(BIN)/python .ci/audit.py constraints.txt
 
-docs: $(VENV)/.installed
-	$(PIP) install -c constraints.txt -e '.[docs]'
+docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q docs build/docs
 	@echo "Open build/docs/index.html"
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@echo "Adding Sphinx to $(VENV)"
+	$(PIP) install -c constraints.txt -e '.[docs]'
+	@touch $@
 
 # The wheel kiel_spectra-VERSION-py3-none-any.whl, in dist/.
 wheel: $(VENV)/.installed

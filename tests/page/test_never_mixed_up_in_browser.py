@@ -164,6 +164,7 @@ def test_tour_and_bar_stay_within_a_small_window(made_up_address, visit, size):
     assert steps >= 6
 
 
+@pytest.mark.nightly
 def test_tiles_are_those_of_before_when_a_star_comes_back(page):
     show_tab(page, "Overview")
     two_stars(page, "kappa.fits", "a-much-longer-name.fits")

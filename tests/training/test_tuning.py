@@ -54,6 +54,7 @@ def test_more_couplings_cost_more_time_to_sample() -> None:
     assert 0 < sampling_seconds(few) < sampling_seconds(many)
 
 
+@pytest.mark.nightly
 def test_a_study_goes_on_where_it_stopped_and_counts_what_was_cut_off_as_failed(tmp_path: Path) -> None:
     optuna = needed("optuna", "test")
     optuna.logging.set_verbosity(optuna.logging.WARNING)

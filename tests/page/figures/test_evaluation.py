@@ -5,6 +5,7 @@ from made_up_evaluation import made_up_evaluation
 from app.page.figures.evaluation import write_figures
 
 
+@pytest.mark.nightly
 def test_each_of_the_papers_figures_is_written_and_reproducible(tmp_path):
     found = made_up_evaluation(60)
     paths = write_figures(found, tmp_path / "a")
