@@ -1,5 +1,6 @@
 """The figures of an evaluation: one file for each of the paper's, the same numbers the same file."""
 
+import pytest
 from made_up_evaluation import made_up_evaluation
 
 from app.page.figures.evaluation import write_figures
