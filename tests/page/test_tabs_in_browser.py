@@ -157,6 +157,7 @@ def test_slider_moves_the_model_and_the_mode_comes_back(made_up_address, visit):
     assert chi2.inner_text() == start
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize("tab", ["overview", "lines", "saliency", "what-if"])
 def test_every_tab_fits_at_1280_and_1920_pixels_light_and_dark(made_up_address, visit, tab):

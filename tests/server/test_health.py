@@ -73,6 +73,7 @@ def test_log_is_json_lines_and_names_no_file_of_a_visitor(server):
     assert SECRET not in server.log.read_text()
 
 
+@pytest.mark.nightly
 def test_ended_visits_are_not_kept():
     """But for the last: Panel keeps it until it collects garbage, seconds later."""
     script = ROOT / "tests" / "visits_in_turn.py"

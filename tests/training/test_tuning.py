@@ -80,6 +80,7 @@ def test_a_study_goes_on_where_it_stopped_and_counts_what_was_cut_off_as_failed(
     assert again[-1]["couplings"] in range(4, 17, 2)
 
 
+@pytest.mark.nightly
 def test_the_search_of_the_published_network_begins_with_ours_and_stays_in_what_the_paper_leaves_open(
     tmp_path: Path,
 ) -> None:
