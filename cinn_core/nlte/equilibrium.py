@@ -99,8 +99,7 @@ def solve(
     atoms = lw.RadiativeSet(_atoms(lw, element, data, physics), abundance)
     atoms.set_active(element)
     lines = np.array([*(line.wavelength for line in lines_of(element)), *further])
-    at_lines = np.append(air_to_vacuum_nm(lines), REFERENCE_NM)
-    spectrum = atoms.compute_wavelength_grid(extraWavelengths=at_lines)
+    spectrum = atoms.compute_wavelength_grid(extraWavelengths=wavelengths_nm(lines))
     scale = haze_scale(physics.blanketing, model.teff, float(labels[2]))
     background = _background(scale, physics.blanketing is Blanketing.VISIBLE)
     for options in ({"ngOptions": lw.NgOptions(*_NG)}, {"crswCallback": _switch(lw)}):
@@ -115,13 +114,27 @@ def solve(
             break
     else:
         raise SynthesisError(f"The statistical equilibrium of {element} does not converge for {describe(labels)}.")
-    opacity = np.stack([np.array(context.background.chi)[np.argmin(np.abs(spectrum.wavelength - x))] for x in at_lines])
-    tau = _optical_depth(opacity[-1], np.array(atmosphere.z))
-    levels = levels_of(atoms[element])
+    return solution_of(
+        context, element, shares[ATOMIC_NUMBER[element.lower()]], float(labels[3]), lines, int(iterations)
+    )
+
+
+def wavelengths_nm(lines: NDArray) -> NDArray:
+    """Vacuum wavelengths (k + 1,) [nm] of lines (k,) at air wavelengths [Angstrom], and that of the optical depth, the last."""
+    return np.append(air_to_vacuum_nm(lines) if lines.size else lines, REFERENCE_NM)
+
+
+def solution_of(context: Any, element: str, abundance: float, vmic: float, lines: NDArray, iterations: int) -> Solution:
+    """The solution in Lightweaver's Context, which has the wavelengths of `wavelengths_nm(lines)`."""
+    atmosphere, state = context.kwargs["atmos"], context.kwargs["eqPops"].atomicPops[element]
+    wavelength = np.asarray(context.spect.wavelength)
+    places = [np.argmin(np.abs(wavelength - x)) for x in wavelengths_nm(lines)]
+    opacity = np.stack([np.array(context.background.chi)[place] for place in places])
+    log_tau = np.log10(_optical_depth(opacity[-1], np.array(atmosphere.z)))
     return Solution(
-        departures=Departures(element, levels, np.log10(tau), b),
-        abundance=shares[ATOMIC_NUMBER[element.lower()]],
-        vmic=float(labels[3]),
+        departures=Departures(element, levels_of(state.model), log_tau, np.array(state.n) / np.array(state.nStar)),
+        abundance=abundance,
+        vmic=vmic,
         height=np.array(atmosphere.z),
         temperature=np.array(atmosphere.temperature),
         electrons=np.array(atmosphere.ne),
@@ -129,7 +142,7 @@ def solve(
         lte=np.array(state.nStar),
         wavelength=lines,
         opacity=opacity[:-1],
-        iterations=int(iterations),
+        iterations=iterations,
     )
 
 

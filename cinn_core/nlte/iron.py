@@ -21,15 +21,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from ..errors import SynthesisError
-from ..refraction import air_to_vacuum_nm
 from ..synthesis.abundances import abundances
 from ..synthesis.atmosphere import Atmosphere
-from ..synthesis.departures import Departures
 from ..synthesis.engine import describe
 from . import load_lightweaver
-from .equilibrium import _OPACITY_ATOMS, REFERENCE_NM, Solution, _atmosphere, _optical_depth
+from .equilibrium import _OPACITY_ATOMS, Solution, _atmosphere, solution_of, wavelengths_nm
 from .iron_atom import BETWEEN_CORES, CELL_EDGES_NM, read_iron
-from .model_atoms import levels_of
 from .opacity import missing_opacity, planck
 from .rate_equations import iterate
 
@@ -95,25 +92,8 @@ def solve_iron(
     iteration does not converge, DataError for missing files, KielError without Lightweaver.
     """
     lines = np.asarray(further, float)
-    at_lines = np.append(air_to_vacuum_nm(lines) if lines.size else lines, REFERENCE_NM)
-    context, iterations = solved_context(labels, model, data, physics or IronPhysics(), at_lines, in_lte)
-    atmosphere, state = context.kwargs["atmos"], context.kwargs["eqPops"].atomicPops["Fe"]
-    wavelength = np.asarray(context.spect.wavelength)
-    opacity = np.stack([np.array(context.background.chi)[np.argmin(np.abs(wavelength - x))] for x in at_lines])
-    log_tau = np.log10(_optical_depth(opacity[-1], np.array(atmosphere.z)))
-    return Solution(
-        departures=Departures("Fe", levels_of(state.model), log_tau, np.array(state.n) / np.array(state.nStar)),
-        abundance=abundances(labels)[_IRON],
-        vmic=float(labels[3]),
-        height=np.array(atmosphere.z),
-        temperature=np.array(atmosphere.temperature),
-        electrons=np.array(atmosphere.ne),
-        hydrogen=np.array(atmosphere.nHTot),
-        lte=np.array(state.nStar),
-        wavelength=lines,
-        opacity=opacity[:-1],
-        iterations=iterations,
-    )
+    context, iterations = solved_context(labels, model, data, physics or IronPhysics(), wavelengths_nm(lines), in_lte)
+    return solution_of(context, "Fe", abundances(labels)[_IRON], float(labels[3]), lines, iterations)
 
 
 def solved_context(
