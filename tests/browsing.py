@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from missing import missing, needed
-from serving import served
+from serving import Server, served
 
 from app.server.serve import MAIN
 
@@ -18,6 +18,7 @@ BUILD = ROOT / "build"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PATIENCE_MS = 300_000
+POLL_MS = 50
 
 IN_BROWSER = [
     pytest.mark.browser,
@@ -28,9 +29,14 @@ IN_BROWSER = [
 
 
 @pytest.fixture(scope="session")
-def made_up_address(tmp_path_factory) -> Iterator[str]:
+def made_up_server(tmp_path_factory) -> Iterator[Server]:
     with served(ROOT / "tests" / "made_up_page.py", tmp_path_factory.mktemp("server")) as server:
-        yield server.address
+        yield server
+
+
+@pytest.fixture(scope="session")
+def made_up_address(made_up_server) -> str:
+    return made_up_server.address
 
 
 @pytest.fixture(scope="session")
@@ -69,9 +75,9 @@ def watched(context, troubles: list[str]):
     return page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lasting_page(browser, made_up_address):
-    """One page for many tests: opened once, with the list of its troubles."""
+    """One page for the tests of a module: opened once, with the list of its troubles."""
     troubles: list[str] = []
     context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
     opened = watched(context, troubles)
@@ -109,9 +115,13 @@ def visit(browser):
 
 
 def wait_for_star(page, name: str, page_ready: str = "Diagnostic lines") -> None:
-    """Wait for a star's header, and for a text of the tab that is shown."""
+    """Wait for a star's header, for a text of the tab that is shown, and until all of the page is the star's.
+
+    Its numbers come first; until its figures are there too a verdict is refused, and nothing is taken away.
+    """
     page.locator(".star", has_text=name).wait_for()
     page.get_by_text(page_ready).first.wait_for()
+    settled(page)
 
 
 def drop(page, name: str, content: bytes) -> None:
@@ -124,11 +134,68 @@ def wait_for_tiles_other_than(page, before: list[str]) -> None:
 
 def wait_until(page, holds: Callable[[], bool], failure: str) -> None:
     """Look again and again until something holds."""
-    for _ in range(PATIENCE_MS // 100):
+    for _ in range(PATIENCE_MS // POLL_MS):
         if holds():
             return
-        page.wait_for_timeout(100)
+        page.wait_for_timeout(POLL_MS)
     raise AssertionError(failure)
+
+
+WATCH = """
+() => {
+  const root_of = (selector, root = document) => {
+    if (root.querySelector(selector)) return root
+    for (const host of root.querySelectorAll("*")) {
+      const found = host.shadowRoot && root_of(selector, host.shadowRoot)
+      if (found) return found
+    }
+    return null
+  }
+  const roots = {}
+  const deep = (selector) => {  // the roots stay: to look for them in every frame would keep the browser busy
+    if (!roots[selector]?.host?.isConnected) roots[selector] = root_of(selector)
+    return [...(roots[selector]?.querySelectorAll(selector) ?? [])]
+  }
+  window.kielSeen = []
+  let last = ""
+  const look = () => {
+    const name = deep(".star").map((e) => e.textContent).join()
+    const clear = document.documentElement.dataset.numbers === "true"
+    const tiles = deep("[role=radio]").map((e) => e.textContent).join("|")
+    const now = [name, clear, tiles].join("|")
+    if (now !== last) window.kielSeen.push([name, clear, tiles])
+    last = now
+    if (window.kielWatched) requestAnimationFrame(look)
+  }
+  window.kielWatched = true
+  look()
+}
+"""
+"""Notes in window.kielSeen, in every frame where one is new: the star's name, whether its numbers are clear, the tiles' texts."""
+
+
+def settled(page) -> None:
+    """Wait until all of the page shows one star."""
+    page.wait_for_function("document.documentElement.dataset.settled === 'true'", polling=POLL_MS)
+
+
+DRAWN = """
+() => {
+  const all = (root) => [
+    ...root.querySelectorAll(".bk-Figure"), ...[...root.querySelectorAll("*")].flatMap((e) => e.shadowRoot ? all(e.shadowRoot) : []),
+  ]
+  const canvas = (e) => e.shadowRoot?.querySelector(".bk-Canvas")?.shadowRoot?.querySelector("canvas")
+  const shown = all(document).filter((e) => e.getClientRects().length)
+  return shown.every((e) => canvas(e)?.width > 1) && Bokeh.documents.every((d) => d.is_idle)
+}
+"""
+"""Whether every figure that is to be seen has been painted."""
+
+
+def drawn(page) -> None:
+    """Wait until all of the page shows one star, and its figures have been painted."""
+    settled(page)
+    page.wait_for_function(DRAWN, polling=5 * POLL_MS)
 
 
 def tile_texts(page) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from browsing import browser, lasting_page, made_up_address, page, real_address, visit  # noqa: F401
+from browsing import browser, lasting_page, made_up_address, made_up_server, page, real_address, visit  # noqa: F401
 from fake_analysis import fake_analysis
 from missing import missing
 
