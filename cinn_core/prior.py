@@ -1,7 +1,8 @@
 """The one prior: draws, densities, bounds and the coordinates z in which it is a standard normal.
 
-u = CDF(label | labels before it), z = Phi^-1(u), for all 26 labels; the prior is N(0, I) in z, cut and
-renormalised where the effective [M/H] exceeds 0.5 (the model atmospheres end there).
+u = CDF(label | labels before it), z = Phi^-1(u), for all 29 labels; the prior is N(0, I) in z, cut and
+renormalised where the effective [M/H] exceeds 0.5 (the model atmospheres end there). Of the physics, structures s are about
+as STAGGER's, within the range that structures were made for; iron's departures are of the model atom's strength within 40 %.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from .targets import (
     COLUMN,
     LABEL_NAMES,
     NUISANCE_BOUNDS,
+    PHYSICS_COLUMNS,
+    PHYSICS_DEFAULTS,
     SOLAR_A_C,
     SOLAR_A_LI,
     SOLAR_A_O,
@@ -42,6 +45,9 @@ _C_LOW, _C_HIGH, _C_TURN, _C_EDGE = -0.7, 0.6, -0.12, 0.98
 _O_LOW, _O_HIGH = NUISANCE_BOUNDS["o_fe"]
 _CO_OFFSET = SOLAR_A_O - SOLAR_A_C + MAX_LOG_C_O  # [O/Fe] >= [C/Fe] - this keeps log(C/O) below the limit
 _VB_LOW, _VB_HIGH, _VB_LOG_HIGH = 1.0, 100.0, 30.0
+_STRUCTURE = (0.9, 0.35)  # mean and standard deviation, cut to the range below
+STRUCTURE_RANGE = (-0.3, 1.4)
+_LOG_STRENGTH = 0.35  # standard deviation of ln n
 _U_TINY = 1e-12
 
 
@@ -106,9 +112,29 @@ def _vbroad_ppf(u: NDArray) -> NDArray:
     return x
 
 
+_STRUCTURE_CDF = ndtr((np.array(STRUCTURE_RANGE) - _STRUCTURE[0]) / _STRUCTURE[1])
+
+
+def _structure_cdf(x: NDArray) -> tuple[NDArray, NDArray]:
+    inside, kept = (x >= STRUCTURE_RANGE[0]) & (x <= STRUCTURE_RANGE[1]), np.ptp(_STRUCTURE_CDF)
+    t = (x - _STRUCTURE[0]) / _STRUCTURE[1]
+    return np.clip((ndtr(t) - _STRUCTURE_CDF[0]) / kept, 0, 1), np.where(inside, _normal(t) / _STRUCTURE[1] / kept, 0.0)
+
+
+def _strength_cdf(x: NDArray) -> tuple[NDArray, NDArray]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.log(x) / _LOG_STRENGTH
+        return np.where(x > 0, ndtr(t), 0.0), np.where(x > 0, _normal(t) / (x * _LOG_STRENGTH), 0.0)
+
+
+def _normal(t: NDArray) -> NDArray:
+    return np.exp(-0.5 * t**2) / np.sqrt(2 * np.pi)
+
+
 def _cdf_and_density(labels: NDArray) -> tuple[NDArray, NDArray]:
-    """u and conditional density of every label, both (n, 26)."""
+    """u and conditional density of labels (n, k), k = 13 targets or all 29, both (n, k)."""
     u, p = np.empty_like(labels), np.empty_like(labels)
+    every = labels.shape[1] == N_LABELS
 
     def put(name: str, pair: tuple[NDArray, NDArray]) -> None:
         u[:, COLUMN[name]], p[:, COLUMN[name]] = pair
@@ -123,33 +149,37 @@ def _cdf_and_density(labels: NDArray) -> tuple[NDArray, NDArray]:
     put("vbroad", _vbroad_cdf(col("vbroad")))
     put("li_fe", _uniform_cdf(col("li_fe") + SOLAR_A_LI + col("feh"), A_LI_LOW, A_LI_HIGH))
     put("c_fe", _c_cdf(col("c_fe")))
-    put("o_fe", _uniform_cdf(col("o_fe"), _o_low(col("c_fe")), _O_HIGH))
-    for name, low, high in _uniform_labels():
+    if every:
+        put("o_fe", _uniform_cdf(col("o_fe"), _o_low(col("c_fe")), _O_HIGH))
+        put("structure", _structure_cdf(col("structure")))
+        put("second_shape", (ndtr(col("second_shape")), _normal(col("second_shape"))))
+        put("iron_strength", _strength_cdf(col("iron_strength")))
+    for name, low, high in _uniform_labels(every):
         put(name, _uniform_cdf(col(name), low, high))
     return u, p
 
 
-def _uniform_labels() -> list[tuple[str, float, float]]:
-    """The labels whose prior is uniform and depends on nothing else."""
+def _uniform_labels(every: bool) -> list[tuple[str, float, float]]:
+    """The targets, or of every label those, whose prior is uniform and depends on nothing else."""
     ratios = [
         (t.name, t.low, t.high) for t in TARGETS if t.name in ("ca_fe", "mg_fe", "mn_fe", "n_fe", "si_fe", "ti_fe")
     ]
+    if not every:
+        return ratios
     return ratios + [(name, *bounds) for name, bounds in NUISANCE_BOUNDS.items() if name != "o_fe"]
 
 
 def to_z(labels: NDArray) -> NDArray:
-    """Prior coordinates (n, k) of labels (n, k), k = 13 targets or all 26; +-inf on or beyond a bound."""
-    labels, k = _padded(labels)
+    """Prior coordinates (n, k) of labels (n, k), k = 13 targets or all 29; +-inf on or beyond a bound."""
     with np.errstate(divide="ignore"):
-        return ndtri(_cdf_and_density(labels)[0])[:, :k]
+        return ndtri(_cdf_and_density(np.asarray(labels, float))[0])
 
 
 def from_z(z: NDArray) -> NDArray:
-    """Labels (n, k) from prior coordinates (n, k), k = 13 targets or all 26."""
+    """Labels (n, k) from prior coordinates (n, k), k = 13 targets or all 29."""
     z = np.asarray(z, float)
-    k = z.shape[1]
-    u = np.full((z.shape[0], N_LABELS), 0.5)
-    u[:, :k] = np.clip(ndtr(z), _U_TINY, 1 - _U_TINY)
+    every = z.shape[1] == N_LABELS
+    u = np.clip(ndtr(z), _U_TINY, 1 - _U_TINY)
     labels = np.empty_like(u)
 
     def put(name: str, values: NDArray) -> None:
@@ -166,53 +196,49 @@ def from_z(z: NDArray) -> NDArray:
     put("vbroad", _vbroad_ppf(at("vbroad")))
     put("li_fe", A_LI_LOW + at("li_fe") * (A_LI_HIGH - A_LI_LOW) - SOLAR_A_LI - labels[:, COLUMN["feh"]])
     put("c_fe", _c_ppf(at("c_fe")))
-    low = _o_low(labels[:, COLUMN["c_fe"]])
-    put("o_fe", low + at("o_fe") * (_O_HIGH - low))
-    for name, lower, upper in _uniform_labels():
+    if every:
+        low = _o_low(labels[:, COLUMN["c_fe"]])
+        put("o_fe", low + at("o_fe") * (_O_HIGH - low))
+        cut = _STRUCTURE_CDF[0] + at("structure") * np.ptp(_STRUCTURE_CDF)
+        put("structure", np.clip(_STRUCTURE[0] + _STRUCTURE[1] * ndtri(cut), *STRUCTURE_RANGE))
+        put("second_shape", ndtri(at("second_shape")))
+        put("iron_strength", np.exp(_LOG_STRENGTH * ndtri(at("iron_strength"))))
+    for name, lower, upper in _uniform_labels(every):
         put(name, lower + at(name) * (upper - lower))
-    return labels[:, :k]
-
-
-def _padded(labels: NDArray) -> tuple[NDArray, int]:
-    """Labels as (n, 26) float64; where only targets are given the nuisance elements are put mid-range."""
-    labels = np.asarray(labels, float)
-    k = labels.shape[1]
-    if k == N_LABELS:
-        return labels, k
-    middle = from_z(np.zeros((labels.shape[0], N_LABELS)))
-    middle[:, :k] = labels
-    return middle, k
+    return labels
 
 
 def inside(labels: NDArray) -> NDArray:
-    """True where labels (n, k), k = 13 or 26, have positive prior density, shape (n,)."""
+    """True where labels (n, k), k = 13 or 29, have positive prior density, shape (n,)."""
     return np.isfinite(log_prob(labels))
 
 
 def log_prob(labels: NDArray) -> NDArray:
-    """Log prior density of labels (n, k), k = 13 or 26, per natural unit of each label; -inf outside, shape (n,)."""
-    padded, k = _padded(labels)
+    """Log prior density of labels (n, k), k = 13 or 29, per natural unit of each label; -inf outside, shape (n,)."""
+    labels = np.asarray(labels, float)
     with np.errstate(divide="ignore"):
-        total = np.log(_cdf_and_density(padded)[1][:, :k]).sum(1)
-    return np.where(effective_metallicity(padded) <= MAX_METALLICITY, total - LOG_ACCEPTED, -np.inf)
+        total = np.log(_cdf_and_density(labels)[1]).sum(1)
+    return np.where(effective_metallicity(labels) <= MAX_METALLICITY, total - LOG_ACCEPTED, -np.inf)
 
 
 def log_dz_dlabel(labels: NDArray) -> NDArray:
     """Log |dz/dlabel| summed over the columns of labels (n, k), shape (n,): density in labels = density in z x this."""
-    padded, k = _padded(labels)
-    u, p = _cdf_and_density(padded)
+    u, p = _cdf_and_density(np.asarray(labels, float))
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = ndtri(u[:, :k])
-        return (np.log(p[:, :k]) + 0.5 * z**2 + 0.5 * np.log(2 * np.pi)).sum(1)
+        z = ndtri(u)
+        return (np.log(p) + 0.5 * z**2 + 0.5 * np.log(2 * np.pi)).sum(1)
 
 
 def draw(n: int, rng: np.random.Generator) -> NDArray:
-    """Draw n stars from the prior: all 26 labels, shape (n, 26)."""
+    """Draw n stars from the prior: all 29 labels, shape (n, 29); those of the physics last, so that none depends on them."""
     kept: list[NDArray] = []
+    physics = np.zeros((n, len(PHYSICS_DEFAULTS)))
     while sum(len(k) for k in kept) < n:
-        labels = from_z(rng.standard_normal((n, N_LABELS)))
-        kept.append(labels[effective_metallicity(labels) <= MAX_METALLICITY])
-    return np.concatenate(kept)[:n]
+        z = np.concatenate([rng.standard_normal((n, N_LABELS - len(PHYSICS_DEFAULTS))), physics], 1)
+        kept.append(z[effective_metallicity(from_z(z)) <= MAX_METALLICITY])
+    z = np.concatenate(kept)[:n]
+    z[:, PHYSICS_COLUMNS] = rng.standard_normal(physics.shape)
+    return from_z(z)
 
 
 def _log_accepted_fraction() -> float:

@@ -49,6 +49,14 @@ class Stream(IntEnum):
     """Truths among the samples, for the size and power of that test."""
     LOCAL_CALIBRATION = 17
     """Noise of the stars of the local test of calibration; then its classifiers, and the latents its power is measured with."""
+    STAR_PHYSICS = 18
+    """Structure and departures that a star of the grid is synthesised with; its index follows."""
+    MORE_ELEMENTS = 19
+    """Draws of the thirteen elements beside the targets, for samples of a posterior."""
+    MORE_COVERAGE = 20
+    """Noise of the stars whose thirteen elements are compared with the truth."""
+    HELD_OUT_PHYSICS = 21
+    """Structure and departures of a held-out star; its index follows."""
 
 
 def stream(purpose: Stream, seed: int, *index: int) -> np.random.Generator:

@@ -1,7 +1,8 @@
-"""The thirteen targets and the thirteen nuisance elements: order, names, units and bounds, in one place."""
+"""The thirteen targets, the thirteen nuisance elements and the three labels of the physics: order, names, units and bounds."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,10 +67,14 @@ NUISANCE_BOUNDS: dict[str, tuple[float, float]] = {
     "ce_fe": (-0.6, 0.8),
     "eu_fe": (-0.5, 1.0),
 }
-"""Elements that shape the spectrum but are not reported, with their uniform prior bounds in dex."""
+"""Elements that the network integrates over, with their uniform prior bounds in dex; told on demand (`more_elements`)."""
 
-LABEL_NAMES: tuple[str, ...] = TARGET_NAMES + tuple(NUISANCE_BOUNDS)
-"""All 26 labels of the forward model: the targets, then the nuisance elements."""
+PHYSICS_DEFAULTS: dict[str, float] = {"structure": 1.0, "second_shape": 0.0, "iron_strength": 1.0}
+"""What is not known of the physics of a star, and the value where nothing else is said: the structure s of its atmosphere
+(0 ATLAS9, 1 STAGGER's mean), the amplitude of a second shape, the strength n of iron's departures (0 LTE, 1 the model atom's)."""
+
+LABEL_NAMES: tuple[str, ...] = TARGET_NAMES + tuple(NUISANCE_BOUNDS) + tuple(PHYSICS_DEFAULTS)
+"""All 29 labels of the forward model: the targets, the nuisance elements, the physics."""
 
 COLUMN: dict[str, int] = {name: i for i, name in enumerate(LABEL_NAMES)}
 """Column of each label in an array of labels."""
@@ -81,7 +86,18 @@ SYNTHESIS_NAMES: tuple[str, ...] = (
 """The 25 labels a synthesis takes (all but vbroad), in the column order of the grid files."""
 
 SYNTHESIS_COLUMNS: list[int] = [COLUMN[name] for name in SYNTHESIS_NAMES]
-"""Column of each of them in an array of all 26 labels."""
+"""Column of each of them in an array of all labels."""
+
+PHYSICS_COLUMNS: list[int] = [COLUMN[name] for name in PHYSICS_DEFAULTS]
+"""Column of each label of the physics."""
+
+EMULATOR_COLUMNS: list[int] = SYNTHESIS_COLUMNS + PHYSICS_COLUMNS
+"""Columns of the 28 labels that an emulator takes: those of a synthesis, then the physics."""
+
+
+def labels_of(values: Mapping[str, float]) -> NDArray:
+    """Labels (29,) from values by name: 0 for what is missing, the physics as nothing else is said."""
+    return np.array([values.get(name, PHYSICS_DEFAULTS.get(name, 0.0)) for name in LABEL_NAMES], float)
 
 
 def a_li(li_fe: NDArray, feh: NDArray) -> NDArray:
@@ -90,12 +106,12 @@ def a_li(li_fe: NDArray, feh: NDArray) -> NDArray:
 
 
 def log_c_over_o(labels: NDArray) -> NDArray:
-    """log10 of the number ratio C/O for labels (n, 26)."""
+    """log10 of the number ratio C/O for labels (n, 29)."""
     return SOLAR_A_C - SOLAR_A_O + labels[..., COLUMN["c_fe"]] - labels[..., COLUMN["o_fe"]]
 
 
 def effective_metallicity(labels: NDArray) -> NDArray:
-    """[M/H] of the model atmosphere for labels (n, 26): [Fe/H] raised by the alpha elements (Salaris et al. 1993).
+    """[M/H] of the model atmosphere for labels (n, 29): [Fe/H] raised by the alpha elements (Salaris et al. 1993).
 
     [M/H] = [Fe/H] + log10(0.638 10^[alpha/Fe] + 0.362), with [alpha/Fe] the mean of Mg and Si.
     """

@@ -11,12 +11,12 @@ from astropy.io import fits
 from missing import missing
 from scipy.interpolate import CubicSpline
 
+from cinn_core import targets
 from cinn_core.files import assets_directory
 from cinn_core.instrument import SPEED_OF_LIGHT_KMS
 from cinn_core.preparation.templates import Templates, make_templates
 from cinn_core.refraction import air
 from cinn_core.stages import Medium, Spectrum
-from cinn_core.targets import COLUMN, LABEL_NAMES
 
 POWER = 60_000.0
 
@@ -41,12 +41,9 @@ def templates() -> Templates:
 def labels_of(
     teff: float = 5772, logg: float = 4.44, feh: float = 0.0, vmic: float = 1.0, vbroad: float = 3.0, **more: float
 ) -> np.ndarray:
-    """Labels (26,) with solar ratios but for those named."""
-    row = np.zeros(len(LABEL_NAMES))
+    """Labels (29,) with solar ratios but for those named."""
     values = {"teff": teff, "logg": logg, "feh": feh, "vmic": vmic, "vbroad": vbroad, "li_fe": -feh} | more
-    for name, value in values.items():
-        row[COLUMN[name]] = value
-    return row
+    return targets.labels_of(values)
 
 
 def observed(

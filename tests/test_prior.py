@@ -162,6 +162,7 @@ def test_density_integrates_to_one(n_labels):
     rng = np.random.default_rng(14)
     n = 400_000
     boxes = {t.name: (t.low, t.high) for t in TARGETS} | NUISANCE_BOUNDS
+    boxes |= {"structure": (-0.5, 1.6), "second_shape": (-4.5, 4.5), "iron_strength": (-0.1, 4.0)}
     labels, log_volume = np.empty((n, n_labels)), np.zeros(n)
     for i, name in enumerate(LABEL_NAMES[:n_labels]):
         low, high = boxes[name]

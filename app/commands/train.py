@@ -1,4 +1,4 @@
-"""The commands `kiel train emulator`, `network`, `distance`, `nlte`, `structure` and `lithium`: everything that Kiel learns."""
+"""The commands `kiel train emulator`, `network`, `distance`, `nlte`, `physics`, `structure` and `lithium`: what Kiel learns."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cinn_core.forward_model.nlte_change import NlteChange
+    from cinn_core.forward_model.physics_change import PhysicsChange
     from cinn_core.nlte.flux_change import CalibratedLine
     from cinn_core.training.nlte_change import ChangeError
     from cinn_core.training.paper_network import PaperSettings
@@ -69,13 +70,17 @@ def train_network(
     start: Annotated[
         Path | None, typer.Option(metavar="WEIGHTS", help="Begin with what this network holds; its projection is kept.")
     ] = None,
+    emulator: Annotated[
+        Path | None, typer.Option(metavar="WEIGHTS", help="Simulate with this emulator in place of the shipped one.")
+    ] = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
 ) -> None:
-    """Simulate stars with the shipped emulator and train the network on them; needs nothing else."""
+    """Simulate stars with the shipped emulator, or with another, and train the network on them; needs nothing else."""
     if config is Configuration.PAPER:
         train_paper(run, epochs, seed, device)
         return
+    from cinn_core.forward_model.emulator import load_emulator
     from cinn_core.forward_model.forward import emulator_path
     from cinn_core.inference.model import Device, load_network
     from cinn_core.inference.network import Architecture
@@ -84,14 +89,15 @@ def train_network(
     from cinn_core.training.network import train_network as learn
     from cinn_core.training.training_set import TrainingSetSettings, fill_training_set
 
-    where = Device(device).resolve()
+    where, simulator = Device(device).resolve(), emulator or emulator_path()
     training_set, settings = TrainingSetSettings(seed=seed), NetworkSettings(steps=steps, seed=seed)
     given, earlier, earlier_card = load_network(start) if start else (None, None, None)
     require_folder(run)
     typer.echo(f"Simulating {shards} shards in {run / 'bank'}; those that exist are kept")
-    projection = fill_training_set(run / "bank", emulator_path(), shards, training_set, processes, given)
+    projection = fill_training_set(run / "bank", simulator, shards, training_set, processes, given)
     card: dict[str, object] = {
-        "emulator_sha256": file_hash(emulator_path()),
+        "physics": load_emulator(simulator)[1]["physics"],
+        "emulator_sha256": file_hash(simulator),
         "bank": {**asdict(training_set), "shards": shards},
         "start_sha256": earlier_card["sha256"] if earlier_card else None,
     }
@@ -201,6 +207,59 @@ def train_nlte(
     typer.echo(f"Written: {out / 'change.safetensors'}, {out / 'emulator.safetensors'} ({change.physics})")
 
 
+@train.command("physics")
+def train_physics(
+    tables: Annotated[
+        list[Path], typer.Argument(metavar="TABLE.npz…", help="Tables of departures of Fe, Mg, Ca at s = 0 and 1.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of this training; stars that it holds are kept.")],
+    stars: Annotated[
+        int, typer.Option(min=20, help="Stars of the grid, synthesised in a physics drawn for each.")
+    ] = 300,
+    processes: Annotated[int, typer.Option(min=1, help="Stars synthesised at the same time.")] = 1,
+    data: DataOption = None,
+    turbospectrum: TurbospectrumOption = None,
+) -> None:
+    """Synthesise stars of the grid with structures of their own and iron in NLTE, and learn what changes in their spectra.
+
+    Prints the errors on held-out stars and with fewer stars; writes the change and the shipped emulator with it.
+    """
+    from cinn_core.forward_model.physics_change import save_physics_change
+    from cinn_core.synthesis.grid_file import calibrated_files, read_grid
+    from cinn_core.synthesis.turbospectrum import find_programs
+    from cinn_core.training.physics_change import (
+        PhysicsChangeSettings,
+        learn_physics_change,
+        learning_curve,
+        physics_change_errors,
+    )
+    from cinn_core.training.physics_stars import PhysicsSources, make_physics_stars, shifts_of_run
+
+    folder = data_folder(data, "grids and synthesis/")
+    sources = PhysicsSources(tuple(tables), find_programs(turbospectrum), folder, out)
+    require_folder(out)
+    made = make_physics_stars(sources, read_grid(calibrated_files(folder)), stars, processes, typer.echo)
+    settings = PhysicsChangeSettings()
+    change = learn_physics_change(made, settings)
+    errors = physics_change_errors(change, made)
+    typer.echo(
+        "flux over continuum: rms and median of the change; rms, median and 99th percentile of its error, held out"
+    )
+    typer.echo("  ".join(f"{name} {value:.5f}" for name, value in errors.items() if name != "held_out"))
+    for n, error in learning_curve(made, settings):
+        typer.echo(f"  {n:5d} stars learned from: rms of the error {error:.5f}")
+    card = {
+        "physics": change.physics,
+        "training": {"stars": len(made.index), "settings": asdict(settings)},
+        "tables_sha256": sources.digest(),
+        "log_gf_shifts": [[*key, shift] for key, shift in shifts_of_run(sources).items()],
+        "held_out_errors": errors,
+    }
+    save_physics_change(change, out / "change.safetensors", card)
+    _save_emulator_with(change, card, out)
+    typer.echo(f"Written: {out / 'change.safetensors'}, {out / 'emulator.safetensors'} ({change.physics})")
+
+
 @train.command("structure")
 def train_structure(
     out: Annotated[Path, typer.Argument(metavar="OUT.npz", help="File to write; the one that ships is structure.npz.")],
@@ -275,7 +334,7 @@ def _print_errors(errors: Sequence[ChangeError]) -> None:
         typer.echo(f"{name} {numbers} {e.error / e.change:6.1%}")
 
 
-def _save_emulator_with(change: NlteChange, card: Mapping[str, Any], out: Path) -> None:
+def _save_emulator_with(change: NlteChange | PhysicsChange, card: Mapping[str, Any], out: Path) -> None:
     """Write the shipped emulator with a change that `out` holds; its card takes over what that of the change says."""
     from cinn_core.forward_model.emulator import load_emulator, save_emulator, with_change, without_change
     from cinn_core.forward_model.forward import emulator_path

@@ -1,4 +1,4 @@
-"""The emulator: Gaussian-process regression from 25 labels to normalised flux at R = 60 000, in torch.
+"""The emulator: Gaussian-process regression from 25 labels, and three of the physics, to normalised flux at R = 60 000, in torch.
 
 Spectra of the synthetic grid are expanded in principal components of 1 - flux; blocks of components share a sum of three
 kernels, learned by marginal likelihood. Two are Matern-5/2 with a length scale per label (Rasmussen & Williams 2006,
@@ -22,8 +22,18 @@ from torch import Tensor
 
 from ..errors import ParametersError
 from ..parameters import as_described, load_parameters, save_parameters, tensors_of
-from .kernels import N_ATMOSPHERE, emulator_inputs, matern52, matern_gradient, powers, series_gradient, weighted_powers
+from .kernels import (
+    N_ATMOSPHERE,
+    N_PHYSICS,
+    emulator_inputs,
+    matern52,
+    matern_gradient,
+    powers,
+    series_gradient,
+    weighted_powers,
+)
 from .nlte_change import NlteChange, change_from_tensors, change_tensors
+from .physics_change import PhysicsChange, physics_from_tensors, physics_tensors
 
 _FEW = 16
 """Number of stars up to which the kernels of all blocks together are faster; with more they exceed the processor's cache."""
@@ -53,8 +63,8 @@ class Emulator:
 
     mean (m,) and basis (k, m) of 1 - flux, the blocks' weights in the basis' order; anchors (n, 26) scaled inputs of
     the training stars, the first `n_own` of them from the emulated line list; residuals (n_own, k) half floats:
-    leave-one-out errors of the coefficients of these stars. With `change` the spectra are in NLTE: its components are the
-    last of the basis, and their errors are not known.
+    leave-one-out errors of the coefficients of these stars. With `change` the spectra are in NLTE, or of any structure beside
+    that: its components are the last of the basis, and what is known of their errors is in the change.
     """
 
     wavelength: NDArray
@@ -64,7 +74,7 @@ class Emulator:
     n_own: int
     blocks: tuple[EmulatorBlock, ...]
     residuals: Tensor
-    change: NlteChange | None = None
+    change: NlteChange | PhysicsChange | None = None
 
     @cached_property
     def _stars(self) -> TrainingStars:
@@ -76,15 +86,15 @@ class Emulator:
 
     @property
     def n_lte(self) -> int:
-        """Number of components of the basis in LTE; components of the change by NLTE follow them."""
+        """Number of components of the basis in LTE; components of the change follow them."""
         return sum(block.weights.shape[1] for block in self.blocks)
 
     def flux(self, labels: Tensor) -> Tensor:
-        """Normalised flux (n, m) for labels (n, 25) in the order of `SYNTHESIS_NAMES`."""
+        """Normalised flux (n, m) for labels (n, 28) of an emulator; without a change by physics (n, 25) are enough."""
         return 1 - self.mean - self.coefficients(labels) @ self.basis
 
     def coefficients(self, labels: Tensor) -> Tensor:
-        """Coefficients (n, k) of the basis for labels (n, 25).
+        """Coefficients (n, k) of the basis for labels (n, 28).
 
         In double precision, because large terms of both signs nearly cancel.
         """
@@ -95,15 +105,16 @@ class Emulator:
             near = tuple(covariance(x, self._stars, block) for block in self.blocks)
         columns = [part @ block.weights for part, block in zip(near, self.blocks, strict=True)]
         if self.change is not None:
-            columns.append(self.change.coefficients(x))
+            columns.append(self.change.coefficients(labels))
         return torch.cat(columns, 1).to(self.basis.dtype)
 
     def coefficient_gradients(self, labels: Tensor) -> Tensor:
-        """Gradients (n, 26, k), double, of the coefficients with respect to the scaled inputs of labels (n, 25)."""
+        """Gradients (n, 29, k), double, of the coefficients with respect to the scaled inputs of labels (n, 28), then the physics."""
         x = emulator_inputs(labels.double())
-        columns = [_block_gradient(x, self.anchors, self.n_own, b) for b in self.blocks]
+        in_lte = torch.cat([_block_gradient(x, self.anchors, self.n_own, b) for b in self.blocks], 2)
+        columns = [torch.nn.functional.pad(in_lte, (0, 0, 0, N_PHYSICS))]
         if self.change is not None:
-            columns.append(self.change.gradients(x))
+            columns.append(self.change.gradients(labels))
         return torch.cat(columns, 2)
 
 
@@ -162,17 +173,21 @@ def save_emulator(emulator: Emulator, path: Path, card: dict[str, Any]) -> None:
     for i, block in enumerate(emulator.blocks):
         tensors |= {f"block{i}.{f.name}": getattr(block, f.name) for f in fields(block)}
     basics: dict[str, Any] = {"kind": "emulator", "n_own": emulator.n_own, "blocks": len(emulator.blocks)}
-    if emulator.change is not None:
+    if isinstance(emulator.change, PhysicsChange):
+        tensors |= {f"change.{name}": tensor for name, tensor in physics_tensors(emulator.change).items()}
+        basics["physics_blocks"] = len(emulator.change.blocks)
+    elif emulator.change is not None:
         tensors |= {f"change.{name}": tensor for name, tensor in change_tensors(emulator.change).items()}
         basics["change"] = list(emulator.change.blocks)
     save_parameters(path, tensors, {**basics, **card})
 
 
-def with_change(emulator: Emulator, change: NlteChange) -> Emulator:
-    """The emulator with a change by NLTE. Raises ParametersError where it was learned on other wavelengths or there is one already."""
+def with_change(emulator: Emulator, change: NlteChange | PhysicsChange) -> Emulator:
+    """The emulator with a change by NLTE, or by physics. Raises ParametersError where it was learned on
+    other wavelengths or there is one already."""
     if emulator.change is not None or change.n_pixels != len(emulator.wavelength):
         raise ParametersError(
-            f"The change by NLTE belongs to an LTE emulator of {change.n_pixels} wavelengths; this one is in "
+            f"The change belongs to an LTE emulator of {change.n_pixels} wavelengths; this one is in "
             f"{'LTE' if emulator.change is None else 'NLTE'} and has {len(emulator.wavelength)}."
         )
     basis = -change.basis.to(emulator.basis.dtype)  # the emulator's components are of 1 - flux
@@ -182,7 +197,7 @@ def with_change(emulator: Emulator, change: NlteChange) -> Emulator:
 
 
 def without_change(emulator: Emulator) -> Emulator:
-    """The emulator in LTE: without its change by NLTE, if it has one."""
+    """The emulator in LTE on ATLAS9: without its change, if it has one."""
     n = emulator.n_lte
     return replace(emulator, basis=emulator.basis[:n], residuals=emulator.residuals[:, :n], change=None)
 
@@ -204,4 +219,7 @@ def load_emulator(path: Path) -> tuple[Emulator, dict[str, Any]]:
         if "change" in card:
             change = change_from_tensors(tensors_of("change", tensors), card["change"], len(emulator.wavelength))
             emulator = with_change(emulator, change)
+        if "physics_blocks" in card:
+            physics = physics_from_tensors(tensors_of("change", tensors), int(card["physics_blocks"]))
+            emulator = with_change(emulator, physics)
     return emulator, card

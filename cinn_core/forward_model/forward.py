@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..files import asset_path
 from ..instrument import RESOLVING_POWER
-from ..targets import COLUMN, SYNTHESIS_COLUMNS
+from ..targets import COLUMN, EMULATOR_COLUMNS
 from .broadening import (
     broaden,
     model_arm_slices,
@@ -36,7 +36,7 @@ MAX_RESOLVING_POWER = 25_000.0
 
 @dataclass(frozen=True, eq=False)
 class ForwardModel:
-    """A forward model: emulator, broadening and the instrument's pixels as one function of the 26 labels.
+    """A forward model: emulator, broadening and the instrument's pixels as one function of the 29 labels.
 
     pixels: sparse (N_PIXELS, m), averages the model's grid over the instrument's pixels.
     """
@@ -54,11 +54,11 @@ class ForwardModel:
     def torch_flux(
         self, labels: Tensor, resolving_power: Tensor | None = None, velocity: Tensor | None = None
     ) -> Tensor:
-        """Flux (n, N_PIXELS) with continuum 1 for labels (n, 26), differentiable; R = 20 000 and velocity 0 by default.
+        """Flux (n, N_PIXELS) with continuum 1 for labels (n, 29), differentiable; R = 20 000 and velocity 0 by default.
 
         resolving_power (n,), velocity (n,) [km/s]. Raises ValueError for a resolving power above 25 000, which the pixels would not sample.
         """
-        coefficients = self.emulator.coefficients(labels[:, SYNTHESIS_COLUMNS])
+        coefficients = self.emulator.coefficients(labels[:, EMULATOR_COLUMNS])
         return self.torch_flux_of(coefficients, labels[:, COLUMN["vbroad"]], resolving_power, velocity)
 
     def torch_flux_of(
@@ -86,11 +86,11 @@ class ForwardModel:
         velocity: Tensor | None = None,
         macroturbulence: Tensor | None = None,
     ) -> Tensor:
-        """Flux (n, m) on `model_wavelength` for labels (n, 26), rotated and degraded to any resolving power (n,) up to 60 000.
+        """Flux (n, m) on `model_wavelength` for labels (n, 29), rotated and degraded to any resolving power (n,) up to 60 000.
 
         R = 20 000 by default; velocity (n,) and macroturbulence (n,) [km/s]; differentiable.
         """
-        flux = self.emulator.flux(labels[:, SYNTHESIS_COLUMNS])
+        flux = self.emulator.flux(labels[:, EMULATOR_COLUMNS])
         if resolving_power is None:
             resolving_power = flux.new_full((len(labels),), RESOLVING_POWER)
         vbroad = labels[:, COLUMN["vbroad"]]
@@ -102,20 +102,20 @@ class ForwardModel:
 
     @torch.no_grad()
     def flux(self, labels: NDArray) -> NDArray:
-        """Flux (n, N_PIXELS) float32 at R = 20 000, rest frame, continuum 1, for labels (n, 26)."""
+        """Flux (n, N_PIXELS) float32 at R = 20 000, rest frame, continuum 1, for labels (n, 29)."""
         return np.ascontiguousarray(self.torch_flux(torch.as_tensor(labels, dtype=torch.float32)).numpy())
 
     @torch.no_grad()
     def flux_in_lte(self, labels: NDArray) -> NDArray:
-        """Flux (n, N_PIXELS) float32 in LTE at R = 20 000, rest frame, continuum 1, for labels (n, 26)."""
+        """Flux (n, N_PIXELS) float32 in LTE on ATLAS9 at R = 20 000, rest frame, continuum 1, for labels (n, 29)."""
         given = torch.as_tensor(labels, dtype=torch.float32)
-        coefficients = self.emulator.coefficients(given[:, SYNTHESIS_COLUMNS])
+        coefficients = self.emulator.coefficients(given[:, EMULATOR_COLUMNS])
         coefficients[:, self.emulator.n_lte :] = 0
         return np.ascontiguousarray(self.torch_flux_of(coefficients, given[:, COLUMN["vbroad"]]).numpy())
 
     @torch.no_grad()
     def native_flux(self, labels: NDArray) -> NDArray:
-        """Flux (n, m) float32 at R = 20 000 on `model_wavelength` for labels (n, 26)."""
+        """Flux (n, m) float32 at R = 20 000 on `model_wavelength` for labels (n, 29)."""
         return self.torch_native_flux(torch.as_tensor(labels, dtype=torch.float32)).numpy()
 
 

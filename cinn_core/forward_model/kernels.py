@@ -5,16 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..targets import SOLAR_A_LI, SYNTHESIS_NAMES
+from ..targets import PHYSICS_DEFAULTS, SOLAR_A_LI, SYNTHESIS_NAMES
 
 _COLUMN = {name: i for i, name in enumerate(SYNTHESIS_NAMES)}
 N_INPUTS = len(SYNTHESIS_NAMES) + 1
+N_PHYSICS = len(PHYSICS_DEFAULTS)
 N_ATMOSPHERE = 5
 """Number of inputs of the model atmosphere, which come first; the others are abundances."""
 
 
+def physics_of(labels: Tensor) -> Tensor:
+    """The physics (n, 3) of labels (n, 28) of an emulator, as it is; nothing (n, 0) of those of a synthesis (n, 25)."""
+    return labels[:, len(SYNTHESIS_NAMES) :]
+
+
 def emulator_inputs(labels: Tensor) -> Tensor:
-    """Scaled inputs (n, 26) of labels (n, 25): 5040 K / Teff, log g, [Fe/H], vmic, [alpha/Fe], A(Li), [X/Fe]."""
+    """Scaled inputs (n, 26) of labels (n, 25 or 28): 5040 K / Teff, log g, [Fe/H], vmic, [alpha/Fe], A(Li), [X/Fe]."""
     teff, logg, feh, vmic = labels[:, 0], labels[:, 1], labels[:, 2], labels[:, 3]
     alpha = 0.5 * (labels[:, _COLUMN["mg_fe"]] + labels[:, _COLUMN["si_fe"]])
     a_li = labels[:, _COLUMN["li_fe"]] + feh + SOLAR_A_LI
@@ -29,7 +35,7 @@ def emulator_inputs(labels: Tensor) -> Tensor:
         ],
         1,
     )
-    return torch.cat([atmosphere, (labels[:, 5:] - 0.1) / 0.4], 1)
+    return torch.cat([atmosphere, (labels[:, 5 : len(SYNTHESIS_NAMES)] - 0.1) / 0.4], 1)
 
 
 def matern52(x: Tensor, anchors: Tensor, scales: Tensor) -> Tensor:

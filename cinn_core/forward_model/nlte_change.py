@@ -16,21 +16,26 @@ import torch
 from torch import Tensor
 
 from ..parameters import as_described, load_parameters, save_parameters, tensors_of
-from .kernels import N_INPUTS, emulator_inputs, matern52, matern_gradient
+from .kernels import N_INPUTS, N_PHYSICS, emulator_inputs, matern52, matern_gradient
 
 KIND = "nlte-change"
 """Kind of the weights on their card."""
 
 
+STRUCTURED = "structure"
+"""Last part of the name of a physics whose atmospheres are of any structure between ATLAS9 and STAGGER's mean."""
+
+
 def elements_in_nlte(physics: str) -> tuple[str, ...]:
     """Symbols of the elements in NLTE from the name of a physics on a card, "nlte-li-mg-ca"; none for "lte"."""
-    return tuple(symbol.capitalize() for symbol in physics.split("-")[1:])
+    return tuple(symbol.capitalize() for symbol in physics.split("-")[1:] if symbol != STRUCTURED)
 
 
 def describe_physics(physics: str) -> str:
     """The physics of a card in words."""
     elements = elements_in_nlte(physics)
-    return f"{', '.join(elements)} in NLTE (own model atoms), all else in LTE" if elements else "LTE"
+    words = f"{', '.join(elements)} in NLTE (own model atoms), all else in LTE" if elements else "LTE"
+    return f"{words}; structures between ATLAS9 and STAGGER's mean" if physics.endswith(STRUCTURED) else words
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,18 +86,21 @@ class NlteChange:
             rows.append(row)
         return torch.cat(rows)
 
-    def coefficients(self, x: Tensor) -> Tensor:
-        """Coefficients (n, k), double, of the basis for the emulator's inputs (n, 26), double."""
+    def coefficients(self, labels: Tensor) -> Tensor:
+        """Coefficients (n, k), double, of the basis for labels (n, 25 or 28); the physics among them plays no part."""
+        x = emulator_inputs(labels.double())
         return torch.cat([block.coefficients(x) for block in self.blocks.values()], 1)
 
-    def gradients(self, x: Tensor) -> Tensor:
-        """Gradients (n, 26, k) of the coefficients with respect to the emulator's inputs (n, 26)."""
-        return torch.cat([block.gradients(x) for block in self.blocks.values()], 2)
+    def gradients(self, labels: Tensor) -> Tensor:
+        """Gradients (n, 29, k) of the coefficients with respect to the emulator's inputs, then the physics: none."""
+        x = emulator_inputs(labels.double())
+        by_inputs = torch.cat([block.gradients(x) for block in self.blocks.values()], 2)
+        return torch.nn.functional.pad(by_inputs, (0, 0, 0, N_PHYSICS))
 
     def flux(self, labels: Tensor) -> Tensor:
-        """NLTE - LTE flux over continuum (n, n_pixels) at R = 60 000 for labels (n, 25) in the order of SYNTHESIS_NAMES."""
+        """NLTE - LTE flux over continuum (n, n_pixels) at R = 60 000 for labels (n, 25 or 28)."""
         basis = self.basis
-        return self.coefficients(emulator_inputs(labels.double())).to(basis.dtype) @ basis
+        return self.coefficients(labels).to(basis.dtype) @ basis
 
 
 def change_tensors(change: NlteChange) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..instrument import ARMS, LITHIUM_ANGSTROM, N_PIXELS, SPEED_OF_LIGHT_KMS, TELLURIC_OXYGEN, WAVELENGTH, arm_slices
-from ..targets import COLUMN, SYNTHESIS_COLUMNS
+from ..targets import COLUMN, EMULATOR_COLUMNS
 from .emulator import Emulator
 from .forward import ForwardModel
 from .kernels import emulator_inputs
 from .model_error import HALPHA_BUMP_ANGSTROM, HALPHA_BUMP_SHARE, halpha_bumps, shipped_model_error
+from .physics_change import PhysicsChange
 
 VELOCITY_ERROR_KMS = 1.0
 RESOLVING_POWER_RANGE = (18_500.0, 21_500.0)
@@ -93,35 +95,44 @@ def shared_line_errors(flux: NDArray) -> NDArray:
 
 
 def draw_emulator_errors(emulator: Emulator, labels: Tensor, rng: np.random.Generator) -> Tensor:
-    """Draw errors (n, k) of the emulator's coefficients for labels (n, 25) in the order of `SYNTHESIS_NAMES`.
+    """Draw errors (n, k) of the emulator's coefficients for its labels (n, 28).
 
     Each is the leave-one-out residual of one of the nearest training stars times a standard normal number: the
-    covariance is that of the residuals of these stars.
+    covariance is that of the residuals of these stars. Errors of a change by physics are drawn by themselves.
     """
-    near = _neighbours(emulator, labels)
-    nearest = near[torch.arange(len(near)), torch.from_numpy(rng.integers(_N_NEIGHBOURS, size=len(near)))]
-    factor = torch.from_numpy(rng.standard_normal((len(near), 1)).astype(np.float32))
-    return emulator.residuals[nearest].float() * factor
+    total = torch.zeros(len(labels), emulator.residuals.shape[1])
+    for residuals, near in _residuals(emulator, labels):
+        nearest = near[torch.arange(len(near)), torch.from_numpy(rng.integers(_N_NEIGHBOURS, size=len(near)))]
+        total += residuals[nearest].float() * torch.from_numpy(rng.standard_normal((len(near), 1)).astype(np.float32))
+    return total
 
 
 @torch.no_grad()
 def error_spectra(forward: ForwardModel, labels: NDArray) -> NDArray:
-    """Spectra (n, 12, N_PIXELS) whose outer products sum to the covariance of the emulator's error, for labels (n, 26)."""
+    """Spectra (n, 12 or 24, N_PIXELS) whose outer products sum to the covariance of the emulator's error, for labels (n, 29)."""
     given = torch.as_tensor(labels, dtype=torch.float32)
-    synthesis_labels, vbroad = given[:, SYNTHESIS_COLUMNS], given[:, COLUMN["vbroad"]]
-    centre = forward.emulator.coefficients(synthesis_labels)[:, None]
-    errors = forward.emulator.residuals[_neighbours(forward.emulator, synthesis_labels)].float()
-    both = torch.cat([centre, centre + errors], 1)
+    emulator_labels, vbroad = given[:, EMULATOR_COLUMNS], given[:, COLUMN["vbroad"]]
+    centre = forward.emulator.coefficients(emulator_labels)[:, None]
+    errors = [residuals[near].float() for residuals, near in _residuals(forward.emulator, emulator_labels)]
+    both = torch.cat([centre, *(centre + error for error in errors)], 1)
     flux = forward.torch_flux_of(both.flatten(0, 1), vbroad.repeat_interleave(both.shape[1])).numpy()
     flux = flux.reshape(*both.shape[:2], -1)
     return (flux[:, 1:] - flux[:, :1]) / np.sqrt(_N_NEIGHBOURS)
 
 
-def _neighbours(emulator: Emulator, labels: Tensor) -> Tensor:
+def _residuals(emulator: Emulator, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Residuals (m, k) of training stars, and which (n, 12) of these are nearest to labels (n, 28): of the emulator in LTE,
+    then of its change by physics."""
+    yield emulator.residuals, _neighbours(emulator.anchors[: emulator.n_own], labels)
+    if isinstance(emulator.change, PhysicsChange):
+        own = emulator.change.residuals
+        yield torch.nn.functional.pad(own, (emulator.n_lte, 0)), _neighbours(emulator.change.anchors, labels)
+
+
+def _neighbours(anchors: Tensor, labels: Tensor) -> Tensor:
     """Indices (n, 12) of the training stars nearest in Teff, log g, [Fe/H] and vmic."""
     here = emulator_inputs(labels.double())[:, :_N_NEIGHBOUR_INPUTS]
-    there = emulator.anchors[: emulator.n_own, :_N_NEIGHBOUR_INPUTS]
-    return torch.cdist(here, there).topk(_N_NEIGHBOURS, largest=False).indices
+    return torch.cdist(here, anchors[:, :_N_NEIGHBOUR_INPUTS]).topk(_N_NEIGHBOURS, largest=False).indices
 
 
 def draw_good_pixels(rng: np.random.Generator) -> NDArray:

@@ -27,8 +27,10 @@ from .departures import NODE_COLUMNS, PER_CM_IN_EV, DepartureGrid, Departures, L
 from .line_lists import SYMBOLS
 
 _SCHEMA = 1
+_LOWEST_B = 1e-32
 _STEP_DEX = 1e-3  # of log10 b: 0.23 %, well below the uncertainty of the physics
 _ARRAYS = ("nodes", "log_tau", "log_b", "labels", "energies", "weights", "ions", "card")
+_STRUCTURES = "structures"
 _NPZ_START, _GRD_START = b"PK\x03\x04", b"DirectAccess"
 _GRD_MAGIC = b"DirectAccess file Version 1.1"
 _GRD_VERSION_BYTES = 64
@@ -42,11 +44,11 @@ _COMMENT_LINES = 8
 _VMIC_PREFERRED = 1.0
 
 
-def open_departures(path: Path, element: str, index: Path | None = None) -> DepartureGrid:
+def open_departures(path: Path, element: str, index: Path | None = None, s: float = 0.0) -> DepartureGrid:
     """Open the grid of one element: Kiel's own .npz, PySME's .grd, or Turbospectrum's binary with its auxData as `index`.
 
-    The first bytes decide on the format, not the name. Raises DataError for a missing file, another element, or a binary file
-    without its index.
+    Kiel's tables may hold departures on several structures: the grid is that of the structure s. The first bytes decide on
+    the format, not the name. Raises DataError for a missing file, another element, or a binary file without its index.
     """
     if not path.is_file():
         raise DataError(f"There is no file of departure coefficients {path}.")
@@ -56,7 +58,7 @@ def open_departures(path: Path, element: str, index: Path | None = None) -> Depa
         table = read_table(path)
         if table.element != element:
             raise DataError(f"{path} holds departure coefficients of {table.element}; {element} was asked for.")
-        return table.grid()
+        return table.grid(s)
     if start == _GRD_START:
         return open_pysme_grid(path, element, SOLAR_ABUNDANCES[SYMBOLS.index(element) + 1])
     if index is None:
@@ -68,7 +70,8 @@ def open_departures(path: Path, element: str, index: Path | None = None) -> Depa
 class DepartureTable:
     """A compact table of departure coefficients of one element, with a card of provenance.
 
-    nodes (n, 4) as NODE_COLUMNS; log_tau (d,) log10 optical depth at 5000 Angstrom; b (n, levels, d).
+    nodes (n, 4) as NODE_COLUMNS; log_tau (d,) log10 optical depth at 5000 Angstrom; b (n, levels, d). `structures` (n,) is
+    the structure s that each node was solved on (`structure.StructuredAtmospheres`), None where all are of ATLAS9.
     """
 
     element: str
@@ -77,10 +80,31 @@ class DepartureTable:
     log_tau: NDArray
     b: NDArray
     card: Mapping[str, object]
+    structures: NDArray | None = None
 
-    def grid(self) -> DepartureGrid:
-        """The table as a grid to interpolate in."""
-        return DepartureGrid(self.element, self.levels, self.nodes, self.departures)
+    def grid(self, s: float = 0.0, strength: float = 1.0) -> DepartureGrid:
+        """The table as a grid to interpolate in, on the structure s, log b times `strength`.
+
+        log b is linear in s through the two structures solved that are nearest, also beyond them; a star that was solved on
+        one structure alone keeps its b on all.
+        """
+        if self.structures is None and strength == 1.0:
+            return DepartureGrid(self.element, self.levels, self.nodes, self.departures)
+        own = np.zeros(len(self.nodes)) if self.structures is None else self.structures
+        stars, star = np.unique(np.round(self.nodes, 4), axis=0, return_inverse=True)
+        solved = [np.flatnonzero(star == i) for i in range(len(stars))]
+        load = partial(self._between, [dict(zip(own[rows], rows, strict=True)) for rows in solved], s, strength)
+        return DepartureGrid(self.element, self.levels, stars, load)
+
+    def _between(self, solved: list[dict[float, int]], s: float, strength: float, i: int) -> Departures:
+        """Departures of star i, whose nodes by structure are solved[i], on the structure s."""
+        of_star = solved[i]
+        near = sorted(sorted(of_star, key=lambda structure: abs(structure - s))[:2])
+        log_b = [np.log(np.maximum(self.b[of_star[structure]], _LOWEST_B)) for structure in near]
+        part = (s - near[0]) / (near[-1] - near[0]) if len(near) > 1 else 0.0
+        return Departures(
+            self.element, self.levels, self.log_tau, np.exp(strength * ((1 - part) * log_b[0] + part * log_b[-1]))
+        )
 
     def departures(self, i: int) -> Departures:
         """Departure coefficients of node i."""
@@ -89,7 +113,7 @@ class DepartureTable:
 
 def write_table(table: DepartureTable, path: Path) -> None:
     """Write a table, whole or not at all; log10 b is rounded to 0.001 and clipped to ±32."""
-    log_b = np.log10(np.maximum(table.b, 1e-32)) / _STEP_DEX
+    log_b = np.log10(np.maximum(table.b, _LOWEST_B)) / _STEP_DEX
     card = json.dumps({**table.card, "schema": _SCHEMA, "element": table.element, "columns": NODE_COLUMNS})
     arrays = {
         "nodes": table.nodes,
@@ -100,7 +124,7 @@ def write_table(table: DepartureTable, path: Path) -> None:
         "weights": np.array([level.weight for level in table.levels]),
         "ions": np.array([level.ion for level in table.levels]),
         "card": np.array(card),
-    }
+    } | ({} if table.structures is None else {_STRUCTURES: table.structures})
     write_arrays(path, arrays, compressed=True)
 
 
@@ -114,6 +138,7 @@ def read_table(path: Path) -> DepartureTable:
             if absent:
                 raise DataError(f"{path} holds no array {absent[0]}; it is not a table of departure coefficients.")
             arrays = {name: file[name] for name in _ARRAYS}
+            structures = file[_STRUCTURES] if _STRUCTURES in file else None
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is not a table of departure coefficients: {error}.") from error
     card = json.loads(str(arrays["card"]))
@@ -122,7 +147,7 @@ def read_table(path: Path) -> DepartureTable:
     rows = zip(*(arrays[name].tolist() for name in ("labels", "energies", "weights", "ions")), strict=True)
     levels = tuple(Level(*row) for row in rows)
     b = 10.0 ** (arrays["log_b"].astype(float) * _STEP_DEX)
-    return DepartureTable(card["element"], levels, arrays["nodes"], arrays["log_tau"], b, card)
+    return DepartureTable(card["element"], levels, arrays["nodes"], arrays["log_tau"], b, card, structures)
 
 
 def open_pysme_grid(path: Path, element: str, solar_abundance: float) -> DepartureGrid:

@@ -28,7 +28,7 @@ NEAR_PER_CM = 40.0
 _CLOSED_SHELLS = ("1s2", "2p6", "3p6")
 _SHELL = re.compile(r"(\d{1,2}[spdfghik])(\d?(?![a-z]))", re.IGNORECASE)
 _TERM = re.compile(r"(\d[SPDFGHIKL])(\*|O|E)?", re.IGNORECASE)
-_NAMED_TERM = re.compile(r"LS:([^ ]+) +([^ ]+)")
+_NAMED_LEVEL = re.compile(r"\b([A-Z]{2}):([^ ]+) +([^ ]+)")
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,12 @@ def term_of_level(level: Level) -> Term | None:
 
 
 def terms_in(text: str) -> tuple[Term | None, Term | None]:
-    """Terms of the lower and upper level that a line's comment names, `Mg I LS:3s.3p 1P* LS:3s.4d 1D`."""
-    terms = [term_of(configuration, name) for configuration, name in _NAMED_TERM.findall(text)]
+    """Terms of the lower and upper level that a line's comment names, `Mg I LS:3s.3p 1P* LS:3s.4d 1D`.
+
+    None for a level in another coupling, JK or JJ, which has no term.
+    """
+    levels = _NAMED_LEVEL.findall(text)
+    terms = [term_of(configuration, name) if coupling == "LS" else None for coupling, configuration, name in levels]
     return (terms[0], terms[1]) if len(terms) == 2 else (None, None)
 
 
@@ -183,10 +187,38 @@ def find_term(term: Term | None, energy: float, ion: int, levels: Sequence[Level
     """
     if term is None:
         return -1
-    ground = min((level.energy for level in levels if level.ion == ion), default=0.0)
+    ground = _zero(ion, levels)
     same = [i for i, level in enumerate(levels) if level.ion == ion and term_of_level(level) == term]
     best = min(same, key=lambda i: abs(levels[i].energy - ground - energy), default=-1)
     return best if best >= 0 and abs(levels[best].energy - ground - energy) <= farthest else -1
+
+
+IRON_IONS_EV = ((0.0, 0.0499), (7.9024, 0.0516))
+"""Of Fe I and Fe II, energies [eV]: ground term above that of Fe I, and the mean of its sublevels above the lowest of them.
+
+Levels of iron's model atom count from that mean, line lists from the lowest sublevel."""
+_SAME_TERM_EV = 0.15
+
+
+class IronLevels:
+    """Levels of iron's atom of terms and super-levels, looked up by term and energy."""
+
+    def __init__(self, levels: Sequence[Level]) -> None:
+        self._names = [level.label.split(" +")[0] for level in levels]
+        self._ion = np.array([level.ion for level in levels])
+        self._energy = np.array([level.energy for level in levels]) * PER_CM_IN_EV
+
+    def find(self, term: str, energy: float, ion: int) -> int:
+        """Index of the level that holds a term such as z5D* near an energy [eV] in the ion (0 neutral).
+
+        Where no level of that name lies near it is the nearest in energy, which above 5.5 eV stands for many terms.
+        """
+        ground, mean = IRON_IONS_EV[ion]
+        gap = np.where(self._ion == ion, np.abs(self._energy - ground - energy + mean), np.inf)
+        ending = f"_{term.replace('*', 'o')}"
+        near = np.flatnonzero(gap < _SAME_TERM_EV) if term else ()
+        named = [k for k in near if self._names[k].endswith(ending)]
+        return int(named[0]) if named else int(np.argmin(gap))
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,6 +251,11 @@ def match_energies(
     return Matches(_nearest(low, ion, levels, near), _nearest(high, ion, levels, near))
 
 
+def _zero(ion: int, levels: Sequence[Level]) -> float:
+    """Energy [1/cm] from which line lists count in an ion: its lowest level, in the neutral atom 0, below the mean of its ground term."""
+    return min((level.energy for level in levels if level.ion == ion), default=0.0) if ion else 0.0
+
+
 def _nearest(energy: NDArray, ion: NDArray, levels: Sequence[Level], near: float) -> NDArray:
     """Index of the level nearest to each energy (n,) [1/cm] above the ground state of its ion."""
     out = np.full(energy.size, -1)
@@ -227,8 +264,8 @@ def _nearest(energy: NDArray, ion: NDArray, levels: Sequence[Level], near: float
         if not of_ion:
             continue
         here = np.flatnonzero(ion == charge)
-        own = np.array([levels[i].energy for i in of_ion])
-        distance = np.abs(energy[here, None] - (own - own.min()))
+        own = np.array([levels[i].energy for i in of_ion]) - _zero(int(charge) - 1, levels)
+        distance = np.abs(energy[here, None] - own)
         best = distance.argmin(1)
         out[here] = np.where(distance.min(1) <= near, np.array(of_ion)[best], -1)
     return out

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, SynthesisError
 from ..files import write_arrays, written
 from ..prior import MAX_LOG_C_O, MAX_METALLICITY
-from ..targets import COLUMN, LABEL_NAMES, SYNTHESIS_COLUMNS, SYNTHESIS_NAMES, effective_metallicity, log_c_over_o
+from ..targets import COLUMN, SYNTHESIS_COLUMNS, SYNTHESIS_NAMES, effective_metallicity, labels_of, log_c_over_o
 from .engine import Engine, grid_wavelength
 
 FLUX_SCALE = 50_000
@@ -25,6 +25,11 @@ CALIBRATED = "calibrated"
 TEST, VALIDATION = 7, 3
 """Remainder of index / 10 that marks test stars (only reported on) and validation stars (early stopping, tuning)."""
 _ROWS_COMPRESSED_TOGETHER = 16
+
+
+def are_held_out(index: NDArray) -> NDArray:
+    """True (n,) for the stars of these indices (n,) that are test or validation stars, a fifth of all."""
+    return np.isin(index % 10, (TEST, VALIDATION))
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +137,7 @@ def merge_chunks(chunks: list[Path], out: Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """The stars of grid files: labels (n, 26), flux (n, m) uint16 x 50 000, index (n,), wavelength (m,) [air Angstrom].
+    """The stars of grid files: labels (n, 29), flux (n, m) uint16 x 50 000, index (n,), wavelength (m,) [air Angstrom].
 
     vbroad is NaN: the spectra are not rotated. `digest` is the SHA-256 of indices and labels.
     """
@@ -232,13 +237,13 @@ def read_grid(files: list[Path]) -> Grid:
 
 
 def all_labels(synthesis_labels: NDArray) -> NDArray:
-    """Labels (n, 26), vbroad NaN, from the labels (n, 25) of a synthesis."""
-    out = np.full((len(synthesis_labels), len(LABEL_NAMES)), np.nan)
+    """Labels (n, 29), vbroad NaN and the physics as nothing else is said, from the labels (n, 25) of a synthesis."""
+    out = np.repeat(labels_of({"vbroad": np.nan})[None], len(synthesis_labels), 0)
     for i, name in enumerate(SYNTHESIS_NAMES):
         out[:, COLUMN[name]] = synthesis_labels[:, i]
     return out
 
 
 def synthesis_labels(labels: NDArray) -> NDArray:
-    """Labels (n, 25) of a synthesis, in the order of SYNTHESIS_NAMES, from all labels (n, 26)."""
+    """Labels (n, 25) of a synthesis, in the order of SYNTHESIS_NAMES, from all labels (n, 29)."""
     return labels[:, SYNTHESIS_COLUMNS]

@@ -14,7 +14,7 @@ from .engine import Engine, to_grid
 
 
 def observed_flux(engine: Engine, forward: ForwardModel, labels: NDArray) -> NDArray:
-    """Flux (n, N_PIXELS) at rest with continuum 1 for labels (n, 26), one synthesis a star.
+    """Flux (n, N_PIXELS) at rest with continuum 1 for labels (n, 29), one synthesis a star.
 
     Of the forward model only its grid, rotation and pixels take part. Raises SynthesisError where the code gives no spectrum.
     """

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
 from ..files import asset_path, write_arrays
+from ..prior import STRUCTURE_RANGE
 from .atmosphere import Atmosphere, AtmosphereSource, load_atmospheres, read_marcs
 from .engine import OwnInputs
 from .gas import gas
 
-S_RANGE, SECOND_RANGE = (-0.3, 1.4), (-3.0, 3.0)
+SECOND_RANGE = (-3.0, 3.0)
 _RHOX, _TEMPERATURE, _PRESSURE, _ELECTRONS, _ROSSELAND = range(5)
 _LEAST_TEMPERATURE = 1500.0
 _MOST_TURBULENT = 0.7  # of the pressure
@@ -103,7 +104,7 @@ class StructuredAtmospheres:
     second: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, value, (low, high) in (("s", self.s, S_RANGE), ("second shape", self.second, SECOND_RANGE)):
+        for name, value, (low, high) in (("s", self.s, STRUCTURE_RANGE), ("second shape", self.second, SECOND_RANGE)):
             if not low <= value <= high:
                 raise DataError(f"The structure's {name} is {value:g}; it lies between {low:g} and {high:g}.")
 

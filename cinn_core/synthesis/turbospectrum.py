@@ -236,7 +236,7 @@ def open_turbospectrum(
     the atmospheres are missing, or where no line joins two levels of the departure coefficients.
     """
     engine = _open_lte(programs, data, scratch, inputs)
-    return _in_nlte(engine, tuple(nlte), log_gf_shift) if nlte else engine
+    return _in_nlte(engine, tuple(nlte), log_gf_shift) if nlte or log_gf_shift else engine
 
 
 def _in_nlte(
@@ -253,9 +253,9 @@ def _in_nlte(
         write_text(engine.lines / names[-1], numbered.text, "latin-1")
         in_lte += numbered.in_lte
         n += numbered.in_nlte
-    if not n:
+    if nlte and not n:
         raise DataError("No line of the line lists joins two levels of the departure coefficients.")
-    provenance = {**engine.provenance, "nlte": " ".join(element.symbol for element in nlte)}
+    provenance = {**engine.provenance, "nlte": " ".join(element.symbol for element in nlte) or "none"}
     return replace(engine, line_files=tuple(names), nlte=nlte, in_lte=tuple(in_lte), provenance=provenance)
 
 

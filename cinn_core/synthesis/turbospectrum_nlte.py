@@ -8,7 +8,7 @@ list names the levels by their numbers, 0 for b = 1.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,16 +17,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
+from ..refraction import air_to_vacuum_nm
 from .abundances import abundances
-from .departures import NEAR_PER_CM, PER_CM_IN_EV, DepartureGrid, Departures, Level, find_term, match_energies, terms_in
+from .departures import (
+    NEAR_PER_CM,
+    PER_CM_IN_EV,
+    DepartureGrid,
+    Departures,
+    IronLevels,
+    Level,
+    find_term,
+    match_energies,
+    terms_in,
+)
 from .line_lists import SYMBOLS
 
 INFO_FILE = "nlte.info"
+_IRON = 26
 _SPLIT_PER_CM = 400.0
 """Largest distance [1/cm] of a line's level from the mean energy of its term."""
 _HEAD = re.compile(r"'\s*(\d+)\.\d+\s*'\s+(\d+)\s+(\d+)")
 _ROW = re.compile(r"(\s*(\S+)\s+(\S+)\s+)(\S+)(.*?'[^']*'\s*'[^']*'\s+\S+\s+\S+)(?:\s+'([^']*)')?(.*)")
 """Parts of a line: wavelength and excitation, log gf, columns up to the equivalent width's error, comment, level numbers."""
+_NAMED_TERMS = re.compile(r"LS:\S+ +(\S+) +LS:\S+ +(\S+)")
 _POWERS = ("tau500", "tauross", "T", "logpe", "logpg", "xit", "rr", "logkapref")
 
 
@@ -119,27 +132,32 @@ def with_level_numbers(
 
     Levels are found by the terms that the list names; where it names none, by energy. Grids whose levels are known by
     number alone are Turbospectrum's own: the numbers that the list holds remain. log_gf_shift [dex] by species ("Mg I")
-    and wavelength as listed is added to log gf.
+    and wavelength as listed is added to log gf, also of elements in LTE.
     """
     by_number = {element.number: element for element in elements}
+    iron = _iron_levels(by_number[_IRON].grid.levels) if _IRON in by_number else None
+    shifts = log_gf_shift or {}
     out, in_lte, n = [], [], 0
     element: NlteElement | None = None
-    ion, left = 1, 0
+    symbol, ion, left = "", 1, 0
     for line in text.splitlines():
         head = _HEAD.match(line) if left == 0 else None
         if head:
-            element, ion, left = by_number.get(int(head[1])), int(head[2]), int(head[3]) + 1
+            number, ion, left = int(head[1]), int(head[2]), int(head[3]) + 1
+            element, symbol = by_number.get(number), SYMBOLS[number - 1] if number <= len(SYMBOLS) else ""
         elif left:
             left -= 1
-            row = _ROW.fullmatch(line) if element else None
-            if row and element:
-                species = f"{element.symbol} {'I' * ion}"
-                lower, upper = _levels(row, ion, element.grid.levels)
-                shift = (log_gf_shift or {}).get((species, float(row[2])), 0.0)
-                n += lower > 0
-                in_lte += [] if lower else [f"{species} {row[2]}"]
+            row = _ROW.fullmatch(line) if element or (shifts and symbol) else None
+            if row:
+                species = f"{symbol} {'I' * ion}"
+                shift, rest = shifts.get((species, float(row[2])), 0.0), row[7]
+                if element:
+                    lower, upper = iron(row, ion) if iron and symbol == "Fe" else _levels(row, ion, element.grid.levels)
+                    n += lower > 0
+                    in_lte += [] if lower else [f"{species} {row[2]}"]
+                    rest = f" {lower} {upper} 'x' 'x' 'x' 'x'"
                 gf = f"{float(row[4]) + shift:.4f}" if shift else row[4]
-                line = f"{row[1]}{gf}{row[5]} '{row[6] or 'x'}' {lower} {upper} 'x' 'x' 'x' 'x'"
+                line = f"{row[1]}{gf}{row[5]} '{row[6] or 'x'}'{rest}"
         out.append(line)
     return NumberedLineList("\n".join(out) + "\n", n, tuple(in_lte))
 
@@ -152,11 +170,34 @@ def _levels(row: re.Match[str], ion: int, levels: Sequence[Level]) -> tuple[int,
         return listed if all(0 < x <= len(levels) for x in listed) else (0, 0)
     wavelength, excitation = np.array([float(row[2])]), np.array([float(row[3])])
     lower, upper = terms_in(row[6] or "")
-    if lower is None or upper is None:
-        matched = match_energies(wavelength, excitation, np.array([ion]), levels, NEAR_PER_CM)
-        first, second = int(matched.lower[0]), int(matched.upper[0])
-    else:
-        energy = float(excitation[0]) / PER_CM_IN_EV
+    matched = match_energies(wavelength, excitation, np.array([ion]), levels, NEAR_PER_CM)
+    energy = float(excitation[0]) / PER_CM_IN_EV
+    first, second = int(matched.lower[0]), int(matched.upper[0])
+    if lower is not None:
         first = find_term(lower, energy, ion - 1, levels, _SPLIT_PER_CM)
+    if upper is not None:
         second = find_term(upper, energy + 1e8 / float(wavelength[0]), ion - 1, levels, _SPLIT_PER_CM)
     return (first + 1, second + 1) if first >= 0 and second >= 0 else (0, 0)
+
+
+def _iron_levels(levels: Sequence[Level]) -> Callable[[re.Match[str], int], tuple[int, int]] | None:
+    """Function from a row of iron and its ion from 1 to the numbers, from 1, of its levels in the atom of terms and super-levels.
+
+    The atom holds the low terms of Fe II alone: there the upper level has the b of the lower one, so that the line's
+    source function is the Planck function. None for levels that are known by number alone.
+    """
+    if not any(np.isfinite(level.energy) for level in levels):
+        return None
+    iron, ions = IronLevels(levels), {level.ion for level in levels}
+
+    def numbers(row: re.Match[str], ion: int) -> tuple[int, int]:
+        if ion - 1 not in ions:
+            return 0, 0
+        names = _NAMED_TERMS.search(row[6] or "")
+        low = float(row[3])
+        high = low + PER_CM_IN_EV * 1e7 / float(air_to_vacuum_nm(np.array([float(row[2])]))[0])
+        lower = iron.find(names[1] if names else "", low, ion - 1)
+        upper = iron.find(names[2] if names else "", high, ion - 1) if ion == 1 else lower
+        return lower + 1, upper + 1
+
+    return numbers

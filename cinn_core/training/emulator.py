@@ -90,7 +90,7 @@ def _bases(
 
 
 def prior_box(labels: NDArray, margin: float = 0.03) -> NDArray:
-    """True (n,) for labels (n, 26) within the bounds of Teff, log g and [Fe/H] widened by a share `margin` of their range."""
+    """True (n,) for labels (n, 29) within the bounds of Teff, log g and [Fe/H] widened by a share `margin` of their range."""
     keep = np.ones(len(labels), bool)
     for target in TARGETS[:3]:
         x = labels[:, COLUMN[target.name]]

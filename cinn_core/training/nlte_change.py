@@ -20,13 +20,14 @@ from ..errors import DataError, SynthesisError
 from ..files import write_arrays, write_text
 from ..forward_model.kernels import emulator_inputs, matern52
 from ..forward_model.nlte_change import ChangeBlock, NlteChange
-from ..nlte.flux_change import Shifts, calibrated_lines, flux_change, in_windows, restrict_to_windows, solar_shifts
+from ..nlte.flux_change import calibrated_lines, flux_change, in_windows, restrict_to_windows, solar_shifts
 from ..nlte.lines import LINES
 from ..processes import spread
 from ..synthesis.departure_files import DepartureTable, read_table
 from ..synthesis.engine import grid_wavelength
 from ..synthesis.grid import STARS_OF_SEED, star_labels
-from ..synthesis.grid_file import TEST, VALIDATION
+from ..synthesis.grid_file import are_held_out
+from ..synthesis.solar_log_gf import Shifts
 from ..synthesis.turbospectrum import Turbospectrum, open_turbospectrum
 from ..synthesis.turbospectrum_nlte import NlteElement
 from ..targets import SYNTHESIS_NAMES
@@ -60,7 +61,7 @@ class ChangeSettings:
 
 def held_out(stars: ChangedStars) -> NDArray:
     """True (n,) for the test and validation stars, a fifth of all, which take no part in the training."""
-    return np.isin(stars.index % 10, (TEST, VALIDATION))
+    return are_held_out(stars.index)
 
 
 def learn_change(stars: ChangedStars, elements: tuple[str, ...], settings: ChangeSettings) -> NlteChange:

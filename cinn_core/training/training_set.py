@@ -33,7 +33,7 @@ from ..preparation.templates import Templates, make_templates
 from ..prior import N_TARGETS, draw, to_z
 from ..processes import in_processes
 from ..random_streams import Stream, stream
-from ..targets import COLUMN, SYNTHESIS_COLUMNS
+from ..targets import COLUMN, EMULATOR_COLUMNS
 
 SHARD_STARS = 512
 _BATCH = 256
@@ -89,10 +89,9 @@ def make_shard(
 ) -> TrainingShard:
     """Make shard number `index` of the training set of `seed`; the same two numbers always give the same stars."""
     rng = stream(Stream.TRAINING_SHARD, seed, index)
-    good = draw_good_pixels(rng)
+    good, labels = _conditions(rng)
     white = mask_projection(projection, good)
     degraded = mask_projection(projection, good, lsf_kernel())
-    labels = draw(SHARD_STARS, rng)
     clean, realistic = [], []
     for i in range(0, SHARD_STARS, _BATCH):
         versions = _two_versions(forward, labels[i : i + _BATCH], rng)
@@ -108,14 +107,23 @@ def make_shard(
     )
 
 
+def shard_truth(seed: int, index: int) -> tuple[NDArray, NDArray]:
+    """Good pixels (N_PIXELS,) and all labels (n, 29) of the stars of a shard, without making their spectra."""
+    return _conditions(stream(Stream.TRAINING_SHARD, seed, index))
+
+
+def _conditions(rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+    return draw_good_pixels(rng), draw(SHARD_STARS, rng)
+
+
 @torch.no_grad()
 def _two_versions(forward: ForwardModel, labels: NDArray, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
     """Flux (n, N_PIXELS) of stars as the survey simulates them, and as a real spectrum would show them."""
     n = len(labels)
     tensor = torch.as_tensor(labels, dtype=torch.float32)
-    synthesis_labels, vbroad = tensor[:, SYNTHESIS_COLUMNS], tensor[:, COLUMN["vbroad"]]
-    errors = draw_emulator_errors(forward.emulator, synthesis_labels, rng)
-    coefficients = forward.emulator.coefficients(synthesis_labels) + errors
+    emulator_labels, vbroad = tensor[:, EMULATOR_COLUMNS], tensor[:, COLUMN["vbroad"]]
+    errors = draw_emulator_errors(forward.emulator, emulator_labels, rng)
+    coefficients = forward.emulator.coefficients(emulator_labels) + errors
     resolving_power = torch.as_tensor(rng.uniform(*RESOLVING_POWER_RANGE, n), dtype=torch.float32)
     velocity = torch.as_tensor(rng.uniform(-1, 1, n) * VELOCITY_ERROR_KMS, dtype=torch.float32)
     clean = forward.torch_flux_of(coefficients, vbroad).numpy()

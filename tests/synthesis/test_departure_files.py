@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -148,3 +149,27 @@ def test_files_that_are_no_departures_are_refused_in_words(tmp_path, binary):
     write_table(made_up_table(), tmp_path / "Mg.npz")
     with pytest.raises(DataError, match="of Mg; Ca was asked for"):
         open_departures(tmp_path / "Mg.npz", "Ca")
+
+
+def test_log_b_is_linear_in_the_structure_and_in_the_strength_of_the_departures(tmp_path):
+    table = made_up_table()
+    n = len(table.nodes)
+    both = replace(
+        table,
+        nodes=np.concatenate([table.nodes, table.nodes[:-1]]),
+        b=np.concatenate([table.b, table.b[:-1] ** 3]),
+        structures=np.repeat([0.0, 1.0], [n, n - 1]),
+    )
+    write_table(both, tmp_path / "Mg.npz")
+    read = read_table(tmp_path / "Mg.npz")
+    star, alone = table.nodes[0], table.nodes[-1]
+    log_b = np.log(table.grid().at(*star).b)
+    for s, strength in ((0.0, 1.0), (1.0, 1.0), (0.5, 2.0), (1.4, 1.0), (-0.3, 0.0)):
+        given = np.log(read.grid(s, strength).at(*star).b)
+        np.testing.assert_allclose(
+            given, strength * (1 + 2 * s) * log_b, atol=0.02
+        )  # steps of 0.001 dex, at most 4 of them
+        opened = open_departures(tmp_path / "Mg.npz", "Mg", s=s).at(*star).b
+        np.testing.assert_array_equal(opened, read.grid(s).at(*star).b)
+        only = np.log(read.grid(s, strength).at(*alone).b)  # solved on s = 0 alone
+        np.testing.assert_allclose(only, strength * np.log(table.grid().at(*alone).b), atol=0.006)

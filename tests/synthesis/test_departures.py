@@ -49,6 +49,8 @@ def test_a_closed_pair_of_electrons_counts_twice_and_a_number_is_no_shell():
     assert term_of_level(Level("4p2 3P")) == Term(("4p", "4p"), "3P")
     assert term_of_level(Level("17")) is None
     assert terms_in("a line of unknown levels") == (None, None)
+    mixed = terms_in("Si I LS:3s.3p3 3D* JK:3s2.3p.(2P*<1/2>).5f 2[5/2]")
+    assert mixed == (Term(("3s", "3p", "3p", "3p"), "3D*"), None)  # JK coupling has no term: by energy
 
 
 def test_levels_closer_than_a_term_is_split_are_told_apart_by_name():

@@ -58,6 +58,65 @@ def test_line_list_gets_level_numbers_for_its_elements_and_shifted_log_gf_for_th
     assert made.text.splitlines()[-3:] == LIST.splitlines()[-3:]
 
 
+IRON_LEVELS = (
+    Level("Fe I 3d6_4s2_a5D", 0.0, 25.0),
+    Level("Fe I 3d7_4s_a5P", 17640.0, 15.0),
+    Level("Fe I 3d6_4s_4p_y5Po", 36900.0, 15.0),
+    Level("Fe I 3d6_4s_4d_e7D +4", 45000.0, 200.0),
+    Level("Fe II 3d6_4s_a6D", 63738.0, 30.0, 1),
+)
+IRON_LIST = """\
+'  26.000            '    1        2
+'Fe I    NLTE'
+  5145.094  2.198 -2.876  351.272    5.0  1.70E+08  0.000  'X' 'X'   0.0    1.0 'Fe I LS:- a5P LS:- y5P*' 3 4
+  6153.925  3.500 -3.346   -7.500    5.0  1.00E+08  0.000  'p' 's'   0.0    1.0 'Fe I unidentified'  0 0  'none' 'none'  'x' 'x'
+'  26.000            '    2        1
+'Fe II   NLTE'
+  5169.028  2.891 -1.250   -7.590    6.0  1.00E+08  'd' 'p'   0.0    1.0 'Fe II LS:3d6.(5D).4s 6D LS:3d6.(5D).4p 6P*'  0 0
+'  27.000            '    1        1
+'Co I    LTE'
+  5146.753  2.871 -0.301   -7.590    6.0  1.00E+08  'd' 'p'   0.0    1.0 'Co I'  0 0
+"""
+
+
+def test_lines_of_iron_find_their_term_else_the_level_nearest_in_energy_and_log_gf_shift_in_lte_too():
+    levels = Departures("Fe", IRON_LEVELS, FINE_LOG_TAU, np.ones((len(IRON_LEVELS), FINE_LOG_TAU.size)))
+    iron = NlteElement("Fe", DepartureGrid("Fe", IRON_LEVELS, np.array([[5777.0, 4.44, 0.0, 7.5]]), lambda i: levels))
+    made = with_level_numbers(IRON_LIST, [iron], {("Co I", 5146.753): -0.2, ("Fe I", 5145.094): 0.1})
+    rows = [line for line in made.text.splitlines() if not line.startswith("'")]
+    numbers = [row.rsplit("'x' 'x'", 2)[0].split("'")[-1].split() for row in rows[:3]]
+    # 2.2 + 2.4 eV: a5P and y5P*; 3.5 + 2.0 eV without terms: nearest are 4.6 and 5.6 eV; Fe II has one level
+    assert numbers == [["2", "3"], ["3", "4"], ["5", "5"]]
+    assert [float(row.split()[2]) for row in rows] == [-2.776, -3.346, -1.25, -0.501]
+    assert rows[3].endswith("0 0")
+    assert not made.in_lte
+
+
+SI_LEVELS = (
+    Level("3s2.3p2 3P", 149.7, 9.0),
+    Level("3s.3p3 3D*", 45303.3, 15.0),
+    Level("3s2_3p(2P<1/2>)5f_2{5/2}e", 61304.0, 12.0),
+)
+SI_LIST = """\
+'  14.000            '    1        2
+'Si I    NLTE'
+  6244.466  5.616 -1.363   -7.190    5.0  1.00E+08  'p' 'f'   0.0    1.0 'Si I LS:3s.3p3 3D* JK:3s2.3p.(2P*<1/2>).5f 2[5/2]'  12 0
+  6300.000  5.616 -2.363   -7.190    5.0  1.00E+08  'p' 'f'   0.0    1.0 'Si I LS:3s.3p3 3D* JK:3s2.3p.(2P*<1/2>).5f 2[5/2]'  12 0
+"""
+
+
+def test_a_level_without_a_term_is_found_by_energy_above_the_lowest_sublevel_of_the_atom():
+    """Silicon's ground term lies 149.7 / cm above its lowest sublevel, from which line lists count."""
+    departures = Departures("Si", SI_LEVELS, FINE_LOG_TAU, np.ones((3, FINE_LOG_TAU.size)))
+    silicon = NlteElement(
+        "Si", DepartureGrid("Si", SI_LEVELS, np.array([[5777.0, 4.44, 0.0, 7.59]]), lambda i: departures)
+    )
+    made = with_level_numbers(SI_LIST, [silicon])
+    rows = [line.rsplit("'x' 'x'", 2)[0].split("'")[-1].split() for line in made.text.splitlines()[2:]]
+    assert rows == [["2", "3"], ["0", "0"]]  # 5.616 eV + 6244.466 A is 61305.6 / cm; the second is 140 / cm off
+    assert made.in_lte == ("Si I 6300.000",)
+
+
 def test_numbered_levels_are_turbospectrums_own_and_its_lists_numbers_stay():
     made = with_level_numbers(LIST, [element("Mg", numbered_levels(13))])
     rows = [line for line in made.text.splitlines() if line.startswith("  5")]
