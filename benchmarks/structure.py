@@ -26,7 +26,7 @@ from cinn_core.synthesis.gas import BOLTZMANN, gas
 from cinn_core.synthesis.observed import observed_flux
 from cinn_core.synthesis.structure import StructuredAtmospheres, load_structure
 from cinn_core.synthesis.turbospectrum import find_programs, open_turbospectrum
-from cinn_core.targets import LABEL_NAMES
+from cinn_core.targets import labels_of
 from cinn_core.training.structures import StaggerAverage, read_stagger
 
 STARS = ((4500, 2.0, 0), (5000, 4.5, 0), (6000, 4.5, 0), (4500, 2.0, -2), (5500, 3.5, -2), (6000, 4.0, -2))
@@ -80,7 +80,7 @@ def main() -> None:
             average, alpha = nearest(averages, *star), 0.4 * (star[2] <= -1)
             values = {"teff": average.teff, "logg": average.logg, "feh": star[2], "vmic": 1.5 if star[1] < 3 else 1.0}
             values |= dict.fromkeys(("o_fe", "mg_fe", "si_fe", "ca_fe", "ti_fe"), alpha) | {"vbroad": VBROAD}
-            labels = np.array([[values.get(name, 0.0) for name in LABEL_NAMES]])
+            labels = labels_of(values)[None]
             sources = {
                 "ATLAS9": grid,
                 "their Pe": OneModel(atmosphere(average, saha=False)),

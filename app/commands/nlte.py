@@ -1,4 +1,4 @@
-"""The commands `kiel nlte solve`, `table`, `haze` and `gate`: departures from LTE of Li, Mg, Ca and Fe."""
+"""The commands `kiel nlte solve`, `table`, `haze` and `gate`: departures from LTE of Li, Na, Mg, Si, Ca and Fe."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from .options import DataOption, JsonOption, data_folder, require_folder, requir
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cinn_core.nlte.corrections import PublishedCorrection
+    from cinn_core.nlte.corrections import ComparedCorrection, PublishedCorrection
     from cinn_core.nlte.equilibrium import Physics
     from cinn_core.nlte.lithium import ComparedLithium
     from cinn_core.nlte.runs import NlteStar, Outcome
 
-nlte = typer.Typer(no_args_is_help=True, help="Departures from LTE of Li, Mg, Ca and Fe: solved, tabulated, compared.")
+nlte = typer.Typer(
+    no_args_is_help=True, help="Departures from LTE of Li, Na, Mg, Si, Ca and Fe: solved, tabulated, compared."
+)
 
-Element = Literal["Li", "Mg", "Ca", "Fe"]
+Element = Literal["Li", "Na", "Mg", "Si", "Ca", "Fe"]
 FolderArgument = Annotated[
     Path, typer.Argument(metavar="FOLDER", help="Solutions, one file a star; those there are kept.")
 ]
@@ -40,7 +42,7 @@ HydrogenOption = Annotated[bool, typer.Option(help="Collisions with hydrogen ato
 
 @nlte.command()
 def solve(
-    element: Annotated[Element, typer.Argument(help="Li, Mg, Ca or Fe.")],
+    element: Annotated[Element, typer.Argument(help="Li, Na, Mg, Si, Ca or Fe.")],
     folder: FolderArgument,
     teff: Annotated[str, typer.Option(metavar="K,…", help="Values of Teff.")] = "5777",
     logg: Annotated[str, typer.Option(metavar="DEX,…", help="Values of log g.")] = "4.44",
@@ -89,21 +91,26 @@ def solve(
 
 @nlte.command()
 def table(
-    element: Annotated[Element, typer.Argument(help="Li, Mg, Ca or Fe.")],
+    element: Annotated[Element, typer.Argument(help="Li, Na, Mg, Si, Ca or Fe.")],
     folder: FolderArgument,
     out: Annotated[Path, typer.Argument(metavar="OUT.npz", help="Where the table goes.")],
     blanketing: BlanketingOption = "scaled",
     hydrogen: HydrogenOption = True,
     structure: StructureOption = 0.0,
+    onto: Annotated[
+        Path | None,
+        typer.Option(metavar="TABLE.npz", help="A table of another structure, which these solutions are added to."),
+    ] = None,
 ) -> None:
     """The compact table of departure coefficients of all solutions in a folder."""
     from cinn_core.nlte.runs import collect_table
-    from cinn_core.synthesis.departure_files import write_table
+    from cinn_core.synthesis.departure_files import read_table, write_table
 
     require_folder_of(out)
-    departures = collect_table(element, folder, _physics(blanketing, hydrogen, structure))
+    before = read_table(onto) if onto else None
+    departures = collect_table(element, folder, _physics(blanketing, hydrogen, structure), before)
     write(lambda: write_table(departures, out), out)
-    typer.echo(f"{len(departures.nodes)} stars, {len(departures.levels)} levels, {departures.log_tau.size} depths")
+    typer.echo(f"{len(departures.nodes)} solutions, {len(departures.levels)} levels, {departures.log_tau.size} depths")
 
 
 @nlte.command()
@@ -147,13 +154,7 @@ def gate(
     data: DataOption = None,
 ) -> None:
     """Our NLTE - LTE abundance corrections of Mg, Ca and Li against published ones."""
-    from cinn_core.nlte.corrections import (
-        by_line,
-        by_temperature,
-        compare_corrections,
-        count_within,
-        published_corrections,
-    )
+    from cinn_core.nlte.corrections import compare_corrections, count_within, published_corrections
     from cinn_core.nlte.lithium import compare_lithium, count_lithium, gate_stars
     from cinn_core.synthesis.departure_files import read_table
 
@@ -173,12 +174,7 @@ def gate(
     grids = {table.element: table.grid() for table in read}
     require_folder(folder)
     compared = compare_corrections(rows, folder, where, physics, processes, _print_outcome, grids)
-    typer.echo("rows                     n  within 0.05 dex   bias     rms  rms of LTE  largest")
-    for figures in (*by_line(compared), *by_temperature(compared)):
-        typer.echo(
-            f"{figures.name:20s} {figures.rows:5d} {figures.within:10d}      {figures.bias:+7.3f} {figures.rms:7.3f} "
-            f"{figures.lte:7.3f}     {figures.largest:+7.3f}"
-        )
+    _print_compared(compared)
     lithium = compare_lithium(stars, folder, where, physics, processes, _print_outcome) if stars else []
     _print_lithium(lithium)
     numbers = {**count_within(compared), **count_lithium(lithium)}
@@ -186,6 +182,18 @@ def gate(
     if len(rows) < all_rows:
         typer.echo(f"{all_rows - len(rows)} of {all_rows} published rows are left out: their stars are not solved yet.")
     write_json({**numbers, "published": all_rows, "physics": physics.name}, json)
+
+
+def _print_compared(compared: list[ComparedCorrection]) -> None:
+    """Ours against published corrections, by line and by temperature."""
+    from cinn_core.nlte.corrections import by_line, by_temperature
+
+    typer.echo("rows                     n  within 0.05 dex   bias     rms  rms of LTE  largest")
+    for figures in (*by_line(compared), *by_temperature(compared)):
+        typer.echo(
+            f"{figures.name:20s} {figures.rows:5d} {figures.within:10d}      {figures.bias:+7.3f} {figures.rms:7.3f} "
+            f"{figures.lte:7.3f}     {figures.largest:+7.3f}"
+        )
 
 
 def _print_lithium(compared: Sequence[ComparedLithium]) -> None:
@@ -218,6 +226,9 @@ def _iron_gate(folder: Path, data: Path) -> dict[str, object]:
         stars = real_stars(folder, data, s, typer.echo)
         numbers_of_stars[f"fe_balance{mark}"] = {star.name: round(star.balance, 3) for star in stars}
         numbers_of_stars[f"fe_slope{mark}"] = {star.name: round(star.slope, 3) for star in stars}
+        solar = [star for star in stars if star.name != "Sun" and star.shared_with_sun[0]]
+        numbers_of_stars[f"fe_balance_to_sun{mark}"] = {star.name: round(star.balance_to_sun, 3) for star in solar}
+        numbers_of_stars[f"fe_slope_to_sun{mark}"] = {star.name: round(star.slope_to_sun, 3) for star in solar}
     return {
         "fe_b": {name: round(ours, 3) for name, (ours, _) in b.items()},
         "fe_amarsi": numbers,

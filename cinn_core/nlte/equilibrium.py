@@ -24,6 +24,9 @@ from .opacity import Blanketing, haze, haze_scale, layer_means, missing_opacity,
 REFERENCE_NM = 500.0
 """Wavelength [nm] of the optical depth on which departure coefficients are given."""
 _N_ANGLES = 3
+_COLDEST = (
+    2000.0  # [K] that Lightweaver takes; mean 3D models of cool, metal-poor stars are colder, far above the lines
+)
 _MOST_ITERATIONS = 100
 _LARGEST_CHANGE = 1e-3  # of a population in one iteration, at which it stops
 _NG = (2, 4, 5)  # order, period and delay of Ng's acceleration: halves the iterations
@@ -149,6 +152,7 @@ def solution_of(context: Any, element: str, abundance: float, vmic: float, lines
 def _atmosphere(lw: Any, model: Atmosphere, abundance: Any, vmic: float) -> Any:
     """Lightweaver's atmosphere of a model: heights from column mass and density, densities in SI."""
     rhox, temperature, pressure, electrons, _ = np.ascontiguousarray(model.columns.T)
+    temperature = np.maximum(temperature, _COLDEST)
     hydrogen = (pressure / (_BOLTZMANN * temperature) - electrons) / abundance.totalAbundance
     density = hydrogen * abundance.massPerH * _ATOMIC_MASS
     depth = np.concatenate([[0.0], np.cumsum(np.diff(rhox) * 0.5 * (1 / density[1:] + 1 / density[:-1]))])

@@ -11,7 +11,7 @@ triplet) change by their whole NLTE effect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from ..synthesis.engine import at_resolution, grid_wavelength, labels_from
 from ..synthesis.line_lists import read_lines
+from ..synthesis.solar_log_gf import CALIBRATED_LIST, LABORATORY_LIST, SUN, Shifts
 from ..synthesis.turbospectrum import Turbospectrum
-from .lines import LABORATORY_LIST
 
 WINDOWS: dict[str, tuple[tuple[float, float], ...]] = {
     "Mg": ((5153.0, 5209.0), (5525.0, 5532.0), (5709.0, 5714.0)),
@@ -34,16 +34,10 @@ WINDOWS: dict[str, tuple[tuple[float, float], ...]] = {
     "Li": ((6705.0, 6711.0),),
 }  # fmt: skip
 """Air wavelengths [Angstrom] in which the lines of an element change; those of the Mg triplet hold Ca 5189 too, Li's Ca 6710."""
-CALIBRATED_LIST = "atoms.list.gz"
-SUN = {"teff": 5772.0, "logg": 4.44, "vmic": 1.0}
-"""Labels of the Sun on which log gf were calibrated."""
 _MARGIN_ANGSTROM = 1.0
 _LINE_ANGSTROM = (0.2, 1.2)  # half the width over which a line's equivalent width in the Sun is taken, see `_widths`
 _TRIAL_DEX, _LARGEST_DEX, _STEPS = 0.1, 0.5, 1
 _MEASURABLE_ANGSTROM = 5e-5  # change of equivalent width by the trial shift; the log gf of weaker lines does not change
-
-Shifts = Mapping[tuple[str, float], float]
-"""Shift of log gf [dex] by species ("Mg I") and wavelength as listed."""
 
 
 @dataclass(frozen=True)

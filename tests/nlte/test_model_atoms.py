@@ -17,10 +17,12 @@ from cinn_core.refraction import air_to_vacuum_nm
 @pytest.fixture(scope="module")
 def atoms(shared):
     needed("lightweaver", "nlte")
-    return {element: model_atom(element, shared / "nlte") for element in ("Li", "Mg", "Ca")}
+    return {element: model_atom(element, shared / "nlte") for element in ("Li", "Na", "Mg", "Si", "Ca")}
 
 
-@pytest.mark.parametrize(("element", "n"), [("Li", 21), ("Mg", MG_LEVELS + 1), ("Ca", N_LEVELS + 1)])
+@pytest.mark.parametrize(
+    ("element", "n"), [("Li", 21), ("Na", 18), ("Mg", MG_LEVELS + 1), ("Si", 61), ("Ca", N_LEVELS + 1)]
+)
 def test_the_levels_of_every_diagnostic_line_are_as_far_apart_as_its_wavelength_says(atoms, element, n):
     levels = {level.label: level for level in levels_of(atoms[element])}
     assert len(levels) == n
@@ -30,14 +32,14 @@ def test_the_levels_of_every_diagnostic_line_are_as_far_apart_as_its_wavelength_
         assert gap == pytest.approx(1e7 / air_to_vacuum_nm(np.array([line.wavelength]))[0], abs=150)
 
 
-@pytest.mark.parametrize("element", ["Li", "Mg", "Ca"])
+@pytest.mark.parametrize("element", ["Li", "Na", "Mg", "Si", "Ca"])
 def test_levels_rise_in_energy_and_the_last_is_the_ion(atoms, element):
     levels = levels_of(atoms[element])
     assert (np.diff([level.energy for level in levels]) >= 0).all()
     assert [level.ion for level in levels] == [0] * (len(levels) - 1) + [1]
 
 
-@pytest.mark.parametrize("element", ["Li", "Mg", "Ca"])
+@pytest.mark.parametrize("element", ["Li", "Na", "Mg", "Si", "Ca"])
 def test_hydrogen_collides_within_the_atom_and_exchanges_charge_with_the_ion(atoms, element):
     rates = [c for c in atoms[element].collisions if isinstance(c, DownwardRate)]
     ion = len(atoms[element].levels) - 1
@@ -62,7 +64,7 @@ def test_each_pair_of_magnesium_levels_has_one_electron_collision(atoms):
 
 
 def test_an_atom_that_does_not_exist_is_refused(shared):
-    with pytest.raises(DataError, match="Li, Mg, Ca"):
+    with pytest.raises(DataError, match="Li, Na, Mg, Si, Ca"):
         model_atom("Fe", shared / "nlte")
 
 
