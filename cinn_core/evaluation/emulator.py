@@ -59,7 +59,7 @@ def emulator_figures(forward: ForwardModel, grid: Grid) -> dict[str, object]:
 
 
 def at_vbroad(grid: Grid) -> NDArray:
-    """Labels (n, 26) of a grid's stars with the vbroad at which the emulator is judged."""
+    """Labels (n, 29) of a grid's stars with the vbroad at which the emulator is judged."""
     labels = grid.labels.copy()
     labels[:, COLUMN["vbroad"]] = VBROAD_KMS
     return labels
@@ -83,9 +83,9 @@ def well_covered(labels: NDArray) -> NDArray:
 
 
 def label_steps(forward: ForwardModel, labels: NDArray, missing: NDArray) -> NDArray:
-    """Change of each label (n, 26) in one linear step of a fit when the emulator lacks `missing` (n, N_PIXELS) of flux.
+    """Change of each label (n, 29) in one linear step of a fit when the emulator lacks `missing` (n, N_PIXELS) of flux.
 
-    All 26 labels are free, weighted by the white noise of S/N 250, with the prior N(0, I) in prior coordinates around
+    All 29 labels are free, weighted by the white noise of S/N 250, with the prior N(0, I) in prior coordinates around
     the star: dz = (J^T J / sigma² + I)^-1 J^T missing / sigma².
     """
     weight = 1 / float(pixel_sigma(LABEL_SNR)) ** 2
@@ -114,7 +114,7 @@ def _regions(labels: NDArray) -> dict[str, NDArray]:
 
 @torch.no_grad()
 def synthesis_at_instrument(forward: ForwardModel, grid: Grid, labels: NDArray) -> NDArray:
-    """Grid spectra (n, N_PIXELS) with the rotation of `labels` (n, 26), at R = 20 000 on the instrument's pixels."""
+    """Grid spectra (n, N_PIXELS) with the rotation of `labels` (n, 29), at R = 20 000 on the instrument's pixels."""
     vbroad = torch.as_tensor(labels[:, COLUMN["vbroad"]], dtype=torch.float32)
     flux = torch.from_numpy(grid.normalised())
     broadened = broaden(flux, forward.arms, vbroad, torch.full((len(flux),), RESOLVING_POWER))

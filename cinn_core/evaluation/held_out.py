@@ -5,7 +5,7 @@ Grids are synthesised in LTE; what NLTE changes in these stars is the model's ow
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -31,8 +31,8 @@ from ..instrument import (
 from ..preparation.continuum import fit_continuum
 from ..prior import draw
 from ..random_streams import Stream, stream
-from ..synthesis.grid_file import Grid, synthesis_labels
-from ..targets import A_LI_LOW, COLUMN, SOLAR_A_LI
+from ..synthesis.grid_file import Grid
+from ..targets import A_LI_LOW, COLUMN, EMULATOR_COLUMNS, PHYSICS_COLUMNS, SOLAR_A_LI
 
 _BATCH = 64
 
@@ -41,7 +41,7 @@ _BATCH = 64
 class HeldOutStars:
     """n grid stars, each in d versions with a rotation of its own, complete and without noise.
 
-    labels (n, d, 26); coefficients (n, d, k); noise (arms, k, k) root of their covariance for unit pixel noise.
+    labels (n, d, 29); coefficients (n, d, k); noise (arms, k, k) root of their covariance for unit pixel noise.
     """
 
     labels: NDArray
@@ -57,6 +57,7 @@ def held_out_stars(model: Model, grid: Grid, vbroad: NDArray, realism: float, se
     """
     rng = stream(Stream.HELD_OUT_REALISM, seed)
     masked = mask_projection(model.projection, np.ones(N_PIXELS, bool))
+    grid = _with_physics(grid)
     labels = np.repeat(grid.labels[:, None], vbroad.shape[1], 1)
     labels[:, :, COLUMN["vbroad"]] = vbroad
     coefficients = np.empty((*vbroad.shape, model.projection.n_components), np.float32)
@@ -71,9 +72,17 @@ def held_out_stars(model: Model, grid: Grid, vbroad: NDArray, realism: float, se
 
 @torch.no_grad()
 def _synthesised(forward: ForwardModel, grid: Grid) -> torch.Tensor:
-    """Flux (n, m) of a grid's stars; where the model is in NLTE, with the change that it has learned: grids are in LTE."""
+    """Flux (n, m) of a grid's stars with the change that the model has learned, if any: grids are in LTE on ATLAS9."""
     flux, change = torch.from_numpy(grid.normalised()), forward.emulator.change
-    return flux if change is None else flux + change.flux(torch.from_numpy(synthesis_labels(grid.labels)))
+    return flux if change is None else flux + change.flux(torch.from_numpy(grid.labels[:, EMULATOR_COLUMNS]))
+
+
+def _with_physics(grid: Grid) -> Grid:
+    """The grid with a physics drawn from the prior for each of its stars, always the same."""
+    labels = grid.labels.copy()
+    for row, index in zip(labels, grid.index.tolist(), strict=True):
+        row[PHYSICS_COLUMNS] = draw(1, stream(Stream.HELD_OUT_PHYSICS, 0, index))[0, PHYSICS_COLUMNS]
+    return replace(grid, labels=labels)
 
 
 @torch.no_grad()
@@ -103,6 +112,7 @@ def _clean(forward: ForwardModel, native: torch.Tensor, vbroad: torch.Tensor) ->
 @torch.no_grad()
 def held_out_pixels(model: Model, grid: Grid, vbroad: NDArray) -> NDArray:
     """Clean flux of every star of a grid with the rotations `vbroad` (n, d) [km/s] over its fitted continuum (n, d, N_PIXELS)."""
+    grid = _with_physics(grid)
     out = np.empty((*vbroad.shape, N_PIXELS), np.float32)
     for i in range(0, len(grid), _BATCH):
         some = slice(i, i + _BATCH)
@@ -148,7 +158,7 @@ _SLOW_KMS = 2.0
 
 
 def lithium_equivalent_width(forward: ForwardModel, labels: NDArray) -> NDArray:
-    """Equivalent width [milli-Angstrom] (n,) of Li I 6707.8 in stars with labels (n, 26), rotation aside.
+    """Equivalent width [milli-Angstrom] (n,) of Li I 6707.8 in stars with labels (n, 29), rotation aside.
 
     The light that the star would gain if A(Li) were the lowest of the prior, where no line shows.
     """

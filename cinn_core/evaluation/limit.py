@@ -1,7 +1,7 @@
 """The information limit: how narrow any posterior can be, from the forward model's derivatives in prior coordinates.
 
-There the prior is N(0, I), so a posterior's covariance is at best (F + I)^-1 with F = J^T C^-1 J over all 26 labels
-(13 targets and 13 nuisance elements), C the white noise that the condition states, the continuum known. Local: exact
+There the prior is N(0, I), so a posterior's covariance is at best (F + I)^-1 with F = J^T C^-1 J over all 29 labels
+(13 targets, 13 nuisance elements, 3 of the physics), C the white noise that the condition states, the continuum known. Local: exact
 where the spectrum is linear in the labels over the width of the posterior, so not for a line that saturates or fades.
 """
 
@@ -26,10 +26,10 @@ _EDGE = 4.0
 
 @dataclass(frozen=True, eq=False)
 class Information:
-    """Fisher information of n stars for pixel noise of 1, at prior coordinates z (n, 26).
+    """Fisher information of n stars for pixel noise of 1, at prior coordinates z (n, 29).
 
-    pixels (n, 26, 26) from every pixel; compressed (n, 26, 26) from the projection's coefficients alone, so without what
-    the continuum's modes take away and what the components do not hold. error_slopes (n, m, 26) and error_products
+    pixels (n, 29, 29) from every pixel; compressed (n, 29, 29) from the projection's coefficients alone, so without what
+    the continuum's modes take away and what the components do not hold. error_slopes (n, m, 29) and error_products
     (n, m, m): the emulator's error, as m spectra, times the slopes and times itself, in the coefficients.
     """
 
@@ -40,7 +40,7 @@ class Information:
     error_products: NDArray
 
     def within_reach(self, snr: float) -> NDArray:
-        """Information (n, 26, 26), in units of `compressed`, where noise and the emulator's error add up at one S/N.
+        """Information (n, 29, 29), in units of `compressed`, where noise and the emulator's error add up at one S/N.
 
         A network that was trained with that error cannot know more: J^T (s² + E E^T)^-1 J, by Woodbury's identity.
         """
@@ -50,7 +50,7 @@ class Information:
 
 
 def information(forward: ForwardModel, projection: Projection, labels: NDArray) -> Information:
-    """Fisher information of complete spectra of stars with labels (n, 26)."""
+    """Fisher information of complete spectra of stars with labels (n, 29)."""
     z = clipped_z(labels)
     parts = []
     for i in range(0, len(z), _BATCH):
@@ -68,12 +68,12 @@ def clipped_z(labels: NDArray) -> NDArray:
 
 
 def posterior_covariance(fisher: NDArray, snr: float) -> NDArray:
-    """(F + I)^-1 of the targets, (n, 13, 13), for unit-noise information (n, 26, 26) at one S/N per Angstrom."""
+    """(F + I)^-1 of the targets, (n, 13, 13), for unit-noise information (n, 29, 29) at one S/N per Angstrom."""
     return _full_covariance(fisher, snr)[:, :N_TARGETS, :N_TARGETS]
 
 
 def limit_samples(z: NDArray, fisher: NDArray, snr: float, latent: NDArray) -> NDArray:
-    """Targets (n, m, 13) drawn from the ideal posteriors of stars at z (n, 26), from standard normal latents (m, 13).
+    """Targets (n, m, 13) drawn from the ideal posteriors of stars at z (n, 29), from standard normal latents (m, 13).
 
     Each is N((F + I)^-1 F z, (F + I)^-1): what data without a chance deviation leave of the prior.
     """

@@ -1,4 +1,4 @@
-"""The posterior of one simulated star by Markov chains over all 26 labels: what importance sampling is checked against.
+"""The posterior of one simulated star by Markov chains over all 29 labels: what importance sampling is checked against.
 
 The ensemble sampler is emcee's (Foreman-Mackey et al. 2013). Nothing here comes from the network but the compression.
 """
@@ -37,7 +37,7 @@ class Chains:
 
 
 def observe_simulated(model: Model, masked: MaskedProjection, labels: NDArray, snr: float, seed: int) -> Observation:
-    """Noisy observation of one emulated star (1, 26), complete, realism 0, through the continuum fit."""
+    """Noisy observation of one emulated star (1, 29), complete, realism 0, through the continuum fit."""
     noise = stream(Stream.CHAIN_NOISE, seed).standard_normal(N_PIXELS) * pixel_sigma(snr)
     flux = model.forward.flux(labels) + noise
     flux = flux / fit_continuum(flux, masked.good[None], model.templates.flux)
@@ -59,7 +59,7 @@ def run_chains(
     steps: int,
     seed: int,
 ) -> Chains:
-    """Chains for one observation of a star with labels (1, 26), begun from the Gaussian approximation around them.
+    """Chains for one observation of a star with labels (1, 29), begun from the Gaussian approximation around them.
 
     The likelihood is that of importance sampling: errors and continuum as at the MAP `map_z` (13,).
     """

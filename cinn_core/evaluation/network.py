@@ -52,7 +52,7 @@ _PRIOR_STARS = 50_000
 class Evaluation:
     """Point estimates of the network for n test stars with d draws each.
 
-    labels (n, d, 26); answers (n * d) and `prior_answers` (n), to the one more draw a star whose vbroad follows the
+    labels (n, d, 29); answers (n * d) and `prior_answers` (n), to the one more draw a star whose vbroad follows the
     training prior, by S/N; limit68, compressed_limit68 and reachable_limit68 (n, 2, 13), for the first two draws of a
     star the 68 % widths that the information of all pixels, of the coefficients alone, or of these with the emulator's
     error in the noise, allows, by S/N; lithium_width (n,) [milli-Angstrom]; bound (13,) of Van Trees by S/N.
@@ -122,7 +122,7 @@ def evaluate(
 
 
 def limit_widths(z: NDArray, fisher: NDArray, snr: float, seed: int) -> NDArray:
-    """68 % widths (n, 13), in the targets' units, of the ideal posteriors of stars at z (n, 26)."""
+    """68 % widths (n, 13), in the targets' units, of the ideal posteriors of stars at z (n, 29)."""
     latent = sobol_latents(_LIMIT_LATENTS, seed).numpy().astype(float)
     widths = np.empty((len(z), N_TARGETS))
     for i in range(0, len(z), 256):

@@ -89,7 +89,7 @@ STARS: dict[str, SimulatedStar] = {
 
 
 def star_labels(star: SimulatedStar) -> NDArray:
-    """The 26 labels (1, 26) of a simulated star."""
+    """The 29 labels (1, 29) of a simulated star."""
     labels = from_z(np.zeros((1, N_LABELS)))
     for name, value in star.labels.items():
         if name == "a_li":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +12,18 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..files import asset_path, data_directory
+from ..forward_model.nlte_change import elements_in_nlte
+from ..forward_model.physics_change import PhysicsChange
 from ..inference.model import Model
 from ..inference.predictive import match_continuum, model_flux, quantile_labels, with_nuisances_of_z
 from ..stages import FluxVector, PosteriorSamples
 from ..synthesis.departure_files import read_table
+from ..synthesis.engine import Engine
 from ..synthesis.observed import observed_flux
-from ..synthesis.turbospectrum import Turbospectrum, find_programs, open_turbospectrum
+from ..synthesis.star_physics import StarPhysics, open_engines
+from ..synthesis.turbospectrum import find_programs, open_turbospectrum
 from ..synthesis.turbospectrum_nlte import NlteElement
+from ..targets import PHYSICS_COLUMNS
 
 NAMES = ("MAP", "2.5 %", "16 %", "84 %", "97.5 %")
 
@@ -64,9 +69,10 @@ def resimulate_exactly(
     if data is None:
         raise DataError("There is no data folder with synthesis/; set KIEL_DATA.")
     with tempfile.TemporaryDirectory(prefix="kiel-lines-") as scratch:
-        engine = engine_of(model, find_programs(), data, Path(scratch))
+        engine_for = engines_of(model, find_programs(), data, Path(scratch))
         for name, star in zip(NAMES, labels, strict=True):
-            flux = match_continuum(observed_flux(engine, model.forward, star[None]), vector, model.projection)[0]
+            synthesised = observed_flux(engine_for(star), model.forward, star[None])
+            flux = match_continuum(synthesised, vector, model.projection)[0]
             yield Exact(name, flux, model_flux(star[None], vector, model)[0])
 
 
@@ -75,14 +81,19 @@ def shipped_element(symbol: str) -> NlteElement:
     return NlteElement(symbol, read_table(asset_path("nlte", f"{symbol}.npz")).grid())
 
 
-def engine_of(model: Model, programs: Path, data: Path, scratch: Path) -> Turbospectrum:
-    """Turbospectrum as it made what the model's emulator learned: in LTE, or the change's elements in NLTE.
+def engines_of(model: Model, programs: Path, data: Path, scratch: Path) -> Callable[[NDArray], Engine]:
+    """Turbospectrum as it made what the model's emulator learned, for a star of labels (29,).
 
-    Calibrated log gf are shifted as the emulator's card says. Raises DataError for missing files.
+    In LTE, or with the change's elements in NLTE, or on the star's own structure with departures on it. Calibrated log gf
+    are shifted as the emulator's card says. Raises DataError for missing files.
     """
     change, card = model.forward.emulator.change, model.cards["emulator"]
-    if change is None:
-        return open_turbospectrum(programs, data, scratch)
     shifts = {(species, wavelength): shift for species, wavelength, shift in card.get("log_gf_shifts", ())}
-    elements = [shipped_element(symbol) for symbol in change.blocks]
-    return open_turbospectrum(programs, data, scratch, nlte=elements, log_gf_shift=shifts)
+    if isinstance(change, PhysicsChange):
+        tabled = (symbol for symbol in elements_in_nlte(change.physics) if symbol != "Li")  # of lithium the line alone
+        tables = [asset_path("nlte", f"{symbol}.npz") for symbol in tabled]
+        engines = open_engines(tables, programs, data, shifts, scratch)
+        return lambda labels: engines.at(StarPhysics(*labels[PHYSICS_COLUMNS].tolist()))
+    elements = [shipped_element(symbol) for symbol in change.blocks] if change else []
+    engine = open_turbospectrum(programs, data, scratch, nlte=elements, log_gf_shift=shifts)
+    return lambda labels: engine

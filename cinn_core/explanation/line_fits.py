@@ -19,7 +19,7 @@ from ..stages import FluxVector
 from ..targets import A_LI_HIGH, A_LI_LOW, COLUMN, SOLAR_A_LI, TARGETS
 
 Synthesise = Callable[[NDArray], NDArray]
-"""Labels (n, 26) to flux (n, N_PIXELS) at R = 20 000, rest frame, continuum 1."""
+"""Labels (n, 29) to flux (n, N_PIXELS) at R = 20 000, rest frame, continuum 1."""
 
 DETECTED_SIGMA = 3.0
 BLENDED = 0.5
@@ -104,7 +104,7 @@ def fit_lines(
     step: float = 0.1,
     name: str = "emulator",
 ) -> LineFits:
-    """Fit the abundance of each diagnostic line alone, Teff, log g, vmic, vbroad and the rest held at z (26,).
+    """Fit the abundance of each diagnostic line alone, Teff, log g, vmic, vbroad and the rest held at z (29,).
 
     Level and slope of the continuum around a line are free. Model spectra come from `synthesise` (by default the
     emulator), every `step` dex (lithium: twice that). Iron is varied with all [X/Fe] held, as its metallicity.
@@ -142,7 +142,7 @@ def _values(at: NDArray, target: str, step: float) -> NDArray:
 
 
 def _varied(at: NDArray, target: str, values: NDArray) -> NDArray:
-    """Labels (k, 26) with one abundance at each of the values."""
+    """Labels (k, 29) with one abundance at each of the values."""
     labels = np.repeat(at[None], len(values), 0)
     if target == "feh":
         labels[:, COLUMN[_LITHIUM]] += at[COLUMN["feh"]] - values  # A(Li) stays
@@ -155,7 +155,7 @@ def _varied(at: NDArray, target: str, values: NDArray) -> NDArray:
 
 
 def _label_slopes(forward: ForwardModel, z: NDArray) -> NDArray:
-    """d flux / d label (N_PIXELS, 26) at prior coordinates z (26,), a little inside the prior's edges where they lie there."""
+    """d flux / d label (N_PIXELS, 29) at prior coordinates z (29,), a little inside the prior's edges where they lie there."""
     inner = np.clip(z, -_LARGEST_Z, _LARGEST_Z)[None]
     return jacobian(forward, inner)[0].astype(float) @ np.linalg.inv(label_jacobian(inner)[0])
 

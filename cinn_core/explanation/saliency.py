@@ -117,7 +117,7 @@ def integrated_gradients(
 
 @dataclass(frozen=True, eq=False)
 class IdealWeights:
-    """Pixel weights of an ideal linear estimator: weights (13, N_PIXELS), rows of unit norm; response (N_PIXELS, 26), d flux / d z."""
+    """Pixel weights of an ideal linear estimator: weights (13, N_PIXELS), rows of unit norm; response (N_PIXELS, 29), d flux / d z."""
 
     weights: NDArray
     response: NDArray
@@ -133,7 +133,7 @@ def ideal_weights(map_z: NDArray, snr: tuple[float, ...], good: NDArray, model: 
 
 
 def ideal_from_response(map_z: NDArray, response: NDArray, snr: tuple[float, ...], good: NDArray) -> IdealWeights:
-    """Ideal weights from derivatives (N_PIXELS, 26) of the flux to the prior coordinates."""
+    """Ideal weights from derivatives (N_PIXELS, 29) of the flux to the prior coordinates."""
     inverse = np.zeros(len(response))
     for part, level in zip(arm_slices(), snr, strict=True):
         inverse[part] = np.where(np.isfinite(level), float(pixel_sigma(level)) ** -2, 0.0)

@@ -1,4 +1,4 @@
-"""Description of the flow, read once from FrEIA's modules: which coordinates each half coupling reads and moves, and its layers.
+"""Description of the flow, read once from its modules: which coordinates each half coupling reads and moves, and its layers.
 
 A GLOW coupling (Kingma & Dhariwal 2018) as FrEIA has it maps the two parts x1, x2 of a vector, under a condition c, to
     y1 = x1 exp(s2) + t2,  (s2, t2) from subnet2(x2, c);    y2 = x2 exp(s1) + t1,  (s1, t1) from subnet1(y1, c);
@@ -13,16 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import FrEIA.framework as Ff
-import FrEIA.modules as Fm
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from .network import ConditionalNormal
-
-_ATAN = 0.636
-"""FrEIA's 2 / pi in the clamp."""
+from .network import ATAN, N_TARGETS, ConditionalNormal, Coupling, FlowModules, Permutation
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,17 +65,18 @@ class Flow:
         return linear(condition, self.condition_weight, self.condition_bias).view(len(condition), len(self.halves), -1)
 
 
-def read_flow(flow: Ff.SequenceINN) -> Flow:
+def read_flow(flow: FlowModules) -> Flow:
     """The description of a flow as `make_flow` makes it; parameters are shared, not copied.
 
     Raises TypeError for a flow with other modules in it.
     """
     modules = list(flow.module_list)
-    normal = modules.pop(0) if isinstance(modules[0], ConditionalNormal) else None
-    place = torch.arange(flow.shapes[-1][0], device=next(flow.parameters()).device)
+    first = modules[0]
+    normal = first if isinstance(first, ConditionalNormal) else None
+    place = torch.arange(N_TARGETS, device=next(flow.parameters()).device)
     halves: list[Half] = []
-    for module in reversed(modules):
-        if isinstance(module, Fm.PermuteRandom):
+    for module in reversed(modules if normal is None else modules[1:]):
+        if isinstance(module, Permutation):
             place = place[module.perm_inv]
         else:
             halves += _halves(module, place)
@@ -90,14 +86,17 @@ def read_flow(flow: Ff.SequenceINN) -> Flow:
 
 def _halves(module: Any, place: Tensor) -> Iterator[Half]:
     """The halves of a coupling in order of inversion; the coordinates of its input lie at `place` (13,)."""
-    at = torch.tensor([-3.0, 0.4, 5.0])
-    if type(module) is not Fm.GLOWCouplingBlock or not torch.allclose(module.f_clamp(at), _ATAN * torch.atan(at)):
-        raise TypeError(f"{type(module).__name__} is not a GLOW coupling that is clamped by atan.")
+    if type(module) is not Coupling:
+        raise TypeError(f"{type(module).__name__} is not a GLOW coupling.")
     first, second = place[: module.split_len1], place[module.split_len1 :]
-    for net, reads, moves in ((module.subnet1, first, second), (module.subnet2, second, first)):
+    ways: tuple[tuple[Any, Tensor, Tensor], ...] = (
+        (module.subnet1, first, second),
+        (module.subnet2, second, first),
+    )
+    for net, reads, moves in ways:
         if [type(part) for part in net] != [nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear]:
             raise TypeError("The subnet of a coupling does not have three layers with ReLU between them.")
         one, two, three = ((layer.weight.detach(), layer.bias.detach()) for layer in net[::2])
         k = len(reads)
         layers = Layers(one[0][:, :k], *two, *three)
-        yield Half(reads, moves, float(module.clamp) * _ATAN, layers, one[0][:, k:], one[1])
+        yield Half(reads, moves, float(module.clamp) * ATAN, layers, one[0][:, k:], one[1])

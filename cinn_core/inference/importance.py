@@ -1,10 +1,10 @@
 """Importance sampling: the flow's samples weighed by prior and likelihood, and a second proposal where they fall short.
 
-The likelihood also needs the 13 elements that the flow integrated out. Each sample is extended by a draw of these from a
-proposal in which one element after the other is drawn given those before (`NuisanceProposal`). Weights are prior x
+The likelihood also needs the 13 elements and the physics that the flow integrated out. Each sample is extended by a draw of
+these from a proposal in which one after the other is drawn given those before (`NuisanceProposal`). Weights are prior x
 likelihood over flow x proposal. In an adaptive round a Student-t fitted to the weighted targets joins the flow, its
 samples extended by the same proposal, and all are weighed against the mixture (the balance heuristic of Veach & Guibas
-1995).
+1995). Samples are drawn a part at a time, and no more than are needed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from .weighted import effective_samples, from_log, normalised, pareto_k
 
 MAX_ROUNDS = 2
 ENOUGH = 0.2
-"""Efficiency from which no adaptive round is made."""
+"""Efficiency from which no adaptive round is made, and effective samples, as a share of the flow's, that are enough."""
+_PARTS, _SMALLEST_PART = 4, 256
 LEAST_EFFICIENCY, LARGEST_K = 0.01, 0.7
 """Beyond these the weights are reported as failed."""
 _FREEDOM = 6.0
@@ -65,31 +66,64 @@ def weigh(
     seed: int = 0,
     rounds: int = MAX_ROUNDS,
 ) -> Importance:
-    """The weighted posterior of one observation; at most `rounds` adaptive rounds, none where the flow is close enough."""
+    """The weighted posterior of one observation; at most `rounds` adaptive rounds, none where the flow is close enough.
+
+    Samples are taken a part at a time, until they are worth a fifth of the flow's.
+    """
     rng = stream(Stream.IMPORTANCE, seed)
     likelihood = make_likelihood(observation, masked, model, posterior.map_z)
     nuisances = nuisance_proposal(likelihood, posterior.map_z)
-    laplace: tuple[NDArray, NDArray] | None = None
-
-    def extended(z: NDArray) -> NDArray:
-        """Log of prior x likelihood (n,) of targets z (n, 13) over the density of the nuisances drawn for them."""
-        drawn, density = nuisances.draw(z, rng)
-        return _log_target(likelihood, np.concatenate([z, drawn], 1)) - density
-
     kept = np.log1p(-min(posterior.rejected_fraction, 0.999))  # the flow without the samples that were left out
-    z, target, flow = posterior.z, extended(posterior.z), posterior.log_prob - kept
-    proposals: list[_StudentT] = []
-    log_proposal, log_weights = flow, target - flow
-    while len(proposals) < rounds and _efficiency(log_weights) < ENOUGH:
-        laplace = laplace or _laplace(likelihood, np.concatenate([posterior.map_z, nuisances.start]))
-        proposals.append(_fit_student(z, log_weights, laplace))
-        new = proposals[-1].draw(len(posterior.z), rng)
-        z, target = np.concatenate([z, new]), np.concatenate([target, extended(new)])
-        flow = np.concatenate([flow, _flow_density(observation, model, new) - kept])
-        densities = np.stack([flow, *(p.log_prob(z) for p in proposals)])
-        log_proposal = np.logaddexp.reduce(densities, 0) - np.log(len(densities))
-        log_weights = target - log_proposal
-    return _result(z, log_proposal, log_weights, posterior, len(proposals))
+
+    def weighed(z: NDArray, flow: NDArray) -> _Weighed:
+        """Samples z (n, 13), with prior x likelihood over the density of the nuisances drawn for them."""
+        drawn, density = nuisances.draw(z, rng)
+        return _Weighed(z, _log_target(likelihood, np.concatenate([z, drawn], 1)) - density, flow - kept)
+
+    n = len(posterior.z)
+    part, laplace = max(n // _PARTS, min(n, _SMALLEST_PART)), None
+    samples = weighed(posterior.z[:part], posterior.log_prob[:part])
+    students: list[_StudentT] = []
+    drawn_from = [part]  # the flow, then each Student-t
+    while True:
+        log_proposal = _mixture(samples, students, drawn_from)
+        log_weights = samples.log_target - log_proposal
+        efficiency = _efficiency(log_weights)
+        if efficiency * len(log_weights) >= ENOUGH * n or len(log_weights) >= n * (1 + rounds):
+            break
+        if not students and len(log_weights) < n and (efficiency >= ENOUGH or not rounds):
+            some = slice(len(log_weights), len(log_weights) + part)
+            more = weighed(posterior.z[some], posterior.log_prob[some])
+        else:
+            if len(students) < rounds:
+                laplace = laplace or _laplace(likelihood, np.concatenate([posterior.map_z, nuisances.start]))
+                students.append(_fit_student(samples.z, log_weights, laplace))
+                drawn_from.append(0)
+            new = students[-1].draw(part, rng)
+            more = weighed(new, _flow_density(observation, model, new))
+        drawn_from[-1] += len(more.z)
+        samples = samples.joined(more)
+    return _result(samples.z, log_proposal, log_weights, posterior, len(students))
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighed:
+    """Samples z (n, 13) with log_target (n,), of prior x likelihood over the nuisances' density, and the flow's log density (n,)."""
+
+    z: NDArray
+    log_target: NDArray
+    flow: NDArray
+
+    def joined(self, more: _Weighed) -> _Weighed:
+        """These samples, then more of them."""
+        return _Weighed(*(np.concatenate(pair) for pair in zip(vars(self).values(), vars(more).values(), strict=True)))
+
+
+def _mixture(samples: _Weighed, students: list[_StudentT], drawn_from: list[int]) -> NDArray:
+    """Log density (n,) of the mixture of the flow and all Student-t, each with the share of samples drawn from it."""
+    logs = [samples.flow, *(student.log_prob(samples.z) for student in students)]
+    shares = np.log(np.array(drawn_from) / len(samples.z))
+    return np.logaddexp.reduce([share + log for share, log in zip(shares, logs, strict=True)], 0)
 
 
 def _result(
@@ -110,7 +144,7 @@ def _result(
 
 
 def _laplace(likelihood: Likelihood, z: NDArray) -> tuple[NDArray, NDArray]:
-    """Mean (13,) and covariance (13, 13) of the targets where prior x likelihood is largest, by Gauss-Newton from z (26,)."""
+    """Mean (13,) and covariance (13, 13) of the targets where prior x likelihood is largest, by Gauss-Newton from z (29,)."""
     level, slopes = _log_target(likelihood, z[None])[0], likelihood.jacobian(z)
     for _ in range(_NEWTON_STEPS):
         precision = slopes.T @ slopes + np.eye(N_LABELS)
@@ -139,7 +173,7 @@ def _fit_student(z: NDArray, log_weights: NDArray, laplace: tuple[NDArray, NDArr
 
 
 def _log_target(likelihood: Likelihood, z: NDArray) -> NDArray:
-    """Log prior + log likelihood (n,) for z (n, 26), up to a constant; -inf where the prior is zero."""
+    """Log prior + log likelihood (n,) for z (n, 29), up to a constant; -inf where the prior is zero."""
     with np.errstate(over="ignore"):
         out = likelihood.log_likelihood(z) - 0.5 * (z**2).sum(1) - 0.5 * N_LABELS * np.log(2 * np.pi)
     return np.where(inside(from_z(z)) & np.isfinite(out), out, -np.inf)
@@ -184,14 +218,14 @@ class _Element:
 
 @dataclass(frozen=True, eq=False)
 class NuisanceProposal:
-    """Proposal of the nuisance elements at one MAP: their values there (13,), and steps in the order in which they are drawn."""
+    """Proposal of the nuisance elements at one MAP: their values there (16,), and steps in the order in which they are drawn."""
 
     likelihood: Likelihood
     start: NDArray
     elements: tuple[_Element, ...]
 
     def draw(self, z: NDArray, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
-        """Nuisances (n, 13) for targets z (n, 13), and their log density (n,)."""
+        """Nuisances (n, 16) for targets z (n, 13), and their log density (n,)."""
         full = np.concatenate([z, np.broadcast_to(self.start, (len(z), N_NUISANCES))], 1)
         residuals = self.likelihood.residuals(full)
         drawn, log_prob = np.empty((len(z), N_NUISANCES)), np.zeros(len(z))
@@ -237,7 +271,8 @@ def nuisance_proposal(likelihood: Likelihood, map_z: NDArray) -> NuisanceProposa
         z[N_TARGETS:] += np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
     own, start = likelihood.jacobian(z)[:, N_TARGETS:], z[N_TARGETS:].copy()
     sigma = np.sqrt(np.diag(np.linalg.inv(own.T @ own + np.eye(N_NUISANCES))))
-    order, at_mode = np.argsort(-sigma), likelihood.residuals(z[None])
+    order = np.lexsort((-sigma, ~own.any(0)))  # the least known first, what the model does not know last
+    at_mode = likelihood.residuals(z[None])
     elements = tuple(
         _element(likelihood, z, at_mode, own, sigma[column], column, order[i + 1 :]) for i, column in enumerate(order)
     )
@@ -247,9 +282,9 @@ def nuisance_proposal(likelihood: Likelihood, map_z: NDArray) -> NuisanceProposa
 def _element(
     likelihood: Likelihood, z: NDArray, at_mode: NDArray, own: NDArray, sigma: float, column: int, later: NDArray
 ) -> _Element:
-    """Step of one element beside the MAP z (26,), whose residuals are `at_mode` (1, r).
+    """Step of one element beside the MAP z (29,), whose residuals are `at_mode` (1, r).
 
-    `later` elements are integrated out: their slopes, of `own` (r, 13), become part of the noise.
+    `later` elements are integrated out: their slopes, of `own` (r, 16), become part of the noise.
     """
     start = z[N_TARGETS:]
     centre = np.clip(start[column], -_EDGE + sigma, _EDGE - sigma)

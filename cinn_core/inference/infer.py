@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..instrument import MAX_SNR, MIN_SNR, coverage_input
-from ..prior import from_z, inside
+from ..prior import MAX_METALLICITY, from_z
 from ..stages import FluxVector, PosteriorSamples
+from ..targets import effective_metallicity
 from .flow import read_flow
 from .flow_gradient import FlowGradient
 from .model import Model
@@ -19,9 +20,9 @@ from .network import N_TARGETS, Network, Observation
 from .projection import MaskedProjection, mask_projection
 from .sampler import Sampler
 
-_REFINE_STEPS = 60
-_FIRST_STEP, _LAST_STEP = 0.02, 5e-4
-_MEMORY, _SQUARE_MEMORY = 0.9, 0.999
+_REFINE_STEPS, _REFINE_ROUNDS = 6, 5
+_NEAR_ENOUGH = 0.1  # in standard deviations
+_LONGEST_STEP, _SHORTER = 2.0, 0.3  # in standard deviations; factor after one that did not go up
 
 
 def observe(
@@ -63,14 +64,17 @@ def infer_many(
     """Posteriors of the stars of an observation from the same latents (n, 13), made with `seed`."""
     with torch.no_grad():
         condition = model.network.embedding(observation)
-        z, log_prob = (tensor.cpu() for tensor in sampler.sample(latent.to(model.device), condition))
+        drawn, density = sampler.sample(latent.to(model.device), condition)
+        z, log_prob = drawn.cpu(), density.cpu()
     z_numpy = z.numpy().astype(float)
     labels = from_z(z_numpy.reshape(-1, N_TARGETS))
-    keep = inside(labels).reshape(z.shape[:2]) & np.isfinite(z_numpy).all(2)
+    within = effective_metallicity(labels) <= MAX_METALLICITY  # the one bound that prior coordinates leave
+    keep = within.reshape(z.shape[:2]) & np.isfinite(z_numpy).all(2)
     rejected = 1 - keep.mean(1)
     keep[rejected == 1] = True  # every sample outside: shown as they are, with a rejected fraction of 1
     best = np.where(keep, log_prob.numpy(), -np.inf).argmax(1)
-    maps = refine_map(model.network, z[torch.arange(len(z)), best].to(model.device), condition).cpu().numpy()
+    start = z[torch.arange(len(z)), best].to(model.device)
+    maps = refine_map(model.network, start, condition, covariance(drawn)).cpu().numpy()
     return tuple(
         PosteriorSamples(rows[inner], x[inner], density[inner], best, float(share), seed)
         for rows, x, density, inner, best, share in zip(
@@ -79,25 +83,71 @@ def infer_many(
     )
 
 
-def refine_map(network: Network, start: Tensor, condition: Tensor) -> Tensor:
+def refine_map(network: Network, start: Tensor, condition: Tensor, spread: Tensor) -> Tensor:
     """Maxima (n, 13) of the flow's density in prior coordinates from start (n, 13), all stars at once.
 
-    By Adam (Kingma & Ba 2015) with steps that shrink along a cosine. It is written out because torch's own imports a
-    compiler at its first use, which takes seconds.
+    By steps of BFGS (Nocedal & Wright 2006, Eq. 6.17), whose first inverse Hessian is the covariance `spread` (n, 13, 13)
+    of each star's samples: a posterior near a normal one is at its mode after the first. Stars that still have a way to go
+    after some steps get as many again.
     """
-    log_prob_at, z = FlowGradient(read_flow(network.flow)).log_prob(condition.detach()), start.detach().clone()
-    best, largest = z.clone(), z.new_full((len(z),), -torch.inf)
-    mean, square = torch.zeros_like(z), torch.zeros_like(z)
-    for i in range(_REFINE_STEPS):
-        log_prob, gradient = log_prob_at(z)
-        better = log_prob > largest
-        best[better], largest[better] = z[better], log_prob[better]
-        mean = _MEMORY * mean + (1 - _MEMORY) * gradient
-        square = _SQUARE_MEMORY * square + (1 - _SQUARE_MEMORY) * gradient**2
-        spread = torch.sqrt(square / (1 - _SQUARE_MEMORY ** (i + 1))) + 1e-8
-        step = _LAST_STEP + (_FIRST_STEP - _LAST_STEP) * (1 + math.cos(math.pi * i / _REFINE_STEPS)) / 2
-        z = z + step * mean / (1 - _MEMORY ** (i + 1)) / spread
-    return best
+    flow, z = FlowGradient(read_flow(network.flow)), start.detach().clone()
+    inverse, going = spread.clone(), torch.arange(len(z), device=z.device)
+    for _ in range(_REFINE_ROUNDS):
+        climbed = _climb(flow.log_prob(condition[going].detach()), z[going], inverse[going])
+        z[going], inverse[going], left = climbed
+        going = going[left > _NEAR_ENOUGH]
+        if not len(going):
+            break
+    return z
+
+
+def _climb(log_prob_at: Callable, z: Tensor, inverse: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Points, inverse Hessians and estimated ways left to the mode (n), in standard deviations, after steps of BFGS from z.
+
+    A step that does not go up is taken back, and the next is shorter.
+    """
+    share = z.new_ones(len(z), 1)
+    largest, gradient = log_prob_at(z)
+    for _ in range(_REFINE_STEPS):
+        step, length = _newton_step(inverse, gradient)
+        step = step * share * (_LONGEST_STEP / length).clamp_max(1.0)
+        log_prob, there = log_prob_at(z + step)
+        inverse = _updated(inverse, step, gradient - there)
+        better = (log_prob > largest)[:, None]
+        z, gradient = torch.where(better, z + step, z), torch.where(better, there, gradient)
+        largest = torch.where(better[:, 0], log_prob, largest)
+        share = torch.where(better, 1.0, _SHORTER * share)
+    return z, inverse, _newton_step(inverse, gradient)[1][:, 0]
+
+
+def _newton_step(inverse: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Steps (n, 13) to where a normal density with these inverse Hessians has its mode, and their lengths (n, 1) in its
+    standard deviations."""
+    step = (inverse @ gradient[..., None])[..., 0]
+    return step, (step * gradient).sum(1, keepdim=True).clamp_min(1e-12).sqrt()
+
+
+def covariance(z: Tensor) -> Tensor:
+    """Covariances (n, 13, 13) of samples (n, m, 13), a little of each variance added so that few samples have one too."""
+    z = torch.where(torch.isfinite(z), z, 0.0)
+    off = z - z.mean(1, keepdim=True)
+    matrix = off.transpose(1, 2) @ off / z.shape[1]
+    variance = torch.diagonal(matrix, dim1=1, dim2=2)
+    return matrix + torch.diag_embed(variance / z.shape[1] + 1e-6)
+
+
+def _updated(inverse: Tensor, step: Tensor, change: Tensor) -> Tensor:
+    """Inverse Hessians (n, 13, 13) after steps (n, 13) along which the negative gradient changed by `change` (n, 13);
+    as they were where the density does not bend down along the step."""
+    along = (step * change).sum(1)
+    bends = (along > 1e-10)[:, None, None]
+    share = 1 / along.clamp_min(1e-10)
+    moved = (inverse @ change[..., None])[..., 0]
+    mixed = step[:, :, None] * moved[:, None]
+    own = share * share * (change * moved).sum(1) + share
+    new = inverse - share[:, None, None] * (mixed + mixed.transpose(1, 2))
+    new = new + own[:, None, None] * step[:, :, None] * step[:, None]
+    return torch.where(bends & new.isfinite().all((1, 2), keepdim=True), new, inverse)
 
 
 def _tensor(array: NDArray, model: Model) -> Tensor:

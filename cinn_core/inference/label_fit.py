@@ -17,7 +17,7 @@ from ..preparation.continuum import legendre_modes
 from ..preparation.snr import noise_left
 from ..prior import N_LABELS, from_z, to_z
 from ..stages import FluxVector
-from ..targets import COLUMN, LABEL_NAMES
+from ..targets import COLUMN, labels_of
 
 _VELOCITY_STEP, _VELOCITY_SIGMA = 0.5, 2.0  # km/s
 _CONTINUUM_SIGMA = 0.05
@@ -39,7 +39,7 @@ class Held:
 
 @dataclass(frozen=True, eq=False)
 class LabelFit:
-    """Labels (26,), velocity [km/s] beyond the prepared one, flux (N_PIXELS,) with continuum 1, and the continuum's factor."""
+    """Labels (29,), velocity [km/s] beyond the prepared one, flux (N_PIXELS,) with continuum 1, and the continuum's factor."""
 
     labels: NDArray
     velocity: float
@@ -59,7 +59,7 @@ def fit_labels(
     used: NDArray | None = None,
     bumps: bool = True,
 ) -> LabelFit:
-    """The 26 labels, a velocity and the continuum that fit a spectrum best, by Gauss-Newton.
+    """The 29 labels, a velocity and the continuum that fit a spectrum best, by Gauss-Newton.
 
     The continuum has six Legendre modes an arm and the bumps that normalising leaves at Halpha.
 
@@ -111,10 +111,9 @@ def pixel_noise(vector: FluxVector) -> NDArray:
 
 
 def _start(held: Mapping[str, Held]) -> NDArray:
-    """Prior coordinates (26,) of a star with the labels held and solar ratios otherwise."""
+    """Prior coordinates (29,) of a star with the labels held and solar ratios otherwise."""
     values = _START | {name: known.value for name, known in held.items()}
-    labels = np.array([values.get(name, 0.0) for name in LABEL_NAMES])
-    return np.clip(to_z(labels[None])[0], -_LARGEST_Z, _LARGEST_Z)
+    return np.clip(to_z(labels_of(values)[None])[0], -_LARGEST_Z, _LARGEST_Z)
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ would be fitted to each model follows its labels to first order too.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ from ..prior import N_LABELS, N_TARGETS, from_z
 from .model import Model
 from .network import Observation
 from .projection import MaskedProjection
+from .whitened import WhitenedModel
 
 _BATCH = 64
 _SMALLEST = 1e-8
@@ -46,7 +48,7 @@ _CONTINUUM_STEP = 0.3
 
 @dataclass(frozen=True, eq=False)
 class Likelihood:
-    """Whitened data (r,) and the operator (N_PIXELS, r) that whitens model spectra over the continuum of `centre` (26,).
+    """Whitened data (r,) and the operator (N_PIXELS, r) that whitens model spectra over the continuum of `centre` (29,).
 
     drift (26, r): what the fitted continuum's change adds to a whitened model for each label, in prior coordinates.
     """
@@ -57,17 +59,21 @@ class Likelihood:
     centre: NDArray
     drift: NDArray
 
+    @cached_property
+    def _whitened(self) -> WhitenedModel:
+        return WhitenedModel(self.forward, self.operator)
+
     def residuals(self, z: NDArray) -> NDArray:
-        """Data minus model (n, r) in units of the noise for prior coordinates of all labels (n, 26)."""
-        parts = [self.forward.flux(from_z(z[i : i + _BATCH])) @ self.operator for i in range(0, len(z), _BATCH)]
+        """Data minus model (n, r) in units of the noise for prior coordinates of all labels (n, 29)."""
+        parts = [self._whitened(from_z(z[i : i + _BATCH])) for i in range(0, len(z), _BATCH)]
         return self.data - np.concatenate(parts).astype(float) - (z - self.centre) @ self.drift
 
     def log_likelihood(self, z: NDArray) -> NDArray:
-        """Log likelihood (n,), up to a constant, for prior coordinates of all labels (n, 26)."""
+        """Log likelihood (n,), up to a constant, for prior coordinates of all labels (n, 29)."""
         return -0.5 * (self.residuals(z) ** 2).sum(1)
 
     def jacobian(self, z: NDArray) -> NDArray:
-        """Jacobian (r, 26) of the whitened model at prior coordinates z (26,)."""
+        """Jacobian (r, 29) of the whitened model at prior coordinates z (29,)."""
         return self.operator.T.astype(float) @ jacobian(self.forward, z[None])[0].astype(float) + self.drift.T
 
 
@@ -98,7 +104,7 @@ def make_likelihood(observation: Observation, masked: MaskedProjection, model: M
 
 
 def _continuum_gradient(model: Model, masked: MaskedProjection, z: NDArray) -> NDArray:
-    """d ln continuum / d z (26, N_PIXELS) of what is fitted to models around z (26,), by central differences."""
+    """d ln continuum / d z (26, N_PIXELS) of what is fitted to models around z (29,), by central differences."""
     moved = z + _CONTINUUM_STEP * np.concatenate([np.eye(N_LABELS), -np.eye(N_LABELS)])
     flux = model.forward.flux(from_z(moved))
     continuum = fit_continuum(flux, np.broadcast_to(masked.good, flux.shape), model.templates.flux)

@@ -64,13 +64,19 @@ def shipped_network_path() -> Path:
 def load_model(device: Device | str = Device.AUTO, network_path: Path | None = None) -> Model:
     """The shipped model, or the shipped emulator with a network of one's own (`network_path`).
 
-    Raises ParametersError when weights are missing, damaged or of another version.
+    Raises ParametersError when weights are missing, damaged, of another version, or the network of another emulator.
     """
     where = Device(device).resolve()
     emulator, emulator_card = load_emulator(emulator_path())
     forward = forward_model(emulator)
     path = network_path or shipped_network_path()
     projection, network, network_card = load_network(path)
+    learned_with, loaded = network_card.get("emulator_sha256"), emulator_card["sha256"]
+    if learned_with not in (None, loaded):
+        raise ParametersError(
+            f"{path.name} learned from the spectra of the emulator {learned_with[:12]}…, and the one that is loaded is "
+            f"{loaded[:12]}…: its answers would be of another physics. Train it with this emulator (kiel train network)."
+        )
     cards = {"emulator": emulator_card, "network": network_card}
     distance = load_distance(path, network_card["sha256"])
     return Model(forward, shipped_templates(), projection, network.to(where), where, cards, distance)

@@ -1,18 +1,16 @@
 """The conditional invertible network: an embedding of the compressed spectrum and a flow over prior coordinates.
 
-The flow is made of FrEIA's modules; what samples it and what gives its gradient read the description of it in `flow.py`.
+The flow is that of FrEIA's modules (`tests/inference/test_flow.py` holds the two equal), written out because FrEIA imports all
+of scipy.stats; what samples it and what gives its gradient read the description of it in `flow.py`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import FrEIA.framework as Ff
-import FrEIA.modules as Fm
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -147,43 +145,89 @@ class Network(nn.Module):
         return log_jacobian - 0.5 * (latent**2).sum(1) - 0.5 * N_TARGETS * math.log(2 * math.pi)
 
     def sample(self, latent: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Prior coordinates z (n, 13) of latents (n, 13) and their log density (n,), from one inverse pass of FrEIA's."""
+        """Prior coordinates z (n, 13) of latents (n, 13) and their log density (n,), from one inverse pass of all modules."""
         z, log_jacobian = self.flow(latent, c=[condition], rev=True)
         return z, -log_jacobian - 0.5 * (latent**2).sum(1) - 0.5 * N_TARGETS * math.log(2 * math.pi)
 
 
-def make_flow(architecture: Architecture) -> Ff.SequenceINN:
+class FlowModules(nn.Module):
+    """Modules one after the other, or undone from the last to the first; parameters have the names that FrEIA gives them."""
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.module_list = nn.ModuleList(modules)
+
+    def forward(self, x: Tensor, c: Sequence[Tensor], rev: bool = False) -> tuple[Tensor, Tensor]:
+        """Mapped points (n, 13) of points (n, 13) under the conditions c[0] (n, c), and the log Jacobian (n,)."""
+        total = x.new_zeros(len(x))
+        for module in reversed(self.module_list) if rev else self.module_list:
+            x, log_jacobian = module(x, c[0], rev)
+            total = total + log_jacobian
+        return x, total
+
+
+class Permutation(nn.Module):
+    """Fixed permutation of n coordinates, drawn with a seed as FrEIA's PermuteRandom draws it."""
+
+    def __init__(self, n: int, seed: int) -> None:
+        super().__init__()
+        order = np.random.RandomState(seed).permutation(n)
+        self.perm = nn.Parameter(torch.as_tensor(order), requires_grad=False)
+        self.perm_inv = nn.Parameter(torch.as_tensor(np.argsort(order)), requires_grad=False)
+
+    def forward(self, x: Tensor, condition: Tensor, rev: bool = False) -> tuple[Tensor, Tensor]:
+        """Points (n, 13) in the other order, and a log Jacobian of 0 (n,)."""
+        return x[:, self.perm_inv if rev else self.perm], x.new_zeros(len(x))
+
+
+class Coupling(nn.Module):
+    """GLOW coupling (Kingma & Dhariwal 2018) of n coordinates, the equations at the head of `flow.py`; FrEIA's GLOWCouplingBlock."""
+
+    def __init__(self, n: int, condition: int, subnet: Callable[[int, int], nn.Sequential], clamp: float) -> None:
+        super().__init__()
+        self.split_len1, self.split_len2 = n // 2, n - n // 2
+        self.clamp = clamp
+        self.subnet1 = subnet(self.split_len1 + condition, 2 * self.split_len2)
+        self.subnet2 = subnet(self.split_len2 + condition, 2 * self.split_len1)
+
+    def forward(self, x: Tensor, condition: Tensor, rev: bool = False) -> tuple[Tensor, Tensor]:
+        """Mapped points (n, 13) under conditions (n, c), and the log Jacobian (n,)."""
+        first, second = x[:, : self.split_len1], x[:, self.split_len1 :]
+        if rev:
+            s1, t1 = self._scale_and_shift(self.subnet1, first, condition)
+            second = (second - t1) * torch.exp(-s1)
+            s2, t2 = self._scale_and_shift(self.subnet2, second, condition)
+            first = (first - t2) * torch.exp(-s2)
+            return torch.cat([first, second], 1), -s1.sum(1) - s2.sum(1)
+        s2, t2 = self._scale_and_shift(self.subnet2, second, condition)
+        first = torch.exp(s2) * first + t2
+        s1, t1 = self._scale_and_shift(self.subnet1, first, condition)
+        second = torch.exp(s1) * second + t1
+        return torch.cat([first, second], 1), s1.sum(1) + s2.sum(1)
+
+    def _scale_and_shift(self, subnet: nn.Module, read: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        s, t = subnet(torch.cat([read, condition], 1)).chunk(2, 1)
+        return self.clamp * (ATAN * torch.atan(s)), t
+
+
+ATAN = 0.636
+"""FrEIA's 2 / pi in the clamp, with which networks were trained."""
+
+
+def make_flow(architecture: Architecture) -> FlowModules:
     """Couplings as in GLOW (Kingma & Dhariwal 2018), each after a fixed random permutation; a conditional normal before them."""
-    condition = {"cond": 0, "cond_shape": (architecture.condition,)}
-    flow = Ff.SequenceINN(N_TARGETS)
-    if architecture.normal:
-        flow.append(ConditionalNormal, **condition)
+    condition, subnet = architecture.condition, _three_layers(architecture.coupling_width)
+    modules: list[nn.Module] = [ConditionalNormal(N_TARGETS, condition)] if architecture.normal else []
     for i in range(architecture.couplings):
-        with _numpy_state_kept():
-            flow.append(Fm.PermuteRandom, seed=architecture.permutation_seed + i)
-        flow.append(
-            Fm.GLOWCouplingBlock,
-            subnet_constructor=_three_layers(architecture.coupling_width),
-            clamp=architecture.clamp,
-            **condition,
-        )
-    return flow
+        modules.append(Permutation(N_TARGETS, architecture.permutation_seed + i))
+        modules.append(Coupling(N_TARGETS, condition, subnet, architecture.clamp))
+    return FlowModules(modules)
 
 
-@contextmanager
-def _numpy_state_kept() -> Iterator[None]:
-    """Put numpy's global generator back afterwards: FrEIA's PermuteRandom reseeds it."""
-    state = np.random.get_state()  # noqa: NPY002
-    try:
-        yield
-    finally:
-        np.random.set_state(state)  # noqa: NPY002
-
-
-def _three_layers(width: int) -> Callable[[int, int], nn.Module]:
+def _three_layers(width: int) -> Callable[[int, int], nn.Sequential]:
     """Maker of three fully connected layers; the last begins at zero, so that the flow begins as the identity."""
 
-    def build(inputs: int, outputs: int) -> nn.Module:
+    def build(inputs: int, outputs: int) -> nn.Sequential:
         last = nn.Linear(width, outputs)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
@@ -192,8 +236,8 @@ def _three_layers(width: int) -> Callable[[int, int], nn.Module]:
     return build
 
 
-class ConditionalNormal(Fm.InvertibleModule):
-    """Conditional normal as a layer of FrEIA's: it brings a posterior to unit scale, its correlations taken out.
+class ConditionalNormal(nn.Module):
+    """Conditional normal as a layer: it brings a posterior to unit scale, its correlations taken out.
 
         latent = exp(a) * (I + N)(z - mu),    N strictly lower triangular; mu, N and a linear in the condition.
 
@@ -201,11 +245,11 @@ class ConditionalNormal(Fm.InvertibleModule):
     describe how the posterior differs from this, at whatever width it has. It begins as the identity.
     """
 
-    def __init__(self, dims_in: Sequence[tuple[int]], dims_c: Sequence[tuple[int]]) -> None:
-        super().__init__(dims_in, dims_c)
-        self.n = dims_in[0][0]
-        self.below = torch.tril_indices(self.n, self.n, -1)
-        self.head = nn.Linear(dims_c[0][0], 2 * self.n + self.below.shape[1])
+    def __init__(self, n: int, condition: int) -> None:
+        super().__init__()
+        self.n = n
+        self.below = torch.tril_indices(n, n, -1)
+        self.head = nn.Linear(condition, 2 * n + self.below.shape[1])
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -225,18 +269,11 @@ class ConditionalNormal(Fm.InvertibleModule):
         root = torch.linalg.solve_triangular(whitening, unit, upper=False)
         return torch.baddbmm(mean[:, None], latent, root.transpose(1, 2)), log_scale.sum(1)
 
-    def forward(
-        self, x_or_z: Sequence[Tensor], c: Sequence[Tensor], rev: bool = False, jac: bool = True
-    ) -> tuple[tuple[Tensor], Tensor]:
-        """FrEIA's interface: the mapped points (n, 13) and the log Jacobian (n,)."""
-        (x,), (condition,) = x_or_z, c
+    def forward(self, x: Tensor, condition: Tensor, rev: bool = False) -> tuple[Tensor, Tensor]:
+        """Mapped points (n, 13) under conditions (n, c), and the log Jacobian (n,)."""
         if rev:
             y, log_jacobian = self.undo(x[:, None], condition)
-            return (y[:, 0],), -log_jacobian
+            return y[:, 0], -log_jacobian
         mean, whitening, log_scale = self.parts(condition)
         y = (whitening * (x - mean)[:, None]).sum(-1)  # not a product that autocast would round
-        return (y,), log_scale.sum(1)
-
-    def output_dims(self, input_dims: Sequence[tuple[int]]) -> Sequence[tuple[int]]:
-        """FrEIA's interface: the dimensions are kept."""
-        return input_dims
+        return y, log_scale.sum(1)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..prior import MAX_METALLICITY, from_z, inside
 from ..targets import effective_metallicity
-from .infer import refine_map
+from .infer import covariance, refine_map
 from .model import Model
 from .network import N_TARGETS, Observation
 from .summary import paper_log_prob
@@ -50,13 +50,12 @@ def sobol_latents(n: int, seed: int) -> Tensor:
 
 def estimate_all(model: Model, observation: Observation, latent: Tensor) -> PointEstimates:
     """Point estimates of n observations from the same latents (m, 13), the MAP refined by gradient ascent."""
-    parts, starts, conditions = [], [], []
+    parts, starts = [], []
     for some in batches(observation):
         z, density, condition = posterior_z(model, some, latent)
-        starts.append(z[torch.arange(len(z)), density.argmax(1)])
-        conditions.append(condition)
+        starts.append((z[torch.arange(len(z)), density.argmax(1)], condition, covariance(z)))
         parts.append(_reduce(z.cpu().numpy(), density.cpu().numpy()))
-    rows = zip(torch.cat(starts).split(_REFINED), torch.cat(conditions).split(_REFINED), strict=True)
+    rows = zip(*(torch.cat(column).split(_REFINED) for column in zip(*starts, strict=True)), strict=True)
     maps = np.concatenate([refine_map(model.network, *some).cpu().numpy() for some in rows])
     return PointEstimates(from_z(maps), *(np.concatenate(column) for column in zip(*parts, strict=True)))
 

@@ -27,17 +27,17 @@ _BATCH = 64
 
 
 def with_nuisances(targets: NDArray) -> NDArray:
-    """Labels (n, 26) of targets (n, 13), the nuisance elements at the middle of their prior."""
+    """Labels (n, 29) of targets (n, 13), the nuisance elements at the middle of their prior."""
     return with_nuisances_of_z(to_z(targets))
 
 
 def with_nuisances_of_z(z: NDArray) -> NDArray:
-    """Labels (n, 26) of prior coordinates (n, 13), the nuisance elements at the middle of their prior."""
+    """Labels (n, 29) of prior coordinates (n, 13), the nuisance elements at the middle of their prior."""
     return from_z(np.concatenate([z, np.zeros((len(z), N_LABELS - N_TARGETS))], 1))
 
 
 def model_flux(labels: NDArray, vector: FluxVector, model: Model) -> NDArray:
-    """Flux (n, N_PIXELS) of labels (n, 26), each with the smooth modes that bring it closest to the observation."""
+    """Flux (n, N_PIXELS) of labels (n, 29), each with the smooth modes that bring it closest to the observation."""
     flux = np.concatenate([model.forward.flux(labels[i : i + _BATCH]) for i in range(0, len(labels), _BATCH)])
     return match_continuum(flux, vector, model.projection)
 
@@ -74,7 +74,7 @@ class Comparison:
 
 
 def compare(labels: NDArray, vector: FluxVector, model: Model) -> Comparison:
-    """The model of one star's labels (26,) beside the observation; some 30 ms."""
+    """The model of one star's labels (29,) beside the observation; some 30 ms."""
     flux = model_flux(labels[None], vector, model)[0]
     return against(flux, vector)
 
@@ -147,7 +147,7 @@ def quantile_models(vector: FluxVector, posterior: PosteriorSamples, weights: ND
 
 
 def quantile_labels(posterior: PosteriorSamples, weights: NDArray | None = None) -> NDArray:
-    """Labels (4, 26) with every target at its marginal quantile of QUANTILES."""
+    """Labels (4, 29) with every target at its marginal quantile of QUANTILES."""
     columns = [weighted_quantile(column, np.array(QUANTILES), weights) for column in posterior.labels.T]
     return with_nuisances(np.stack(columns, 1))
 

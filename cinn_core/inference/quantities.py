@@ -72,6 +72,28 @@ class Quantity:
         return f"{self.text(self.lo68)}…{self.text(self.hi68)}"
 
 
+def change_text(before: Quantity, now: Quantity) -> str:
+    """What a change moved, in a few signs: the mode and by how many of its former sigma, "=" where nothing of it can be seen.
+
+    Sigma is half the 68 % interval of before; where either is no measurement the former state stands in place of a number.
+    """
+    texts = [(q.status, q.status_text, q.value_text, q.spread_text) for q in (before, now)]
+    if texts[0] == texts[1]:
+        return "="
+    half = 0.5 * (before.hi68 - before.lo68)
+    if Status.LIMIT in (before.status, now.status) or Status.UNCONSTRAINED in (before.status, now.status) or half <= 0:
+        return f"was {before.status_text if before.status is not Status.MEASURED else before.value_text}"
+    moved = now.map - before.map
+    return f"{now.text(moved, signed=True)} ({abs(moved) / half:.1f} σ)"
+
+
+def change_note(before: Quantity) -> str:
+    """A line on what a quantity was before a change."""
+    if before.limit95 is not None:
+        return f"before: {before.status_text}, 95 % limit"
+    return f"before: {before.value_text}, {before.spread_text}"
+
+
 def value_text(value: float, decimals: int, signed: bool = False) -> str:
     """A number with so many decimals and a real minus sign."""
     return f"{value:{'+' if signed else ''}z.{decimals}f}".replace("-", MINUS)

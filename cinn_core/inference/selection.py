@@ -95,7 +95,7 @@ def selection_of(
         from_constraints = constraint_weights(posterior.labels, constraints)
         together = from_constraints if weights is None else from_constraints * weights
         weights = together if together.sum() > 0 else from_constraints
-        words += [f"{_label(c.target)} = {c.mean:g} ± {c.sigma:g}" for c in constraints]
+        words += [c.text for c in constraints]
     unbrushed = weights
     inside = np.ones(len(posterior.labels), bool)
     for cut in brush:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from ..prior import from_z, log_dz_dlabel
 from ..stages import Derived, PosteriorSamples, Status, Summary, TargetSummary
+from ..statistics import percentile_of_ordered
 from ..synthesis.abundances import ATOMIC_NUMBER, SOLAR_ABUNDANCES
 from ..targets import COLUMN, TARGETS
-from .weighted import marginal, normalised, weighted_quantile
+from .weighted import Marginal, marginal, marginals_of_ordered, normalised, weighted_quantile
 
 
 def summarise(posterior: PosteriorSamples, weights: NDArray | None = None) -> Summary:
@@ -19,10 +22,10 @@ def summarise(posterior: PosteriorSamples, weights: NDArray | None = None) -> Su
     With weights (n,) of its samples both are samples: those of highest density times weight, so `map` scatters by a
     third of the 68 % interval where the mode of the posterior itself does not.
     """
-    n = len(posterior.labels)
-    log_weights = np.zeros(n) if weights is None else _log(normalised(weights, n))
-    at_mode = np.argmax(posterior.log_prob + log_weights)
-    mode = from_z(posterior.map_z[None])[0] if weights is None else posterior.labels[at_mode]
+    if weights is None:
+        return summarise_many([posterior])[0]
+    log_weights = _log(normalised(weights, len(posterior.labels)))
+    mode = posterior.labels[np.argmax(posterior.log_prob + log_weights)]
     paper = posterior.labels[np.argmax(paper_log_prob(posterior.labels, posterior.log_prob) + log_weights)]
     targets = {}
     for i, target in enumerate(TARGETS):
@@ -30,17 +33,42 @@ def summarise(posterior: PosteriorSamples, weights: NDArray | None = None) -> Su
         m = marginal(x, weights)
         status, limit95 = status_of(posterior.z[:, i], x, weights)
         targets[target.name] = TargetSummary(
-            float(mode[i]),
-            float(paper[i]),
-            m.mean,
-            m.median,
-            *m.interval68,
-            *m.interval95,
-            target.unit,
-            status,
-            limit95,
+            float(mode[i]), float(paper[i]), *_numbers(m), target.unit, status, limit95
         )
     return Summary(targets, derive(posterior.labels, weights), correlations(posterior.labels, weights))
+
+
+def summarise_many(posteriors: Sequence[PosteriorSamples]) -> list[Summary]:
+    """Summaries of posteriors without weights, as `summarise` gives each; a star's marginals are put in order together."""
+    labels, log_prob = (np.concatenate([getattr(p, name) for p in posteriors]) for name in ("labels", "log_prob"))
+    density, derived = paper_log_prob(labels, log_prob), derived_values(labels)
+    columns = np.concatenate([labels.T, np.stack([x for _, x in derived.values()])])
+    part = _parts(np.concatenate([p.z for p in posteriors])) + N_BINS * np.arange(len(TARGETS))
+    modes = from_z(np.stack([p.map_z for p in posteriors]))
+    out, first = [], 0
+    for posterior, mode in zip(posteriors, modes, strict=True):
+        rows = slice(first, first + len(posterior.labels))
+        first = rows.stop
+        ordered = np.sort(columns[:, rows], axis=1)
+        marginals = marginals_of_ordered(ordered)
+        paper = labels[first - len(posterior.labels) + int(np.argmax(density[rows]))]
+        binned = np.bincount(part[rows].ravel(), minlength=N_BINS * len(TARGETS)).reshape(-1, N_BINS)
+        targets = {}
+        for i, target in enumerate(TARGETS):
+            status, level = _status(binned[i] * (N_BINS / len(posterior.labels)))
+            limit = None if level is None else float(percentile_of_ordered(ordered[i], 100 * level))
+            numbers = _numbers(marginals[i])
+            targets[target.name] = TargetSummary(float(mode[i]), float(paper[i]), *numbers, target.unit, status, limit)
+        more = {
+            name: Derived(label, "dex", SOLAR_SCALE, *_numbers(m))
+            for (name, (label, _)), m in zip(derived.items(), marginals[len(TARGETS) :], strict=True)
+        }
+        out.append(Summary(targets, more, correlations(posterior.labels)))
+    return out
+
+
+def _numbers(m: Marginal) -> tuple[float, float, float, float, float, float]:
+    return m.mean, m.median, *m.interval68, *m.interval95
 
 
 def _log(weights: NDArray) -> NDArray:
@@ -73,20 +101,28 @@ def status_of(z: NDArray, values: NDArray, weights: NDArray | None = None) -> tu
     In u = Phi(z) the prior is uniform, so the density in twentieths of u is that against the prior. Where it is high
     at both edges, the higher one counts.
     """
-    density = density_in_prior(z, weights)
+    status, level = _status(density_in_prior(z, weights))
+    return status, None if level is None else float(weighted_quantile(values, level, weights))
+
+
+def _status(density: NDArray) -> tuple[Status, float | None]:
+    """Status by the density (20,) against the prior, and the level of the quantile that is a limit, 0.95 or 0.05."""
     if information(density) < LEAST_INFORMATION:
         return Status.UNCONSTRAINED, None
-    edges = density[[0, -1]]
-    if edges.max() <= EDGE_SHARE * density.max():
+    low, high = float(density[0]), float(density[-1])
+    if max(low, high) <= EDGE_SHARE * density.max():
         return Status.MEASURED, None
-    level = 0.95 if edges[0] >= edges[1] else 0.05
-    return Status.LIMIT, float(weighted_quantile(values, level, weights))
+    return Status.LIMIT, 0.95 if low >= high else 0.05
 
 
 def density_in_prior(z: NDArray, weights: NDArray | None = None) -> NDArray:
     """Posterior density (20,) in twentieths of the prior's mass, mean 1, from prior coordinates z (n,)."""
-    part = np.minimum((ndtr(z) * N_BINS).astype(int), N_BINS - 1)
-    return np.bincount(part, normalised(weights, z.size), N_BINS) * N_BINS
+    return np.bincount(_parts(z), normalised(weights, z.size), N_BINS) * N_BINS
+
+
+def _parts(z: NDArray) -> NDArray:
+    """Twentieth of the prior's mass, 0 to 19, that each prior coordinate (...) lies in."""
+    return np.minimum((ndtr(z) * N_BINS).astype(int), N_BINS - 1)
 
 
 def information(density: NDArray) -> float:
@@ -122,7 +158,7 @@ def derive(labels: NDArray, weights: NDArray | None = None) -> dict[str, Derived
     out = {}
     for name, (label, x) in derived_values(labels).items():
         m = marginal(x, weights)
-        out[name] = Derived(label, "dex", SOLAR_SCALE, m.mean, m.median, *m.interval68, *m.interval95)
+        out[name] = Derived(label, "dex", SOLAR_SCALE, *_numbers(m))
     return out
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..files import asset_path
-from ..literature import COMPARED
+from ..literature import COMPARED, literature_for, plain_name
 from ..stages import Analysis, PosteriorSamples
 from ..targets import TARGETS
-from .constraints import Constraint
+from .constraints import Constraint, tension
 from .quantities import Quantity
-from .weighted import weighted_quantile
 
 METAL_POOR_FEH = -1.5
 """[Fe/H] below which a star is metal-poor."""
@@ -61,13 +60,44 @@ class Trust:
 
 @dataclass(frozen=True)
 class RealError:
-    """MAP - literature over n real stars of a region, one value a star: median, the half-width about zero that holds 68 %, and the ends."""
+    """MAP - literature over n real stars of a region: median, half-width about zero within which the next star comes out, ends.
+
+    `within68` is such that at least 68 % of stars exchangeable with these lie within it (`half_width`); `values` by star.
+    """
 
     n: int
     median: float
     within68: float
     low: float
     high: float
+    values: Mapping[str, float] = field(default_factory=dict)
+
+    def without(self, names: Set[str]) -> RealError | None:
+        """The same without the stars of some plain names; None where no star is left."""
+        left = {star: value for star, value in self.values.items() if plain_name(star) not in names}
+        return self if len(left) == len(self.values) else real_error_of(left) if left else None
+
+    @property
+    def held_left_out(self) -> int:
+        """How many of the stars lie within what the others promise."""
+        others = ((one, [x for star, x in self.values.items() if star != name]) for name, one in self.values.items())
+        return sum(bool(rest) and abs(one) <= half_width(rest) for one, rest in others)
+
+
+def real_error_of(values: Mapping[str, float]) -> RealError:
+    """Figures of differences from the literature by star, one at least."""
+    x = np.array(list(values.values()))
+    return RealError(len(x), float(np.median(x)), half_width(x), float(x.min()), float(x.max()), dict(values))
+
+
+def half_width(differences: Sequence[float] | NDArray, share: float = 0.68) -> float:
+    """Half-width about zero that holds one more star with a probability of at least `share`, from n differences.
+
+    The ceil((n + 1) share)-th smallest in absolute value (split conformal prediction: Vovk et al. 2005; Lei et al. 2018), the
+    largest where n is too few for that.
+    """
+    ordered = np.sort(np.abs(differences))
+    return float(ordered[min(int(np.ceil((ordered.size + 1) * share)), ordered.size) - 1])
 
 
 @dataclass(frozen=True)
@@ -77,6 +107,11 @@ class Region:
     name: str
     words: str
     errors: Mapping[str, RealError]
+
+    def without(self, names: Set[str]) -> Region:
+        """The same without the stars of some plain names, so that no star is judged by itself."""
+        left = {target: error.without(names) for target, error in self.errors.items()}
+        return Region(self.name, self.words, {target: error for target, error in left.items() if error is not None})
 
 
 WORDS = {
@@ -118,12 +153,11 @@ def make_regions(stars: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]
 def _region(by_star: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, Any]:
     table: dict[str, Any] = {}
     for name in COMPARED:
-        values = np.array([np.mean([d[name] for d in spectra]) for spectra in by_star.values() if name in spectra[0]])
-        if values.size:
-            table[name] = {
-                "n": int(values.size), "median": float(np.median(values)), "low": float(values.min()),
-                "high": float(values.max()), "within68": float(np.quantile(np.abs(values), 0.68)),
-            }  # fmt: skip
+        values = {
+            star: float(np.mean([d[name] for d in spectra])) for star, spectra in by_star.items() if name in spectra[0]
+        }
+        if values:
+            table[name] = asdict(real_error_of(values))
     return table
 
 
@@ -144,8 +178,11 @@ def regions() -> dict[str, Region]:
 
 
 def region_of(analysis: Analysis) -> Region:
-    """The region that a star's answer falls into."""
-    return regions()[region_name(*(analysis.summary.targets[name].map for name in COMPARED))]
+    """The region that a star's answer falls into; without the star itself, where the table was made with it."""
+    vector = analysis.flux_vector
+    known = literature_for(vector.star, vector.file)
+    names = {plain_name(vector.star)} | (set() if known is None else {plain_name(known.star)})
+    return regions()[region_name(*(analysis.summary.targets[name].map for name in COMPARED))].without(names)
 
 
 def trust_in(analysis: Analysis) -> Trust:
@@ -159,7 +196,8 @@ def trust_in(analysis: Analysis) -> Trust:
     if "chi2_high" in flags:
         reasons[0] += f" (χ² {analysis.resimulation.chi2_per_pixel:.1f} per pixel)"
     if region.name == "metal_poor" or "metal_poor" in flags:
-        sentence = f"Do not trust Teff, log g and [Fe/H]: {_how_far(regions()['metal_poor'])}; LTE fails there."
+        poor = region if region.name == "metal_poor" else regions()["metal_poor"]
+        sentence = f"Do not trust Teff, log g and [Fe/H]: {_how_far(poor)}; LTE fails there."
         return Trust(Level.NOT, _with(sentence, reasons), (*COMPARED, "li_fe"))
     if reasons or "extrapolated" in flags:
         reasons += ["the answer lies at the edge of what the network knows"] if "extrapolated" in flags else []
@@ -168,7 +206,7 @@ def trust_in(analysis: Analysis) -> Trust:
 
 
 def real_error(analysis: Analysis, target: str) -> float | None:
-    """The half-width about zero that holds 68 % of the real stars of a star's region; None where none was compared."""
+    """The half-width about zero within which real stars of a star's region come out; None where none was compared."""
     found = region_of(analysis).errors.get(target)
     return None if found is None else found.within68
 
@@ -184,19 +222,12 @@ def difference_in_sigma(one: Quantity, other: Quantity, errors: Sequence[float |
     return None if limits or both == 0 else (other.map - one.map) / both
 
 
-def tension(posterior: PosteriorSamples, constraint: Constraint, weights: NDArray | None = None) -> float:
-    """Difference of a constraint from the median of samples, weights (n,), in sigma of both together: half their central 68 %."""
-    values = constraint.values(posterior.labels)
-    low, middle, high = (float(weighted_quantile(values, q, weights)) for q in (0.16, 0.5, 0.84))
-    return abs(constraint.mean - middle) / float(np.hypot(0.5 * (high - low), constraint.sigma))
-
-
 def tension_sentence(posterior: PosteriorSamples, constraint: Constraint, weights: NDArray | None = None) -> str:
     """A sentence where a constraint contradicts the spectrum; empty where it agrees, within 2 sigma."""
     sigmas = tension(posterior, constraint, weights)
     if sigmas < TOLD_TENSION:
         return ""
-    return f"{_label(constraint.target)} = {constraint.mean:g} ± {constraint.sigma:g} is {sigmas:.1f} σ from the spectrum's own answer."
+    return f"{constraint.text} is {sigmas:.1f} σ from the spectrum's own answer."
 
 
 def _how_far(region: Region) -> str:
@@ -224,5 +255,15 @@ def _with(sentence: str, reasons: Sequence[str]) -> str:
     return f"{sentence} Besides, {' and '.join(reasons)}." if reasons else sentence
 
 
-def _label(name: str) -> str:
-    return next((t.label for t in TARGETS if t.name == name), "A(Li)")
+def real_stars_json(analysis: Analysis) -> dict[str, Any]:
+    """The entry `real_stars` of an analysis' document: what stars like this one miss by, and what to believe."""
+    region = region_of(analysis)
+    errors = {name: {k: v for k, v in asdict(error).items() if k != "values"} for name, error in region.errors.items()}
+    trust = trust_in(analysis)
+    return {
+        "region": region.name,
+        "words": region.words,
+        "targets": errors,
+        "level": trust.level,
+        "sentence": trust.sentence,
+    }

@@ -88,13 +88,23 @@ class Marginal:
 
 def marginal(samples: NDArray, weights: NDArray | None = None) -> Marginal:
     """Weighted quantiles of samples (n,), put in order once, which is most of the work."""
-    mean = weighted_mean(samples, weights)
     if weights is None:
-        samples = np.sort(samples)
-        middle = samples[[(samples.size - 1) // 2, samples.size // 2]]
-        return Marginal(mean, float(middle.mean()), _shortest(samples, 0.68), _shortest(samples, 0.95))
+        return marginals_of_ordered(np.sort(samples)[None])[0]
     intervals = (highest_density_interval(samples, mass, weights) for mass in (0.68, 0.95))
-    return Marginal(mean, float(weighted_quantile(samples, 0.5, weights)), *intervals)
+    return Marginal(weighted_mean(samples, weights), float(weighted_quantile(samples, 0.5, weights)), *intervals)
+
+
+def marginals_of_ordered(ordered: NDArray) -> list[Marginal]:
+    """Marginals of quantities by their ascending samples (k, n) of equal weights."""
+    n = ordered.shape[1]
+    median = 0.5 * (ordered[:, (n - 1) // 2] + ordered[:, n // 2])
+    intervals = []
+    for mass in (0.68, 0.95):
+        inside, row = int(np.ceil(mass * n)), np.arange(len(ordered))
+        first = np.argmin(ordered[:, inside - 1 :] - ordered[:, : n - inside + 1], axis=1)
+        intervals.append(np.stack([ordered[row, first], ordered[row, first + inside - 1]], 1).tolist())
+    numbers = zip(ordered.mean(1).tolist(), median.tolist(), *intervals, strict=True)
+    return [Marginal(mean, middle, tuple(i68), tuple(i95)) for mean, middle, i68, i95 in numbers]
 
 
 def _shortest(ordered: NDArray, mass: float) -> tuple[float, float]:

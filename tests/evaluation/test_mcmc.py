@@ -1,4 +1,4 @@
-"""Importance sampling against Markov chains over all 26 labels, on three simulated stars; minutes each."""
+"""Importance sampling against Markov chains over all 29 labels, on three simulated stars; minutes each."""
 
 import numpy as np
 import pytest

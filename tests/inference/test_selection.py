@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.page.state import Request, SessionState, Settings, Source, Star
+from app.page.state import SessionState
+from app.page.visit import Request, Settings, Source, Star
 from cinn_core.inference.bias import BiasCorrection, LinearBias
 from cinn_core.inference.constraints import Constraint
 from cinn_core.inference.selection import Corrections, PosteriorKind, Range, selected_quantities, selection_of
