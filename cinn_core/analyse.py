@@ -16,16 +16,18 @@ from .inference.importance import weigh
 from .inference.infer import infer, observe
 from .inference.judge import judge, reliability
 from .inference.model import Model, load_model
+from .inference.more_elements import more_elements
+from .inference.network import Observation
 from .inference.predictive import resimulate
-from .inference.projection import mask_projection
+from .inference.projection import MaskedProjection, mask_projection
 from .inference.summary import summarise
 from .overrides import NOTHING_GIVEN, Overrides
 from .preparation.fourmost import prepare
 from .preparation.templates import Templates
 from .readers import Naming, read
-from .stages import Analysis, FluxVector, Importance, Spectrum
+from .stages import Analysis, Answer, FluxVector, Importance, MoreElements, Spectrum
 
-__all__ = ["Model", "analyse", "load_model", "weigh_analysis"]
+__all__ = ["Model", "analyse", "load_model", "more_of_analysis", "weigh_analysis"]
 
 
 Progress = Callable[[str], None]
@@ -44,16 +46,18 @@ def analyse(
     row: int | None = None,
     naming: Naming | None = None,
     with_importance: bool = False,
+    with_more: bool = False,
     preparing: Prepare = prepare,
     progress: Progress | None = None,
+    answered: Callable[[Answer], object] | None = None,
 ) -> Analysis:
     """Posterior of the star whose spectrum is `source`: a path, the bytes of a file called `name`, or one that was read already.
 
-    `overrides` replace what the data and the file say; hdu and row choose among several spectra in the file,
-    naming tells which of its arrays are wavelength and flux;
-    `with_importance` weighs the samples against the likelihood (some ten seconds); `preparing` stands in for `prepare`,
-    such as one that remembers what a change of overrides does not touch; `progress` is told of each stage. Raises
-    SpectrumError for what cannot be used.
+    `overrides` replace what the data and the file say; hdu and row choose among several spectra in the file, naming tells
+    which of its arrays are wavelength and flux; `with_importance` weighs the samples against the likelihood (some ten seconds);
+    `with_more` also draws the thirteen elements beside the targets (some seconds); `preparing` stands in for `prepare`, such as
+    one that remembers what a change of overrides does not touch; `progress` is told of each stage, `answered` is given the
+    numbers as soon as they are there, a third of the way. Raises SpectrumError for what cannot be used.
     """
     stage = _Timer(progress)
     spectrum = source
@@ -68,6 +72,8 @@ def analyse(
         posterior = infer(observation, model, n_samples, seed)
     with stage("summarise", "Summarising"):
         summary = summarise(posterior)
+    if answered is not None:
+        answered(Answer(vector, posterior, summary))
     with stage("resimulate", "Resimulating the spectrum"):
         resimulation = resimulate(vector, posterior, model)
     with stage("reliability", "Judging the answer"):
@@ -79,19 +85,32 @@ def analyse(
     if with_importance:
         with stage("importance", "Weighing the samples against the likelihood"):
             weighted = weigh(observation, masked, posterior, model, seed)
+    more = None
+    if with_more:
+        with stage("more", "Drawing thirteen more elements"):
+            more = more_elements(observation, masked, posterior, model, seed)
     timings = stage.seconds | {"total": round(sum(stage.seconds.values()), 4)}
     provenance = _provenance(vector, model, n_samples, seed, overrides)
     return Analysis(
-        vector, posterior, summary, resimulation, pixels, judgement.flags, timings, provenance, trust, weighted
+        vector, posterior, summary, resimulation, pixels, judgement.flags, timings, provenance, trust, weighted, more
     )
 
 
 def weigh_analysis(analysis: Analysis, model: Model) -> Importance:
     """Weigh the samples of an analysis against the likelihood afterwards; the numbers are those of `with_importance`."""
+    return weigh(*_observed_again(analysis, model), analysis.posterior, model, analysis.posterior.seed)
+
+
+def more_of_analysis(analysis: Analysis, model: Model) -> MoreElements:
+    """The thirteen elements beside the targets of an analysis afterwards; the numbers are those of `with_more`."""
+    return more_elements(*_observed_again(analysis, model), analysis.posterior, model, analysis.posterior.seed)
+
+
+def _observed_again(analysis: Analysis, model: Model) -> tuple[Observation, MaskedProjection]:
+    """What the network was given of the star of an analysis, and the projection for its pixels."""
     vector = analysis.flux_vector
     masked = mask_projection(model.projection, vector.good)
-    observation = observe(vector, model, masked=masked)
-    return weigh(observation, masked, analysis.posterior, model, analysis.posterior.seed)
+    return observe(vector, model, masked=masked), masked
 
 
 class _Timer:

@@ -21,6 +21,7 @@ from .errors import DataError, KielError
 from .explanation.what_if import WhatIf, from_sliders, slider_bounds, to_sliders
 from .explanation.what_if import what_if as _what_if
 from .files import example_paths
+from .inference.constraints import Constrained, constrain, known_of
 from .inference.model import Model, load_model
 from .inference.predictive import with_nuisances_of_z
 from .inference.quantities import Quantity, quantities
@@ -29,7 +30,7 @@ from .output import exchange, plots
 from .output.bundle import SavedStar, posterior_table, results_table, write_bundle
 from .output.exchange import from_specutils
 from .output.report import to_json
-from .readers import list_spectra
+from .readers import Naming, list_spectra
 from .readers import read as read_file
 from .stages import Analysis, Spectrum, Status
 
@@ -128,6 +129,23 @@ class Star(Analysis):
         """The pixels that determine a target."""
         return plots.plot_saliency(self, target, axis)
 
+    def given(
+        self,
+        *constraints: str,
+        numax: str | None = None,
+        parallax: str | None = None,
+        magnitude: str | None = None,
+        extinction: str | None = None,
+        mass: str | None = None,
+    ) -> Constrained:
+        """The posterior under what is known from elsewhere, in the words of the command line, with tensions in sigma.
+
+        `star.given("feh=0.1,0.05", numax="3090±10")`; a parallax [mas] goes with a magnitude ("G=8.25"), and with extinction
+        ("A_V=0.1" or "E(B-V)=0.03") and mass ("1.1±0.1" solar) where they are known. Raises KielError for what cannot be read.
+        """
+        known = known_of(constraints, numax, parallax, magnitude, extinction, mass)
+        return constrain(self.posterior, known)
+
     def save(self, path: str | Path) -> None:
         """Write the zip that the page's *take away* gives, without figures; dropped on the page it brings the star back."""
         write_bundle(SavedStar(Analysis(**_parts(self))), Path(path))
@@ -147,7 +165,7 @@ def analyse(
 ) -> Star:
     """The posterior of one star: of a file, its bytes, a Spectrum of `read`, or one of specutils.
 
-    `options` are those of `cinn_core.analyse.analyse`: overrides, n_samples, seed, hdu, row, naming, with_importance. The
+    `options` are those of `cinn_core.analyse.analyse`: overrides, n_samples, seed, hdu, row, naming, with_importance, with_more. The
     same file, seed and weights give the same numbers as the command line and the page. Raises SpectrumError, in a sentence,
     for what cannot be used.
     """
@@ -184,19 +202,26 @@ def what_if(star: Analysis, model: Model | None = None, **labels: float) -> What
 
 
 def batch(
-    inputs: Iterable[str | Path], out: str | Path, *, n_samples: int = 4096, seed: int = 0, processes: int | None = None
+    inputs: Iterable[str | Path],
+    out: str | Path,
+    *,
+    n_samples: int = 4096,
+    seed: int = 0,
+    processes: int | None = None,
+    naming: Naming | None = None,
 ) -> Table:
     """The posteriors of many spectra, as `kiel batch` computes them into the folder `out`; the rows.
 
-    A folder of the same settings is taken up where it stopped. Raises DataError where it cannot be used.
+    `naming`: names of wavelengths and flux in every file, as for `read`. A folder of the same settings is taken up where it
+    stopped. Raises DataError where it cannot be used.
     """
     from .batch.items import find_items
     from .batch.plan import BatchSettings, make_plan
     from .batch.run import parameter_hashes, run_local, sole_user
 
     folder = Path(out)
-    settings = BatchSettings(n_samples, seed, False, False, False, None)
-    items = list(find_items([str(one) for one in inputs]))
+    settings = BatchSettings(n_samples, seed, **vars(naming or Naming()))
+    items = list(find_items([str(one) for one in inputs], naming))
     with sole_user(folder):
         plan = make_plan(folder, items, settings, parameter_hashes(settings), 256)
         if plan.n_items > plan.n_done():

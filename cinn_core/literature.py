@@ -138,11 +138,11 @@ def _number(text: str | None) -> float | None:
 def literature_for(star: str, file: str = "") -> KnownStar | None:
     """Look up the benchmark star called `star`, else the one whose name stands between separators in the name of the file."""
     names = _by_name()
-    if (known := names.get(_plain(star))) is not None:
+    if (known := names.get(plain_name(star))) is not None:
         return known
     words = [word for word in re.split(r"[^A-Za-z0-9+]+", file) if word]
     runs = ("".join(words[i:j]) for i in range(len(words)) for j in range(len(words), i, -1))
-    return next((names[key] for run in runs if (key := _plain(run)) in names), None)
+    return next((names[key] for run in runs if (key := plain_name(run)) in names), None)
 
 
 def differences(summary: Summary, star: KnownStar) -> dict[str, float]:
@@ -161,9 +161,9 @@ def z_scores(summary: Summary, star: KnownStar) -> dict[str, float]:
 
 @cache
 def _by_name() -> dict[str, KnownStar]:
-    return {_plain(name): star for star in benchmarks() for name in (star.star, *star.aliases)}
+    return {plain_name(name): star for star in benchmarks() for name in (star.star, *star.aliases)}
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """A name without the spaces, dashes and capitals in which catalogues differ."""
     return re.sub(r"[^a-z0-9+]", "", name.lower())

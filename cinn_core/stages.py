@@ -305,21 +305,18 @@ class Reliability:
     @property
     def is_far(self) -> bool:
         """Whether no training star looks like this one to the network."""
-        return (
-            self.distance is not None
-            and self.distance_threshold is not None
-            and self.distance > self.distance_threshold
-        )
+        if self.distance is None or self.distance_threshold is None:
+            return False
+        return self.distance > self.distance_threshold
 
 
 @dataclass(frozen=True, eq=False)
 class Importance:
     """The posterior weighed against the likelihood itself.
 
-    labels and z (n, 13) of the samples, log_prob (n,) of the proposal in z, log_weights (n,) of prior x likelihood
-    over proposal; effective_samples (Kish)
-    of them and their share, `efficiency`; pareto_k of the weights' tail; rounds of adaptation (0: the flow's own
-    samples); `failed` where the weights cannot be trusted; summary of the weighted samples.
+    labels and z (n, 13) of the samples, log_prob (n,) of the proposal in z, log_weights (n,) of prior x likelihood over
+    proposal; effective_samples (Kish) of them and their share, `efficiency`; pareto_k of the weights' tail; rounds of adaptation
+    (0: the flow alone); `failed` where the weights cannot be trusted; summary of the weighted samples.
     """
 
     labels: NDArray
@@ -338,6 +335,49 @@ class Importance:
             object.__setattr__(self, name, _frozen(getattr(self, name)))
 
 
+@dataclass(frozen=True)
+class MoreElement:
+    """One element beside the targets: numbers of its [X/Fe], status and 95 % limit as of a target's.
+
+    `physics`: LTE or NLTE of its lines; `lines`: air wavelengths [Angstrom] that say most of it in this star, the first most.
+    """
+
+    label: str
+    unit: str
+    mean: float
+    median: float
+    lo68: float
+    hi68: float
+    lo95: float
+    hi95: float
+    status: Status
+    limit95: float | None
+    physics: str
+    lines: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class MoreElements:
+    """The thirteen elements beside the targets, by name: labels [X/Fe] and z (n, 13) of n samples, and the numbers of each."""
+
+    labels: NDArray
+    z: NDArray
+    elements: dict[str, MoreElement]
+
+    def __post_init__(self) -> None:
+        for name in ("labels", "z"):
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The numbers of an analysis under way: spectrum, samples and summary, before fit and pixels are known."""
+
+    flux_vector: FluxVector
+    posterior: PosteriorSamples
+    summary: Summary
+
+
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """Result of `analyse` for one spectrum: the stages, the flags, how long each took, and where it came from."""
@@ -352,6 +392,7 @@ class Analysis:
     provenance: dict[str, object]
     reliability: Reliability | None = None
     importance: Importance | None = None
+    more: MoreElements | None = None
 
     @property
     def physics(self) -> str:

@@ -16,10 +16,11 @@ from pathlib import Path
 from astropy.io import fits
 
 from ..errors import DataError, KielError, SpectrumError
-from ..readers import MAX_BYTES, list_spectra, read
+from ..readers import MAX_BYTES, Naming, list_spectra, read
 from ..readers.columns import table_columns
 from ..readers.common import DAMAGE, in_words
 from ..readers.hdf5 import MAGIC
+from ..readers.roles import require_complete
 from ..stages import FluxVector, Spectrum
 from .stacks import is_zarr, read_stack, stack_length
 
@@ -37,40 +38,43 @@ class Item:
     row: int | None = None
 
 
-def find_items(inputs: Iterable[str]) -> Iterator[Item]:
+def find_items(inputs: Iterable[str], naming: Naming | None = None) -> Iterator[Item]:
     """List every spectrum of the inputs in a fixed order: files, folders (all below them), globs, URLs, lists of these.
 
     A list is a text file ending in .lst or .list, or any named with an @ before it, one path or URL a line. Raises
-    DataError for an input that names nothing. A file that cannot be opened is an item: its row will say why.
+    DataError for an input that names nothing. A file that cannot be opened is an item: its row will say why. With names of
+    wavelengths and flux, as for `read`, files are looked into by these.
     """
+    if naming:
+        require_complete(naming)
     for name in inputs:
-        yield from _of_input(name)
+        yield from _of_input(name, naming or None)
 
 
-def _of_input(name: str) -> Iterator[Item]:
+def _of_input(name: str, naming: Naming | None) -> Iterator[Item]:
     if is_url(name):
         yield Item(name)
         return
     if name.startswith("@") or (name.endswith(_LIST_ENDINGS) and Path(name).is_file()):
-        yield from _of_list(Path(name.removeprefix("@")))
+        yield from _of_list(Path(name.removeprefix("@")), naming)
         return
     path = Path(name)
     if is_zarr(path):
-        yield from _of_file(path)
+        yield from _of_file(path, naming)
     elif path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
         stores = sorted(p for p in path.rglob("*.zarr") if p.is_dir())
         for one in sorted([*stores, *(f for f in files if not any(s in f.parents for s in stores))]):
             if not one.name.endswith(_IGNORED_ENDINGS):
-                yield from _of_file(one)
+                yield from _of_file(one, naming)
     elif path.exists():
-        yield from _of_file(path)
+        yield from _of_file(path, naming)
     else:
         matches = sorted(glob(name, recursive=True))
         if not matches:
             raise DataError(f"There is no file, folder or match for {name}; check the name.")
         for match in matches:
-            yield from _of_input(match)
+            yield from _of_input(match, naming)
 
 
 def is_url(name: str) -> bool:
@@ -78,7 +82,7 @@ def is_url(name: str) -> bool:
     return name.startswith(("http://", "https://"))
 
 
-def _of_list(path: Path) -> Iterator[Item]:
+def _of_list(path: Path, naming: Naming | None) -> Iterator[Item]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as problem:
@@ -93,22 +97,22 @@ def _of_list(path: Path) -> Iterator[Item]:
             yield Item(name)
         else:
             beside = path.parent / name
-            yield from _of_file(beside if beside.exists() else Path(name))
+            yield from _of_file(beside if beside.exists() else Path(name), naming)
 
 
-def _of_file(path: Path) -> Iterator[Item]:
+def _of_file(path: Path, naming: Naming | None) -> Iterator[Item]:
     """Items of one file; the file itself where it holds one spectrum, or cannot be looked into."""
     file = str(path.absolute())
     try:
-        length = stack_length(path)
+        length = stack_length(path) if naming is None or is_zarr(path) else None
         if length is not None:
             yield from (Item(file, None, row) for row in range(length))
             return
-        table = _table_of_rows(path)
+        table = _table_of_rows(path) if naming is None else None
         if table is not None:
             yield from (Item(file, table[0], row) for row in range(table[1]))
             return
-        choices = list_spectra(path) if path.stat().st_size < _SMALL or _may_hold_several(path) else ()
+        choices = list_spectra(path, naming=naming) if path.stat().st_size < _SMALL or _may_hold_several(path) else ()
     except (KielError, *DAMAGE, fits.VerifyError):
         choices = ()
     if not choices:
@@ -146,13 +150,13 @@ Loaded = Spectrum | FluxVector | KielError
 _TRIES, _TIMEOUT_S = 3, 30.0
 
 
-def load(items: Sequence[Item]) -> list[Loaded]:
+def load(items: Sequence[Item], naming: Naming | None = None) -> list[Loaded]:
     """Read each item: a spectrum, a flux vector if prepared already, or an error; successive rows of a file are read together."""
     out: list[Loaded] = []
     for file, group in groupby(items, key=lambda item: item.file):
         some = list(group)
         try:
-            out += _load_file(file, some)
+            out += _load_file(file, some, naming)
         except KielError as problem:
             out += [problem] * len(some)
         except (*DAMAGE, fits.VerifyError, MemoryError) as problem:
@@ -160,23 +164,23 @@ def load(items: Sequence[Item]) -> list[Loaded]:
     return out
 
 
-def _load_file(file: str, items: list[Item]) -> list[Loaded]:
+def _load_file(file: str, items: list[Item], naming: Naming | None) -> list[Loaded]:
     if is_url(file):
         data = _fetch(file)
-        return [_one(data, file.rsplit("/", 1)[-1], item) for item in items]
+        return [_one(data, file.rsplit("/", 1)[-1], item, naming) for item in items]
     path = Path(file)
     rows = [item.row for item in items if item.row is not None]
     if len(rows) == len(items):
         if items[0].hdu is None and stack_length(path) is not None:
             return list(read_stack(path, rows))
         if items[0].hdu is not None and _is_fits(path):
-            return _table_rows(path, items)
-    return [_one(path, path.name, item) for item in items]
+            return _table_rows(path, items, naming)
+    return [_one(path, path.name, item, naming) for item in items]
 
 
-def _one(source: Path | bytes, name: str, item: Item) -> Loaded:
+def _one(source: Path | bytes, name: str, item: Item, naming: Naming | None) -> Loaded:
     try:
-        return read(source, name, hdu=item.hdu, row=item.row)
+        return read(source, name, hdu=item.hdu, row=item.row, naming=naming)
     except KielError as problem:
         return problem
 
@@ -186,14 +190,14 @@ def _is_fits(path: Path) -> bool:
         return file.read(6) == b"SIMPLE"
 
 
-def _table_rows(path: Path, items: list[Item]) -> list[Loaded]:
+def _table_rows(path: Path, items: list[Item], naming: Naming | None) -> list[Loaded]:
     """Rows of a table of stars: each is cut out as a file of its own and read like one; the table is opened once."""
     out: list[Loaded] = []
     with warnings.catch_warnings(action="ignore"), fits.open(path, memmap=True) as hdus:
         for item in items:
             table = hdus[item.hdu]
             if not isinstance(table, fits.BinTableHDU):
-                out.append(_one(path, path.name, item))
+                out.append(_one(path, path.name, item, naming))
                 continue
             if not 0 <= (item.row or 0) < len(table.data):
                 out.append(SpectrumError(f"{path.name} has rows 0 to {len(table.data) - 1}; there is no {item.row}."))
@@ -203,7 +207,7 @@ def _table_rows(path: Path, items: list[Item]) -> list[Loaded]:
             fits.HDUList([fits.PrimaryHDU(header=_plain(hdus[0].header)), row]).writeto(
                 alone, output_verify="silentfix"
             )
-            out.append(_one(alone.getvalue(), path.name, Item(item.file)))
+            out.append(_one(alone.getvalue(), path.name, Item(item.file), naming))
     return out
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from .. import __version__
 from ..errors import DataError
 from ..files import write_text
+from ..readers import Naming
 from .items import Item
 from .rows import write_table
 
@@ -25,7 +26,7 @@ class BatchSettings:
 
     samples a star; seed of the latents; reduced: bfloat16 where the hardware has it; sobol: scrambled Sobol latents;
     keep_samples: write the samples too; network: path of the network's file, None for the shipped one; realism: as the
-    network is told it.
+    network is told it; wave, flux, error, order: names of columns, extensions or planes, None where files tell themselves.
     """
 
     samples: int = 4096
@@ -35,15 +36,25 @@ class BatchSettings:
     keep_samples: bool = False
     network: str | None = None
     realism: float = 1.0
+    wave: str | None = None
+    flux: str | None = None
+    error: str | None = None
+    order: str | None = None
+
+    @property
+    def naming(self) -> Naming | None:
+        """Names of wavelengths, flux, errors and orders in every file, where a person gave them."""
+        return Naming(self.wave, self.flux, self.error, self.order) or None
 
 
 @dataclass(frozen=True)
 class BatchShard:
-    """Spectra of one partition: its number, the number of its first spectrum in the batch, and its spectra."""
+    """Spectra of one partition: its number, the number of its first spectrum in the batch, its spectra, and names in their files."""
 
     number: int
     first: int
     items: tuple[Item, ...]
+    naming: Naming | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +88,8 @@ class Plan:
             last = int(numbers.searchsorted(number, side="right"))
             if not self.rows_path(number).is_file():
                 rows = self.items.slice(first, last - first).to_pylist()
-                yield BatchShard(number, first, tuple(Item(r["file"], r["hdu"], r["row"]) for r in rows))
+                items = tuple(Item(r["file"], r["hdu"], r["row"]) for r in rows)
+                yield BatchShard(number, first, items, self.settings.naming)
             first = last
 
     def counts(self) -> tuple[int, int]:

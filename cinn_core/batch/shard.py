@@ -21,7 +21,7 @@ from ..inference.network import Observation
 from ..inference.point_estimates import sobol_latents
 from ..inference.projection import RIDGE_SIGMA, Projection
 from ..inference.sampler import Precision, Sampler
-from ..inference.summary import summarise
+from ..inference.summary import summarise_many
 from ..instrument import N_PIXELS, coverage_input
 from ..preparation.fourmost import prepare_many
 from ..preparation.templates import Templates
@@ -61,7 +61,10 @@ def process_shard(work: Work, plan: Plan, shard: BatchShard) -> int:
 
 def prepare_shard(shard: BatchShard, templates: Templates) -> list[Prepared]:
     """Prepare every spectrum of a shard; the reason stands for one that cannot be used."""
-    return [str(one) if isinstance(one, KielError) else one for one in prepare_many(load(shard.items), templates)]
+    return [
+        str(one) if isinstance(one, KielError) else one
+        for one in prepare_many(load(shard.items, shard.naming), templates)
+    ]
 
 
 def finish_shard(work: Work, plan: Plan, shard: BatchShard, prepared: Sequence[Prepared]) -> int:
@@ -83,8 +86,10 @@ def finish_shard(work: Work, plan: Plan, shard: BatchShard, prepared: Sequence[P
         posteriors = infer_many(observation, work.model, work.sampler, work.latent, work.settings.seed)
         judgements = judge_many(vectors, observation, posteriors, work.model)
         rows += [
-            answer_row(shard.first + i, shard.items[i], vector, posterior, summarise(posterior), judgement)
-            for (i, vector), posterior, judgement in zip(some, posteriors, judgements, strict=True)
+            answer_row(shard.first + i, shard.items[i], vector, posterior, summary, judgement)
+            for (i, vector), posterior, summary, judgement in zip(
+                some, posteriors, summarise_many(posteriors), judgements, strict=True
+            )
         ]
         if work.settings.keep_samples:
             samples.append(samples_table([shard.first + i for i, _ in some], posteriors))

@@ -23,7 +23,7 @@ from ..preparation.templates import Templates
 from ..readers import read
 from ..stages import FluxVector
 from ..statistics import finite_mean, robust_sigma
-from ..targets import COLUMN, LABEL_NAMES
+from ..targets import COLUMN, LABEL_NAMES, labels_of
 
 LOWEST_SNR = 80.0
 """S/N per Angstrom in every arm that a spectrum needs."""
@@ -284,7 +284,8 @@ class SunCheck:
 def check_sun(path: Path, forward: ForwardModel, templates: Templates, error: ModelError) -> SunCheck:
     """Residuals of the solar spectrum in a file at R = 20 000; SpectrumError where it cannot be prepared."""
     vector = prepare(read(path), templates)
-    held = {name: Held(SUN.get(name, 0.0), _TIGHT.get(name, _TIGHT_RATIO)) for name in LABEL_NAMES if name != _FREE}
+    solar = dict(zip(LABEL_NAMES, labels_of(SUN).tolist(), strict=True))
+    held = {name: Held(value, _TIGHT.get(name, _TIGHT_RATIO)) for name, value in solar.items() if name != _FREE}
     fit = fit_labels(vector, forward, error, held)
     residual = np.where(error.masked | halpha_core(), np.nan, fit.residual(vector))
     scatter, rms = [], []

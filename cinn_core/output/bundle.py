@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from astropy.table import Table
 from numpy.typing import NDArray
 
 from .. import __version__
@@ -27,9 +27,13 @@ from ..preparation.prepared import write_prepared
 from ..readers import Naming
 from ..stages import Analysis
 from ..targets import TARGETS
+from .catalogue import Row, as_csv, as_votable
 from .exchange import write_spectrum_table
 from .record import put_together, take_apart
 from .report import citation, dumps, plain, to_json
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 SCHEMA = 1
 _SESSION = "session/star.json"
@@ -95,6 +99,22 @@ def bundle_bytes(star: SavedStar, figures: Mapping[str, bytes] | None = None) ->
     return buffer.getvalue()
 
 
+TABLES = ("kiel-stars.csv", "kiel-stars.vot")
+"""The tables that stand beside the stars in a zip of all."""
+
+
+def all_bytes(stars: Sequence[SavedStar], rows: Sequence[Row]) -> bytes:
+    """A zip of the zips of stars, without figures, beside the tables of their rows; it comes back star by star."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # what is in it is packed already
+        for name, content in zip(TABLES, (as_csv(rows), as_votable(rows)), strict=True):
+            archive.writestr(name, content)
+        for i, star in enumerate(stars, 1):
+            name = _ascii(star.analysis.flux_vector.star).strip() or "star"
+            archive.writestr(f"{i:03d}-{re.sub(r'[^A-Za-z0-9+.-]+', '-', name)[:60]}.zip", bundle_bytes(star))
+    return buffer.getvalue()
+
+
 def is_bundle(content: bytes) -> bool:
     """True for the bytes of a zip that Kiel wrote for one star."""
     try:
@@ -143,6 +163,8 @@ def star_document(star: SavedStar) -> dict[str, Any]:
 
 def posterior_table(analysis: Analysis, weights: NDArray | None = None) -> Table:
     """One row a sample: the thirteen targets, prior coordinates z_*, ln density in them, and weight where there are any."""
+    from astropy.table import Table  # late: a second of imports
+
     posterior = analysis.posterior
     table = Table()
     for i, target in enumerate(TARGETS):
@@ -160,6 +182,8 @@ def posterior_table(analysis: Analysis, weights: NDArray | None = None) -> Table
 
 def results_table(star: SavedStar) -> Table:
     """One row a target with the numbers of the summary; the constrained ones beside them where there are any."""
+    from astropy.table import Table  # late: a second of imports
+
     constrained = star.constrained
     rows = []
     for target in TARGETS:
@@ -176,6 +200,8 @@ def results_table(star: SavedStar) -> Table:
 
 def model_table(analysis: Analysis) -> Table:
     """The resimulated spectrum with its bands on the pixels of the prepared one."""
+    from astropy.table import Table  # late: a second of imports
+
     resimulation = analysis.resimulation
     table = Table()
     table["WAVE"], table["FLUX"] = WAVELENGTH, resimulation.map_flux

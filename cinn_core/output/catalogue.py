@@ -14,7 +14,7 @@ from ..inference.trust import real_error, trust_in
 from ..instrument import ARMS
 from ..literature import FLOOR, literature_for, z_scores
 from ..stages import Analysis
-from ..targets import COLUMN, SOLAR_A_LI, TARGETS
+from ..targets import COLUMN, NUISANCE_BOUNDS, SOLAR_A_LI, TARGETS
 from .verdicts import Verdict
 
 Row = dict[str, Any]
@@ -52,18 +52,22 @@ def catalogue_row(analysis: Analysis, verdict: Verdict | None = None) -> Row:
     for arm, snr in zip(ARMS, vector.snr, strict=True):
         row[f"snr_{arm.name}"] = snr
     row["rejected_fraction"] = analysis.posterior.rejected_fraction
+    for name, element in {} if analysis.more is None else analysis.more.elements.items():
+        row[f"{name}_median"], row[f"{name}_limit95"] = element.median, _number(element.limit95)
+        row[f"{name}_lo68"], row[f"{name}_hi68"] = element.lo68, element.hi68
+        row[f"{name}_status"] = str(element.status)
     return row
 
 
 def as_csv(rows: Sequence[Row]) -> bytes:
-    """Rows with the same keys as a CSV table."""
+    """Rows as a CSV table; what a star has no number for is empty."""
     buffer = io.StringIO()
     _table(rows).write(buffer, format="ascii.csv")
     return buffer.getvalue().encode()
 
 
 def as_votable(rows: Sequence[Row]) -> bytes:
-    """Rows with the same keys as a VOTable."""
+    """Rows as a VOTable; what a star has no number for is NaN or empty."""
     return votable_bytes(_table(rows))
 
 
@@ -82,8 +86,10 @@ def votable_bytes(table: Table, binary: bool = False) -> bytes:
 
 def _table(rows: Iterable[Row]) -> Table:
     listed = list(rows)
-    keys = list(listed[0]) if listed else []
-    table = Table({key: [row[key] for row in listed] for key in keys})
+    first = {key: value for row in reversed(listed) for key, value in row.items()}
+    keys = sorted(first, key=lambda key: min(list(row).index(key) for row in listed if key in row))
+    nothing = {key: "" if isinstance(value, str) else np.nan for key, value in first.items()}
+    table = Table({key: [row.get(key, nothing[key]) for row in listed] for key in keys})
     for key in keys:
         unit, ucd, description = column_meaning(key)
         table[key].unit, table[key].description = unit or None, description
@@ -136,6 +142,7 @@ def column_meaning(key: str) -> tuple[str, str, str]:
     if key.startswith("snr_"):
         return "", "stat.snr;em.opt", f"S/N per Angstrom of the {key[4:]} arm"
     labels = {t.name: (t.label, t.unit) for t in TARGETS} | {"a_li": ("A(Li)", "dex")}
+    labels |= {name: (f"[{name.removesuffix('_fe').capitalize()}/Fe]", "dex") for name in NUISANCE_BOUNDS}
     name = max((name for name in labels if key.startswith(name)), key=len)
     part = key.removeprefix(name)
     ucd, words = _PARTS[part]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.table import Table
 from numpy.typing import NDArray
 
 from .. import __version__
@@ -21,6 +20,7 @@ from ..targets import TARGETS
 if TYPE_CHECKING:
     import specutils
     import xarray
+    from astropy.table import Table
 
 RELATIVE_FLUX = "adu"
 """Unit of a flux without unit in the tables for other tools: specutils takes no column without one for a flux."""
@@ -124,6 +124,8 @@ def spectrum_table(vector: FluxVector, model: NDArray | None = None) -> Table:
     Flux is in units of the continuum; its column says "adu", which stands for a relative scale in the ESO's files, since
     specutils and with it Specviz know a flux by its unit.
     """
+    from astropy.table import Table  # late: a second of imports
+
     columns: list[tuple[str, NDArray, str | None, str, str]] = [
         ("WAVE", WAVELENGTH, "Angstrom", "em.wl;obs.atmos", "wavelength in air, rest frame of the star"),
         ("FLUX", vector.flux, RELATIVE_FLUX, "phot.flux.density;em.wl;meta.main", "flux, the continuum is 1"),

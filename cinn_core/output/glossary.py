@@ -54,6 +54,9 @@ TERMS: dict[str, str] = {
     "velocity": "How fast the star moves away (+) or comes nearer (−), by cross-correlation with a template.",
     "resolving power": "Wavelength over the smallest difference that the spectrograph separates: the file's, and the one used.",
     "χ² per pixel": "Mean squared difference of observation and model in units of the noise: 1 where noise alone is left.",
+    "χ² with model error": "The same over the posterior, in units of the noise and of the model's known error together: what the chip "
+    "“χ² high” looks at.",
+    "distance": "How far the spectrum is from those of the training, and the distance beyond which it is out of domain.",
     "physics": "How the training spectra were computed: LTE (each layer in equilibrium at its temperature), and the elements "
     "for which that was not assumed (NLTE).",
     "posterior": "All answers that the spectrum allows, each as often as it is probable.",

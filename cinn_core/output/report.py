@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from ..inference.trust import real_stars_json
 from ..stages import Analysis, Importance
 
 SCHEMA = 1
@@ -31,6 +32,8 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
             "rejected_fraction": analysis.posterior.rejected_fraction,
             "reliability": None if analysis.reliability is None else asdict(analysis.reliability),
             "importance": _importance(analysis.importance),
+            "more": None if analysis.more is None else {n: asdict(e) for n, e in analysis.more.elements.items()},
+            "real_stars": real_stars_json(analysis),
             "flags": analysis.flags,
             "rv_kms": vector.rv_kms,
             "snr_per_angstrom": vector.snr_per_angstrom,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ def find_companion(
     curves = [
         curve
         for arm, t in zip(on_log.arms, templates.log_flux, strict=True)
-        if arm.enough and (curve := _second(arm, t[velocity.template].astype(float), velocity.kms)) is not None
+        if arm.enough and (curve := _second(arm, t[velocity.template], velocity.kms)) is not None
     ]
     if not curves:
         return nothing
@@ -93,23 +94,37 @@ def _second(arm: LogArm, template: NDArray, kms: float) -> NDArray | None:
     """Amplitude (lags,) of the template in what remains of an arm after the template at `kms`, by least squares at each lag."""
     lags = velocity_lags()
     n, pad = template.size, (arm.flux.size - template.size) // 2
-    t = template - 1
-    t = t - wide_mean(t)
-    x = np.arange(arm.flux.size) - pad - _pixels(kms)
-    inside = (x > 0) & (x < n - 1) & (arm.weight > 0)
+    size = fft.next_fast_len(arm.flux.size, real=True)
+    t, conjugate = _sharp_template(template.tobytes(), size)
+    shift = pad + _pixels(kms)
+    first_inside = max(int(np.floor(shift)) + 1, 0)
+    stop = min(int(np.ceil(shift + n - 1)), arm.flux.size)
+    knot, share = int(np.floor(first_inside - shift)), float((first_inside - shift) % 1)
+    m = max(stop - first_inside, 0)
+    inside = np.zeros(arm.flux.size, bool)
+    inside[first_inside:stop] = arm.weight[first_inside:stop] > 0
     if inside.sum() < 500:
         return None
-    first = np.where(inside, np.interp(x, np.arange(n), t), 0.0)
+    first = np.zeros(arm.flux.size)
+    first[first_inside:stop] = (1 - share) * t[knot : knot + m] + share * t[knot + 1 : knot + 1 + m]
+    first *= inside
     data = np.where(inside, arm.sharp, 0.0)
     norm = float(first @ first)
     residual = data - first * float(first @ data) / norm
-    size = fft.next_fast_len(arm.flux.size, real=True)
     transformed = fft.rfft(np.stack([residual, first]).astype(np.float32), size)
-    transformed *= np.conj(fft.rfft(t.astype(np.float32), size))
+    transformed *= conjugate
     across, overlap = fft.irfft(transformed, size)[:, : lags.size].astype(float)
     strength = np.maximum(_squares_where(inside, t, lags.size), 1e-9)
     independent = np.maximum(1 - overlap**2 / (norm * strength), 0.2)
     return across / (strength * independent) / max(float(first @ data) / norm, 0.05)
+
+
+@lru_cache(maxsize=64)
+def _sharp_template(template: bytes, size: int) -> tuple[NDArray, NDArray]:
+    """Lines (n,) of a template without what varies slowly, and the conjugate of their transform of a size."""
+    t = np.frombuffer(template, np.float32).astype(float) - 1
+    t = t - wide_mean(t)
+    return t, np.conj(fft.rfft(t.astype(np.float32), size))
 
 
 def _squares_where(inside: NDArray, template: NDArray, n_lags: int) -> NDArray:

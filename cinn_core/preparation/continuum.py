@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from ..files import computed_once, hash_of
 from ..instrument import ARMS, N_PIXELS, TELLURIC_OXYGEN, WAVELENGTH, arm_slices
@@ -65,18 +66,16 @@ def upper_envelope(
     basis, to_basis = np.linalg.qr(legendre.legvander(at, degree))  # orthonormal: normal equations lose nothing
 
     def fitted(kept: NDArray) -> NDArray:
-        weighted = basis * kept[:, None]
-        matrix, vector = weighted.T @ basis, y @ weighted
-        try:
-            return np.linalg.solve(matrix, vector)
-        except np.linalg.LinAlgError:  # too few bins for the degree
-            return np.linalg.lstsq(matrix, vector, rcond=None)[0]
+        some = basis[kept]
+        matrix, vector = some.T @ some, y[kept] @ some
+        *_, fit, problem = lapack.dposv(matrix, vector)
+        return np.linalg.lstsq(matrix, vector, rcond=None)[0] if problem else fit  # too few bins for the degree
 
     fit = fitted(kept)
     for _ in range(12):
         residual = y - basis @ fit
         ordered = np.sort(residual)
-        upper = ordered[ordered > percentile_of_ordered(ordered, 40)]
+        upper = ordered[np.searchsorted(ordered, percentile_of_ordered(ordered, 40), side="right") :]
         if upper.size == 0:  # no scatter at all
             break
         sigma = max(robust_sigma(upper, median_of_ordered(upper)), 5e-4)
@@ -166,7 +165,8 @@ class _ArmTools:
         self.columns = np.ascontiguousarray(np.concatenate([modes, details.T], axis=1), np.float32)
         self.pairs = np.stack(np.triu_indices(self.columns.shape[1]), 1)
         binned = self.columns[: len(modes) // _NORMAL_BIN * _NORMAL_BIN].reshape(-1, _NORMAL_BIN, self.columns.shape[1])
-        self.products = np.ascontiguousarray((binned[..., self.pairs[:, 0]] * binned[..., self.pairs[:, 1]]).mean(1))
+        squares = np.matmul(binned.transpose(0, 2, 1), binned) / np.float32(_NORMAL_BIN)
+        self.products = squares[:, self.pairs[:, 0], self.pairs[:, 1]]
         self.projection = np.linalg.pinv(modes.astype(float)).astype(np.float32)
 
     def normal(self, weight: NDArray) -> NDArray:

@@ -40,6 +40,19 @@ class LogArm:
         return sharp(self.flux, self.weight)
 
     @cached_property
+    def stretches(self) -> NDArray:
+        """Ends (2 k,) of the stretches of good pixels: first, one after the last, first, ..."""
+        return np.flatnonzero(np.diff(self.weight.astype(np.int8), prepend=0, append=0))
+
+    @cached_property
+    def running_sums(self) -> NDArray:
+        """Running sums (3, m + 1) of weight, flux and squared flux."""
+        running = np.zeros((3, self.flux.size + 1))
+        for row, values in zip(running, (self.weight, self.flux, self.flux**2), strict=True):
+            np.cumsum(values, out=row[1:])
+        return running
+
+    @cached_property
     def enough(self) -> bool:
         """Whether there are enough pixels to measure a velocity."""
         return bool(self.weight.sum() > _FEWEST_PIXELS)
@@ -123,6 +136,7 @@ def _wide_kernel_fft(size: int) -> NDArray:
 
 
 _N_SEARCH = 18
+_N_FINALISTS = 12  # templates whose correlation is looked at at several lags
 _FFT_SIZE = 1024
 _BLOCK = _FFT_SIZE - 2 * PAD  # pixels of a template whose products at all lags fit one transform
 
@@ -131,7 +145,7 @@ _BLOCK = _FFT_SIZE - 2 * PAD  # pixels of a template whose products at all lags 
 class ArmTools:
     """Templates (k) of one arm, ready for products.
 
-    depth (k, m) float32: template - 1; sums, square_sums (m + 1, k) float32: running sums of it and of its square;
+    depth (k, m) float32: template - 1; sums, square_sums (k, m + 1) float32: running sums of it and of its square;
     sought, sought_square (frequencies, 18, blocks) complex64: conjugate transforms of the blocks of the sharp templates
     that are sought with, and of their squares.
     """
@@ -145,7 +159,7 @@ class ArmTools:
 
 @lru_cache(maxsize=1)
 def search_tools(templates: Templates) -> tuple[ArmTools, ...]:
-    """Products of the templates that `correlate` and `scores` need, for each arm."""
+    """Products of the templates that `correlate` and `best_templates` need, for each arm."""
     search = np.unique(np.linspace(0, len(templates.labels) - 1, _N_SEARCH).astype(int))
     tools = []
     for flux in templates.log_flux:
@@ -185,10 +199,26 @@ def _distinct(rows: NDArray) -> tuple[list[int], list[int]]:
     return [which.index(i) for i in range(len(first))], which
 
 
-def scores(stars: Sequence[OnLog], lags: NDArray, templates: Templates) -> NDArray:
-    """Normalised correlation (stars, k, lags a star) with all templates at a few `lags` (stars, lags a star), nothing taken out."""
+def best_templates(stars: Sequence[OnLog], lags: NDArray, templates: Templates) -> tuple[NDArray, NDArray]:
+    """Index (stars,) of the template of the highest normalised correlation at a few `lags` (stars, lags a star) about the
+    peak, nothing taken out, and that correlation at all of these (stars, lags a star).
+
+    All templates are tried at the middle lag, the 32 best of them at the others.
+    """
+    k, few = len(search_tools(templates)[0].depth), min(_N_FINALISTS, len(templates.labels))
+    middle = lags.shape[1] // 2
+    at_middle = _scores(stars, lags[:, middle : middle + 1], templates, np.broadcast_to(np.arange(k), (len(stars), k)))
+    finalists = np.sort(np.argpartition(at_middle[..., 0], k - few, axis=1)[:, k - few :], axis=1)
+    score = _scores(stars, lags, templates, finalists)
+    best, star = score.max(2).argmax(1), np.arange(len(stars))
+    return finalists[star, best], score[star, best]
+
+
+def _scores(stars: Sequence[OnLog], lags: NDArray, templates: Templates, tried: NDArray) -> NDArray:
+    """Normalised correlation (stars, k, lags a star) with templates of the indices `tried` (stars, k) at `lags`."""
     tools = search_tools(templates)
-    sums = np.zeros((3, len(stars), len(tools[0].depth), lags.shape[1]))
+    every = tried.shape[1] == len(tools[0].depth)
+    sums = np.zeros((3, *tried.shape, lags.shape[1]))
     for a, tool in enumerate(tools):
         here = [i for i, star in enumerate(stars) if star.arms[a].enough]
         if not here:
@@ -196,16 +226,20 @@ def scores(stars: Sequence[OnLog], lags: NDArray, templates: Templates) -> NDArr
         m = tool.depth.shape[1]
         d = np.empty((len(here), lags.shape[1], m), np.float32)
         for row, i in enumerate(here):
-            arm = stars[i].arms[a]
-            d[row] = sliding_window_view(arm.flux.astype(np.float32), m)[lags[i]]
-            n, sum_d, sum_dd = (_window_sums(x, m)[lags[i]] for x in (arm.weight, arm.flux, arm.flux**2))
+            arm, at = stars[i].arms[a], lags[i]
+            d[row] = sliding_window_view(arm.flux.astype(np.float32), m)[at]
+            running = arm.running_sums
+            n, sum_d, sum_dd = running[:, at + m] - running[:, at]
             n = np.maximum(n, 1.0)
-            sum_t, sum_tt = _sums_where(sliding_window_view(arm.weight, m)[lags[i]], tool)
+            sum_t, sum_tt = _sums_where(arm.stretches, at, tool, slice(None) if every else tried[i])
             sums[0, i] -= sum_d * sum_t / n
             sums[1, i] += sum_dd - sum_d**2 / n
             sums[2, i] += sum_tt - sum_t**2 / n
-        sum_dt = (tool.depth @ d.reshape(-1, m).T).reshape(-1, *d.shape[:2])
-        sums[0, here] += sum_dt.swapaxes(0, 1)
+            if not every:
+                sums[0, i] += tool.depth[tried[i]] @ d[row].T
+        if every:
+            sum_dt = (tool.depth @ d.reshape(-1, m).T).reshape(-1, *d.shape[:2])
+            sums[0, here] += sum_dt.swapaxes(0, 1)
     return sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-12))
 
 
@@ -217,20 +251,22 @@ def _window_sums(values: NDArray, m: int) -> NDArray:
 
 
 def _running_sums(values: NDArray) -> NDArray:
-    """Sums (m + 1, k) float32 of the first 0 to m of `values` (k, m); summed in double precision."""
-    out = np.zeros((values.shape[1] + 1, len(values)), np.float32)
-    out[1:] = np.cumsum(values, axis=1, dtype=float).T
+    """Sums (k, m + 1) float32 of the first 0 to m of `values` (k, m); summed in double precision."""
+    out = np.zeros((len(values), values.shape[1] + 1), np.float32)
+    for row, each in zip(out, values, strict=True):
+        row[1:] = np.cumsum(each, dtype=float)
     return out
 
 
-def _sums_where(weight: NDArray, tool: ArmTools) -> tuple[NDArray, NDArray]:
-    """Sums (k, lags) of the templates and of their squares over the pixels where `weight` (lags, m) is 1, not 0.
+def _sums_where(stretches: NDArray, lags: NDArray, tool: ArmTools, tried: NDArray | slice) -> tuple[NDArray, NDArray]:
+    """Sums (k, lags) of the templates `tried` (k,) and of their squares over the pixels in stretches (ends,) of an arm.
 
     Differences of the running sums at the ends of each stretch of good pixels: stretches are few.
     """
-    change = -np.diff(weight, axis=1, prepend=0.0, append=0.0).astype(np.float32)
-    at = np.flatnonzero(change.any(0))
-    sum_t, sum_tt = ((change[:, at] @ sums[at]).T.astype(float) for sums in (tool.sums, tool.square_sums))
+    place = np.clip(stretches - lags[:, None], 0, tool.sums.shape[1] - 1)
+    rows = np.arange(len(tool.sums))[tried][:, None, None]
+    of_all = (running[rows, place] for running in (tool.sums, tool.square_sums))
+    sum_t, sum_tt = ((sums[..., 1::2] - sums[..., ::2]).sum(2, dtype=float) for sums in of_all)
     return sum_t, sum_tt
 
 

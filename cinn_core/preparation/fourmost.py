@@ -134,12 +134,13 @@ def to_rest(native: Native, frame: Frame, templates: Templates, model_error: Mod
 
     wavelength, flux, error, good = joined(native.windows, frame.medium)
     rest_wavelength = shift_to_rest(wavelength, kms)
-    telluric = find_telluric(wavelength, flux, good)
+    telluric = frame.telluric or find_telluric(wavelength, flux, good)
     if overrides.resolving_power is None:
         power, steps, unsure = settle_power(spectrum, power, telluric, velocity, (wavelength, flux, good), templates)
         ledger = ledger.noting(steps, unsure)
     ledger = ledger.noting(*find_companion(wavelength, flux, good, power, velocity, templates).settled())
-    measured = measure_snr(rest_wavelength, flux, error, good, power)
+    depth = templates.depth(velocity.template, rest_wavelength) if velocity.credible else None
+    measured = measure_snr(rest_wavelength, flux, error, good, power, depth)
     snr, steps, flags = settle_snr(measured, overrides.snr, spectrum)
     ledger = ledger.noting(steps, flags)
 

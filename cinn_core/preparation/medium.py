@@ -14,7 +14,7 @@ from ..stages import Medium, Spectrum, Step
 from .native import Window
 from .telluric import AIR_KMS, Telluric, air_gain, find_telluric
 from .templates import Templates
-from .velocity import Velocity, measure_velocity, velocities_in_pieces
+from .velocity import Velocity, measure_velocity, shift_to_rest, velocities_in_pieces
 
 DECIDED = 3.5
 """Least difference of the log likelihoods of air and vacuum by which the data decide where a file does not say."""
@@ -41,13 +41,15 @@ _SEEN = 6.0  # log likelihood from which a telluric velocity is worth naming
 class Frame:
     """Frame of a file's wavelengths: air or vacuum, the star's velocity there, and the ledger's entries on it.
 
-    guessed: whether the data chose the medium, because the file does not say or because they deny what it says.
+    guessed: whether the data chose the medium, because the file does not say or because they deny what it says;
+    telluric: the telluric lines in this medium where they were looked at.
     """
 
     medium: Medium
     velocity: Velocity
     steps: tuple[Step, ...] = ()
     guessed: bool = False
+    telluric: Telluric | None = None
 
 
 @dataclass(frozen=True)
@@ -110,14 +112,15 @@ def settle_told(
     """
     told = spectrum.medium
     wavelength, flux, _, good = joined(windows, told)
-    if not velocity.credible or not _suspect(velocity, find_telluric(wavelength, flux, good)):
-        return Frame(told, velocity)
+    telluric = find_telluric(wavelength, flux, good)
+    if not velocity.credible or not _suspect(velocity, telluric):
+        return Frame(told, velocity, telluric=telluric)
     other = Medium.VACUUM if told is Medium.AIR else Medium.AIR
     velocities = {told: velocity, other: _velocity(windows, other, power, templates)}
     found = weigh_medium(spectrum, power, templates, velocities)
     against = -found.log_ratio if told is Medium.AIR else found.log_ratio
     if not velocities[other].credible or against < CONTRADICTED:
-        return Frame(told, velocity)
+        return Frame(told, velocity, telluric=telluric)
     reason = (
         f"the file says {told.value}, and its data deny it: {other.value} by the velocities along the spectrum and those of "
         f"star and air; the velocity would be {velocity.kms:.1f} km/s in {told.value}"
@@ -146,9 +149,8 @@ def weigh_medium(
     """
     in_air, in_vacuum = velocities[Medium.AIR], velocities[Medium.VACUUM]
     shift = in_air.kms - in_vacuum.kms
-    gain = air_gain(
-        spectrum.wavelength, spectrum.flux, spectrum.good, power, _stellar(spectrum.wavelength, in_air, templates)
-    )
+    stellar = templates.depth(in_air.template, shift_to_rest(spectrum.wavelength, in_air.kms))
+    gain = air_gain(spectrum.wavelength, spectrum.flux, spectrum.good, power, stellar)
     highest = float(gain.max())
     likelihood = np.exp(gain - highest)
     sizes = _log_size(in_air.kms, AIR_KMS, likelihood) - _log_size(in_vacuum.kms, AIR_KMS - shift, likelihood)
@@ -191,15 +193,6 @@ def _numbers(
             f"telluric_{medium.value}": found.telluric - (0.0 if medium is Medium.AIR else shift),
         }
     return numbers
-
-
-def _stellar(wavelength: NDArray, velocity: Velocity, templates: Templates) -> NDArray:
-    """Depth (n,) of the best template's lines at the star's velocity; 0 where there is no template."""
-    rest = wavelength / (1 + velocity.kms / SPEED_OF_LIGHT_KMS)
-    depth = np.zeros(wavelength.size)
-    for grid, flux in zip(templates.log_wavelength, templates.log_flux, strict=True):
-        depth += np.interp(rest, grid, 1 - flux[velocity.template], left=0.0, right=0.0)
-    return depth
 
 
 def _from_pieces(wavelength: NDArray, kms: NDArray, error: NDArray) -> float:

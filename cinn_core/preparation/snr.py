@@ -16,6 +16,7 @@ from ..instrument import (
     MIN_SNR,
     PIXEL_ANGSTROM,
     SPEED_OF_LIGHT_KMS,
+    Arm,
     arm_slices,
     pixel_sigma,
 )
@@ -24,6 +25,7 @@ from ..statistics import median, median_of_ordered, percentile_of_ordered
 
 LOW = 20.0
 _SEGMENT = 256
+_LOWEST_LEVEL = 0.3  # of the continuum, that a star's spectrum reaches anywhere
 _AGREE = (0.5, 2.0)
 """An error column is believed when it lies within these factors of the noise measured in the pixels."""
 
@@ -39,27 +41,38 @@ class Snr:
 
 
 def measure_snr(
-    wavelength: NDArray, flux: NDArray, error: NDArray | None, good: NDArray, native_resolving_power: float
+    wavelength: NDArray,
+    flux: NDArray,
+    error: NDArray | None,
+    good: NDArray,
+    native_resolving_power: float,
+    depth: NDArray | None = None,
 ) -> tuple[Snr, ...]:
-    """S/N per Angstrom of every arm of a spectrum (n,) with continuum near 1, on native pixels; NaN where an arm has no data."""
-    return tuple(_arm_snr(wavelength, flux, error, good, native_resolving_power, arm.low, arm.high) for arm in ARMS)
+    """S/N per Angstrom of every arm of a spectrum (n,) with continuum near 1, on native pixels; NaN where an arm has no data.
+
+    `depth` (n,) is that of the lines of a star like it: the level that pixels reach, in a cool giant far below the
+    continuum, is brought to the continuum by it, as S/N is that of the continuum for the network too.
+    """
+    line_free = np.ones(wavelength.size) if depth is None else 1 - depth
+    return tuple(_arm_snr(wavelength, flux, error, good, native_resolving_power, line_free, arm) for arm in ARMS)
 
 
 def _arm_snr(
-    wavelength: NDArray, flux: NDArray, error: NDArray | None, good: NDArray, power: float, low: float, high: float
+    wavelength: NDArray, flux: NDArray, error: NDArray | None, good: NDArray, power: float, star: NDArray, arm: Arm
 ) -> Snr:
-    near = (wavelength >= low) & (wavelength <= high)
+    """S/N of one arm; star (n,): flux over continuum of a star like this one."""
+    near = (wavelength >= arm.low) & (wavelength <= arm.high)
     nan = float("nan")
     if (near & good).sum() < 100:
         return Snr(nan, nan, nan, "no data")
-    wave, y, ok = wavelength[near], flux[near], good[near]
-    pixels = noise_per_root_angstrom(wave, y, ok, power)
+    wave, y, ok, star = wavelength[near], flux[near], good[near], star[near]
+    pixels = noise_per_root_angstrom(wave, y, ok, power, star)
     from_pixels = 1 / pixels if pixels > 0 else nan
     from_errors = nan
     if error is not None:
         level = median(y[ok])
         lit = ok & (y > 0.8 * level)
-        relative = median(error[near][lit] / np.maximum(y[lit], 1e-9))
+        relative = median(error[near][lit] * star[lit] / np.maximum(y[lit], 1e-9))
         from_errors = 1 / (relative * np.sqrt(median(np.diff(wave))))
     if np.isfinite(from_errors) and (not np.isfinite(from_pixels) or _AGREE[0] < from_errors / from_pixels < _AGREE[1]):
         return Snr(from_errors, from_pixels, from_errors, "error column, which agrees with the scatter of the pixels")
@@ -67,14 +80,14 @@ def _arm_snr(
     return Snr(from_pixels, from_pixels, from_errors, source)
 
 
-def noise_per_root_angstrom(wavelength: NDArray, flux: NDArray, good: NDArray, power: float) -> float:
-    """Relative noise of a bin of 1 Angstrom: root of the power density beyond the frequencies the spectrograph passes.
+def noise_per_root_angstrom(wavelength: NDArray, flux: NDArray, good: NDArray, power: float, star: NDArray) -> float:
+    """Noise of a bin of 1 Angstrom over the continuum: root of the power density beyond the frequencies the spectrograph passes.
 
     A spectrograph of FWHM w passes next to nothing of the star around 1 / w (1 % of its power at 0.8 / w, 0.1 % at
     1 / w); what is there is noise, whose power density a resampling to finer pixels leaves nearly as it is (unlike the
     scatter of neighbouring pixels, which it lowers). Where pixels are too coarse for such frequencies the highest ones
     that they show are taken. Complete segments of 256 pixels, Hann window; the 30th percentile, to shun line-rich ones, over what
-    it is for noise alone.
+    it is for noise alone. A segment's continuum is the level that it reaches over the one that `star` (n,) reaches there.
     """
     step = median(np.diff(wavelength))
     fwhm = median_of_ordered(wavelength) / power
@@ -84,12 +97,12 @@ def noise_per_root_angstrom(wavelength: NDArray, flux: NDArray, good: NDArray, p
     n = _SEGMENT
     if flux.size < n:
         return float("nan")
-    y, wave, known = (sliding_window_view(a, n)[:: n // 2] for a in (flux, wavelength, good))
+    y, wave, known, like = (sliding_window_view(a, n)[:: n // 2] for a in (flux, wavelength, good, star))
     complete = known.all(1) & (wave[:, -1] - wave[:, 0] < 1.5 * n * step)
     if not complete.any():
         return _difference_noise(flux[good]) * np.sqrt(step)
     y = y[complete]
-    level = percentile_of_ordered(np.sort(y.reshape(len(y), n // 32, 32).mean(-1), axis=1), 70)[:, None]
+    level = (_reached(y) / np.maximum(_reached(like[complete]), _LOWEST_LEVEL))[:, None]
     x = np.linspace(-1, 1, n)
     slope = (y * x).sum(1, keepdims=True) / (x**2).sum()
     window = np.hanning(n)
@@ -102,6 +115,11 @@ def noise_per_root_angstrom(wavelength: NDArray, flux: NDArray, good: NDArray, p
     each = density[:, band].mean(1)
     usual = _low_percentile_of_noise(int(band.sum()))
     return float(np.sqrt(percentile_of_ordered(np.sort(each), 30) / usual))
+
+
+def _reached(flux: NDArray) -> NDArray:
+    """Level (segments,) that the pixels of segments (segments, _SEGMENT) reach: the 70th percentile of means of 32 pixels."""
+    return percentile_of_ordered(np.sort(flux.reshape(len(flux), -1, 32).mean(-1), axis=1), 70)
 
 
 def _low_percentile_of_noise(frequencies: int) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..files import asset_path, computed_once, hash_of
 from ..instrument import ARMS, N_PIXELS
-from ..targets import COLUMN, LABEL_NAMES, SOLAR_A_LI
+from ..targets import COLUMN, LABEL_NAMES, SOLAR_A_LI, labels_of
 
 LOG_STEP_KMS = 2.0
 
@@ -42,7 +42,7 @@ class Forward(Protocol):
 class Templates:
     """Model spectra at R = 20 000 and rest, continuum 1.
 
-    labels (k, 26); flux (k, N_PIXELS) float32 on `instrument.WAVELENGTH`; for each arm `log_wavelength` (n_arm,) air
+    labels (k, 29); flux (k, N_PIXELS) float32 on `instrument.WAVELENGTH`; for each arm `log_wavelength` (n_arm,) air
     Angstrom in constant steps of 2 km/s, slightly wider than the window, and `log_flux` (k, n_arm) float32.
     """
 
@@ -62,9 +62,16 @@ class Templates:
         ):
             raise ValueError("Every arm needs its log-wavelength grid and the templates on it.")
 
+    def depth(self, index: int, rest: NDArray) -> NDArray:
+        """Depth (n,) of one template's lines below its continuum at rest wavelengths (n,) [Angstrom in air]; 0 beyond the arms."""
+        depth = np.zeros(rest.size)
+        for grid, flux in zip(self.log_wavelength, self.log_flux, strict=True):
+            depth += np.interp(rest, grid, 1 - flux[index], left=0.0, right=0.0)
+        return depth
+
 
 def template_labels() -> NDArray:
-    """Labels (k, 26) of the fixed design: dwarfs, subgiants and giants at seven metallicities, slow and rotating.
+    """Labels (k, 29) of the fixed design: dwarfs, subgiants and giants at seven metallicities, slow and rotating.
 
     Abundance ratios scatter about Galactic trends, so that neighbouring templates show how spectra differ.
     """
@@ -79,7 +86,7 @@ def template_labels() -> NDArray:
 
 
 def _labels(teff: float, logg: float, feh: float, vbroad: float, rng: np.random.Generator) -> NDArray:
-    row = np.zeros(len(LABEL_NAMES))
+    row = labels_of({})
     alpha = float(np.interp(feh, [-1.0, 0.0], [0.35, 0.0]))
     vmic = 1.0 + 0.35 * (4.4 - logg) + 3e-4 * (teff - 5500) + rng.uniform(-0.6, 0.6)
     for name in LABEL_NAMES:

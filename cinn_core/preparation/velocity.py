@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..instrument import ARMS, SPEED_OF_LIGHT_KMS
 from ..rebin import unit_knots
 from ..stages import Step
-from .correlation import PAD, LogArm, OnLog, correlate, scores, to_log
+from .correlation import PAD, LogArm, OnLog, best_templates, correlate, to_log
 from .templates import LOG_STEP_KMS, Templates
 
 MIN_CONTRAST = 1.7
@@ -92,11 +92,10 @@ def velocities_on_log(stars: Sequence[OnLog], templates: Templates) -> list[Velo
     """Velocity of each star from its arms on the templates' log grid (`to_log`); products with the templates for all stars at once."""
     curves = correlate(stars, templates)
     lags = np.clip(np.arange(-4, 5) + curves.max(1).argmax(1)[:, None], 0, 2 * PAD)
-    score = scores(stars, lags, templates)
-    best = score.max(2).argmax(1)
+    best = best_templates(stars, lags, templates)
     return [
-        _settle(star, curve.max(0), at, int(b), near[b], templates)
-        for star, curve, at, b, near in zip(stars, curves, lags, best, score, strict=True)
+        _settle(star, curve.max(0), at, int(template), near, templates)
+        for star, curve, at, template, near in zip(stars, curves, lags, *best, strict=True)
     ]
 
 

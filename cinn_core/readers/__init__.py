@@ -8,10 +8,10 @@ import io
 import re
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from astropy.io import fits
@@ -35,7 +35,7 @@ from .image import (
 )
 from .orders import joined_orders
 from .roles import require_complete
-from .several import choices_in, choose, chosen_for_names, require_modest
+from .several import choices_for_names, choices_in, choose, chosen_for_names, require_modest
 from .table import is_table, read_table
 from .text import is_text, read_text, values_in_text
 
@@ -48,6 +48,7 @@ MAX_TEXT_BYTES = 60_000_000
 """Largest text that is read: a million pixels of three columns."""
 
 _LONGEST_NAME = 120
+_Found = TypeVar("_Found")
 
 _FITS_FORMATS = (
     (is_table, read_table),
@@ -108,20 +109,19 @@ def read(
     )
 
 
-def list_spectra(source: Path | bytes, name: str | None = None) -> tuple[Choice, ...]:
+def list_spectra(source: Path | bytes, name: str | None = None, naming: Naming | None = None) -> tuple[Choice, ...]:
     """List the spectra in a file among which one has to choose, for the hdu and row of `read`; none where it holds one.
 
-    Raises SpectrumError for a file that cannot be opened; whether a spectrum can be used only `read` tells.
+    `naming` tells which columns are wavelength and flux, as for `read`. Raises SpectrumError for a file that cannot be
+    opened; whether a spectrum can be used only `read` tells.
     """
-    content, name, _ = _content(source, name)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if content.startswith(MAGIC):
-            return choices_in_hdf5(content, name)
-        if content[:6] == b"SIMPLE":
-            with _opened(content, name) as hdus:
-                return choices_in(hdus)
-    return ()
+    return _looked_into(
+        source,
+        name,
+        lambda content, file: choices_in_hdf5(content, file, naming or None),
+        lambda hdus: choices_for_names(hdus, naming) if naming else choices_in(hdus),
+        lambda content, file: (),
+    )
 
 
 def list_names(source: Path | bytes, name: str | None = None) -> tuple[str, ...]:
@@ -141,17 +141,28 @@ def list_names(source: Path | bytes, name: str | None = None) -> tuple[str, ...]
 def list_arrays(source: Path | bytes, name: str | None = None) -> dict[str, NDArray]:
     """List the arrays of a file by the names of `list_names`, each (n,) of its own length, to look at; none that cannot be read."""
     try:
-        content, name, _ = _content(source, name)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if content.startswith(MAGIC):
-                return values_in_hdf5(content, name)
-            if content[:6] == b"SIMPLE":
-                with _opened(content, name) as hdus:
-                    return values_by_name(hdus)
-            return values_in_text(content, name)
+        return _looked_into(source, name, values_in_hdf5, values_by_name, values_in_text)
     except SpectrumError:
         return {}
+
+
+def _looked_into(
+    source: Path | bytes,
+    name: str | None,
+    hdf5: Callable[[bytes, str], _Found],
+    hdus: Callable[[list[Any]], _Found],
+    text: Callable[[bytes, str], _Found],
+) -> _Found:
+    """What one of three functions finds in a file: of an HDF5 file's bytes and name, of FITS HDUs, of any other bytes and name."""
+    content, name, _ = _content(source, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if content.startswith(MAGIC):
+            return hdf5(content, name)
+        if content[:6] == b"SIMPLE":
+            with _opened(content, name) as opened:
+                return hdus(opened)
+        return text(content, name)
 
 
 def _content(source: Path | bytes, name: str | None) -> tuple[bytes, str, str]:
@@ -236,7 +247,7 @@ def _parse(content: bytes, name: str, hdu: int | None, row: int | None, naming: 
 def _parse_fits(content: bytes, name: str, hdu: int | None, row: int | None, naming: Naming | None) -> Contents:
     with _opened(content, name) as hdus:
         if naming is not None:
-            return read_named(chosen_for_names(hdus, name, hdu, row), name, naming)
+            return read_named(chosen_for_names(hdus, name, naming, hdu, row), name, naming)
         selected = choose(hdus, name, hdu, row)
         for matches, reader in _FITS_FORMATS:
             if matches(selected):

@@ -9,9 +9,10 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from .common import repeats, wavelength_range
 from .orders import MOST_ORDERS
 from .planes import FEWEST_PIXELS, Array, arrays_in
-from .roles import Role, best_version, is_lamp, is_order, is_sky, partner, role_of, wave_partner, whose
+from .roles import Role, arms_apart, best_version, is_lamp, is_order, is_sky, partner, role_of, wave_partner, whose
 
 _PLAIN_FLUX = re.compile(
     r"(flux|spec|flx|intensity|norm_flux|flux_norm|normalized_flux|normalised_flux|nflux|spectrum|counts)$"
@@ -63,7 +64,32 @@ def table_columns(hdu: Any) -> dict[str, int] | None:
     at = next((i for i in named if is_order(names[i]) and cells_in(hdu, i) == cells_in(hdu, roles["flux"]) == 1), None)
     if at is not None and 1 < np.unique(hdu.data.field(at)).size <= MOST_ORDERS:
         roles["order"] = at
-    alone = len(flux_columns(hdu)) == 1
+    return roles | _companions(hdu, roles, named, alone=len(flux_columns(hdu)) == 1, by_type=any(types))
+
+
+def arms_in(hdu: Any) -> list[dict[str, int]]:
+    """Columns by role of each arm or order where a table holds them side by side (wave_b, flux_b, wave_r, flux_r); none for any other.
+
+    Spectra side by side that repeat each other's wavelengths are no arms.
+    """
+    names = [str(c.name or "") for c in hdu.columns]
+    named = {i: role_of(names[i]) for i in range(len(names)) if _numeric(hdu, i)}
+    if any(hdu.header.get(f"TUTYP{i + 1}") for i in range(len(names))):
+        return []
+    pairs = arms_apart(flux_columns(hdu), names, [i for i, r in named.items() if r is Role.WAVE])
+    if any(cells_in(hdu, f) != cells_in(hdu, w) for f, w in pairs) or repeats(
+        [wavelength_range(hdu.data.field(w)) for _, w in pairs if cells_in(hdu, w) > 0]
+    ):
+        return []
+    arms = [{"flux": f, "wave": w} for f, w in pairs]
+    return [arm | _companions(hdu, arm, named, alone=False, by_type=False) for arm in arms]
+
+
+def _companions(
+    hdu: Any, roles: dict[str, int], named: dict[int, Role | None], *, alone: bool, by_type: bool
+) -> dict[str, int]:
+    """Columns of errors and flags that go with a flux by their names, as long as it; by_type: the errors were given by TUTYPE."""
+    names, found = [str(c.name or "") for c in hdu.columns], dict[str, int]()
     for key, role in (
         ("error", Role.ERROR),
         ("ivar", Role.IVAR),
@@ -71,13 +97,13 @@ def table_columns(hdu: Any) -> dict[str, int] | None:
         ("flag", Role.FLAG),
         ("good", Role.GOOD),
     ):
-        if key in roles or (key in ("error", "ivar", "variance") and any(types)):
+        if key in roles or (key in ("error", "ivar", "variance") and by_type):
             continue
         like = [i for i, r in named.items() if r is role and cells_in(hdu, i) == cells_in(hdu, roles["flux"])]
-        at = partner(flux, names, like, alone=alone or key in ("flag", "good"))
+        at = partner(names[roles["flux"]], names, like, alone=alone or key in ("flag", "good"))
         if at is not None:
-            roles[key] = at
-    return roles
+            found[key] = at
+    return found
 
 
 def _only_unknown(hdu: Any, named: dict[int, Role | None]) -> list[int]:

@@ -94,13 +94,14 @@ def to_angstrom(values: NDArray, unit: str | None, where: str) -> tuple[NDArray,
     """
     where = "".join(c for c in where if c.isprintable())
     unit = None if unit is None else "".join(c for c in unit if c.isprintable())[:60]
-    if _WAVENUMBER.search(f"{where} {unit or ''}") and np.nanmax(values) > 0:
+    optical = (values > 1e8 / OPTICAL_ANGSTROM[1]) & (values < 1e8 / OPTICAL_ANGSTROM[0])
+    if _WAVENUMBER.search(f"{where} {unit or ''}") and optical.any():
         step = Step(
             "wavelength unit",
-            f"{where} holds wavenumbers (cm-1): 1e8 over them are vacuum wavelengths in Angstrom",
+            f"{where} holds wavenumbers (cm-1): 1e8 over them are vacuum wavelengths in Angstrom; those of no optical light are left out",
             {_PER_CM: 1e8},
         )
-        return 1e8 / np.where(values > 0, values, np.nan), step
+        return 1e8 / np.where(optical, values, np.nan), step
     low, high = (float(v) for v in (np.nanmin(values), np.nanmax(values)))
     declared = re.sub(r"[\s()\[\]]", "", (unit or "").lower())
     factor = UNIT_ANGSTROM.get(declared)
@@ -231,6 +232,7 @@ DAMAGE = (
     RuntimeError,
     MemoryError,
     AssertionError,
+    UnboundLocalError,
 )
 """Exceptions that astropy and h5py raise on damaged files, as fuzzing showed."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ _SAMPLE = 2000  # lines that decide the dialect
 _SIGNS_OF_COMMENTS = "#!%\\|"
 _BARS = re.compile(r"\s*\|?\s*[-+]?\.?\d[\d.eEdD+-]*\s*\|")
 _THOUSANDS = re.compile(r"(?<=\d)\.(?=\d{3}(?!\d))")
+_EMPTY_CELL = re.compile(r"[,;][ \t]*(?:[,;]|$)|^[ \t]*[,;]", re.MULTILINE)
 _PLAIN = b"0123456789.+-eE \t\r\n"
 _MISSING = re.compile(r"(?<![\w.])(?:INDEF|null|none|n/?a|masked|nodata|-{2,}|\*+)(?![\w.])", re.IGNORECASE)
 
@@ -56,8 +58,8 @@ def decoded(data: bytes) -> str:
         return data.decode("utf-8-sig", "ignore") if cut else data.decode("latin-1")
 
 
-def text_columns(text: str, name: str) -> Columns:
-    """Columns of a plain text, the names above them and its comments."""
+def text_columns(text: str, name: str, told: Collection[str] = ()) -> Columns:
+    """Columns of a plain text, the names above them and its comments; `told`: names that a person knows to stand there."""
     if text.count("\n") > _MOST_LINES:
         raise SpectrumError(f"{name} is a text of more than {_MOST_LINES} lines; no spectrum of one star is that long.")
     lines = text.splitlines()
@@ -71,7 +73,7 @@ def text_columns(text: str, name: str) -> Columns:
         (i for i in range(len(numeric) - 3) if numeric[i] >= 2 and numeric[i : i + 3] == [numeric[i]] * 3), None
     )
     if first is None and (plain := _without_words(lines)) is not None:
-        return text_columns("\n".join(plain), name)
+        return text_columns("\n".join(plain), name, told)
     if first is None:
         what = (
             "of one number a line, without wavelengths"
@@ -94,7 +96,7 @@ def text_columns(text: str, name: str) -> Columns:
         ) from problem
     if len(table) > 1 and table[0, 0] == len(table) - 1 and np.array_equal(table[0], np.round(table[0])):
         table = table[1:]  # a line with the number of lines ahead of them
-    names, units = _names_above(lines[:first], lines[first], table.shape[1])
+    names, units = _names_above(lines[:first], lines[first], table.shape[1], {n.strip().lower() for n in told})
     comments = [line.strip("#!%\\| \t")[:200] for line in lines[:first] if line.strip()]
     return Columns(names, list(table.T), units, comments, "text")
 
@@ -166,8 +168,8 @@ def _plain_numbers(body: str, decimal_comma: bool) -> str:
     if decimal_comma:
         body = _THOUSANDS.sub("", body).replace(",", ".").replace(";", " ")
     elif "," in body or ";" in body:
-        if re.search(r"[,;][ \t]*(?:[,;]|$)", body, re.MULTILINE):
-            body = re.sub(r"(?<=[,;])[ \t]*(?=[,;]|$)", "nan", body, flags=re.MULTILINE)
+        if _EMPTY_CELL.search(body):
+            body = re.sub(r"(?:(?<=[,;])[ \t]*(?=[,;]|$)|^[ \t]*(?=[,;]))", "nan", body, flags=re.MULTILINE)
         body = body.replace(",", " ").replace(";", " ")
     if re.search(r"[A-DF-Za-df-z*]|--", body):
         if re.search(r"true|false", body, re.IGNORECASE):
@@ -200,8 +202,8 @@ def _has_decimal_commas(lines: list[str]) -> bool:
     return found >= 3
 
 
-def _names_above(above: list[str], data_line: str, n: int) -> tuple[list[str], list[str | None]]:
-    """Names and units of n columns from the lines above them, where one of the last has n names of which one is known."""
+def _names_above(above: list[str], data_line: str, n: int, told: Collection[str]) -> tuple[list[str], list[str | None]]:
+    """Names and units of n columns from the lines above them, where one of the last has n names of which one is known, or told."""
     separator = next((s for s in (";", "\t", ",") if s in data_line), None)
     best: tuple[int, list[str], list[str | None]] = (0, [], [None] * n)
     for back, line in enumerate(reversed([one for one in above if one.strip()][-8:])):
@@ -221,6 +223,8 @@ def _names_above(above: list[str], data_line: str, n: int) -> tuple[list[str], l
             cells = [c for c in cells if c]
         cells = [c.strip('"') for c in cells]
         known = [role_of(c) for c in cells]
+        if len(cells) == n and any(c.lower() in told for c in cells):
+            known += [Role.WAVE, Role.FLUX, Role.FLUX]
         if len(cells) == n and any(r in (Role.WAVE, Role.FLUX) for r in known) and (back == 0 or Role.WAVE in known):
             units = [(m.group(1) if (m := re.search(r"[\(\[](.*?)[\)\]]", c)) else None) for c in cells]
             score = sum(r is not None for r in known) + (Role.WAVE in known) + (Role.FLUX in known)

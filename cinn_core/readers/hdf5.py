@@ -28,9 +28,9 @@ from .common import (
     to_angstrom,
     wavelength_range,
 )
-from .orders import merge_orders
+from .orders import join_parts
 from .planes import FEWEST_PIXELS, as_error
-from .roles import Role, best_version, listed, partner, role_of, wave_partner, whose
+from .roles import Role, arms_apart, best_version, listed, partner, role_of, wave_partner, whose
 from .several import MAX_ELEMENTS, MAX_PIXELS
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -40,10 +40,10 @@ Group = tuple[Any, dict[str, str]]
 """A group with wavelength and flux datasets, and the name of the dataset of each role."""
 
 
-def choices_in_hdf5(content: bytes, name: str) -> tuple[Choice, ...]:
+def choices_in_hdf5(content: bytes, name: str, naming: Naming | None = None) -> tuple[Choice, ...]:
     """Spectra among which one has to choose: groups, or rows over one wavelength axis; none where there is one."""
     with _opened(content, name) as file:
-        return _choices(_groups(file, name))
+        return _choices(_groups(file, name, naming))
 
 
 def read_hdf5(
@@ -68,7 +68,7 @@ def read_hdf5(
     steps.append(parts[0][1])
     pixels = parts[0][0]
     if len(parts) > 1:
-        pixels, step = merge_orders([_lit(part) for part, _ in parts])
+        pixels, step = join_parts([_lit(part) for part, _ in parts])
         steps.append(step)
     return contents_of(pixels, "HDF5", headers, name, steps, error_from="the error dataset")
 
@@ -124,10 +124,9 @@ def _groups(file: Any, name: str, naming: Naming | None = None) -> list[Group]:
     file.visititems(lambda _, node: nodes.append(node) if isinstance(node, h5py.Group) or _is_compound(node) else None)
     for node in nodes[:_MOST_GROUPS]:
         datasets = list(node.dtype.names) if _is_compound(node) else [k for k in node if _is_own_dataset(node, k)]
-        roles = _roles(datasets) if naming is None else _told(datasets, naming)
+        told = _roles(node, datasets) if naming is None else [_told(datasets, naming)]
         every += [f"{node.name.strip('/')}/{k}".strip("/") for k in datasets]
-        if {"wave", "flux"} <= set(roles):
-            usable.append((node, roles))
+        usable += [(node, roles) for roles in told if {"wave", "flux"} <= set(roles)]
     if not usable:
         raise Unnamed(
             f"{name} is an HDF5 file with {listed(every, 6) if every else 'no plain datasets of numbers'}, but without datasets of "
@@ -148,30 +147,42 @@ def _is_compound(node: Any) -> bool:
     return all(node.dtype[k].kind in "fiu" for k in node.dtype.names)
 
 
-def _roles(datasets: list[str]) -> dict[str, str]:
-    """Name of the dataset of each role: the first flux, and what goes with it by its name."""
+def _roles(node: Any, datasets: list[str]) -> list[dict[str, str]]:
+    """Names of the datasets of each role: the first flux, and what goes with it by its name; several where arms lie side by side."""
     named = [role_of(k) for k in datasets]
     fluxes = [k for k, role in zip(datasets, named, strict=True) if role is Role.FLUX]
     if not fluxes:
-        return {}
+        return []
+    waves = [i for i, r in enumerate(named) if r is Role.WAVE]
     stars: dict[frozenset[str], list[str]] = {}
     for k in fluxes:
         stars.setdefault(whose(k), []).append(k)
     if len(stars) > 1 and frozenset() not in stars:
         able = [same[best_version(same)] for same in stars.values()]
+        arms = arms_apart([datasets.index(k) for k in able], datasets, waves)
+        small = all(node[datasets[w]].size <= MAX_PIXELS for _, w in arms)
+        if arms and small and not repeats([wavelength_range(_by_rows(node[datasets[w]])) for _, w in arms]):
+            return [_with_error({"flux": datasets[f], "wave": datasets[w]}, datasets, alone=False) for f, w in arms]
         raise Unnamed(
             f"The file holds several datasets that could be the star's flux ({listed(able)}); choose one with --wave NAME --flux NAME.",
             tuple(datasets),
         )
     same = stars.get(frozenset()) or next(iter(stars.values()))
     flux = same[best_version(same)]
-    roles = {"flux": flux}
-    for key, role in (("wave", Role.WAVE), ("error", Role.ERROR), ("ivar", Role.IVAR), ("variance", Role.VARIANCE)):
+    wave = wave_partner(flux, datasets, waves, alone=True)
+    roles = {"flux": flux} | ({} if wave is None else {"wave": datasets[wave]})
+    return [_with_error(roles, datasets, alone=True)]
+
+
+def _with_error(roles: dict[str, str], datasets: list[str], *, alone: bool) -> dict[str, str]:
+    """Roles of a flux with the error, inverse variance or variance that goes with it by its name."""
+    named, found = [role_of(k) for k in datasets], dict(roles)
+    for key, role in (("error", Role.ERROR), ("ivar", Role.IVAR), ("variance", Role.VARIANCE)):
         like = [i for i, r in enumerate(named) if r is role]
-        at = (wave_partner if key == "wave" else partner)(flux, datasets, like, alone=True)
+        at = partner(roles["flux"], datasets, like, alone=alone)
         if at is not None:
-            roles[key] = datasets[at]
-    return roles
+            found[key] = datasets[at]
+    return found
 
 
 def _told(datasets: list[str], naming: Naming) -> dict[str, str]:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, solveh_banded
 
 from ..errors import SpectrumError
 from ..rebin import rebin
@@ -45,7 +46,8 @@ def merge_orders(orders: list[Pixels]) -> tuple[Pixels, Step]:
     if not pairs:
         raise SpectrumError("None of the echelle orders in this file holds enough usable pixels.")
     parts, weights = [p for p, _ in pairs], [w for _, w in pairs]
-    joined = [_averaged(i, parts, weights) for i in range(len(parts))]
+    filled = [_filled(part) for part in parts]
+    joined = [_averaged(i, parts, weights, filled) for i in range(len(parts))]
     wavelength = np.concatenate([part.wavelength for part in joined])
     order = np.argsort(wavelength, kind="stable")
     order = order[np.concatenate([[True], np.diff(wavelength[order]) > 0])]
@@ -172,29 +174,30 @@ def _deblazed(order: Pixels, blaze: NDArray) -> tuple[Pixels, NDArray] | None:
     return Pixels(order.wavelength, order.flux / safe, error, good), weight
 
 
-def _averaged(i: int, parts: list[Pixels], weights: list[NDArray]) -> Pixels:
+def _averaged(i: int, parts: list[Pixels], weights: list[NDArray], filled: list[NDArray | None]) -> Pixels:
     """Pixels of part i where none of the others is brighter, with the others' light averaged in."""
     part, own = parts[i], weights[i]
     flux, total, kept = part.flux * own, own.copy(), np.ones(own.size, bool)
     variance = None if part.error is None else (own * part.error) ** 2
-    edges = _edges(part.wavelength)
+    edges, mine = _edges(part.wavelength), _smooth(own, own.size)
     for j, (other, weight) in enumerate(zip(parts, weights, strict=True)):
-        low, high = other.wavelength[0], other.wavelength[-1]
-        inside = (part.wavelength > low) & (part.wavelength < high)
-        if j == i or not inside.any():
+        first = int(np.searchsorted(part.wavelength, other.wavelength[0], "right"))
+        last = int(np.searchsorted(part.wavelength, other.wavelength[-1], "left"))
+        if j == i or first >= last:
             continue
-        brightness = _smooth(np.interp(part.wavelength, other.wavelength, weight))
-        mine = _smooth(own)
-        kept &= ~inside | (mine > brightness) | ((mine == brightness) & (i < j))
-        at = np.flatnonzero(inside)
-        span = slice(at[0], at[-1] + 1)
-        known = other.good
-        if known.sum() < 10:
+        span, wide = slice(first, last), slice(max(first - _STRETCH, 0), last + _STRETCH)
+        around = np.interp(part.wavelength[wide], other.wavelength, weight)
+        brightness = _smooth(around, own.size)[first - wide.start :][: last - first]
+        kept[span] &= (mine[span] > brightness) | ((mine[span] == brightness) & (i < j))
+        light = filled[j]
+        if light is None:
             continue
-        filled = np.interp(other.wavelength, other.wavelength[known], other.flux[known])
-        seen = np.interp(part.wavelength[span], other.wavelength, known.astype(float)) > 0.99
-        w = np.where(seen, np.interp(part.wavelength[span], other.wavelength, weight), 0.0)
-        flux[span] += w * rebin(other.wavelength, filled, edges[span.start : span.stop + 1])
+        w = around[first - wide.start :][: last - first]
+        if not other.good.all():
+            w = np.where(np.interp(part.wavelength[span], other.wavelength, other.good.astype(float)) > 0.99, w, 0.0)
+        low, high = np.searchsorted(other.wavelength, edges[[first, last]]).tolist()
+        near = slice(max(low - _STRETCH, 0), high + _STRETCH)  # a spline forgets what lies so far away
+        flux[span] += w * rebin(other.wavelength[near], light[near], edges[first : last + 1])
         total[span] += w
         if variance is not None and other.error is not None:
             sigma = np.interp(part.wavelength[span], other.wavelength, np.nan_to_num(other.error))
@@ -206,15 +209,24 @@ def _averaged(i: int, parts: list[Pixels], weights: list[NDArray]) -> Pixels:
     return Pixels(part.wavelength[kept], mean[kept], None if error is None else error[kept], known[kept])
 
 
+def _filled(part: Pixels) -> NDArray | None:
+    """Flux (n,) of an order with straight lines over its missing pixels; None where it holds next to no others."""
+    if part.good.sum() < 10:
+        return None
+    return np.interp(part.wavelength, part.wavelength[part.good], part.flux[part.good])
+
+
 def _edges(wavelength: NDArray) -> NDArray:
     middle = 0.5 * (wavelength[1:] + wavelength[:-1])
     return np.concatenate([[2 * wavelength[0] - middle[0]], middle, [2 * wavelength[-1] - middle[-1]]])
 
 
-def _smooth(weight: NDArray) -> NDArray:
-    """Weights without what single pixels add, so that two orders change places once."""
-    window = min(2 * _STRETCH + 1, weight.size)
-    return np.convolve(weight, np.ones(window) / window, "same")
+def _smooth(weight: NDArray, n: int) -> NDArray:
+    """Weights of an order of n pixels, or of some of them, without what single pixels add, so that two orders change places once."""
+    window = min(2 * _STRETCH + 1, n)
+    running = np.concatenate([[0.0], np.cumsum(weight)])
+    end = np.arange(weight.size) + (window - 1) // 2 + 1
+    return (running[np.minimum(end, weight.size)] - running[np.maximum(end - window, 0)]) / window
 
 
 def _noise_alone(flux: NDArray, good: NDArray) -> NDArray:
@@ -275,10 +287,22 @@ def fit_blazes(orders: list[Pixels]) -> list[NDArray]:
             _add(m, v, rows, ratio, sigma * np.sqrt(np.maximum(1, off / _HUBER)), i * k)
         for i, ((x, y), use) in enumerate(zip(edges, kept, strict=True)):
             _add(m, v, legendre.legvander(x[use], _DEGREE), y[use], np.full(use.sum(), _ENVELOPE_SIGMA), i * k)
-        answer = np.linalg.solve(m, v).reshape(n, k)
+        answer = _solved(m, v).reshape(n, k)
         residuals = [y - legendre.legval(x, c) for (x, y), c in zip(edges, answer, strict=True)]
         kept = _upper(residuals, _FIRST_WIDTH * _NARROWER**step)
     return [np.exp(legendre.legval(_place(o, o.wavelength), c)) for o, c in zip(orders, answer, strict=True)]
+
+
+def _solved(matrix: NDArray, vector: NDArray) -> NDArray:
+    """Solution (m,) of symmetric normal equations (m, m) in which three orders that follow each other are tied: a band."""
+    width = min(2 * (_DEGREE + 1), len(matrix) - 1)
+    band = np.zeros((width + 1, len(matrix)))
+    for d in range(width + 1):
+        band[width - d, d:] = np.diagonal(matrix, d)
+    try:
+        return np.asarray(solveh_banded(band, vector, check_finite=False))
+    except LinAlgError:  # rounding made it look indefinite
+        return np.asarray(np.linalg.solve(matrix, vector))
 
 
 def _place(order: Pixels, wavelength: NDArray) -> NDArray:

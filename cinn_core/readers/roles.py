@@ -29,9 +29,9 @@ _WORDS: dict[Role, str] = {
     Role.WAVE: "wave wavelength wavelengths wavelen wav wavl wvl wl ll lambda lam loglam waveobs awav arg wellenlaenge "
     "wlen wlens lamb wellenlange wellenlänge longueur longitud onde onda wavenumber wavenumbers wavenum wvn lambdas angstrom angstroms",
     Role.FLUX: "flux fluxes flx spec spectrum spectra intensity intensities counts count fun flam fnu flambda intensitaet "
-    "intensität intensite intensité intensidad intensita flujo flusso fluss fl signal stokes relflux",
+    "intensität intensite intensité intensidad intensita flujo flusso fluss fl signal stokes relflux sob",
     Role.ERROR: "err error errors errs errorbar sig sigma sigmas unc uncertainty uncertainties uncert noise stdev std stddev ferr "
-    "fehler erreur incertitude errore",
+    "fehler erreur incertitude errore uob",
     Role.VARIANCE: "var variance variances",
     Role.IVAR: "ivar invvar",
     Role.FLAG: "mask qual quality dq flag flags badpix bpm badmask bad",
@@ -39,12 +39,12 @@ _WORDS: dict[Role, str] = {
     Role.OTHER: "sky skymodel skyflux cal blaze blz cont continuum snr sn telluric tellurics tell order orders ord pix pixel pixels "
     "col column idx index row resid residual residuals model fit template weight weights npix chisq chi response resp lamp flat "
     "lfc etalon thar drift bary barycorr berv expmeter background bkg bg status id name aperture fiber fibre trans transmission "
-    "throughput depth dispersion disp dll lsf fwhm resolution res clip fluctuation time mjd jd ra dec",
+    "throughput depth dispersion disp dll lsf fwhm resolution res clip fluctuation time mjd jd ra dec smod mob tellu",
 }
 _NEUTRAL = (
     "norm normed normalized normalised normalization merg merged merge opt box green red blue sci science obs observed data air "
     "vac vacuum helio corr corrected stitched trace raw reduced log inv inverse the of and by with per sub subtracted no minus "
-    "noss nosky level unit arb rel abs calibrated ff rv rest ccd arm vis nir uvb custom customcorr value values uv n"
+    "noss nosky level unit arb rel abs calibrated ff rv rest ccd arm vis nir uvb custom customcorr value values uv n ab"
 )
 _LIST = [(word, role) for role, words in _WORDS.items() for word in words.split()]
 _MEANING: dict[str, Role | None] = dict.fromkeys(_NEUTRAL.split(), None) | dict(_LIST)
@@ -228,6 +228,21 @@ def partner(
     return indices[0] if alone and len(indices) == 1 else None
 
 
+def arms_apart(fluxes: Sequence[int], names: Sequence[str], waves: Sequence[int]) -> list[tuple[int, int]]:
+    """Indices (flux, wave) of arms or orders side by side, as in wave_b, flux_b, wave_r, flux_r; none where there are no two.
+
+    Each flux has to have wavelengths of its own words.
+    """
+    found = []
+    for flux in fluxes:
+        own = [i for i in waves if kind_of(names[i]) - _FRAME == kind_of(names[flux]) - _FRAME]
+        wave = wave_partner(names[flux], names, own, alone=False)
+        if wave is None or not kind_of(names[flux]):
+            return []
+        found.append((flux, wave))
+    return found if len({wave for _, wave in found}) == len(found) > 1 else []
+
+
 def named_index(wanted: str, names: Sequence[str], where: str) -> int:
     """Index of the array that a person names: its name in any case, or its number from 0. Raises SpectrumError with all names."""
     low = [n.lower() for n in names]
@@ -246,7 +261,7 @@ def named_index(wanted: str, names: Sequence[str], where: str) -> int:
 
 def listed(names: Sequence[str], most: int = 16) -> str:
     """Names in words, the first ones where they are many."""
-    shown = [n[:40] for n in names[:most]]
+    shown = ["".join(c for c in n[:40] if c.isprintable()) for n in names[:most]]
     return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "") if shown else "no arrays"
 
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from .arrays import array_choices, groups_in, is_arrays
 from .columns import star_tables, table_columns
-from .common import Choice, repeats, require_choice, wavelength_range
+from .common import Choice, Naming, repeats, require_choice, wavelength_range
 from .headers import number
 from .image import first_image, holds_bands, images_in, spectra_apart, wavelength_axis
 from .iraf import aperture_axes, is_makee, is_multispec
 from .planes import FEWEST_PIXELS
 from .roles import is_sky
-from .table import fibres_of, range_of
+from .table import fibres_of, named_tables, range_of
 
 _NAMES = ("TARGNAME", "OBJECT", "NAME", "TARGET", "STAR", "CNAME", "SOBJECT_ID")
 """Columns that name the star of each row."""
@@ -37,6 +37,10 @@ def require_modest(hdus: list[Any], name: str) -> None:
     for i, hdu in enumerate(hdus):
         header = hdu.header
         sides = [int(header.get(f"NAXIS{k + 1}", 0)) for k in range(int(header.get("NAXIS", 0)))]
+        if min(sides, default=0) < 0:  # numpy divides by the size of a row where a table has no columns, and dies
+            raise SpectrumError(
+                f"{name} is a damaged FITS file (extension {i} has {' x '.join(map(str, sides))} values by its header); fetch it again."
+            )
         count = int(np.prod(sides, dtype=float)) if sides else 0
         if header.get("XTENSION") in ("BINTABLE", "TABLE") and not isinstance(hdu, fits.CompImageHDU):
             count //= 4
@@ -97,7 +101,12 @@ def _table_choices(hdus: list[Any]) -> tuple[Choice, ...] | None:
     hdu = hdus[place]
     if (found := fibres_of(hdu, roles, hdus[0].header)) is not None:
         return tuple(Choice(place, i, f"fibre {f}") for i, f in enumerate(found[0])) if len(found[0]) > 1 else ()
-    wave = hdu.data.field(roles["wave"])
+    return _rows_of_stars(hdus, hdu, roles)
+
+
+def _rows_of_stars(hdus: list[Any], hdu: Any, roles: dict[str, int]) -> tuple[Choice, ...]:
+    """Rows of a table that are each a star over the same wavelengths; none where they are pixels or orders."""
+    place, wave = hdus.index(hdu), hdu.data.field(roles["wave"])
     if (
         len(wave) > 1
         and (wave.dtype == object or (np.ndim(wave) == 2 and wave.shape[1] >= FEWEST_PIXELS))
@@ -184,8 +193,23 @@ def choose(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list
     return _with_row(hdus, place, row, name)
 
 
-def chosen_for_names(hdus: list[Any], name: str, hdu: int | None, row: int | None) -> list[Any]:
-    """HDUs among whose arrays a person names some: all, or those of one extension, or one row of it."""
+def choices_for_names(hdus: list[Any], naming: Naming, name: str = "the file") -> tuple[Choice, ...]:
+    """Tables, or rows of one, that each hold a spectrum of one range in the columns that a person names; none where there is one."""
+    tables = named_tables(hdus, naming, name)
+    if len(tables) > 1:
+        places = [hdus.index(h) for h, _ in tables]
+        ranges = [range_of(h, roles) for h, roles in tables]
+        return tuple(Choice(i, None, f"{i} {hdus[i].name}".strip()) for i in places) if repeats(ranges) else ()
+    return _rows_of_stars(hdus, *tables[0]) if tables and naming.order is None else ()
+
+
+def chosen_for_names(hdus: list[Any], name: str, naming: Naming, hdu: int | None, row: int | None) -> list[Any]:
+    """HDUs among whose arrays a person names some: all, or those of one extension, or one row of it.
+
+    Raises SpectrumError where these names are those of several stars.
+    """
+    if row is None:
+        require_choice(choices_for_names(hdus if hdu is None else hdus[hdu : hdu + 1], naming, name), name)
     if hdu is None and row is None:
         return hdus
     if hdu is not None and (not 0 <= hdu < len(hdus) or hdus[hdu].data is None):

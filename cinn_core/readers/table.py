@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
-from .columns import cells_in, column_names, flux_columns, star_tables
+from .columns import arms_in, cells_in, column_names, flux_columns, star_tables
 from .common import (
     Contents,
     Naming,
@@ -19,7 +19,6 @@ from .common import (
     contents_of,
     error_of,
     missing_pixels,
-    repeats,
     to_angstrom,
     wavelength_range,
 )
@@ -47,7 +46,7 @@ def read_table(hdus: list[Any], name: str) -> Contents:
 
     Raises Unnamed where a table holds several columns that could be the star's flux.
     """
-    tables = [(hdus[i], roles) for i, roles in star_tables(hdus)]
+    tables = [(hdus[i], arm) for i, roles in star_tables(hdus) for arm in arms_in(hdus[i]) or [roles]]
     for hdu, roles in tables[:1]:
         _require_one_flux(hdu, roles, name)
     read = [_one_table(hdu, roles, name, hdus[0].header) for hdu, roles in tables]
@@ -120,10 +119,25 @@ def _one_table(hdu: Any, roles: dict[str, int], name: str, primary: Any) -> tupl
 
 
 def named_table(hdus: list[Any], naming: Naming, name: str) -> Contents | None:
-    """Read the columns that a person names, of every table that has them: orders or arms; None where no table has them.
+    """Read the columns that a person names, of every table that has them: orders or arms; None where no table has them."""
+    tables = named_tables(hdus, naming, name)
+    if not tables:
+        return None
+    read = [_one_table(hdu, _typed(hdu, roles), name, hdus[0].header) for hdu, roles in tables]
+    pixels, steps = read[0]
+    if len(read) > 1:
+        pixels, step = join_parts([part for part, _ in read])
+        steps.append(step)
+    hdu, roles = tables[0]
+    headers = [hdus[0].header, hdu.header]
+    return contents_of(
+        pixels, "FITS table, columns named", headers, name, steps, error_from=f"column {naming.error}",
+        medium=_medium(hdu, roles["wave"], headers), star=_cell_name(hdu) or star_name(headers[::-1], name),
+    )  # fmt: skip
 
-    Raises SpectrumError where the tables repeat each other, as then a person has to choose one with hdu too.
-    """
+
+def named_tables(hdus: list[Any], naming: Naming, name: str) -> list[tuple[Any, dict[str, int]]]:
+    """Tables that have the columns that a person names, and these by role. Raises SpectrumError for one that lacks some of them."""
     wanted = {"wave": naming.wave, "flux": naming.flux, "error": naming.error, "order": naming.order}
     tables = []
     for hdu in hdus:
@@ -137,24 +151,7 @@ def named_table(hdus: list[Any], naming: Naming, name: str) -> Contents | None:
             if missing := [wanted[role] for role, i in found.items() if i is None]:
                 raise SpectrumError(f"The table of {name} has no column {missing[0]}; it has {listed(names)}.")
             tables.append((hdu, {role: i for role, i in found.items() if i is not None}))
-    if not tables:
-        return None
-    if len(tables) > 1 and repeats([range_of(h, roles) for h, roles in tables]):
-        places = ", ".join(str(hdus.index(h)) for h, _ in tables[:8])
-        raise SpectrumError(
-            f"{name} holds these columns in {len(tables)} tables of one range; choose one with --hdu {places}."
-        )
-    read = [_one_table(hdu, _typed(hdu, roles), name, hdus[0].header) for hdu, roles in tables]
-    pixels, steps = read[0]
-    if len(read) > 1:
-        pixels, step = join_parts([part for part, _ in read])
-        steps.append(step)
-    hdu, roles = tables[0]
-    headers = [hdus[0].header, hdu.header]
-    return contents_of(
-        pixels, "FITS table, columns named", headers, name, steps, error_from=f"column {naming.error}",
-        medium=_medium(hdu, roles["wave"], headers), star=_cell_name(hdu) or star_name(headers[::-1], name),
-    )  # fmt: skip
+    return tables
 
 
 def _typed(hdu: Any, roles: dict[str, int]) -> dict[str, int]:
@@ -189,7 +186,7 @@ def _require_one_flux(hdu: Any, roles: dict[str, int], name: str) -> None:
     """Raise Unnamed where several columns could be the star's."""
     names = [str(c.name or "") for c in hdu.columns]
     able = [i for i in flux_columns(hdu) if cells_in(hdu, i) == cells_in(hdu, roles["flux"])]
-    if len(able) > 1 and not any(hdu.header.get(f"TUTYP{i + 1}") for i in range(len(names))):
+    if len(able) > 1 and not arms_in(hdu) and not any(hdu.header.get(f"TUTYP{i + 1}") for i in range(len(names))):
         several = listed([names[i] for i in able])
         raise Unnamed(
             f"{name} holds several columns that could be the star's flux ({several}); choose one with "

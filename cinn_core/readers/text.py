@@ -17,13 +17,15 @@ from .common import (
     Unnamed,
     contents_of,
     missing_pixels,
+    repeats,
     to_angstrom,
+    wavelength_range,
 )
 from .dialects import Columns, decoded, is_votable, text_columns, votable_columns
 from .media import KnownMedium, medium_in_comments, medium_of_name
-from .orders import merge_orders
+from .orders import join_parts, merge_orders
 from .planes import another_star, as_error, error_like, good_by_flags, roughness, scatter_of, wave_like
-from .roles import Role, best_version, is_fibre, is_order, listed, named_index, partner, role_of, whose
+from .roles import Role, arms_apart, best_version, is_fibre, is_order, listed, named_index, partner, role_of, whose
 
 _SAYS_WAVENUMBERS = r"wave_? ?num|cm ?(\^|\*\*)? ?-1|kayser|1/cm"
 _PLACES = ("wave", "flux", "error", "flag")
@@ -45,40 +47,106 @@ def read_text(data: bytes, name: str, naming: Naming | None = None) -> Contents:
 
     Raises Unnamed where the names do not tell which column is the flux.
     """
-    columns = votable_columns(data, name) if is_votable(data) else text_columns(decoded(data), name)
-    roles, order, reason = _named_roles(columns, naming, name) if naming else _roles(columns, name)
-    wave, flux = columns.values[roles["wave"]], columns.values[roles["flux"]]
-    error = as_error(columns.values[roles["error"]], roles["error_role"]) if "error" in roles else None
-    if roles.get("relative"):
-        error = error * np.abs(flux)
-    wavelength, medium, unit_step = _wavelengths(columns, roles["wave"], wave)
+    told = (naming.wave or "", naming.flux or "") if naming else ()
+    columns = votable_columns(data, name) if is_votable(data) else text_columns(decoded(data), name, told)
+    arms = [] if naming else _arms(columns, name)
+    roles, order, reason = (
+        (arms[0], None, f"{len(arms)} arms side by side")
+        if arms
+        else _named_roles(columns, naming, name)
+        if naming
+        else _roles(columns, name)
+    )
     steps = [
-        Step("format", f"{columns.layout} with {len(columns.values)} columns: {reason}", {"rows": wave.size}),
-        unit_step,
-    ]
-    good = ~missing_pixels(flux)
-    if "flag" in roles:
-        clear, step = good_by_flags(
-            columns.values[roles["flag"]], roles["flag_role"], columns.shown[roles["flag"]], flux, error
+        Step(
+            "format", f"{columns.layout} with {len(columns.values)} columns: {reason}", {"rows": columns.values[0].size}
         )
-        good &= clear
+    ]
+    kind = columns.layout
+    pixels, medium = _pixels(columns, roles, steps)
+    if arms:
+        pixels, step = join_parts([_finite(pixels), *(_finite(_pixels(columns, arm, steps)[0]) for arm in arms[1:])])
         steps.append(step)
-    pixels = Pixels(wavelength, flux, error, good)
-    if order is not None and np.unique(order[np.isfinite(order)]).size > 1:
+    elif order is not None and np.unique(order[np.isfinite(order)]).size > 1:
         pixels, step = merge_orders(_by_order(pixels, order))
         steps.append(step)
         kind = f"{columns.layout}, echelle orders"
     else:
-        kind = columns.layout
-        rising = np.diff(wavelength)
-        if rising.size and np.all(rising <= 0):
-            steps.append(Step("order of pixels", "wavelengths decrease; turned round"))
-            pixels = Pixels(wavelength[::-1], flux[::-1], None if error is None else error[::-1], good[::-1])
-        if np.all(np.diff(pixels.wavelength) >= 0):
-            pixels, rounding = _distinct(pixels)
-            steps += rounding
+        pixels = _rising(pixels, steps)
     error_from = "the third column" if not columns.names else f"column {columns.shown[roles.get('error', 0)]}"
     return contents_of(pixels, kind, [], name, steps, error_from=error_from, medium=medium, remarks=columns.comments)
+
+
+def _pixels(columns: Columns, roles: dict[str, Any], steps: list[Step]) -> tuple[Pixels, KnownMedium | None]:
+    """Pixels of the columns in some roles, in the order of the lines, and the medium as told; unit and flags go to the ledger."""
+    wave, flux = columns.values[roles["wave"]], columns.values[roles["flux"]]
+    error = as_error(columns.values[roles["error"]], roles["error_role"]) if "error" in roles else None
+    if roles.get("relative"):
+        error = error * np.abs(flux)
+    wavelength, medium, step = _wavelengths(columns, roles["wave"], wave)
+    if step not in steps:
+        steps.append(step)
+    good = ~missing_pixels(flux)
+    if "flag" in roles:
+        name = columns.shown[roles["flag"]]
+        clear, step = good_by_flags(columns.values[roles["flag"]], roles["flag_role"], name, flux, error)
+        good &= clear
+        steps.append(step)
+    return Pixels(wavelength, flux, error, good), medium
+
+
+def _rising(pixels: Pixels, steps: list[Step]) -> Pixels:
+    """Pixels of increasing wavelength where all decrease, and without equal ones where all rise; the ledger gets the entries."""
+    wavelength, error = pixels.wavelength, pixels.error
+    if wavelength.size > 1 and np.all(np.diff(wavelength) <= 0):
+        steps.append(Step("order of pixels", "wavelengths decrease; turned round"))
+        error = None if error is None else error[::-1]
+        pixels = Pixels(wavelength[::-1], pixels.flux[::-1], error, pixels.good[::-1])
+    if np.all(np.diff(pixels.wavelength) >= 0):
+        pixels, rounding = _distinct(pixels)
+        steps += rounding
+    return pixels
+
+
+def _finite(pixels: Pixels) -> Pixels:
+    """Pixels without the empty cells at the end of a shorter arm."""
+    known = np.isfinite(pixels.wavelength)
+    error = None if pixels.error is None else pixels.error[known]
+    return Pixels(pixels.wavelength[known], pixels.flux[known], error, pixels.good[known])
+
+
+def _arms(columns: Columns, name: str) -> list[dict[str, Any]]:
+    """Roles of each arm or order where a text holds them side by side, by names or by wavelengths at even distances; else none.
+
+    Raises Unnamed where columns without names hold several spectra of one range.
+    """
+    n, values = len(columns.values), columns.values
+    if columns.names:
+        known = [role_of(label) for label in columns.names]
+        stars: dict[frozenset[str], list[int]] = {}
+        for i, role in enumerate(known):
+            if role is Role.FLUX:
+                stars.setdefault(whose(columns.names[i]), []).append(i)
+        fluxes = [same[best_version([columns.names[i] for i in same])] for same in stars.values()]
+        pairs = arms_apart(fluxes, columns.names, [i for i, r in enumerate(known) if r is Role.WAVE])
+        if repeats([wavelength_range(values[wave]) for _, wave in pairs]):
+            return []
+        arms: list[dict[str, Any]] = [{"flux": flux, "wave": wave} for flux, wave in pairs]
+        for arm in arms:
+            _add_partners(arm, columns.names, known, arm["flux"])
+        return arms
+    waves = [i for i, column in enumerate(values) if wave_like(column)] if n >= 4 else []
+    if len(waves) < 2 or n % len(waves) or waves != list(range(0, n, n // len(waves))):
+        return []
+    if repeats([wavelength_range(values[wave]) for wave in waves]):
+        raise _undecided(f"{len(waves)} hold wavelengths of one range, each with a flux of its own", n)
+    width = n // len(waves)
+    scales = [_error_scale(values[w + 1], values[w + 2]) if width > 2 else None for w in waves]
+    return [
+        {"wave": w, "flux": w + 1}
+        | ({} if s is None else {"error": w + 2, "error_role": Role.ERROR, "relative": s == "relative"})
+        for w, s in zip(waves, scales, strict=True)
+    ]
 
 
 def values_in_text(data: bytes, name: str) -> dict[str, NDArray]:

@@ -9,6 +9,7 @@ import signal
 import time
 import warnings
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -33,7 +34,7 @@ from cinn_core.inference.summary import summarise
 from cinn_core.instrument import N_PIXELS, pixel_sigma
 from cinn_core.preparation.fourmost import prepare, prepare_many
 from cinn_core.prior import draw, from_z
-from cinn_core.readers import read
+from cinn_core.readers import Naming, read
 from cinn_core.stages import FluxVector
 from cinn_core.targets import TARGET_NAMES
 
@@ -312,14 +313,51 @@ def test_two_ray_workers_write_the_rows_of_the_plain_run(work, stack: Path, tmp_
     seen: list[int] = []
     run.run_on_ray(cluster, "local", 2, lambda progress: seen.append(progress.done))
     for row, other in zip(rows_of(cluster.folder), expected, strict=True):
-        # Workers have one thread, this process several: sums in another order, 32 bits.
+        # Workers have one thread, this process several: sums in another order, 32 bits. A mode is found to about a tenth
+        # of the interval, and where on the flat top of the posterior the search ends hangs on the last digit; so does the
+        # misfit there, which scatters by 0.1 from star to star.
         numbers = {name for name, value in other.items() if is_real(value)}
+        modes = {name: name.removesuffix("_map") for name in numbers if name.endswith("_map")}
+        allowed = {"chi2": 0.01} | {
+            name: 0.1 * (other[f"{target}_hi68"] - other[f"{target}_lo68"]) for name, target in modes.items()
+        }
         assert {name: row[name] for name in numbers} == {
-            name: pytest.approx(other[name], rel=1e-5, abs=1e-5) for name in numbers
+            name: pytest.approx(other[name], rel=1e-5, abs=allowed.get(name, 1e-5)) for name in numbers
         }
         assert row.keys() == other.keys()
         assert all(row[name] == other[name] for name in other.keys() - numbers)
     assert seen[-1] == 12
+
+
+def test_names_of_columns_hold_for_every_file_of_a_batch(tmp_path: Path) -> None:
+    wave = np.linspace(5150, 5400, 5000)
+    flux = 1 + 0.01 * np.random.default_rng(7).normal(size=(3, wave.size))
+    Table({"x": wave, "brightness": flux[0]}).write(tmp_path / "a.fits")
+    Table({"x": np.tile(wave, (3, 1)), "brightness": flux}).write(tmp_path / "b.fits")
+    np.savetxt(tmp_path / "c.txt", np.column_stack([flux[2], wave]), fmt="%.5f", header="brightness x", comments="")
+    settings = BatchSettings(samples=64, wave="x", flux="brightness")
+    items = list(find_items([str(tmp_path)], settings.naming))
+    assert [(Path(i.file).name, i.row) for i in items] == [
+        ("a.fits", None),
+        ("b.fits", 0),
+        ("b.fits", 1),
+        ("b.fits", 2),
+        ("c.txt", None),
+    ]
+    assert isinstance(load(items[:1])[0], KielError)  # without the names
+    (shard,) = make_plan(tmp_path / "out", items, settings, {}, 8).open_shards()
+    read_in = load(shard.items, shard.naming)
+    for one, expected in zip(read_in, (flux[0], *flux, flux[2]), strict=True):
+        np.testing.assert_allclose(one.flux, expected, atol=1e-5)
+    with pytest.raises(DataError, match="wave was 'x'"):
+        make_plan(tmp_path / "out", items, replace(settings, wave="y"), {}, 8)
+
+
+def test_rows_of_stars_under_names_of_their_own_are_asked_for(tmp_path: Path) -> None:
+    wave = np.linspace(5150, 5400, 500)
+    Table({"x": np.tile(wave, (2, 1)), "y": np.ones((2, 500)) + wave % 3}).write(tmp_path / "b.fits")
+    with pytest.raises(KielError, match=r"2 spectra .*--row 0, 1"):
+        read(tmp_path / "b.fits", naming=Naming("x", "y"))
 
 
 def test_errors_pass_through_preparation(model) -> None:

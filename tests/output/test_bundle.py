@@ -3,15 +3,17 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import Table
+from fake_analysis import fake_analysis, fake_more
 
 from cinn_core.errors import SpectrumError
 from cinn_core.inference.constraints import Constraint
-from cinn_core.output.bundle import SavedStar, bundle_bytes, is_bundle, read_bundle, write_bundle
+from cinn_core.output.bundle import SavedStar, bundle_bytes, is_bundle, read_bundle, star_document, write_bundle
 from cinn_core.output.record import put_together, take_apart
 from cinn_core.overrides import Overrides
 from cinn_core.readers import read
@@ -145,3 +147,19 @@ def test_record_keeps_numbers_that_json_does_not_know():
 def test_record_refuses_what_it_cannot_keep():
     with pytest.raises(TypeError, match="no place"):
         take_apart(object(), {})
+
+
+def test_elements_beside_the_targets_are_in_the_document_and_come_back_with_the_star():
+    star = SavedStar(replace(fake_analysis(), more=fake_more()))
+    found = star_document(star)["more"]
+    assert len(found) == 13
+    assert found["ba_fe"]["status"] == "measured"
+    assert found["ba_fe"]["lines"] == [6141.7, 6496.9]
+    assert found["eu_fe"]["status"] == "limit"
+    assert found["eu_fe"]["limit95"] > found["eu_fe"]["median"]
+    assert found["o_fe"]["physics"] == "LTE"
+    assert star_document(SavedStar(fake_analysis()))["more"] is None
+    back = read_bundle(bundle_bytes(star), "star.zip").analysis.more
+    assert back is not None
+    np.testing.assert_array_equal(back.labels, star.analysis.more.labels)
+    assert back.elements == star.analysis.more.elements

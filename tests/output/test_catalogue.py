@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.io.votable import parse_single_table, ucd
 from astropy.table import Table
-from fake_analysis import fake_analysis
+from fake_analysis import fake_analysis, fake_more
 
 from cinn_core.inference.quantities import quantities
 from cinn_core.inference.summary import summarise
@@ -62,3 +62,16 @@ def test_votable_has_units_valid_ucds_and_descriptions(without_lithium):
         ucd.parse_ucd(field.ucd, check_controlled_vocabulary=True)
     assert str(fields["teff"].unit) == "K"
     assert str(fields["rv_kms"].unit) == "km / s"
+
+
+def test_elements_beside_the_targets_are_columns_where_a_star_has_them():
+    plain = fake_analysis()
+    more = replace(fake_analysis(seed=1), more=fake_more())
+    rows = [catalogue_row(plain), catalogue_row(more)]
+    for order in (rows, rows[::-1]):
+        table = Table.read(io.BytesIO(as_csv(order)), format="ascii.csv")
+        named = {len(row["ba_fe_status"]) > 0 if row["ba_fe_status"] is not np.ma.masked else False for row in table}
+        assert named == {True, False}
+        columns = parse_single_table(io.BytesIO(as_votable(order)))
+        assert columns.get_field_by_id_or_name("eu_fe_limit95").description.startswith("[Eu/Fe]")
+    assert "ba_fe_median" not in Table.read(io.BytesIO(as_csv([rows[0]])), format="ascii.csv").colnames

@@ -49,6 +49,21 @@ def test_signal_to_noise_of_the_sum_is_the_root_of_the_sum_of_squares():
         assert total().snr[i] == pytest.approx(np.sqrt(np.sum(np.square(SNRS))), rel=0.05)  # what they were made with
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [labels_of(4100, 1.2, 0.1, 1.7, 5.0), labels_of(5600, 4.3, -2.0, 1.4, 4.0, mg_fe=0.3, ca_fe=0.3)],
+    ids=["cool giant", "metal-poor dwarf"],
+)
+def test_signal_to_noise_of_the_sum_is_over_the_continuum_whatever_the_lines(labels):
+    """Lines of a cool giant leave no pixel at its continuum in the green; its S/N is that of the continuum all the same."""
+    found = combine(
+        [exposure(0, labels=labels), exposure(1, Medium.VACUUM, labels), exposure(2, labels=labels)], templates()
+    )
+    assert found.snr == pytest.approx([np.sqrt(np.sum(np.square(SNRS)))] * 2, rel=0.05)
+    counted = next(s for s in found.steps if s.name == "combine").numbers
+    assert counted["difference_over_noise"] == pytest.approx(1.0, abs=0.05)
+
+
 def test_noise_of_the_sum_is_what_its_signal_to_noise_says():
     truth = forward().flux(SUN[None])[0]
     ratio = []

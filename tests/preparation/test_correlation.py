@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from synthetic import labels_of, observed, pixels, templates
 
-from cinn_core.preparation.correlation import PAD, OnLog, correlate, scores, sharp, to_log_many
+from cinn_core.preparation.correlation import PAD, OnLog, _scores, best_templates, correlate, sharp, to_log_many
 
 LAGS = np.array([[PAD + 20, PAD + 21, PAD + 22], [PAD - 130, PAD - 129, PAD - 128]])
+EVERY = np.tile(np.arange(len(templates().labels)), (2, 1))
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def plain(signal: np.ndarray, weight: np.ndarray, template: np.ndarray, lag: int
 
 def test_correlation_near_the_peak_is_that_of_plain_sums(stars) -> None:
     """To 1e-4: products are summed in single precision."""
-    found = scores(stars, LAGS, templates())
+    found = _scores(stars, LAGS, templates(), EVERY)
     for i, star in enumerate(stars):
         for k in (0, 200, 400):
             for j, lag in enumerate(LAGS[i]):
@@ -39,6 +40,13 @@ def test_correlation_near_the_peak_is_that_of_plain_sums(stars) -> None:
                 arms = zip(star.arms, depth, strict=True)
                 across, data, model = sum(plain(a.flux, a.weight, t, lag) for a, t in arms)
                 assert found[i, k, j] == pytest.approx(across / np.sqrt(data * model), abs=1e-4)
+
+
+def test_best_template_is_that_of_all_at_all_lags(stars) -> None:
+    every = _scores(stars, LAGS, templates(), EVERY)
+    best, near = best_templates(stars, LAGS, templates())
+    assert list(best) == list(every.max(2).argmax(1))
+    np.testing.assert_allclose(near, every[[0, 1], best], atol=1e-6)
 
 
 def test_correlation_at_all_velocities_is_that_of_plain_sums(stars) -> None:

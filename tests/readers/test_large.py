@@ -63,8 +63,8 @@ def many_turns(path: Path) -> None:
 
 
 def long_orders(path: Path) -> None:
-    """Eighty orders of 15 000 lines each."""
-    starts = np.linspace(3900, 6900, 80)
+    """Two hundred orders of 15 000 lines each."""
+    starts = np.linspace(3900, 6900, 200)
     path.write_bytes(lines(np.concatenate([s + 0.005 * np.arange(14_999) for s in starts])))
 
 

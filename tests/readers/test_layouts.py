@@ -33,7 +33,7 @@ from made_up_layouts import (
     text,
     wavenumbers,
 )
-from made_up_variants import VARIANTS
+from made_up_variants import ARMS, VARIANTS
 from synthetic import fits_bytes
 
 from cinn_core.errors import SpectrumError
@@ -56,6 +56,25 @@ def assert_star(spectrum, low: float = 5150.0, high: float = 5400.0, tolerance: 
 @pytest.mark.parametrize("made", [*LAYOUTS, *VARIANTS], ids=lambda made: made.__name__)
 def test_layout_gives_the_star_at_its_wavelengths(made):
     assert_star(read(made(), "star"), high=5370.0)
+
+
+@pytest.mark.parametrize("made", ARMS, ids=lambda made: made.__name__)
+def test_arms_side_by_side_are_both_read(made):
+    spectrum = read(made(), "star")
+    for low, high in ((5150.0, 5430.0), (6110.0, 6390.0)):
+        inside = (spectrum.wavelength > low) & (spectrum.wavelength < high) & spectrum.good
+        assert inside.sum() > 5000
+        assert np.percentile(np.abs(spectrum.flux - star(spectrum.wavelength))[inside], 90) < 0.02
+    assert not ((spectrum.wavelength > 5450.0) & (spectrum.wavelength < 6090.0)).any()
+
+
+def test_stars_side_by_side_are_asked_for():
+    columns = (WAVE, noisy(WAVE), WAVE + 0.01, noisy(WAVE + 2.0))
+    with pytest.raises(Unnamed, match="of one range, each with a flux of its own"):
+        read(text(*columns), "a.txt")
+    named = dict(zip(("wave_a", "flux_a", "wave_b", "flux_b"), (("D", c) for c in columns), strict=True))
+    with pytest.raises(Unnamed, match="flux_a, flux_b"):
+        read(table(named), "a.fits")
 
 
 def test_order_without_wavelengths_is_left_out_of_a_neid_file():
@@ -358,6 +377,14 @@ def test_arrays_can_be_looked_at_under_the_names_that_are_asked_for(data):
     arrays = list_arrays(data, "a")
     assert set(list_names(data, "a")) <= set(arrays)
     assert all(v.ndim == 1 and v.size >= 1 for v in arrays.values())
+
+
+def test_wavenumbers_of_no_optical_light_are_left_out():
+    values = 1e8 / WAVE[::-1]
+    values[[5, 4000]] = 3.0, 1e-150
+    spectrum = read(images({}, FLUX=noisy(WAVE)[::-1], WAVENUMBER=values), "star.fits")
+    assert spectrum.wavelength.size == WAVE.size - 2
+    assert_star(spectrum)
 
 
 def test_unit_with_characters_that_cannot_be_printed_makes_a_sentence_all_the_same():

@@ -37,6 +37,17 @@ def table_head(rows: int) -> bytes:
     )
 
 
+@pytest.mark.parametrize("fields", [2, 0, -7])
+def test_table_of_minus_one_rows_is_refused_before_its_data_are_touched(fields):
+    """numpy divides by the size of a row, which is 0 where there are no columns, and the process ends."""
+    data = fits_bytes(fits.PrimaryHDU(), pixels_hdu(FLUXES[0], "A"))
+    for key, value in (("NAXIS2", -1), ("TFIELDS", fields)):
+        at = data.index(f"{key:8s}= ".encode(), 2880)
+        data = data[: at + 10] + b"%20d" % value + data[at + 30 :]
+    with pytest.raises(SpectrumError, match="damaged"):
+        read(data, "a.fits")
+
+
 def test_spectra_in_rows_are_not_joined_but_asked_for():
     data = fits_bytes(fits.PrimaryHDU(), rows_hdu(np.tile(WAVE, (3, 1)), FLUXES))
     with pytest.raises(
