@@ -24,7 +24,7 @@ from .commands.evaluate import evaluate
 from .commands.find import find
 from .commands.lines import lines
 from .commands.nlte import nlte
-from .commands.options import REFUSED, one_line, with_overrides
+from .commands.options import REFUSED, one_line, with_constraints, with_overrides
 from .commands.prepare import prepare
 from .commands.serve import serve
 from .commands.synthesise import grid, synthesise
@@ -70,7 +70,7 @@ def _kiel(
 
 app.command()(serve)
 app.command()(with_overrides(prepare))
-app.command()(with_overrides(analyse))
+app.command()(with_overrides(with_constraints(analyse)))
 app.command()(synthesise)
 app.command()(grid)
 app.command()(calibrate)

@@ -10,14 +10,17 @@ from cinn_core import instrument, prior
 from cinn_core.stages import (
     Analysis,
     FluxVector,
+    MoreElement,
+    MoreElements,
     PosteriorSamples,
     Resimulation,
     Saliency,
+    Status,
     Step,
     Summary,
     TargetSummary,
 )
-from cinn_core.targets import TARGETS
+from cinn_core.targets import NUISANCE_BOUNDS, TARGETS
 
 LINES = (5167.322, 5172.684, 5183.604, 5379.574, 5528.405, 6122.217, 6162.173, 6439.075, 6456.379, 6707.8)
 
@@ -77,3 +80,18 @@ def fake_analysis(star: str = "Made-up star", file: str = "made-up.fits", seed: 
         {"read": 0.05, "prepare": 0.55, "infer": 0.09, "resimulate": 0.2},
         {"seed": seed, "physics": "nlte-li-mg-ca"},
     )  # fmt: skip
+
+
+def fake_more(n: int = 64) -> MoreElements:
+    """Elements beside the targets: barium measured, europium an upper limit, the others as the prior has them."""
+    z = np.random.default_rng(2).standard_normal((n, len(NUISANCE_BOUNDS)))
+    labels = prior.from_z(np.concatenate([np.zeros((n, prior.N_TARGETS)), z], 1))[:, prior.N_TARGETS :]
+    statuses = {"ba_fe": Status.MEASURED, "eu_fe": Status.LIMIT}
+    elements = {}
+    for i, name in enumerate(NUISANCE_BOUNDS):
+        q = [float(x) for x in np.quantile(labels[:, i], [0.5, 0.16, 0.84, 0.025, 0.975])]
+        status = statuses.get(name, Status.UNCONSTRAINED)
+        limit, lines = (q[4] if status is Status.LIMIT else None), ((6141.7, 6496.9) if name == "ba_fe" else ())
+        label = f"[{name.removesuffix('_fe').capitalize()}/Fe]"
+        elements[name] = MoreElement(label, "dex", q[0], *q, status, limit, "LTE", lines)
+    return MoreElements(labels, z, elements)

@@ -96,8 +96,8 @@ def a_table_an_order() -> bytes:
 def merged_beside_orders() -> bytes:
     columns = {
         "WAVE": (f"{ORDERS * N}D", ORDER_WAVE.reshape(1, -1)), "SPEC_BLZ": (f"{ORDERS * N}D", ORDER_FLUX.reshape(1, -1)),
-        "SIG": (f"{ORDERS * N}D", 100 + 0 * ORDER_FLUX.reshape(1, -1)), "WAVE_MERG": ("6000D", WAVE[None]),
-        "SPEC_MERG": ("6000D", noisy(WAVE)[None]), "F_SPEC_MERG": ("6000D", np.full((1, 6000), 0.005)),
+        "SIG": (f"{ORDERS * N}D", 100 + 0 * ORDER_FLUX.reshape(1, -1)), "WAVE_MERG": (f"{WAVE.size}D", WAVE[None]),
+        "SPEC_MERG": (f"{WAVE.size}D", noisy(WAVE)[None]), "F_SPEC_MERG": (f"{WAVE.size}D", np.full((1, WAVE.size), 0.005)),
     }  # fmt: skip
     return table(columns)
 
@@ -135,7 +135,7 @@ def kpf_slices() -> bytes:
 def eprv_level_3() -> bytes:
     flux = noisy(WAVE)
     return images(
-        {"INSTRUME": "NEID"}, STITCHED_CORR_SCI_FLUX=flux, STITCHED_CORR_SCI_WAVE=WAVE, STITCHED_CORR_SCI_VAR=np.full(6000, 2.5e-5),
+        {"INSTRUME": "NEID"}, STITCHED_CORR_SCI_FLUX=flux, STITCHED_CORR_SCI_WAVE=WAVE, STITCHED_CORR_SCI_VAR=np.full(WAVE.size, 2.5e-5),
         STITCHED_CORR_TRACE1_FLUX=0 * flux + 7, STITCHED_CORR_TRACE1_WAVE=WAVE,
     )  # fmt: skip
 
@@ -163,7 +163,7 @@ def espresso_s2d() -> bytes:
 
 
 def rows_of_one_image() -> bytes:
-    return fits_bytes(fits.PrimaryHDU(np.stack([WAVE, noisy(WAVE), np.full(6000, 0.005)])))
+    return fits_bytes(fits.PrimaryHDU(np.stack([WAVE, noisy(WAVE), np.full(WAVE.size, 0.005)])))
 
 
 def columns_of_one_image() -> bytes:
@@ -171,7 +171,7 @@ def columns_of_one_image() -> bytes:
 
 
 def rows_under_a_raw_header() -> bytes:
-    hdu = fits.PrimaryHDU(np.stack([WAVE, noisy(WAVE), np.full(6000, 0.005)]).astype(np.float32))
+    hdu = fits.PrimaryHDU(np.stack([WAVE, noisy(WAVE), np.full(WAVE.size, 0.005)]).astype(np.float32))
     hdu.header.update({"CRVAL1": 4000.0, "CDELT1": 0.03, "CRPIX1": 1.0})
     return fits_bytes(hdu)
 
@@ -192,14 +192,16 @@ def song() -> bytes:
 
 
 def named_rows() -> bytes:
-    hdu = fits.PrimaryHDU(np.stack([WAVE / 10, noisy(WAVE), np.full(6000, 0.005)] * 2))
+    hdu = fits.PrimaryHDU(np.stack([WAVE / 10, noisy(WAVE), np.full(WAVE.size, 0.005)] * 2))
     hdu.header.update({f"COL{i + 1}": ("Wavelength", "Intensity", "ErrorBar")[i % 3] for i in range(6)})
     return fits_bytes(hdu)
 
 
 def popler() -> bytes:
-    wave = 10 ** (np.log10(5140.0) + 4.2e-6 * np.arange(6000))
-    hdu = fits.PrimaryHDU(np.stack([noisy(wave), np.full(6000, 0.005), np.full(6000, 3e3), np.ones(6000)]))
+    wave = 10 ** (np.log10(5140.0) + 4.2e-6 * np.arange(WAVE.size))
+    hdu = fits.PrimaryHDU(
+        np.stack([noisy(wave), np.full(WAVE.size, 0.005), np.full(WAVE.size, 3e3), np.ones(WAVE.size)])
+    )
     names = ("Normalized flux spectrum", "Normalized error", "Continuum by which data are normalized", "Status")
     hdu.header.update(
         {f"ARRAY{i + 1}": n for i, n in enumerate(names)} | {f"UP_ARR{i + 1:02d}": n for i, n in enumerate(names)}
@@ -220,7 +222,7 @@ def makee() -> bytes:
 
 
 def two_arms_red_to_blue() -> bytes:
-    arms = [np.arange(low + 300, low, -0.05) for low in (5130.0, 6100.0)]
+    arms = [np.arange(low + 0.05 * WAVE.size, low, -0.05) for low in (5130.0, 6100.0)]
     return text(np.concatenate(arms), np.concatenate([noisy(a) for a in arms]))
 
 
@@ -238,11 +240,11 @@ def index_and_names_of_its_own() -> bytes:
 
 
 def index_without_names() -> bytes:
-    return text(np.arange(6000.0), WAVE, noisy(WAVE), fmt="%.5f")
+    return text(np.arange(float(WAVE.size)), WAVE, noisy(WAVE), fmt="%.5f")
 
 
 def flux_by_its_name() -> bytes:
-    return text(WAVE, np.abs(RNG.normal(0.05, 0.03, 6000)), noisy(WAVE), above="# lambda sky flux_cal\n")
+    return text(WAVE, np.abs(RNG.normal(0.05, 0.03, WAVE.size)), noisy(WAVE), above="# lambda sky flux_cal\n")
 
 
 def d_exponents() -> bytes:
@@ -250,7 +252,7 @@ def d_exponents() -> bytes:
 
 
 def indef() -> bytes:
-    return text(WAVE, np.where(np.arange(6000) % 900 == 5, np.nan, noisy(WAVE))).replace(b"nan", b"INDEF")
+    return text(WAVE, np.where(np.arange(WAVE.size) % 900 == 5, np.nan, noisy(WAVE))).replace(b"nan", b"INDEF")
 
 
 def ipac() -> bytes:
@@ -284,9 +286,10 @@ def votable() -> bytes:
 
 
 def moog() -> bytes:
-    depth = 1 - star(5140.0 + 0.05 * np.arange(6001))
+    depth = 1 - star(5140.0 + 0.05 * np.arange(WAVE.size + 1))
     rows = "\n".join(" ".join(f"{d:.4f}" for d in depth[i : i + 10]) for i in range(0, depth.size, 10))
-    return f"ALL abundances NOT listed below differ from solar by  -2.00\nMODEL: sun\n 5140.000 5440.000 0.050 1.000\n{rows}\n".encode()
+    model = f"MODEL: sun\n 5140.000 {5140 + 0.05 * WAVE.size:.3f} 0.050 1.000\n"
+    return f"ALL abundances NOT listed below differ from solar by  -2.00\n{model}{rows}\n".encode()
 
 
 LAYOUTS: tuple[Callable[[], bytes], ...] = (

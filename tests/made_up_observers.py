@@ -53,7 +53,7 @@ class Observed:
 
     @cached_property
     def _star(self) -> tuple[np.ndarray, float]:
-        """Labels (26,) and velocity [km/s]; a quarter of the stars is metal-poor, a fifth rotates."""
+        """Labels (29,) and velocity [km/s]; a quarter of the stars is metal-poor, a fifth rotates."""
         rng = np.random.default_rng([_SEED, self.number])
         giant = rng.random() < 0.4
         teff = rng.uniform(4200, 5200) if giant else rng.uniform(4800, 6700)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,10 +29,12 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cinn_core.analyse import Prepare
+    from cinn_core.inference.constraints import Constraint
     from cinn_core.output.bundle import SavedStar
     from cinn_core.overrides import Overrides
-    from cinn_core.readers import Naming
     from cinn_core.stages import Spectrum
 
 FilesArgument = Annotated[
@@ -49,16 +51,12 @@ BundleOption = Annotated[
     Path | None,
     typer.Option("--bundle", metavar="ZIP", help="Also write everything as one zip here; a folder for several files."),
 ]
-ConstraintOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--constraint", metavar="TARGET=MEAN,SIGMA", help="Known from elsewhere, say logg=4.44,0.02; may be repeated."
-    ),
-]
 ImportanceOption = Annotated[
     bool, typer.Option("--importance", help="Also weight the samples by the likelihood; about a minute a star.")
 ]
-
+MoreOption = Annotated[
+    bool, typer.Option("--more", help="Also thirteen more elements (O, Na, Al, V, Cr, … Eu); some seconds a star.")
+]
 CombineOption = Annotated[
     bool, typer.Option("--combine", help="The files are exposures of one star: add them, and analyse the sum.")
 ]
@@ -70,10 +68,11 @@ SampOption = Annotated[
 def analyse(
     files: FilesArgument,
     overrides: Overrides,
+    constraints: tuple[Constraint, ...],
     json: JsonFilesOption = None,
     bundle: BundleOption = None,
-    constraint: ConstraintOption = None,
     importance: ImportanceOption = False,
+    more: MoreOption = False,
     samples: SamplesOption = 4096,
     seed: SeedOption = 0,
     network: NetworkOption = None,
@@ -89,9 +88,6 @@ def analyse(
 ) -> None:
     """The posterior of each spectrum, or of their sum, the same as on the dashboard."""
     _require(files, json, bundle, combine)
-    from cinn_core.inference.constraints import parse_constraint
-
-    constraints = tuple(parse_constraint(text) for text in constraint or ())
     from .tables import progress
 
     with progress() as report:
@@ -102,26 +98,18 @@ def analyse(
         from cinn_core.preparation.fourmost import prepare
         from cinn_core.readers import Naming
 
-        naming = Naming(wave, flux, error, order)
         model = load_model(device, network)
+    which: dict[str, Any] = {"hdu": hdu, "row": row, "naming": Naming(wave, flux, error, order)}
+    asked: dict[str, Any] = {"with_importance": importance, "with_more": more, **which}
     several, refused = len(files) > 1 and not combine, False
     for file in files[:1] if combine else files:
         try:
             with progress() as report:
-                spectrum, preparing = _exposures(files, hdu, row, naming) if combine else (file, prepare)
+                spectrum, preparing = _exposures(files, which) if combine else (file, prepare)
                 analysis = run(
-                    spectrum,
-                    model,
-                    preparing=preparing,
-                    overrides=overrides,
-                    n_samples=samples,
-                    seed=seed,
-                    hdu=hdu,
-                    row=row,
-                    naming=naming,
-                    with_importance=importance,
-                    progress=report,
-                )
+                    spectrum, model, overrides=overrides, n_samples=samples, seed=seed, preparing=preparing,
+                    progress=report, **asked,
+                )  # fmt: skip
         except KielError as problem:
             if not several:
                 raise
@@ -129,7 +117,7 @@ def analyse(
             refused = True
             continue
         source = file.read_bytes() if bundle and not combine else None
-        star = SavedStar(analysis, overrides, constraints, source, hdu, row, naming or None)
+        star = SavedStar(analysis, overrides, constraints, source, hdu, row, which["naming"])
         _show(star, _output(json, file, ".json", several), _output(bundle, file, ".zip", several))
         if samp:
             _send(star)
@@ -137,12 +125,12 @@ def analyse(
         raise typer.Exit(REFUSED)
 
 
-def _exposures(files: list[Path], hdu: int | None, row: int | None, naming: Naming) -> tuple[Spectrum, Prepare]:
+def _exposures(files: list[Path], which: Mapping[str, Any]) -> tuple[Spectrum, Prepare]:
     """First of several exposures of one star, and the preparation that adds all of them."""
     from cinn_core.preparation.combine import combine
     from cinn_core.readers import read
 
-    spectra = [read(file, hdu=hdu, row=row, naming=naming) for file in files]
+    spectra = [read(file, **which) for file in files]
     return spectra[0], lambda _, templates, overrides: combine(spectra, templates, overrides)
 
 

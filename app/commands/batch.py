@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import DeviceOption, NetworkOption, SamplesOption, SeedOption
+from .options import (
+    DeviceOption,
+    ErrorNameOption,
+    FluxNameOption,
+    NetworkOption,
+    OrderNameOption,
+    SamplesOption,
+    SeedOption,
+    WaveNameOption,
+)
 
 if TYPE_CHECKING:
+    from cinn_core.batch.plan import Plan
     from cinn_core.batch.run import Progress
 
 _AHEAD_S = 0.5
@@ -47,33 +57,46 @@ def batch(
     ] = None,
     network: NetworkOption = None,
     device: DeviceOption = "auto",
+    wave: WaveNameOption = None,
+    flux: FluxNameOption = None,
+    error: ErrorNameOption = None,
+    order: OrderNameOption = None,
 ) -> None:
     """The posterior of every spectrum as a row of Parquet partitions; stopped or killed, the same command goes on."""
     from cinn_core.batch.items import find_items
     from cinn_core.batch.plan import BatchSettings, make_plan
     from cinn_core.batch.rows import export_rows, require_table_name
-    from cinn_core.batch.run import parameter_hashes, run_local, run_on_ray, sole_user
+    from cinn_core.batch.run import parameter_hashes, sole_user
 
     if export is not None:
         require_table_name(export)
     own = None if network is None else str(network.absolute())
-    settings = BatchSettings(512 if fast else samples, seed, reduced, fast, keep_samples, own)
-    items = list(find_items(inputs))
+    settings = BatchSettings(
+        512 if fast else samples, seed, reduced, fast, keep_samples, own, 1.0, wave, flux, error, order
+    )
+    items = list(find_items(inputs, settings.naming))
     with sole_user(out):
         plan = make_plan(out, items, settings, parameter_hashes(settings), shard)
-        todo = plan.n_items - plan.n_done()
-        typer.echo(f"{plan.n_items} spectra, {todo} to do, in {out}")
-        report = _Line()
-        if todo and ray is not None:
-            run_on_ray(plan, ray, None if ray != "local" else processes, report)
-        elif todo:
-            run_local(plan, device, min(processes, -(-todo // shard)), report)
-        report.end()
+        _run(plan, processes, shard, ray, device)
         answered, refused = plan.counts()
         typer.echo(f"Written: {plan.folder / 'rows'} ({answered} stars, {refused} refused, each with its reason)")
         if export is not None:
             export_rows(plan.folder, export)
             typer.echo(f"Written: {export}")
+
+
+def _run(plan: Plan, processes: int, shard: int, ray: str | None, device: str) -> None:
+    """Do what a plan has left to do, here or over a Ray cluster, with a line of progress."""
+    from cinn_core.batch.run import run_local, run_on_ray
+
+    todo = plan.n_items - plan.n_done()
+    typer.echo(f"{plan.n_items} spectra, {todo} to do, in {plan.folder}")
+    report = _Line()
+    if todo and ray is not None:
+        run_on_ray(plan, ray, None if ray != "local" else processes, report)
+    elif todo:
+        run_local(plan, device, min(processes, -(-todo // shard)), report)
+    report.end()
 
 
 class _Line:

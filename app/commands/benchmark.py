@@ -81,15 +81,9 @@ def benchmark(
     from cinn_core.benchmark.measure import measure
     from cinn_core.benchmark.report import to_json
 
-    from .tables import progress
     from .tables_benchmark import print_robustness, print_steps
 
-    entries = _entries(index, every, star)
-    with progress() as report:
-        report("Loading the model")
-        from cinn_core.inference.model import load_model
-
-        model = load_model(device, network)
+    entries, model = _entries(index, every, star), _model(device, network)
     bias = _bias(model, network) if corrected else None
     one = partial(measure, model=model, n_samples=samples, seed=seed, degrade_to=degrade, bias=bias, with_fit=fit)
     rows = _print_rows(entries, directory, one)
@@ -174,6 +168,16 @@ def _print_tables(rows: Sequence[BenchmarkRow], corrected: bool, degrade: float 
     tables.print_corrected(rows)
     tables.print_goals(goals(rows))
     tables.print_correction(correction_figures(rows))
+
+
+def _model(device: str, network: Path | None) -> Model:
+    from .tables import progress
+
+    with progress() as report:
+        report("Loading the model")
+        from cinn_core.inference.model import load_model
+
+        return load_model(device, network)
 
 
 def _bias(model: Model, network: Path | None) -> BiasCorrection:

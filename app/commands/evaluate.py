@@ -13,6 +13,7 @@ from .evaluate_network import (
     GridOption,
     evaluate_calibration,
     evaluate_continuum,
+    evaluate_elements,
     evaluate_network,
     evaluate_saliency,
     held_out_grid,
@@ -75,6 +76,7 @@ def _learning_curve(stars: Grid, data: Path | None) -> dict[str, object]:
 
 evaluate.command("network")(evaluate_network)
 evaluate.command("calibration")(evaluate_calibration)
+evaluate.command("elements")(evaluate_elements)
 evaluate.command("saliency")(evaluate_saliency)
 
 

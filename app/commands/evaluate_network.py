@@ -163,6 +163,32 @@ def evaluate_calibration(
     write_json(figures, json)
 
 
+def evaluate_elements(
+    stars: Annotated[int, typer.Option(min=16, help="Stars drawn from the prior.")] = 200,
+    snr: Annotated[float, typer.Option(min=5, max=1000, help="S/N per Å.")] = 100.0,
+    realism: RealismOption = 1.0,
+    samples: Annotated[int, typer.Option(min=256, help="Posterior samples a star.")] = 512,
+    network: NetworkOption = None,
+    json: JsonOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+) -> None:
+    """The thirteen elements beside the targets on stars of the prior: do their intervals and limits hold the truth?"""
+    require_folder_of(json)
+    from cinn_core.evaluation.more import coverage_of_elements
+    from cinn_core.inference.model import load_model
+
+    from .tables import progress
+    from .tables_evaluation import print_elements
+
+    with progress() as report:
+        report("Loading the model")
+        model = load_model(device, network)
+        figures = coverage_of_elements(model, stars, snr, realism, samples, seed, report)
+    print_elements(figures)
+    write_json(figures, json)
+
+
 def evaluate_saliency(
     grid: GridOption = None,
     background: Annotated[

@@ -14,6 +14,7 @@ import typer
 from cinn_core.errors import DataError, SpectrumError
 
 if TYPE_CHECKING:
+    from cinn_core.inference.constraints import Constraint
     from cinn_core.overrides import Overrides
 
 REFUSED = 2
@@ -136,6 +137,31 @@ def read_regions(texts: list[str]) -> tuple[tuple[float, float], ...]:
     return tuple(regions)
 
 
+ConstraintOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--constraint", metavar="TARGET=MEAN,SIGMA", help="Known from elsewhere, say logg=4.44,0.02; may be repeated."
+    ),
+]
+NuMaxOption = Annotated[
+    str | None, typer.Option("--numax", metavar="NU±ERR", help="nu_max of its oscillations in microhertz, say 3090±10.")
+]
+ParallaxOption = Annotated[
+    str | None,
+    typer.Option("--parallax", metavar="MAS±ERR", help="Parallax in mas, with --magnitude: log g by way of L."),
+]
+MagnitudeOption = Annotated[
+    str | None,
+    typer.Option("--magnitude", metavar="BAND=MAG±ERR", help="With --parallax: Gaia's G or V, say G=8.25±0.01."),
+]
+ExtinctionOption = Annotated[
+    str | None, typer.Option("--extinction", metavar="A_V=MAG", help="With --parallax: A_V=0.1±0.03 or E(B-V)=0.03.")
+]
+MassOption = Annotated[
+    str | None, typer.Option("--mass", metavar="M±ERR", help="With --parallax, solar masses; else 1.0 within 0.15 dex.")
+]
+
+
 def _overrides(
     snr: Annotated[
         float | None,
@@ -180,16 +206,40 @@ def _overrides(
     )
 
 
+def _constraints(
+    constraint: ConstraintOption = None,
+    numax: NuMaxOption = None,
+    parallax: ParallaxOption = None,
+    magnitude: MagnitudeOption = None,
+    extinction: ExtinctionOption = None,
+    mass: MassOption = None,
+) -> tuple[Constraint, ...]:
+    """What is known of a star from elsewhere, as the options of a command give it."""
+    from cinn_core.inference.constraints import known_of
+
+    return known_of(constraint or (), numax, parallax, magnitude, extinction, mass)
+
+
 def with_overrides(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of `_overrides` in place of its parameter `overrides`."""
-    own, added = _signature(command), _signature(_overrides).parameters
-    others = [p for name, p in own.parameters.items() if name != "overrides"]
+    return _with_options(command, "overrides", _overrides)
+
+
+def with_constraints(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `_constraints` in place of its parameter `constraints`."""
+    return _with_options(command, "constraints", _constraints)
+
+
+def _with_options(command: Callable[..., None], parameter: str, make: Callable[..., Any]) -> Callable[..., None]:
+    """Give a command the options of `make` in place of a parameter, which takes what `make` returns."""
+    own, added = _signature(command), _signature(make).parameters
+    others = [p for name, p in own.parameters.items() if name != parameter]
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*others, *added.values())]
 
     @functools.wraps(command)
     def run(**values: Any) -> None:
         given = {name: values.pop(name) for name in added}
-        command(**values, overrides=_overrides(**given))
+        command(**values, **{parameter: make(**given)})
 
     run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -197,7 +247,8 @@ def with_overrides(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    """The signature of a function, annotations evaluated; without that of Overrides, whose module is a heavy one."""
-    annotations = {name: kind for name, kind in function.__annotations__.items() if name not in ("overrides", "return")}
+    """The signature of a function, annotations evaluated; without those whose modules are heavy."""
+    heavy = ("overrides", "constraints", "return")
+    annotations = {name: kind for name, kind in function.__annotations__.items() if name not in heavy}
     function.__annotations__ = annotations
     return inspect.signature(function, eval_str=True)

@@ -14,6 +14,8 @@ from .engines import EngineOption, TurbospectrumOption, engine_opener
 from .options import DataOption, require_folder_of, write
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cinn_core.synthesis.grid import GridProgress, RemoteSynthesis
     from cinn_core.synthesis.turbospectrum_nlte import NlteElement
 
@@ -86,22 +88,26 @@ def synthesise(
     star = labels_from(own | (parse_labels(labels) if labels else {}))
     require_suffix(out)
     require_folder_of(out)
-    departures = _departures(nlte or [], engine)
-    if lithium == "3d" and engine != "turbospectrum":
+    departures, in_3d = _departures(nlte or [], engine, structure), lithium == "3d"
+    if in_3d and engine != "turbospectrum":
         raise DataError("--lithium 3d is Turbospectrum's; leave --engine out.")
-    opened = engine_opener(engine, data, turbospectrum, inputs, nlte=departures, lithium_in_3d=lithium == "3d")
+    opened = engine_opener(engine, data, turbospectrum, inputs, nlte=departures, lithium_in_3d=in_3d)
     with opened as open_engine, progress() as report:
         report("Synthesising")
         code = open_engine()
         flux = to_grid(*code.synthesise(star))
-    if structure and not is_firm(*star[:2]):
+    _print_doubts(structure != 0.0 and not is_firm(*star[:2]), getattr(code, "in_lte", ()))
+    write(lambda: write_synthesis(out, star, grid_wavelength(), flux, code.provenance), out)
+
+
+def _print_doubts(extrapolated: bool, in_lte: Sequence[str]) -> None:
+    """Say that the structure is an extrapolation, and which lines of elements in NLTE have no levels in their table."""
+    if extrapolated:
         typer.echo("The structure is an extrapolation here: STAGGER has hardly a model below log g 3 or 5000 K.")
-    in_lte = getattr(code, "in_lte", ())
     if in_lte:
         typer.echo(
             f"{len(in_lte)} lines without levels stay in LTE: {', '.join(in_lte[:5])}{', …' * (len(in_lte) > 5)}"
         )
-    write(lambda: write_synthesis(out, star, grid_wavelength(), flux, code.provenance), out)
 
 
 def grid(
@@ -162,8 +168,8 @@ def parse_labels(text: str) -> dict[str, float]:
     return values
 
 
-def _departures(options: list[str], engine: str) -> tuple[NlteElement, ...]:
-    """Elements of --nlte with their grids of departures; raises DataError for another engine or text."""
+def _departures(options: list[str], engine: str, structure: float) -> tuple[NlteElement, ...]:
+    """Elements of --nlte with their grids of departures on a structure; raises DataError for another engine or text."""
     if options and engine != "turbospectrum":
         raise DataError("--nlte is Turbospectrum's; leave --engine out.")
     from cinn_core.synthesis.departure_files import open_departures
@@ -176,7 +182,7 @@ def _departures(options: list[str], engine: str) -> tuple[NlteElement, ...]:
         path, _, index = files.partition(",")
         if symbol not in SYMBOLS or not path:
             raise DataError(f"--nlte takes an element and its file, Mg=nlte_Mg.grd; found {option!r}.")
-        grid = open_departures(Path(path), symbol, Path(index) if index else None)
+        grid = open_departures(Path(path), symbol, Path(index) if index else None, structure)
         out.append(NlteElement(symbol, grid))
     return tuple(out)
 

@@ -121,6 +121,22 @@ def print_calibration(figures: Mapping[str, Any], console: Console | None = None
         _print_local(figures["local"], console)
 
 
+def print_elements(figures: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print, for each element beside the targets, what its intervals and limits hold on simulated stars, and their widths."""
+    console = wide(console, 150)
+    title = f"{figures['n']} stars of the prior, S/N {figures['snr']:g}, realism {figures['realism']:g}"
+    table = Table("element", title=title, title_justify="left")
+    add_numbers(
+        table, ("68 % hold", "95 % hold", "half-width", "bias / half-width", "scatter", "measured", "limits hold")
+    )
+    for name, f in figures["elements"].items():
+        shares = (f"{100 * f[f'coverage{m}']:.1f} ± {100 * f[f'error{m}']:.1f}" for m in (68, 95))
+        limits = "–" if f["limits_held"] is None else f"{100 * f['limits_held']:.0f} % of {f['limits']}"
+        numbers = (f"{f['half_width']:.2f}", f"{f['bias']:+.2f}", f"{f['scatter']:.2f}", str(f["measured"]), limits)
+        table.add_row(f"\\[{name.removesuffix('_fe').capitalize()}/Fe]", *shares, *numbers)
+    console.print(table)
+
+
 def _print_local(local: Mapping[str, Any], console: Console) -> None:
     title = f"Local test of calibration (LC2ST), {local['n']} stars, p in steps of {1 / local['trials']:g}"
     table = Table("spectrum", title=title, title_justify="left")

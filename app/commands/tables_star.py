@@ -12,9 +12,11 @@ from rich.table import Table
 from cinn_core.explanation.line_fits import Abundance, LineFit, LineFits
 from cinn_core.forward_model.nlte_change import describe_physics
 from cinn_core.inference.constraints import Constrained
+from cinn_core.inference.more_elements import element_text
+from cinn_core.inference.trust import trust_in
 from cinn_core.instrument import ARMS
 from cinn_core.preparation.medium import other_reading
-from cinn_core.stages import Analysis, FluxVector, Importance, Reliability, Status, Summary, TargetSummary
+from cinn_core.stages import Analysis, FluxVector, Importance, MoreElements, Reliability, Status, Summary, TargetSummary
 from cinn_core.targets import TARGETS, Target
 
 from .tables import TARGET_BY_NAME, add_numbers, limit_text, number, print_pairs, say, wide
@@ -39,6 +41,8 @@ def print_analysis(analysis: Analysis, console: Console | None = None) -> None:
     console.print(table)
     if analysis.importance is not None:
         print_importance(analysis.importance, console)
+    if analysis.more is not None:
+        print_more(analysis.more, console)
     timings = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in analysis.timings_s.items())
     print_pairs(
         {
@@ -47,6 +51,7 @@ def print_analysis(analysis: Analysis, console: Console | None = None) -> None:
             "rejected samples": f"{100 * analysis.posterior.rejected_fraction:.1f} %",
             "χ² per pixel": f"{analysis.resimulation.chi2_per_pixel:.2f}",
             **_trust(analysis.reliability),
+            "believe it": trust_in(analysis).sentence,
             "physics": describe_physics(analysis.physics),
             "timings": timings,
         },
@@ -75,13 +80,30 @@ def print_importance(importance: Importance, console: Console | None = None) -> 
     console.print(_medians(importance.summary, f"Weighted by the likelihood: {quality}"))
 
 
+def print_more(more: MoreElements, console: Console | None = None) -> None:
+    """Print the thirteen elements beside the targets: median, limit or (prior), 68 % interval, physics and lines."""
+    console = console or Console()
+    table = Table("element", title="More elements, [X/Fe]", title_justify="left", title_style="bold")
+    add_numbers(table, ("value", "68 %"))
+    for heading in ("", "physics", "lines [Å]"):
+        table.add_column(heading)
+    for one in more.elements.values():
+        interval = f"{one.lo68:.2f} … {one.hi68:.2f}"
+        lines = ", ".join(f"{wavelength:.1f}" for wavelength in one.lines)
+        table.add_row(escape(one.label), element_text(one), interval, one.status.value, one.physics, lines)
+    console.print(table)
+
+
 def print_constrained(constrained: Constrained, console: Console | None = None) -> None:
     """Print the posterior under constraints from elsewhere: medians, intervals, effective samples."""
     console = console or Console()
-    given = ", ".join(f"{c.target} = {c.mean:g} ± {c.sigma:g}" for c in constrained.constraints)
+    given = ", ".join(c.text for c in constrained.constraints)
     console.print(_medians(constrained.summary, f"Given {given}"))
     effective = f"{constrained.effective_samples:.0f} ({100 * constrained.effective_fraction:.1f} %)"
     print_pairs({"effective samples": effective}, console)
+    for one, sigmas, expected in zip(constrained.constraints, constrained.tensions, constrained.expected, strict=True):
+        through = f" (log g = {expected:.2f} ± {one.width:.2f} at the spectrum's Teff)" if one.is_indirect else ""
+        say(console, f"{one.text}{through}: {sigmas:.1f} σ from the spectrum's own answer")
     if constrained.warning:
         say(console, constrained.warning)
 

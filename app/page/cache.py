@@ -29,9 +29,9 @@ from cinn_core.preparation.fourmost import Native, begin, finish, fit, measure_f
 from cinn_core.preparation.medium import Frame
 from cinn_core.preparation.templates import Templates
 from cinn_core.readers import read
-from cinn_core.stages import Analysis, FluxVector, Spectrum
+from cinn_core.stages import Analysis, Answer, FluxVector, Spectrum
 
-from .state import Request, Source
+from .visit import Request, Source
 
 _REMEMBERED = 32
 _T = TypeVar("_T")
@@ -68,7 +68,7 @@ def shipped_example(path: Path) -> Analysis:
     return pn.state.as_cached("kiel-example", lambda path: analyse(path, shared_model(), name=path.name), path=path)
 
 
-def analyse_request(preparations: Preparations, request: Request, report: Callable[[str], None]) -> Analysis:
+def analyse_request(preparations: Preparations, request: Request, report: Callable[[str | Answer], None]) -> Analysis:
     """Analyse one request, on the worker; `preparations` are those of its session."""
     report("Loading the model")
     source, settings = request.source, request.settings
@@ -78,7 +78,7 @@ def analyse_request(preparations: Preparations, request: Request, report: Callab
     return analyse(
         source.data, shared_model(settings.device), name=source.name, overrides=request.overrides, hdu=source.hdu,
         row=source.row, naming=source.naming, preparing=preparing, n_samples=settings.n_samples, seed=settings.seed,
-        progress=report,
+        progress=report, answered=report,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cinn_core.errors import KielError
 from cinn_core.stages import Analysis
 
-from .state import MAX_UPLOAD_BYTES
+from .visit import MAX_UPLOAD_BYTES
 
 if TYPE_CHECKING:
     from cinn_core.vo.archives import Found, Search

@@ -11,9 +11,10 @@ from functools import partial
 from typing import TypeVar
 
 from cinn_core.errors import KielError
-from cinn_core.stages import Analysis
+from cinn_core.stages import Analysis, Answer
 
-from .state import Request, SessionState
+from .state import SessionState
+from .visit import Request
 
 WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kiel-inference")
 """One analysis at a time in a process."""
@@ -22,8 +23,8 @@ SIDE = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kiel-side")
 QUICK = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kiel-quick")
 """Answers to a moving slider: tens of milliseconds each, never behind a long job."""
 
-Analyse = Callable[[Request, Callable[[str], None]], Analysis]
-"""Analyses a request; its second argument takes the name of each stage as it begins."""
+Analyse = Callable[[Request, Callable[[str | Answer], None]], Analysis]
+"""Analyses a request; its second argument takes the name of each stage as it begins, and the numbers once they are there."""
 
 Post = Callable[[Callable[[], object]], object]
 """Posts a call, safely from any thread, to the next turn of the session's document, where alone it may be changed."""
@@ -86,10 +87,10 @@ def _run(
     state: SessionState, analyse: Analyse, post: Post, number: int, request: Request,
     after: Callable[[Analysis | None], object] = lambda _analysis: None,
 ) -> Future[None]:  # fmt: skip
-    def report(text: str) -> None:
+    def report(what: str | Answer) -> None:
         if not state.is_wanted(number):
             raise Stale
-        post(partial(state.report, number, text))
+        post(partial(state.report, number, what))
 
     def compute() -> Analysis:
         if not state.is_wanted(number):

@@ -32,7 +32,7 @@ from panel.io import document as panel_document
 from panel.reactive import Syncable
 from panel.util import edit_readonly
 
-from .state import MAX_UPLOAD_BYTES
+from .visit import MAX_UPLOAD_BYTES
 
 _write_once = panel_document._dispatch_msgs
 

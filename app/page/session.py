@@ -9,18 +9,19 @@ from typing import Any
 
 import param
 
-from cinn_core.analyse import weigh_analysis
+from cinn_core.analyse import more_of_analysis, weigh_analysis
 from cinn_core.explanation.exact import Exact, resimulate_exactly
 from cinn_core.explanation.line_by_line import LineByLine, line_by_line, without_line
 from cinn_core.inference.model import Model
 from cinn_core.inference.predictive import Bands, bands, quantile_models
 from cinn_core.inference.selection import PosteriorKind
 from cinn_core.lines import LineWindow
-from cinn_core.stages import Importance, Summary
+from cinn_core.stages import Importance, MoreElements, PosteriorSamples, Summary
 
 from .jobs import Jobs, Post
-from .state import SessionState, Settings, Source
+from .state import SessionState
 from .uploads import Uploads
+from .visit import Settings, Source
 
 _JOBS = {
     "bands": "The bands of the posterior",
@@ -29,6 +30,7 @@ _JOBS = {
     "left out": "The star without a line",
     "exact": "The exact synthesis",
     "weights": "The weights against the likelihood",
+    "more": "The elements beside the targets",
 }
 """Results on demand, and the name of each in a sentence."""
 
@@ -38,6 +40,7 @@ class LeftOut:
     """The star without one line."""
 
     window: LineWindow
+    posterior: PosteriorSamples
     summary: Summary
 
 
@@ -50,11 +53,12 @@ class Results(param.Parameterized):
     lines = param.ClassSelector(class_=LineByLine, doc="The verdict on each diagnostic line.")
     left_out = param.ClassSelector(class_=LeftOut, doc="The star without the line that was left out last.")
     exact = param.ClassSelector(class_=tuple, default=(), doc="Exact models so far: the MAP, then the quantile models.")
+    more = param.ClassSelector(class_=MoreElements, doc="Thirteen elements beside the targets, once asked for.")
     working = param.ListSelector(default=[], objects=list(_JOBS), doc="Jobs that run.")
 
     def clear(self) -> None:
         """Empty everything, for another star."""
-        self.param.update(bands=None, quantile_models=None, lines=None, left_out=None, exact=(), working=[])
+        self.param.update(bands=None, quantile_models=None, lines=None, left_out=None, exact=(), more=None, working=[])
 
     def mark_begun(self, job: str) -> None:
         self.working = [*(name for name in self.working if name != job), job]
@@ -70,6 +74,7 @@ def keep_results_current(session: Session) -> None:
     def star(*_events: object) -> None:
         session.results.clear()
         if state.analysis is not None:
+            session.results.more = state.analysis.more
             _judge_lines(session)
 
     def posterior(*_events: object) -> None:
@@ -160,14 +165,25 @@ def _weigh(session: Session) -> None:
     _compute(session, "weights", lambda: weigh_analysis(analysis, session.model()), show)
 
 
+def draw_more(session: Session) -> None:
+    """Draw the thirteen elements beside the targets."""
+    analysis, results = session.state.analysis, session.results
+    _compute(
+        session,
+        "more",
+        lambda: more_of_analysis(analysis, session.model()),
+        lambda result: results.param.update(more=result),
+    )
+
+
 def leave_out(session: Session, window: LineWindow) -> None:
     """Infer the star again without a line."""
     analysis, results = session.state.analysis, session.results
     _compute(
         session,
         "left out",
-        lambda: without_line(analysis, window, session.model())[1],
-        lambda summary: results.param.update(left_out=LeftOut(window, summary)),
+        lambda: LeftOut(window, *without_line(analysis, window, session.model())),
+        lambda result: results.param.update(left_out=result),
     )
 
 
@@ -190,6 +206,14 @@ def synthesise(session: Session) -> None:
             _compute(session, "exact", one, show)
 
     _compute(session, "exact", one, show)
+
+
+def undo(session: Session) -> None:
+    """Take back what was changed of the star last: a line that is left out on trial, else the last change."""
+    if session.results.left_out is not None:
+        session.results.left_out = None
+    else:
+        session.state.undo()
 
 
 AnalyseSource = Callable[[Callable[[], Source]], None]

@@ -19,10 +19,11 @@ from cinn_core.inference.selection import Corrections
 from . import patches, theme
 from .jobs import Analyse, Jobs, Post, run_analysis
 from .session import Session, keep_results_current
-from .state import SessionState, Source
+from .state import SessionState
 from .uploads import Uploads
 from .url import PageLink, keep_url_current, read_url
 from .views.page import page
+from .visit import Source
 
 FIRST_EXAMPLE = "solar-twin"
 

@@ -2,93 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import param
 
 from cinn_core.errors import SpectrumError
 from cinn_core.inference.constraints import Constraint
-from cinn_core.inference.selection import NO_CORRECTIONS, Corrections, PosteriorKind, Selection, selection_of
+from cinn_core.inference.quantities import Quantity
+from cinn_core.inference.selection import (
+    NO_CORRECTIONS,
+    Corrections,
+    PosteriorKind,
+    Selection,
+    selected_quantities,
+    selection_of,
+)
 from cinn_core.lines import line_windows
 from cinn_core.overrides import NOTHING_GIVEN, Overrides
-from cinn_core.readers import Choice, Naming
-from cinn_core.stages import Analysis
+from cinn_core.readers import Choice
+from cinn_core.stages import Analysis, Answer
 from cinn_core.targets import TARGET_NAMES
 
-MAX_UPLOAD_BYTES = 64 * 1024 * 1024
-"""Largest upload; the finest echelle spectra are ten times smaller, and every visitor may hold one in memory."""
+from .visit import Change, History, Request, Settings, Source, Star
+
 MIN_SAMPLES, MAX_SAMPLES = 512, 65_536
 MAX_STARS = 100
 """Stars that a session keeps, some 5 MB each."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """A spectrum to analyse: a path or the bytes of a file, the name the person knows it by, and which one of several.
-
-    others: further exposures of its star, which are added to it.
-    """
-
-    data: Path | bytes
-    name: str
-    hdu: int | None = None
-    row: int | None = None
-    naming: Naming | None = None
-    others: tuple[Source, ...] = ()
-
-    def __post_init__(self) -> None:
-        if isinstance(self.data, bytes) and len(self.data) > MAX_UPLOAD_BYTES:
-            raise SpectrumError(too_large(self.name))
-        if isinstance(self.data, bytes) and not self.data:
-            raise SpectrumError(f"{self.name} is empty; drop a file that holds a spectrum.")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of the posterior: number of samples, their seed, and the device that the network runs on."""
-
-    n_samples: int = 4096
-    seed: int = 0
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
-class Request:
-    """Input of an analysis: source, settings, overrides."""
-
-    source: Source
-    settings: Settings = Settings()
-    overrides: Overrides = NOTHING_GIVEN
-
-
-@dataclass(frozen=True, eq=False)
-class Star:
-    """One star of a session as it was analysed, with the constraints that it had when it was last shown."""
-
-    request: Request
-    analysis: Analysis
-    constraints: tuple[Constraint, ...] = ()
-
-    @property
-    def key(self) -> tuple[str, int | None, int | None, Naming | None]:
-        """Identity of the spectrum: the hash of its file, and its place among several in it."""
-        source = self.request.source
-        return self.analysis.flux_vector.sha256, source.hdu, source.row, source.naming
-
-    @property
-    def identity(self) -> str:
-        """The key as one word: the hash of the file, or a hash of that and of the place in it where it holds several."""
-        sha256, *place = self.key
-        if all(part is None for part in place):
-            return sha256
-        return hashlib.sha256(" ".join(map(str, self.key)).encode()).hexdigest()
-
-    @property
-    def name(self) -> str:
-        """What the star is called: by its file's header, else by its file."""
-        return self.analysis.flux_vector.star or self.analysis.flux_vector.file
 
 
 @dataclass(frozen=True)
@@ -109,11 +48,6 @@ class Question:
     names: tuple[str, ...] = ()
     sketches: tuple[str, ...] = ()
     """A small drawing (SVG) of each of the names, or none."""
-
-
-def too_large(name: str) -> str:
-    """The sentence for an upload beyond the limit."""
-    return f"{name} is larger than {MAX_UPLOAD_BYTES // 1024**2} MB; drop a file with one star's spectrum."
 
 
 class SessionState(param.Parameterized):
@@ -144,7 +78,15 @@ class SessionState(param.Parameterized):
     given = param.ClassSelector(class_=tuple, default=(), doc="The verdicts given in this session, the newest last.")
     draft = param.ClassSelector(class_=Draft, default=Draft(), doc="Reason and comment of the next verdict.")
     change = param.Integer(default=0, doc="Counts the changes of the star on the page.")
+    answer = param.ClassSelector(
+        class_=Answer, doc="Numbers of the star asked for last, before its figures; else None."
+    )
+    numbers = param.String(doc="Hash of the file whose numbers stand in header and tiles; empty while they change.")
     drawn = param.String(doc="Identity of the star that all of the page shows; empty while it changes.")
+    history = param.ClassSelector(
+        class_=History, default=History(), doc="What was changed of the stars by hand, to undo and redo."
+    )
+    pins = param.ClassSelector(class_=tuple, default=(), doc="The reader's own list of lines, for every star.")
     question = param.ClassSelector(
         class_=Question, doc="Which of the spectra in a file is meant; None when nothing is open."
     )
@@ -171,7 +113,7 @@ class SessionState(param.Parameterized):
         self._running: dict[int, Request] = {}
         self._queued = 0
         self._shown: Request | None = None
-        self._forget = False
+        self._forget = self._replaying = False
         self.param.watch(self._select, ["kind", "constraints", "brush", "corrections"])
         self.param.watch(lambda _event: self.param.update(message=""), ["tab", "constraints"])
 
@@ -191,6 +133,7 @@ class SessionState(param.Parameterized):
         self._running = {n: earlier for n, earlier in self._running.items() if earlier.source != request.source}
         number = self._add(request)
         self._request = number
+        self._forget_answer()
         self.param.update(status="working", progress=f"reading {request.source.name}", stage=0, message="")
         self._count()
         return number
@@ -219,10 +162,15 @@ class SessionState(param.Parameterized):
         """True until a request ends, is cancelled, or is superseded by one for the same spectrum."""
         return request in self._running
 
-    def report(self, request: int, text: str) -> None:
-        """Say what a request is doing, unless another is to be shown or it is over."""
-        if self.is_current(request) and self.status == "working":
-            self.param.update(progress=text, stage=self.stage + 1)
+    def report(self, request: int, what: str | Answer) -> None:
+        """Say what a request is doing, or show its numbers before its figures, unless another is to be shown or it is over."""
+        if not self.is_current(request) or self.status != "working":
+            return
+        if isinstance(what, Answer):
+            self._dim()
+            self.answer = what
+        else:
+            self.param.update(progress=what, stage=self.stage + 1)
 
     def finish(self, request: int, analysis: Analysis) -> bool:
         """Keep a result, and show it where it was asked for last, all samples in use; one no longer wanted is dropped."""
@@ -258,6 +206,8 @@ class SessionState(param.Parameterized):
         keys = [known.key for known in self.stars]
         if star.key in keys:
             at = keys.index(star.key)
+            if not self._replaying:
+                self.history = self.history.add(self.stars[at], star)
             self.stars = (*self.stars[:at], star, *self.stars[at + 1 :])
         else:
             for gone in self.stars[: max(0, len(self.stars) + 1 - MAX_STARS)]:
@@ -300,10 +250,46 @@ class SessionState(param.Parameterized):
         self._queued = queued
         self._count()
 
+    def quantities(self, star: Star | None = None) -> tuple[Quantity, ...]:
+        """Quantities of the star shown, or of what it was before, in the kind of posterior in use and without a brush.
+
+        None where that kind is not known of it.
+        """
+        analysis = self.analysis if star is None else star.analysis
+        constraints = self.constraints if star is None else star.constraints
+        corrections = self.corrections
+        if star is not None and analysis is not self.analysis:
+            corrections = replace(corrections, importance=analysis.importance)
+        if not corrections.allow(self.kind) and self.corrections.allow(self.kind):
+            return ()
+        return selected_quantities(selection_of(analysis, self.kind, constraints, (), corrections))
+
     def settle(self, change: int) -> None:
-        """Say that all of the page shows the star; called when what follows a change has been sent, the last one counts."""
-        if change == self.change and self.star is not None:
-            self.drawn = self.star.identity
+        """Say whose numbers, or all, the page shows; called when what follows a change has been sent, the last one counts."""
+        if change != self.change:
+            return
+        if self.answer is not None:
+            self.numbers = self.answer.flux_vector.sha256
+        elif self.star is not None:
+            self.param.update(numbers=self.star.analysis.flux_vector.sha256, drawn=self.star.identity)
+
+    def undo(self) -> None:
+        """Take the last change of the star shown back; one that is still being computed is cancelled."""
+        if self.is_preparing_anew():
+            self.cancel()
+        elif (change := self.history.last(self.star)) is not None:
+            self.history = self.history.undo(change)
+            self._replay(change, change.before)
+
+    def redo(self) -> None:
+        """Make the change of the star shown again that was undone last."""
+        if (change := self.history.next(self.star)) is not None:
+            self.history = self.history.redo(change)
+            self._replay(change, change.after)
+
+    def is_preparing_anew(self) -> bool:
+        """Whether the star shown is being analysed again."""
+        return self.status == "working" and self._shown is not None and self._shown.source == self.source
 
     def complain(self, sentence: str) -> None:
         """Add a sentence on a file that could not be used; it stays until it is closed or another drop comes."""
@@ -326,17 +312,43 @@ class SessionState(param.Parameterized):
         """Say why something asked for was not even begun; whatever runs or is shown stays."""
         self.message = message
 
+    def _replay(self, change: Change, star: Star) -> None:
+        """Show a star as it was before or after a change, which is not one more change."""
+        source = star.request.source
+        self._running = {n: asked for n, asked in self._running.items() if asked.source != source}
+        self._replaying = True
+        try:
+            if change.before.analysis is change.after.analysis:
+                self.constraints = star.constraints
+            else:
+                self.put(star)
+        finally:
+            self._replaying = False
+
+    def _dim(self, numbers: str = "") -> None:
+        """Say that the page is changing, in the browser before anything of the new star is."""
+        self.param.update(drawn="", numbers=numbers, draft=Draft(), change=self.change + 1)
+
+    def redraw(self) -> None:
+        """Dim the figures until those of the star shown have been sent; the numbers are its own already."""
+        self.param.update(drawn="", change=self.change + 1)
+
+    def _forget_answer(self) -> None:
+        """Return from the numbers of a star that is not to be shown next to those of the star shown."""
+        if self.answer is not None:
+            self._dim()
+            self.answer = None
+
     def _show(self, analysis: Analysis, constraints: tuple[Constraint, ...]) -> None:
         """Put a star on the page with its posterior in use; a brush belongs to the samples it was drawn on."""
         self._forget = False
-        self.param.update(
-            drawn="", draft=Draft(), change=self.change + 1
-        )  # in the browser before anything of the new star is
+        early = self.answer is not None and self.answer.flux_vector is analysis.flux_vector
+        self._dim(self.numbers if early else "")
         corrections = replace(self.corrections, importance=analysis.importance)
         selection = selection_of(analysis, self.kind, constraints, (), corrections)
         with param.parameterized.discard_events(self):
             self.param.update(corrections=corrections, constraints=constraints, brush=())
-        self.param.update(analysis=analysis, selection=selection, status="ready", progress="", stage=0)
+        self.param.update(analysis=analysis, selection=selection, answer=None, status="ready", progress="", stage=0)
 
     def _add(self, request: Request) -> int:
         """Number of a new request among those that run."""
@@ -371,6 +383,7 @@ class SessionState(param.Parameterized):
 
     def _return_to_shown(self, message: str) -> None:
         before, self._forget = self._shown, False
+        self._forget_answer()
         self.param.update(
             source=before.source if before else None,
             settings=before.settings if before else self.settings,

@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from cinn_core.errors import KielError, SpectrumError
-from cinn_core.output.bundle import is_bundle, read_bundle
+from cinn_core.output.bundle import TABLES, is_bundle, read_bundle
 from cinn_core.readers import list_arrays, list_names, list_spectra
 from cinn_core.stages import Analysis
 
 from .figures.stars import sketch
 from .jobs import QUICK, Analyse, Post, run_behind, run_job
-from .state import MAX_UPLOAD_BYTES, Question, Request, SessionState, Settings, Source, Star
+from .state import Question, SessionState
+from .visit import MAX_UPLOAD_BYTES, Request, Settings, Source, Star
 
 PAUSE_S = 0.2
 """Files that come within this time of each other were dropped together."""
@@ -131,7 +132,9 @@ def sort_files(files: Iterable[tuple[str, bytes | str]]) -> SortedFiles:
                 restored.append(restored_star(content, name))
             elif zipfile.is_zipfile(io.BytesIO(content)):
                 good, bad = unpack(content, name)
-                sources += good
+                stars = [one for one in good if isinstance(one.data, bytes) and is_bundle(one.data)]
+                restored += [restored_star(bytes(one.data), one.name) for one in stars]
+                sources += [one for one in good if one not in stars and not (stars and one.name in TABLES)]
                 complaints += bad
             else:
                 sources.append(Source(content, name))

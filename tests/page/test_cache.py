@@ -7,7 +7,7 @@ import pytest
 from synthetic import labels_of, observed, pixels, spectrum_of, templates
 
 from app.page.cache import Memory, Preparations, _combined
-from app.page.state import Source
+from app.page.visit import Source
 from cinn_core.errors import SpectrumError
 from cinn_core.overrides import ContinuumChoice, Overrides
 from cinn_core.preparation.fourmost import prepare

@@ -10,7 +10,8 @@ import pytest
 from fake_analysis import fake_analysis
 
 from app.page.jobs import QUICK, Jobs, Stale, run_analysis, run_job
-from app.page.state import SessionState, Settings, Source
+from app.page.state import SessionState
+from app.page.visit import Settings, Source
 from cinn_core.errors import SpectrumError
 
 FIRST = Source(Path("first.fits"), "first.fits")

@@ -3,29 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from browsing import IN_BROWSER, drop, show_tab, tile_texts, wait_for_star, wait_until
+from browsing import IN_BROWSER, WATCH, drawn, drop, settled, show_tab, tile_texts, wait_for_star, wait_until
 
-pytestmark = IN_BROWSER
+from app.page.views.frame import STEPS
 
-WATCH = """
-() => {
-  const deep = (selector, root = document) => {
-    const found = [...root.querySelectorAll(selector)]
-    for (const host of root.querySelectorAll("*")) if (host.shadowRoot) found.push(...deep(selector, host.shadowRoot))
-    return found
-  }
-  window.kielSeen = []
-  const look = () => {
-    const name = deep(".star").map((e) => e.textContent).join()
-    const settled = getComputedStyle(document.documentElement).getPropertyValue("--kiel-settled") || "1"
-    const tiles = deep("[role=radio]").map((e) => e.textContent).join("|")
-    window.kielSeen.push([name, Number(settled), tiles])
-    if (window.kielWatched) requestAnimationFrame(look)
-  }
-  window.kielWatched = true
-  look()
-}
-"""
+pytestmark = [*IN_BROWSER, pytest.mark.nightly]  # minutes each
 
 
 def two_stars(page, *names: str) -> None:
@@ -34,12 +16,6 @@ def two_stars(page, *names: str) -> None:
         drop(page, name, name.encode())
         page.locator(".star", has_text=f"Star of {name}").wait_for()
     settled(page)
-
-
-def settled(page) -> None:
-    """Wait until all of the page shows one star."""
-    opacity = "getComputedStyle(document.documentElement).getPropertyValue('--kiel-settled') || '1'"
-    wait_until(page, lambda: page.evaluate(opacity) == "1", "the page stayed dimmed")
 
 
 def test_verdict_pressed_while_the_star_changes_is_refused_and_the_next_reaches_its_star(page):
@@ -83,9 +59,9 @@ def test_nothing_of_one_star_stands_beside_anything_of_another(page):
     page.keyboard.press("j")
     page.locator(".star", has_text="Star of a-longer-name.fits").wait_for()
     settled(page)
-    page.wait_for_timeout(500)
+    drawn(page)
     page.evaluate("window.kielWatched = false")  # the page lasts for other tests
-    clear = {(name, tiles) for name, opacity, tiles in page.evaluate("window.kielSeen") if opacity == 1}
+    clear = {(name, tiles) for name, is_clear, tiles in page.evaluate("window.kielSeen") if is_clear}
     assert len({name for name, _ in clear}) == 2
     assert len(clear) == 2, clear
 
@@ -139,29 +115,33 @@ def test_leaving_asks_where_the_visit_has_stars_of_its_own(made_up_address, visi
     page.close(run_before_unload=False)
 
 
-@pytest.mark.parametrize("size", [(1024, 700), (1280, 720)])
-def test_tour_and_bar_stay_within_a_small_window(made_up_address, visit, size):
-    page = visit(made_up_address)
-    width, height = size
-    page.set_viewport_size({"width": width, "height": height})
-    wait_for_star(page, "Star of solar-twin.fits")
-    for name in ("The list of keyboard shortcuts", "Light or dark"):
-        box = page.get_by_role("button", name=name).bounding_box()
-        assert box["x"] + box["width"] <= width
+def test_tour_and_bar_stay_within_small_windows_through_all_tabs(page):
+    sizes, bubble, steps = [(1024, 700), (1280, 720)], page.locator(".bubble"), 0
+
+    def within(box, width: int, height: int) -> bool:
+        right, lower = (box[start] + box[size] for start, size in (("x", "width"), ("y", "height")))
+        return box["x"] >= 0 and box["y"] >= 0 and right <= width and lower <= height
+
+    page.keyboard.press("1")
     page.get_by_role("button", name="A tour of the page for newcomers").click()
-    bubble, steps = page.locator(".bubble"), 0
-    while bubble.count():
-        box = bubble.bounding_box()
-        assert box["x"] >= 0
-        assert box["y"] >= 0
-        assert box["x"] + box["width"] <= width
-        assert box["y"] + box["height"] <= height
-        steps += 1
-        before = bubble.inner_text()
-        page.get_by_role("button", name="Next").click()
-        wait_until(page, lambda text=before: not bubble.count() or bubble.inner_text() != text, "the tour stood still")
-        page.wait_for_timeout(1000)
-    assert steps >= 6
+    try:
+        while bubble.count():
+            for width, height in sizes:
+                page.set_viewport_size({"width": width, "height": height})
+                for name in ("The list of keyboard shortcuts", "Light or dark"):
+                    box = page.get_by_role("button", name=name).bounding_box()
+                    assert box["x"] + box["width"] <= width
+                wait_until(page, lambda w=width, h=height: within(bubble.bounding_box(), w, h), "the bubble is outside")
+            steps += 1
+            before = bubble.inner_text()
+            page.get_by_role("button", name="Next").click()
+            wait_until(
+                page, lambda text=before: not bubble.count() or bubble.inner_text() != text, "the tour stood still"
+            )
+    finally:
+        page.set_viewport_size({"width": 1440, "height": 1000})
+    assert steps == len(STEPS)
+    page.get_by_role("tab", name="Stars", exact=True, selected=True).wait_for()
 
 
 @pytest.mark.nightly

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from fake_analysis import fake_analysis
 
-from app.page.state import MAX_UPLOAD_BYTES, Draft, Request, SessionState, Settings, Source, Star
+from app.page.state import Draft, SessionState
+from app.page.visit import MAX_UPLOAD_BYTES, Request, Settings, Source, Star
 from cinn_core.errors import SpectrumError
 from cinn_core.inference.constraints import Constraint
 from cinn_core.inference.selection import Range

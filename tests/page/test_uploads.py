@@ -10,8 +10,9 @@ import pytest
 from fake_analysis import fake_analysis
 
 from app.page.jobs import run_analysis
-from app.page.state import SessionState, Source
+from app.page.state import SessionState
 from app.page.uploads import Uploads, sort_files
+from app.page.visit import Source
 from cinn_core.errors import SpectrumError
 
 

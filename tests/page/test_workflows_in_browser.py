@@ -15,8 +15,10 @@ from browsing import (
     IN_BROWSER,
     button,
     drag,
+    drawn,
     drop,
     keep_screenshot,
+    settled,
     show_tab,
     tile_texts,
     wait_for_star,
@@ -39,7 +41,7 @@ def test_a_brushed_region_of_the_corner_is_what_table_and_tiles_then_show(page):
     before = page.locator(".tabulator-row:visible").nth(1).inner_text()
     corner = page.locator(".bk-Figure:visible").first
     corner.wait_for()
-    page.wait_for_timeout(1000)
+    drawn(page)
     drag(page, corner, (0.105, 0.10), (0.135, 0.13))  # within the panel of log g against Teff
     page.get_by_text(re.compile(r"\d+ of 4096 samples: Teff .*, log g ")).wait_for()
     wait_until(
@@ -70,12 +72,21 @@ def test_print_version_of_the_corner_comes_as_files(page):
     assert waiting.value.suggested_filename in ("corner.png", "corner.pdf")
 
 
+def test_card_is_saved_as_its_numbers_by_one_click(page):
+    show_tab(page, "Posterior")
+    settled(page)
+    with page.expect_download() as waiting:
+        page.get_by_title("Save the corner as CSV").locator("visible=true").click()
+    assert waiting.value.suggested_filename.endswith("-corner.csv")
+    assert list(pd.read_csv(waiting.value.path()))[:2] == ["Teff [K]", "log g"]
+
+
 def test_a_region_dragged_out_is_left_out_and_the_star_prepared_again(page):
     show_tab(page, "Preparation")
     page.get_by_text("cross-correlation with the best template").wait_for()
     figure = page.locator(".bk-Figure:visible").first
     figure.wait_for()
-    page.wait_for_timeout(1000)
+    drawn(page)
     drag(page, figure, (0.40, 0.5), (0.45, 0.5))
     region = page.get_by_role("button", name=re.compile(r"5\d\d\d\.\d–5\d\d\d\.\d Å"))
     region.wait_for()
@@ -116,9 +127,9 @@ def test_a_zip_becomes_a_table_to_judge_compare_and_export(page):
     page.locator(".star", has_text="Star of alpha.fits").wait_for()
     for name in ("alpha.fits", "beta.txt"):
         rows.filter(has_text=f"Star of {name}").locator("input[type=checkbox]").check()
-    page.get_by_role("button", name="compare 2").click()
+    page.get_by_role("button", name="compare 2", exact=True).click()  # named by what stands on it, not by its tooltip
     page.get_by_text("Two stars compared").wait_for()
-    page.wait_for_timeout(1000)
+    drawn(page)
     keep_screenshot(page, "stars")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="CSV", exact=True).click()

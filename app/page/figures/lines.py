@@ -158,7 +158,7 @@ def _panel_texts(
         _text(verdicts_of(right), theme.MUTED, "right"),
         _text(verdicts_of(wrong), theme.LITERATURE, "right", bold=True),
         _text(levels, theme.MUTED, "right", "10px"),
-        _text(wavelengths, theme.FAINT, "center", "10px"),
+        _text(wavelengths, theme.MUTED, "center", "10px"),
     ]
 
 

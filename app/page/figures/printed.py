@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 
 import corner
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from cinn_core import __version__
+from cinn_core.explanation.saliency import magnitude
 from cinn_core.inference.marginals import central_range, prior_outline
 from cinn_core.inference.predictive import line_chi2
-from cinn_core.inference.quantities import Quantity, quantities_of
+from cinn_core.inference.quantities import Quantity, label_of, quantities_of
 from cinn_core.instrument import ARMS, WAVELENGTH, arm_slices
-from cinn_core.lines import LineWindow, five
+from cinn_core.lines import LineWindow, five, line_windows
 from cinn_core.literature import literature_for
 from cinn_core.output.bundle import SavedStar
 from cinn_core.stages import Analysis
+from cinn_core.targets import TARGETS
 
 from .. import theme
 from .lines import line_panel
+from .spectrum import STRIP_COLUMNS, strongest_per_column
 
 _SMALL, _TINY = 7.0, 6.0
 _LEVELS = (0.68, 0.95)
@@ -44,6 +49,18 @@ def printed_files(star: SavedStar) -> dict[str, bytes]:
         f"figures/{name}.{kind}": _save(figure, kind) for (name, figure), kind in product(drawn.items(), ("png", "pdf"))
     }
     return files | {"report.pdf": _save(report(star), "pdf")}
+
+
+KINDS = ("png", "svg", "pdf", "csv")
+"""What a card of the page can be saved as."""
+
+
+def card_file(card: str, kind: str, star: SavedStar, names: tuple[str, ...] | None = None) -> bytes:
+    """A card of the page by its name in `CARDS` as a file of one of `KINDS`; csv: its numbers. names: those of a corner."""
+    draw, tabulate = CARDS[card]
+    if kind == "csv":
+        return tabulate(star, names).to_csv(index=False, float_format="%.6g").encode()
+    return _save(draw(star, names), kind)
 
 
 def corner_files(star: SavedStar, names: tuple[str, ...] | None = None) -> dict[str, bytes]:
@@ -111,6 +128,74 @@ def lines_print(analysis: Analysis) -> Figure:
     return figure
 
 
+def kiel_print(star: SavedStar) -> Figure:
+    """The posterior in the Kiel diagram."""
+    figure = _figure(5, 4.5)
+    _draw_kiel(star, figure.add_subplot())
+    figure.suptitle(plain(star.analysis.flux_vector.star), fontsize=9)
+    return figure
+
+
+def saliency_print(analysis: Analysis) -> Figure:
+    """The saliency of all targets, each scaled to its own strongest pixels."""
+    figure, weights = _figure(11, 5), analysis.saliency.weights
+    scaled = weights / np.maximum(magnitude(weights, 99.9), 1e-12)[:, None]
+    colours = LinearSegmentedColormap.from_list("saliency", theme.SALIENCY)
+    for i, (arm, part) in enumerate(zip(ARMS, arm_slices(), strict=True)):
+        axis, n = figure.add_subplot(1, len(ARMS), i + 1), len(TARGETS)
+        rows = [strongest_per_column(WAVELENGTH[part], row[part], arm.low, arm.high, STRIP_COLUMNS) for row in scaled]
+        axis.imshow(np.stack(rows), cmap=colours, vmin=-1, vmax=1, aspect="auto", extent=(arm.low, arm.high, n, 0))
+        axis.set_yticks(np.arange(n) + 0.5, [label_of(t.name) for t in TARGETS] if i == 0 else [""] * n)
+        axis.set_xlabel("wavelength in air [Å]")
+        _dress(axis)
+    figure.suptitle(f"{plain(analysis.flux_vector.star)}: what each target looks at", fontsize=9)
+    return figure
+
+
+def spectrum_numbers(analysis: Analysis) -> pd.DataFrame:
+    """What the card of the spectrum shows, a row a pixel."""
+    fit, vector = analysis.resimulation, analysis.flux_vector
+    edges = {
+        f"model_{end}{share}": band[i]
+        for share, band in ((68, fit.band68), (95, fit.band95))
+        for i, end in enumerate(("lo", "hi"))
+    }
+    return pd.DataFrame(
+        {"wavelength_air": WAVELENGTH, "flux": np.where(vector.good, vector.flux, np.nan), "model": fit.map_flux}
+        | edges
+        | {"residual_sigma": fit.residual}
+    )  # fmt: skip
+
+
+def lines_numbers(analysis: Analysis) -> pd.DataFrame:
+    """The diagnostic lines, and how well the model fits each."""
+    rows = [(w.name, w.species, w.wavelength, line_chi2(analysis.resimulation, w)) for w in line_windows()]
+    return pd.DataFrame(rows, columns=["line", "species", "wavelength_air", "chi2_per_pixel"])
+
+
+def posterior_numbers(star: SavedStar, names: tuple[str, ...] | None = None) -> pd.DataFrame:
+    """The samples, a row each, with their weights where they have some."""
+    shown, weights = _shown(star)
+    table = pd.DataFrame({_label(q): q.samples for q in shown if names is None or q.name in names})
+    return table if weights is None else table.assign(weight=weights)
+
+
+def saliency_numbers(analysis: Analysis) -> pd.DataFrame:
+    """The saliency of each target at each pixel."""
+    rows = {t.name: row for t, row in zip(TARGETS, analysis.saliency.weights, strict=True)}
+    return pd.DataFrame({"wavelength_air": WAVELENGTH} | rows)
+
+
+CARDS: dict[str, tuple[Callable[..., Figure], Callable[..., pd.DataFrame]]] = {
+    "spectrum": (lambda star, _names: spectrum_print(star.analysis), lambda star, _names: spectrum_numbers(star.analysis)),
+    "lines": (lambda star, _names: lines_print(star.analysis), lambda star, _names: lines_numbers(star.analysis)),
+    "corner": (corner_print, posterior_numbers),
+    "kiel": (lambda star, _names: kiel_print(star), lambda star, _names: posterior_numbers(star, ("teff", "logg"))),
+    "saliency": (lambda star, _names: saliency_print(star.analysis), lambda star, _names: saliency_numbers(star.analysis)),
+}  # fmt: skip
+"""The cards that can be saved: what draws each, and what gives its numbers; both take the star and names of quantities."""
+
+
 def report(star: SavedStar) -> Figure:
     """One page, A4: who the star is, the thirteen results, spectrum, lines and the Kiel diagram."""
     analysis, vector = star.analysis, star.analysis.flux_vector
@@ -176,7 +261,7 @@ def _draw_table(star: SavedStar, axis: Axes) -> None:
     table.set_fontsize(_SMALL)
     for cell in table.get_celld().values():
         cell.set_edgecolor(theme.LINE)
-    constraints = [f"{c.target} = {c.mean:g} ± {c.sigma:g}" for c in star.constraints]
+    constraints = [c.text for c in star.constraints]
     constrained = star.constrained
     if constrained is not None:
         text = f"given {', '.join(constraints)}: {constrained.effective_samples:.0f} effective samples"

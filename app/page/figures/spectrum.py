@@ -8,7 +8,7 @@ from typing import Any
 
 import holoviews as hv
 import numpy as np
-from bokeh.models import CustomJSHover, HoverTool, Range1d
+from bokeh.models import CustomJSHover, HoverTool, Range1d, WheelZoomTool
 from numpy.typing import NDArray
 
 from cinn_core.explanation.exact import Exact
@@ -63,6 +63,8 @@ def panel(height: int, x_range: Range1d, y_range: tuple[float, float] | Range1d)
         fig.x_range, fig.y_range = along, own
         plot.handles["x_range"], plot.handles["y_range"] = along, own
         zoom_along_x(fig)
+        if kept is not None and not fig.select({"name": "kiel-flux-zoom"}):
+            fig.add_tools(WheelZoomTool(name="kiel-flux-zoom", dimensions="height", modifiers={"shift": True}))
 
     return {
         "responsive": True, "show_grid": False, "toolbar": None, "height": height, "apply_ranges": False, "ylabel": "",
@@ -90,7 +92,10 @@ def draw_flux(shown: Shown, arm: Arm) -> hv.Overlay:
             ),
             band(wave, edges95[:, s], x, y).opts(fill_alpha=theme.BAND95_ALPHA),
             band(wave, edges68[:, s], x, y).opts(fill_alpha=theme.BAND68_ALPHA),
-            hv.Curve(stacked(wave, four), x, y).opts(color=theme.MODEL, line_width=0.8, line_dash="dotted"),
+            *(
+                hv.Curve(stacked(wave, four[pair]), x, y).opts(color=theme.QUANTILES, line_width=0.9, line_dash=dash)
+                for pair, dash in ((slice(1, 3), "dashed"), (slice(0, 4, 3), "dotted"))
+            ),
             observed.opts(color=theme.OBSERVED, line_width=1.1, hooks=[hover(arm)]),
             hv.Curve((wave, fit.map_flux[s]), x, y).opts(color=theme.MODEL, line_width=1.0, line_alpha=0.85),
             hv.Curve(stacked(wave, exact), x, y).opts(color=theme.LITERATURE, line_width=1.1, line_dash="dashed"),
@@ -113,15 +118,30 @@ def visible_flux(analysis: Analysis, arm: Arm, low: float, high: float) -> tuple
 
 
 def draw_names(
-    arm: Arm, low: float, high: float, bottom: float = FLUX_RANGE[0], top: float = FLUX_RANGE[1]
+    arm: Arm,
+    low: float,
+    high: float,
+    bottom: float = FLUX_RANGE[0],
+    top: float = FLUX_RANGE[1],
+    pinned: tuple[tuple[str, float], ...] = (),
 ) -> hv.Overlay:
-    """Names of lines above what is shown of an arm, as many as can be read."""
+    """Names of lines above what is shown of an arm, as many as can be read; those pinned all, with a line down to the foot."""
     at_name, at_foot, at_head = (bottom + share * (top - bottom) for share in (0.94, 0.888, 0.909))
     x, y = wavelength_dimension(arm), hv.Dimension(f"flux_{arm.name}", label="flux")
-    names = landmarks(low, high)
+    own = [(name, at) for name, at in pinned if low < at < high]
+    names = [(name, at) for name, at in landmarks(low, high) if all(abs(at - other) > 0.5 for _, other in own)]
     labels = hv.Labels([(at, at_name, name) for name, at in names], [x, y], "feature")
     ticks = hv.Segments([(at, at_foot, at, at_head) for _, at in names], [x, y, "end", "top"])
-    return labels.opts(text_color=theme.MUTED, text_font_size="10px") * ticks.opts(color=theme.MUTED)
+    own_labels = hv.Labels(
+        [(at, bottom + 0.05 * (top - bottom), name or f"{at:.1f}") for name, at in own], [x, y], "pinned"
+    )
+    down = hv.Segments([(at, bottom, at, at_head) for _, at in own], [x, y, "end", "top"])
+    return (
+        labels.opts(text_color=theme.MUTED, text_font_size="10px")
+        * ticks.opts(color=theme.MUTED)
+        * down.opts(color=theme.PINNED, line_dash="dashed", line_width=1)
+        * own_labels.opts(text_color=theme.PINNED, text_font_size="11px", text_align="left")
+    )
 
 
 def hover(arm: Arm) -> Any:

@@ -15,7 +15,7 @@ from cinn_core.statistics import extremes
 
 from .. import theme
 from .spectrum import pixels
-from .style import quiet_figure
+from .style import describe, quiet_figure
 
 THUMBNAIL_CENTRE, THUMBNAIL_HALF = 6162.17, 6.0
 _WIDTH, _HEIGHT = 96, 26
@@ -54,6 +54,21 @@ def draw_comparison(one: Analysis, other: Analysis, arm: Arm) -> figure:
         fig.line(WAVELENGTH[s], analysis.flux_vector.flux[s], color=colour, line_width=1, line_alpha=0.85)
     if arm is ARMS[-1]:
         fig.xaxis.axis_label = "wavelength in air [Å]"
+    describe(fig)
+    return fig
+
+
+def draw_difference(one: Analysis, other: Analysis, arm: Arm) -> figure:
+    """One arm of the second star less the first, where both were observed."""
+    s = pixels(arm)
+    both = one.flux_vector.good[s] & other.flux_vector.good[s]
+    difference = np.where(both, other.flux_vector.flux[s] - one.flux_vector.flux[s], np.nan)
+    reach = max(0.05, 1.1 * float(np.nanmax(np.abs(difference)))) if both.any() else 0.05
+    fig = quiet_figure(height=110, x_range=(arm.low, arm.high), y_range=(-reach, reach))
+    fig.hspan(y=[0], line_color=theme.MUTED, line_dash="dashed")
+    fig.line(WAVELENGTH[s], difference, color=theme.MODEL, line_width=0.8)
+    fig.yaxis.axis_label = "second − first"
+    describe(fig)
     return fig
 
 
@@ -82,4 +97,6 @@ def draw_differences(rows: list[Row], target: str) -> figure:
     fig.add_tools(HoverTool(renderers=[dots], tooltips=[("star", "@star"), ("difference", "@y"), ("z", "@z")]))
     fig.xaxis.ticker = [7000, 6000, 5000, 4000]
     fig.xaxis.axis_label = "Teff of the literature [K]"
+    known_text = ", ".join(f"{row['star']} {row[f'{target}_difference']:+.3g}" for row in known)
+    describe(fig, f"Mode less literature of {target}: {known_text}")
     return fig

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from bokeh.core.properties import value
 from bokeh.events import DoubleTap, Tap
 from bokeh.models import BoxZoomTool, CustomJS, PanTool, Text, WheelZoomTool
@@ -39,13 +40,40 @@ def quiet_figure(**params: Any) -> figure:
 def quiet(plot: Any, _element: object) -> None:
     """A HoloViews hook: the same for the figure of a HoloViews plot."""
     dress(plot.state)
+    describe(plot.state)
     reset_on_double_click(plot.state)
+
+
+def describe(fig: figure, words: str = "") -> None:
+    """Give a figure its text alternative: words of its own, or what its axes and curves span."""
+    fig.html_attributes = {"role": "img", "aria-label": words or spans_of(fig)}
+
+
+def spans_of(fig: figure) -> str:
+    """What a figure shows, from its numbers: each axis by its name and ends, and how far its curves and points go."""
+    parts = [fig.title.text] if fig.title is not None and fig.title.text else []
+    for axis, along in ((fig.xaxis, fig.x_range), (fig.yaxis, fig.y_range)):
+        start, end = getattr(along, "start", None), getattr(along, "end", None)
+        name = axis[0].axis_label if axis and isinstance(axis[0].axis_label, str) else ""
+        if isinstance(start, int | float) and isinstance(end, int | float):
+            parts.append(f"{name or ('across' if along is fig.x_range else 'up')} {start:.4g} to {end:.4g}")
+    lows, highs, curves = [], [], 0
+    for renderer in fig.renderers:
+        values = getattr(getattr(renderer, "data_source", None), "data", {}).get(getattr(renderer.glyph, "y", None), ())
+        numbers = np.asarray(values) if len(values) else np.zeros(0)
+        if numbers.dtype.kind == "f" and np.isfinite(numbers).any():
+            curves += 1
+            lows.append(float(np.nanmin(numbers)))
+            highs.append(float(np.nanmax(numbers)))
+    if curves:
+        parts.append(f"{curves} curves or sets of points between {min(lows):.3g} and {max(highs):.3g}")
+    return "Figure: " + "; ".join(parts)
 
 
 def zoom_along_x(fig: figure) -> None:
     """Restrict every zoom of a figure to x; an Overlay takes its tools from its elements, whatever its own options say."""
     for tool in fig.tools:
-        if isinstance(tool, BoxZoomTool | PanTool | WheelZoomTool):
+        if isinstance(tool, BoxZoomTool | PanTool | WheelZoomTool) and tool.name is None:
             tool.dimensions = "width"
 
 

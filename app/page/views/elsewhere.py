@@ -39,8 +39,10 @@ def archives_card(session: Session) -> pn.Column:
 
     def run(button: pmui.Button, what: str, compute: Callable, show: Callable) -> None:
         def ended(then: Callable, result: object) -> None:
-            button.disabled = False
-            then(result)
+            try:
+                then(result)
+            finally:
+                button.disabled = False
 
         def refuse(sentence: str) -> None:
             note.object = ""

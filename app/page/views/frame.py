@@ -15,7 +15,7 @@ from cinn_core.lines import line_windows
 from cinn_core.targets import TARGET_NAMES
 
 from .. import theme
-from ..session import Session
+from ..session import Session, undo
 from ..state import SessionState
 from ..url import follow_search
 from .tabs import TABS
@@ -30,7 +30,9 @@ class Frame(JSComponent):
 
     shortcuts = param.List(doc="One dict a shortcut: keys, does.")
     star = param.String(doc="Identity of the star drawn; empty while it changes.")
+    numbers = param.String(doc="Hash of the file whose numbers stand in header and tiles; empty while they change.")
     star_name = param.String(doc="What the star shown is called.")
+    tab = param.String(doc="Name of the tab that stands on the page, as the bar has it.")
     ask = param.Boolean(default=False, doc="Whether leaving the page would lose something.")
     steps = param.List(doc="One dict a step of the tour: place (a CSS class), tab, title, text.")
 
@@ -38,17 +40,17 @@ class Frame(JSComponent):
 
     _stylesheets: ClassVar[list[str]] = [
         f"""
-    .frame {{ display: flex; gap: 4px; font-family: {theme.FONT}; color: {theme.css("ink")}; font-size: 13px; }}
+    .frame {{ display: flex; gap: 4px; font-family: {theme.FONT}; color: {theme.css("ink")}; font-size: {theme.text(13)}; }}
     button {{ all: unset; cursor: pointer; padding: 5px 10px; border-radius: 8px; color: {theme.css("muted")}; }}
     button:hover {{ color: {theme.css("model")}; background: {theme.css("chosen")}; }}
     button:focus-visible {{ outline: 2px solid {theme.css("model")}; }}
     dialog {{ border: 1px solid {theme.css("line")}; border-radius: 12px; padding: 16px 20px; background: {theme.css("card")};
       color: inherit; }}
     dialog::backdrop {{ background: rgb(10 15 25 / 45%); }}
-    h2 {{ font-size: 15px; margin: 0 0 8px; }}
+    h2 {{ font-size: {theme.text(15)}; margin: 0 0 8px; }}
     td {{ padding: 4px 14px 4px 0; }}
     kbd {{ border: 1px solid {theme.css("faint")}; border-bottom-width: 2px; border-radius: 5px; padding: 0 6px; margin-right: 4px;
-      font-family: inherit; font-size: 12px; }}
+      font-family: inherit; font-size: {theme.text(12)}; }}
     .spot {{ position: fixed; z-index: 5000; border: 2px solid {theme.css("model")}; border-radius: 14px; pointer-events: none;
       box-shadow: 0 0 0 100vmax rgb(10 15 25 / 35%); box-sizing: border-box; }}
     .bubble {{ position: fixed; z-index: 5001; background: {theme.css("card")}; border: 1px solid {theme.css("line")};
@@ -56,7 +58,7 @@ class Frame(JSComponent):
     .bubble p {{ margin: 6px 0 10px; line-height: 1.4; }}
     .row {{ display: flex; gap: 4px; align-items: center; }}
     .row button:first-child {{ background: {theme.css("model")}; color: {theme.css("card")}; font-weight: 600; }}
-    .count {{ margin-left: auto; color: {theme.css("faint")}; font-size: 12px; }}
+    .count {{ margin-left: auto; color: {theme.css("muted")}; font-size: {theme.text(12)}; }}
     """
     ]
 
@@ -84,7 +86,7 @@ def frame(session: Session) -> Frame:
         bar.star_name = "" if state.star is None else state.star.name
 
     bar.on_msg(heard)
-    state.param.watch(lambda event: bar.param.update(star=event.new), "drawn")
+    state.param.watch(lambda *_events: bar.param.update(star=state.drawn, numbers=state.numbers), ["drawn", "numbers"])
     state.param.watch(follow, ["analysis", "stars", "waiting", "given"])
     return bar
 
@@ -103,12 +105,13 @@ STEPS: list[dict[str, str]] = [
     },
     {
         "place": "tour-star", "tab": "", "title": "The star",
-        "text": "The verdict comes first: whether the network knows such stars. Then the velocity, S/N and how much of "
-        "each arm was observed.",
+        "text": "First what to believe, and why. Then whether the network knows such stars, the velocity, the S/N (how far the "
+        "spectrum stands above its noise) and how much of each arm was observed.",
     },
     {
         "place": "tour-tiles", "tab": "", "title": "Thirteen answers",
-        "text": "Mode, 68 % interval and the whole distribution of each quantity. Click one to see which pixels it rests on.",
+        "text": "Of each quantity the mode (the most probable answer), the interval that holds the truth with 68 %, and the whole "
+        "distribution. Hatched: no measurement. Click one to see which pixels it rests on.",
     },
     {
         "place": "tour-spectrum", "tab": "", "title": "Does it fit?",
@@ -117,12 +120,38 @@ STEPS: list[dict[str, str]] = [
     },
     {
         "place": "tour-whose", "tab": "", "title": "Whose posterior?",
-        "text": "The flow's own samples, or weighed against the likelihood of the spectrum; tiles, table, bands, lines and the "
-        "Kiel diagram follow.",
+        "text": "The samples of the network (a normalising flow) as they are, or weighed against the likelihood of the "
+        "spectrum; tiles, table, bands, lines and the Kiel diagram follow.",
     },
     {
         "place": "tour-kiel", "tab": "", "title": "Which kind of star?",
         "text": "The Kiel diagram the program is named after: this star's posterior over the stars it was trained on.",
+    },
+    {
+        "place": "tour-lines", "tab": "lines", "title": "Line by line",
+        "text": "Every diagnostic line with the model over it; one that disagrees is marked. A click opens it, and the star can be "
+        "inferred without it.",
+    },
+    {
+        "place": "tour-corner", "tab": "posterior", "title": "How the answers hang together",
+        "text": "Two quantities against each other in every panel. Beside it, what is known from elsewhere can be put in.",
+    },
+    {
+        "place": "tour-saliency", "tab": "saliency", "title": "What each answer looks at",
+        "text": "Red where more flux raises the quantity, blue where it lowers it. A click on a peak shows the spectrum there.",
+    },
+    {
+        "place": "tour-whatif", "tab": "what-if", "title": "What if it were hotter?",
+        "text": "Move a slider and see the spectrum change; three lessons show how lithium, magnesium and gravity are read.",
+    },
+    {
+        "place": "tour-preparation", "tab": "preparation", "title": "Where you know better",
+        "text": "Each step from your file to the spectrum that was analysed. Change one, and a line above the tiles tells what it "
+        "moved; undo brings it back.",
+    },
+    {
+        "place": "tour-table", "tab": "stars", "title": "Many stars",
+        "text": "All stars of the visit as a table: filter, compare, judge with g, u, b, and take all of them away.",
     },
 ]  # fmt: skip
 """`place` is a CSS class, `tab` the tab to open first (empty: stay)."""
@@ -185,15 +214,24 @@ def _take_back(session: Session, _key: str, _drawn: str) -> None:
     take_back(session)
 
 
+def _undo(session: Session, key: str, _drawn: str) -> None:
+    if key == "x":
+        undo(session)
+    else:
+        session.state.redo()
+
+
 SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut(("j", "k"), "next, previous star", _step_star),
     Shortcut(("g", "u", "b"), "verdict: good, uncertain, bad, with what stands in the boxes", judge_by_key),
     Shortcut(("n",), "next star without a verdict", _next_unjudged),
     Shortcut(("z",), "take the last verdict back", _take_back),
+    Shortcut(("x", "X"), "take the last change of the star back, make it again", _undo),
     Shortcut((",", "."), "previous, next diagnostic line", _step_line),
     Shortcut(("t", "T"), "next, previous target", _step_target),
     Shortcut(("Escape",), "cancel what is being computed", _cancel),
     Shortcut(("d",), "light or dark"),
+    Shortcut(("l",), "large text, for a projector, or not"),
     Shortcut(("?",), "this list"),
 )
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from cinn_core.explanation.line_by_line import LineByLine, LineVerdict, drives
 from cinn_core.forward_model.nlte_change import describe_physics, elements_in_nlte
 from cinn_core.inference.predictive import Bands
-from cinn_core.inference.quantities import label_of, value_text
+from cinn_core.inference.quantities import label_of, quantities, value_text
 from cinn_core.lines import LineWindow, line_windows
 from cinn_core.stages import Analysis, Summary
 from cinn_core.targets import COLUMN, TARGETS
@@ -20,29 +20,32 @@ from cinn_core.targets import COLUMN, TARGETS
 from .. import theme
 from ..figures.lines import draw_line, draw_lines, rows_of
 from ..session import LeftOut, Session, leave_out
-from .widgets import card, fill, grid, heading, html, join
+from .take_away import exports
+from .widgets import NARROW, Seen, card, fill, grid, heading, html, join
 
 COLUMNS = 6
 ROW_HEIGHT = 128
 LITHIUM = "Li I 6707.8"
-_LOOKED_AT = ["analysis", "line", "compare_lte"]
+_LOOKED_AT = ["analysis", "line", "compare_lte", "bands", "lines"]
 DRIVEN = 5
 """Targets listed of those that a line drives."""
 
 _LEGEND = fill(
     '<span><i style="border-top:2px solid {0}"></i>observed</span>'
-    '<span><i style="border-top:2px solid {1}"></i>resimulated at the mode</span>'
+    '<span><i style="border-top:2px solid {1}"></i>resimulated at the mode of the flow</span>'
     '<span><i style="height:9px;background:{1};opacity:.45"></i>68 %</span>'
     '<span><i style="height:9px;background:{1};opacity:.2"></i>95 %</span>'
     '<span><i style="border-top:2px dashed {2}"></i>± 1 σ</span>'
-    '<span style="color:{2}">! disagrees</span>',
-    theme.css("ink"), theme.css("model"), theme.css("literature"),
+    '<span style="color:{3}">! disagrees</span>',
+    theme.css("ink"), theme.css("model"), theme.css("literature"), theme.css("alert-ink"),
 )  # fmt: skip
 
 
-def line_grid(session: Session, windows: tuple[LineWindow, ...], columns: int, row_height: int) -> pn.Column:
+def line_grid(
+    session: Session, seen: Seen, windows: tuple[LineWindow, ...], columns: int, row_height: int
+) -> pn.Column:
     """Panels of some lines; they follow star, posterior in use and verdicts, and a click chooses one and opens its tab."""
-    state, results = session.state, session.results
+    state = session.state
     height = rows_of(len(windows), columns) * row_height
     place = pn.Column(sizing_mode="stretch_width", margin=0, height=height, styles={"max-height": "none"})
 
@@ -52,8 +55,7 @@ def line_grid(session: Session, windows: tuple[LineWindow, ...], columns: int, r
         return draw_lines(analysis, bands, lines, windows, columns, row_height, line, state.show_line, compare_lte)
 
     def draw() -> None:
-        streams = [hv.streams.Params(state, _LOOKED_AT), hv.streams.Params(results, ["bands", "lines"])]
-        plot = hv.DynamicMap(figure, streams=streams)
+        plot = hv.DynamicMap(figure, streams=[hv.streams.Params(seen, _LOOKED_AT)])
         place.objects = [pn.pane.HoloViews(plot, sizing_mode="stretch_width", margin=0, linked_axes=False)]
 
     session.post(draw)
@@ -68,18 +70,21 @@ def species() -> dict[str, tuple[LineWindow, ...]]:
 
 def lines(session: Session) -> pn.Column:
     """The tab."""
-    groups = []
+    groups, seen = [], Seen(session, "lines")
     for name, windows in species().items():
         if name == "Li I":
             continue  # always large, on the right
-        groups += [html(fill('<div class="group">{}</div>', name)), line_grid(session, windows, COLUMNS, ROW_HEIGHT)]
+        groups += [
+            html(fill('<div class="group">{}</div>', name)),
+            line_grid(session, seen, windows, COLUMNS, ROW_HEIGHT),
+        ]
     title = html(heading("Diagnostic lines: the mode and its bands; a click opens a line", _LEGEND))
-    left = card(title, lte_switch(session), *groups)
+    left = card(title, lte_switch(session), *groups, exports(session, "lines"), css_classes=["tour-lines"])
     right = pn.Column(
-        large_line(session), line_card(session), lithium_card(session),
+        large_line(session, seen), line_card(session), lithium_card(session, seen),
         sizing_mode="stretch_width", margin=0, styles=theme.STACK,
     )  # fmt: skip
-    return grid(left, right, columns="minmax(0, 2.6fr) minmax(300px, 1fr)")
+    return grid(left, right, columns="minmax(0, 2.6fr) minmax(300px, 1fr)", below=NARROW)
 
 
 def lte_switch(session: Session) -> pn.FlexBox:
@@ -95,17 +100,19 @@ def lte_switch(session: Session) -> pn.FlexBox:
     def refresh(*_events: object) -> None:
         if state.analysis is not None:
             row.visible = bool(elements_in_nlte(state.analysis.physics))
-            mark = fill('<span style="color:{}">the mode in LTE</span>', theme.css("in-lte"))
-            note.object = str(fill('<div class="sub">{}; {}</div>', describe_physics(state.analysis.physics), mark))
+            mark = fill('<span><i style="border-top:2px solid {}"></i>the mode in LTE</span>', theme.css("in-lte"))
+            note.object = str(
+                fill('<div class="sub legend">{}; {}</div>', describe_physics(state.analysis.physics), mark)
+            )
 
     state.param.watch(refresh, "analysis")
     refresh()
     return row
 
 
-def large_line(session: Session, name: str | None = None) -> pn.Column:
+def large_line(session: Session, seen: Seen, name: str | None = None) -> pn.Column:
     """One line large: the chosen one, or the one named."""
-    state, results = session.state, session.results
+    state = session.state
     place = pn.Column(sizing_mode="stretch_width", margin=0, min_height=250)
 
     def figure(
@@ -114,8 +121,7 @@ def large_line(session: Session, name: str | None = None) -> pn.Column:
         return draw_line(analysis, bands, lines, name or line, compare_lte)
 
     def draw() -> None:
-        streams = [hv.streams.Params(state, _LOOKED_AT), hv.streams.Params(results, ["bands", "lines"])]
-        plot = hv.DynamicMap(figure, streams=streams)
+        plot = hv.DynamicMap(figure, streams=[hv.streams.Params(seen, _LOOKED_AT)])
         place.objects = [pn.pane.HoloViews(plot, sizing_mode="stretch_width", margin=0, linked_axes=False)]
 
     def title(line: str, analysis: Analysis | None) -> str:
@@ -126,9 +132,9 @@ def large_line(session: Session, name: str | None = None) -> pn.Column:
     return card(html(pn.bind(title, state.param.line, state.param.analysis)), place)
 
 
-def lithium_card(session: Session) -> pn.Column:
+def lithium_card(session: Session, seen: Seen) -> pn.Column:
     """The lithium line, always there: below the chosen one where that is another."""
-    line = large_line(session, LITHIUM)
+    line = large_line(session, seen, LITHIUM)
     line.visible = session.state.param.line.rx() != LITHIUM
     return line
 
@@ -136,13 +142,11 @@ def lithium_card(session: Session) -> pn.Column:
 def _title(window: LineWindow, analysis: Analysis | None) -> Markup:
     if analysis is None:
         return fill("{} Å", window.name)
-    summary = analysis.summary.targets[window.target]
-    half = (summary.hi68 - summary.lo68) / 2
-    decimals = TARGETS[COLUMN[window.target]].decimals
-    label = TARGETS[COLUMN[window.target]].label
-    return fill(
-        "{} Å · {} {} ± {}, ± 1 σ dashed", window.name, label, value_text(summary.map, decimals), f"{half:.{decimals}f}"
+    q = quantities(analysis)[COLUMN[window.target]]  # lithium as the tiles have it
+    value = (
+        q.status_text if q.limit95 is not None else f"{q.value_text} ± {q.text((q.hi68 - q.lo68) / 2, signed=False)}"
     )
+    return fill("{} Å · {} {}; ± 1 σ dashed", window.name, q.label, value)
 
 
 def line_card(session: Session) -> pn.Column:
@@ -150,7 +154,7 @@ def line_card(session: Session) -> pn.Column:
     state, results = session.state, session.results
     button = pmui.Button(
         label="Leave it out", variant="contained", size="small", margin=(4, 0),
-        description="Marks the line's pixels missing and infers the star again, with as many samples and the same seed.",
+        description="Infers the star again without the line's pixels, same seed.",
     )  # fmt: skip
 
     def clicked(_event: object) -> None:

@@ -8,6 +8,8 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.viewable import Viewable
 
+from cinn_core.stages import Analysis, Answer
+
 from .. import theme
 from ..patches import follow_busy
 from ..session import Session
@@ -15,7 +17,7 @@ from ..state import MAX_SAMPLES, MIN_SAMPLES, SessionState
 from .elsewhere import elsewhere_cards
 from .frame import frame
 from .posterior_in_use import posterior_switch
-from .star import star_card, time_card
+from .star import name_of, star_card, time_card
 from .stars import stars_card
 from .tabs import TABS, Tab
 from .take_away import take_away_card
@@ -79,8 +81,9 @@ def page(session: Session) -> pmui.Page:
         styles={**theme.STACK, "padding": "14px"},
     )  # fmt: skip
 
+    ends = frame(session)
     bar = pn.Row(
-        tabs, pn.HSpacer(), posterior_switch(session), frame(session), sizing_mode="stretch_width", margin=0,
+        tabs, pn.HSpacer(), posterior_switch(session), ends, sizing_mode="stretch_width", margin=0,
         styles={"align-items": "center"},
     )  # fmt: skip
 
@@ -90,16 +93,23 @@ def page(session: Session) -> pmui.Page:
     def follow() -> None:
         state.tab = _SLUGS[tabs.active]
 
+    def shown(slug: str) -> None:
+        if state.tab == slug:
+            ends.tab = TABS[_SLUGS.index(slug)].name
+
     def chosen(*_events: object) -> None:
-        if state.tab in _SLUGS:
-            if tabs.active != _SLUGS.index(state.tab):
-                tabs.active = _SLUGS.index(state.tab)
+        slug = state.tab
+        if slug in _SLUGS:
+            if tabs.active != _SLUGS.index(slug):
+                tabs.active = _SLUGS.index(slug)
+            session.post(lambda: session.post(lambda: shown(slug)))  # when a tab that is new has been built
         else:
-            unknown, state.tab = state.tab, _SLUGS[tabs.active]
-            state.warn(f"There is no tab {unknown}; the tabs are {', '.join(_SLUGS)}.")
+            state.tab = _SLUGS[tabs.active]
+            state.warn(f"There is no tab {slug}; the tabs are {', '.join(_SLUGS)}.")
 
     tabs.param.watch(clicked, "active")
     state.param.watch(chosen, "tab")
+    chosen()
     layout = pmui.Page(
         title="Kiel", header=[bar], sidebar=[left], main=[main], sidebar_width=SIDEBAR_WIDTH,
         sidebar_resizable=False, theme_config=theme.MATERIAL, sidebar_variant="permanent", sx=_PAGE, theme_toggle=False,
@@ -111,11 +121,17 @@ def page(session: Session) -> pmui.Page:
 
 def body(session: Session) -> list[Viewable]:
     """The tiles, the line that asks for a star, and the tabs, each built when it is first looked at."""
-    state, built = session.state, dict[str, Viewable]()
-    place = pn.Column(sizing_mode="stretch_width", margin=0, styles={"max-height": "none", **theme.SETTLED})
+    state, built, seen = session.state, dict[str, Viewable](), dict[str, Analysis | None]()
+    place = pn.Column(
+        sizing_mode="stretch_width",
+        margin=0,
+        styles={"max-height": "none", "position": "relative"},
+        css_classes=[theme.SETTLED],
+    )
     tiles = tile_row(session)
-    waiting = html(pn.bind(waiting_line, state.param.status))
+    waiting = html(pn.bind(waiting_line, state.param.status), visible=False)
     drawing = html(fill('<div class="empty" role="status">drawing …</div>'), visible=False)
+    follows = html(visible=False)
 
     def wanted() -> Tab:
         return next((tab for tab in TABS if tab.slug == state.tab), TABS[0])
@@ -124,7 +140,10 @@ def body(session: Session) -> list[Viewable]:
         tab = wanted()
         ready = state.analysis is not None or not tab.needs_star
         waiting.visible = not ready
-        tiles.visible = tab.tiles
+        tiles.thin = not tab.tiles
+        if seen.get(tab.slug, state.analysis) is not state.analysis:
+            state.redraw()  # before the tab is to be seen, still with the star of before
+        seen[tab.slug] = state.analysis
         drawing.visible = ready and tab.slug not in built
         for slug, view in built.items():
             view.visible = ready and slug == tab.slug
@@ -138,9 +157,25 @@ def body(session: Session) -> list[Viewable]:
             place.append(built[tab.slug])
         drawing.visible = False
 
+    def follow(*_events: object) -> None:
+        follows.param.update(object=following_line(state.answer), visible=state.answer is not None)
+
+    state.param.watch(follow, "answer")
     state.param.watch(show, ["analysis", "tab"])
     show()
-    return [tiles, waiting, drawing, place]
+    return [tiles, follows, waiting, drawing, place]
+
+
+def following_line(answer: Answer | None) -> str:
+    """Line over the dimmed figures while the numbers of a star are there before them."""
+    if answer is None:
+        return ""
+    return str(
+        fill(
+            '<div class="sub" role="status">The numbers of {}; its figures are being drawn …</div>',
+            name_of(answer.flux_vector),
+        )
+    )
 
 
 def waiting_line(status: str) -> str:
@@ -175,14 +210,18 @@ _ALERT = {
 _PAGE = {
     "& main": {"backgroundColor": theme.css("ground")},
     "& header .MuiToolbar-root": {"paddingLeft": "12px", "paddingRight": "8px"},
-    "& header .MuiTypography-root": {"color": f"{theme.css('ink')} !important", "fontWeight": 700, "fontSize": "18px"},
+    "& header .MuiTypography-root": {
+        "color": f"{theme.css('ink')} !important",
+        "fontWeight": 700,
+        "fontSize": theme.text(18),
+    },
 }
 _TABS = {
     "minHeight": "34px",
     "& .MuiTabs-indicator": {"display": "none"},
     "& .MuiTab-root": {
         "minHeight": "34px", "borderRadius": "8px", "padding": "6px clamp(5px, 0.85vw, 16px)", "minWidth": 0,
-        "fontSize": "13px", "textTransform": "none",
+        "fontSize": theme.text(13), "textTransform": "none",
         "color": f"{theme.css('muted')} !important",
     },
     "& .MuiTab-root.Mui-selected": {

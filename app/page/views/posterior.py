@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import panel as pn
@@ -18,18 +21,20 @@ from .. import theme
 from ..figures.posterior import Corner
 from ..session import Session
 from ..state import SessionState
+from .more import more_card
 from .posterior_in_use import constraints_card
-from .take_away import download_link
-from .widgets import card, fill, grid, html, live
+from .take_away import Download, download_link, exports
+from .widgets import NARROW, card, fill, grid, html, live
 
 _LABELS = {("A(Li)" if t.name == "li_fe" else t.label): t.name for t in TARGETS}
 _ALIGN = {"mode": "right", "68 %": "right"}
 TABLE_CSS = f"""
 :host .tabulator {{ font-family: {theme.FONT}; font-variant-numeric: tabular-nums; letter-spacing: 0; }}
-:host .tabulator .tabulator-header .tabulator-col {{ color: {theme.css("muted")}; font-size: 12px; }}
+:host .tabulator .tabulator-header .tabulator-col {{ color: {theme.css("muted")}; font-size: {theme.text(12)}; }}
 :host .tabulator .tabulator-header .tabulator-col .tabulator-col-content {{ padding: 4px !important; }}
 :host .tabulator .tabulator-row {{ background: transparent !important; min-height: 0; }}
-:host .tabulator .tabulator-row .tabulator-cell {{ font-size: 12px; height: 30px; padding: 7px 4px !important; letter-spacing: 0; }}
+:host .tabulator .tabulator-row .tabulator-cell {{
+  font-size: {theme.text(12)}; height: 30px; padding: 7px 4px !important; letter-spacing: 0; }}
 :host .tabulator .tabulator-row .tabulator-cell:first-child {{ font-weight: 600; }}
 """
 _LEGEND = fill(
@@ -90,26 +95,34 @@ def posterior(session: Session) -> pn.Column:
     def unbrush(*_events: object) -> None:
         state.brush = ()
 
-    def print_it(_event: object) -> None:
-        star, selected = SavedStar(state.analysis, state.overrides, state.constraints), names()
-
-        def show(files: dict[str, bytes]) -> None:
-            for name, content in files.items():
-                download.send(content, name)
-
-        session.jobs.start("The print version", lambda: _print(star, selected), show)
-
     clear.on_click(unbrush)
-    printed.on_click(print_it)
+    printed.on_click(partial(print_corner, session, names, download))
     some.param.watch(lambda _event: draw(), "value")
     bar, title = _bar(some, clear, printed), _title()
     right = pn.Column(
-        card(note, table, title="Results, with the shortest intervals"), constraints_card(session),
+        card(note, table, title="Results, with the shortest intervals"), constraints_card(session), more_card(session),
         sizing_mode="stretch_width", margin=0, styles=theme.STACK,
     )  # fmt: skip
-    view = grid(card(title, bar, pane, download), right, columns="minmax(0, 1.7fr) minmax(345px, 1fr)")
+    view = grid(
+        card(title, bar, pane, exports(session, "corner", names), download),
+        right,
+        columns="minmax(0, 1.6fr) minmax(400px, 1fr)",
+        below=NARROW,
+    )
     live(session, view, ["analysis", "selection"], draw)
     return view
+
+
+def print_corner(session: Session, names: Callable[[], tuple[str, ...]], download: Download, _event: object) -> None:
+    """Have the corner of some quantities drawn for print, and sent."""
+    state, selected = session.state, names()
+    star = SavedStar(state.analysis, state.overrides, state.constraints)
+
+    def show(files: dict[str, bytes]) -> None:
+        for name, content in files.items():
+            download.send(content, name)
+
+    session.jobs.start("The print version", lambda: _print(star, selected), show)
 
 
 def _bar(*controls: pn.viewable.Viewable) -> pn.Column:
@@ -144,7 +157,7 @@ def _table() -> pn.widgets.Tabulator:
     return pn.widgets.Tabulator(
         results_table(()), disabled=True, show_index=False, layout="fit_columns", sizing_mode="stretch_width", margin=0,
         text_align=_ALIGN, header_align=_ALIGN, theme="simple", stylesheets=[TABLE_CSS], selectable=False, sortable=False,
-        widths={"quantity": 90, "mode": 46, "status": 82},
+        widths={"quantity": 90, "mode": 62, "status": 104},
     )  # fmt: skip
 
 

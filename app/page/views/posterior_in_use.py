@@ -9,19 +9,21 @@ import panel as pn
 import panel_material_ui as pmui
 
 from cinn_core.errors import KielError
-from cinn_core.inference.constraints import A_LI, FEW_SAMPLES, Constraint, from_benchmark
+from cinn_core.inference.constraints import A_LI, FEW_SAMPLES, Constraint, from_benchmark, tension
 from cinn_core.inference.selection import PosteriorKind, Selection
-from cinn_core.inference.trust import tension_sentence
+from cinn_core.inference.trust import TOLD_TENSION, tension_sentence
 from cinn_core.inference.weighted import effective_samples
 from cinn_core.literature import KnownStar, benchmarks, literature_for
 from cinn_core.targets import TARGETS
 
+from .. import theme
 from ..session import Session
 from ..state import SessionState
+from .external import observers_fields
 from .widgets import SWITCH, card, fill, html, join, live
 
 _LABELS = {("A(Li)" if t.name == "li_fe" else t.label): (A_LI if t.name == "li_fe" else t.name) for t in TARGETS}
-_SMALL = {"fontSize": "12px", "padding": "1px 8px", "minWidth": 0}
+_SMALL = {"fontSize": theme.text(12), "padding": "1px 8px", "minWidth": 0}
 
 
 def constraints_card(session: Session) -> pn.Column:
@@ -60,7 +62,7 @@ def constraints_card(session: Session) -> pn.Column:
     def draw() -> None:
         buttons = []
         for c in state.constraints:
-            text = f"{_label(c.target)} = {c.mean:g} ± {c.sigma:.3g}  ×"
+            text = f"{c.text}  ×"
             chip = pmui.Button(
                 label=text, variant="contained", size="small", margin=0, sx=_SMALL, disable_elevation=True
             )
@@ -73,7 +75,10 @@ def constraints_card(session: Session) -> pn.Column:
     star.param.watch(offer, "value")
     styles = {"display": "grid", "grid-template-columns": "1.2fr 1fr 1fr auto", "gap": "6px"}
     entry = pn.Column(target, mean, sigma, add, sizing_mode="stretch_width", margin=(8, 0, 0, 0), styles=styles)
-    view = card(chips, note, star, offers, entry, title="External knowledge: reweights samples, bands and lines")
+    observed = observers_fields(put, state.warn)
+    view = card(
+        chips, note, star, offers, entry, observed, title="External knowledge: reweights samples, bands and lines"
+    )
     live(session, view, ["analysis"], recognise)
     live(session, view, ["analysis", "selection"], draw)
     return view
@@ -112,10 +117,16 @@ def _literature_buttons(star: KnownStar, put: Callable[[Constraint], None]) -> l
 
 
 def _tension_text(state: SessionState) -> str:
-    """What of the constraints contradicts the spectrum, in sigma."""
+    """How far each constraint is from the spectrum's own answer, in sigma; what contradicts it first."""
     own = state.analysis.posterior
-    sentences = [sentence for c in state.constraints if (sentence := tension_sentence(own, c))]
-    return str(join(fill('<div class="trust not" role="alert">{}</div>', sentence) for sentence in sentences))
+    against = [sentence for c in state.constraints if (sentence := tension_sentence(own, c))]
+    agreeing = [
+        f"{c.text}: {sigmas:.1f} σ from the spectrum's own answer"
+        for c in state.constraints
+        if (sigmas := tension(own, c)) < TOLD_TENSION
+    ]
+    alerts = [fill('<div class="trust not" role="alert">{}</div>', sentence) for sentence in against]
+    return str(join([*alerts, *(fill('<div class="small">{}</div>', sentence) for sentence in agreeing)]))
 
 
 def _effective_text(selection: Selection) -> str:
@@ -133,10 +144,6 @@ def _number(text: str) -> float:
     except ValueError as error:
         found = f"{text!r} is not a number; give" if text else "Give"
         raise KielError(f"{found} a mean and a sigma, such as 4.44 and 0.02.") from error
-
-
-def _label(name: str) -> str:
-    return next(label for label, known in _LABELS.items() if known == name) if name != "li_fe" else "[Li/Fe]"
 
 
 _HELP = (

@@ -22,7 +22,7 @@ from .. import theme
 from ..figures.preparation import draw_prepared, draw_snapshot
 from ..session import Session
 from .star import thousands
-from .widgets import card, fill, grid, html, join, live
+from .widgets import NARROW, card, fill, grid, html, join, live
 
 _MEDIA = {"from the file": None, "air": Medium.AIR, "vacuum": Medium.VACUUM}
 _CONTINUA = {"fit": ContinuumChoice.FIT, "as it is": ContinuumChoice.AS_IS}
@@ -32,7 +32,7 @@ _FIELDS = {
     "resolving_power": ("resolving power", "Of the file; empty: from the header or the lines."),
     "degrade_to_snr": ("degrade to S/N", "White noise is added down to this S/N per Å; empty: none."),
 }
-_SMALL = {"fontSize": "12px", "padding": "1px 8px", "minWidth": 0}
+_SMALL = {"fontSize": theme.text(12), "padding": "1px 8px", "minWidth": 0}
 
 
 def number(value: float | str) -> str:
@@ -107,7 +107,7 @@ def preparation(session: Session) -> pn.Column:
         overrides_card(session), card(steps, title="Ledger: what was done, why, and with what numbers"),
         sizing_mode="stretch_width", margin=0, styles=theme.STACK,
     )  # fmt: skip
-    view = grid(left, right, columns="minmax(0, 1fr) minmax(0, 1.8fr)")
+    view = grid(left, right, columns="minmax(0, 1fr) minmax(0, 1.8fr)", below=NARROW)
     live(session, view, ["analysis"], draw)
     return view
 
@@ -115,15 +115,41 @@ def preparation(session: Session) -> pn.Column:
 def prepare_anew(session: Session, overrides: Overrides) -> None:
     """Analyse the star on the page again with other overrides."""
     state = session.state
-    if overrides != state.overrides and state.source is not None:
-        state.overrides = overrides
-        session.analyse_again()
+    if state.star is None or overrides == state.overrides:
+        return
+    if state.source != state.star.request.source:
+        state.warn(f"Nothing was changed: another star is on its way; change {state.star.name} when it is shown again.")
+        return
+    state.overrides = overrides
+    session.analyse_again()
+
+
+def _mask_box(session: Session) -> pmui.TextInput:
+    """The box that takes two wavelengths to leave out; empty again as soon as they are."""
+    box = pmui.TextInput(
+        label="leave out [Å]", placeholder="5200 5210", size="small", margin=(10, 0, 0, 0), sizing_mode="stretch_width",
+        description="Two wavelengths in air, at rest; a drag over the figure does the same.",
+    )  # fmt: skip
+
+    def typed(*_events: object) -> None:
+        if not box.value:
+            return
+        now = session.state.overrides
+        try:
+            prepare_anew(session, replace(now, masked=(*now.masked, region_of(box.value))))
+        except KielError as error:
+            session.state.warn(str(error))
+        box.value = ""
+
+    box.param.watch(typed, "value")
+    return box
 
 
 def overrides_card(session: Session) -> pn.Column:
     """One control for everything that may be known better; empty means measured."""
     state = session.state
     boxes, medium, continuum = _fields()
+    mask = _mask_box(session)
     regions, note = pn.FlexBox(gap="6px", margin=(8, 0, 0, 0)), html()
     reset = pmui.Button(label="measure everything again", variant="text", size="small", margin=0)
     following = [False]
@@ -166,7 +192,15 @@ def overrides_card(session: Session) -> pn.Column:
         boxes["velocity"], boxes["snr"], boxes["resolving_power"], boxes["degrade_to_snr"], medium, continuum,
         sizing_mode="stretch_width", margin=(8, 0, 0, 0), styles=styles,
     )  # fmt: skip
-    view = card(form, note, regions, reset, title="Where you know better: a change runs again from the step it touches")
+    view = card(
+        form,
+        mask,
+        note,
+        regions,
+        reset,
+        title="Where you know better: a change runs again from the step it touches",
+        css_classes=["tour-preparation"],
+    )
     live(session, view, ["analysis"], follow)
     return view
 
@@ -194,6 +228,15 @@ def _region_chip(region: tuple[float, float], without: Callable[[tuple[float, fl
     chip = pmui.Button(label=label, variant="outlined", size="small", margin=0, sx=_SMALL)
     chip.on_click(partial(without, region))
     return chip
+
+
+def region_of(text: str) -> tuple[float, float]:
+    """A region of wavelength from its two ends as a person types them; SpectrumError for others."""
+    try:
+        low, high = (float(part.replace(",", ".")) for part in text.replace("–", " ").replace("-", " ").split())
+    except ValueError as error:
+        raise SpectrumError(f"{text!r} is no region; give its two ends in Å, such as 5200 5210.") from error
+    return low, high
 
 
 def _value_of(text: str) -> float | None:

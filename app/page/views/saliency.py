@@ -24,7 +24,8 @@ from ..figures.saliency import ROW_HEIGHT, draw_map, map_options
 from ..session import Session
 from .posterior import TABLE_CSS
 from .spectrum import Zoom
-from .widgets import SWITCH, card, fill, grid, heading, html
+from .take_away import exports
+from .widgets import SWITCH, card, fill, grid, heading, html, live
 
 TYPICAL_STARS, TYPICAL_SEED = 24, 1
 _HEIGHT = len(TARGETS) * ROW_HEIGHT + 45
@@ -71,7 +72,7 @@ def saliency(session: Session) -> pn.Column:
         else:
             background.weights = analysis.saliency.weights
 
-    def star(*_events: object) -> None:
+    def star() -> None:
         background.elements = None
         analysis = state.analysis
         session.jobs.start(
@@ -82,11 +83,11 @@ def saliency(session: Session) -> pn.Column:
         refresh()
 
     background.param.watch(refresh, "typical")
-    state.param.watch(star, "analysis")
-    star()
     title = html(heading("What each target looks at", _LEGEND))
-    left = card(title, switch, maps(session, background))
-    return grid(left, peak_card(session, background), columns="minmax(0, 2.4fr) minmax(320px, 1fr)")
+    left = card(title, switch, maps(session, background), exports(session, "saliency"), css_classes=["tour-saliency"])
+    view = grid(left, peak_card(session, background), columns="minmax(0, 2.4fr) minmax(320px, 1fr)")
+    live(session, view, ["analysis"], star)
+    return view
 
 
 def maps(session: Session, background: Background) -> pn.Column:

@@ -17,8 +17,9 @@ from cinn_core.inference.weighted import effective_samples
 from cinn_core.instrument import ARMS, RESOLVING_POWER
 from cinn_core.output.glossary import FLAG_MEANING, FLAG_TEXT, TERMS, meaning
 from cinn_core.preparation.medium import other_reading
-from cinn_core.stages import Analysis, FluxVector
+from cinn_core.stages import Analysis, Answer, FluxVector, Reliability
 
+from .. import theme
 from ..session import Session
 from .widgets import card, fill, html, join
 
@@ -39,12 +40,16 @@ def signed(value: float, decimals: int = 2) -> str:
 
 
 def chips(flags: tuple[str, ...]) -> Markup:
-    """The verdict first, whether the network knows such stars, then every other flag."""
-    foreign = "out_of_domain" in flags
+    """The verdict first, whether the network knows such stars, green where no other flag speaks against it; then every other."""
+    foreign, calm = "out_of_domain" in flags, _HARMLESS.issuperset(flags)
     verdict = (
         fill('<span class="chip bad" tabindex="0" title="{}">out of domain</span>', FLAG_MEANING["out_of_domain"])
         if foreign
-        else fill('<span class="chip ok" tabindex="0" title="{}">in domain</span>', TERMS["in domain"])
+        else fill(
+            '<span class="chip {}" tabindex="0" title="{}">in domain</span>',
+            "ok" if calm else "plain",
+            TERMS["in domain"],
+        )
     )
     others = join(
         fill(
@@ -108,14 +113,43 @@ def star_header(analysis: Analysis, selection: Selection) -> Markup:
     rows += [
         ("resolving power", f"{thousands(vector.native_resolving_power)} → {thousands(RESOLVING_POWER)}"),
         ("χ² per pixel", f"{analysis.resimulation.chi2_per_pixel:.2f}"),
+        *_reliability_rows(analysis.reliability),
         ("physics", short_physics(analysis.physics)),
         ("samples", thousands(n)),
         ("effective", f"{thousands(effective)} ({100 * effective / n:.0f} %)"),
         ("outside the prior", f"{100 * analysis.posterior.rejected_fraction:.1f} %"),
     ]
     parts = (trust_line(trust_in(analysis)), chips(analysis.flags), definition_list(rows), coverage_bars(vector))
-    head = fill('<div class="star">{}</div><div class="sub">{}</div>', vector.star or "unnamed star", vector.file)
-    return fill('{}{}{}{}<div style="height:8px"></div>{}', head, *parts)
+    return fill('{}{}{}{}<div style="height:8px"></div>{}', name_lines(vector), *parts)
+
+
+def _reliability_rows(found: Reliability | None) -> list[tuple[str, str]]:
+    """What the chips of misfit and domain rest on, where it was measured."""
+    if found is None:
+        return []
+    rows = [("χ² with model error", f"{found.chi2:.2f}")]
+    if found.distance is not None and found.distance_threshold is not None:
+        rows.append(("distance", f"{found.distance:.1f} of {found.distance_threshold:.1f}"))
+    return rows
+
+
+def early_header(answer: Answer) -> Markup:
+    """Name, file, velocity and S/N of a star whose numbers are there before its fit is judged."""
+    vector = answer.flux_vector
+    rows = [("velocity", velocity_text(vector))]
+    rows += [(f"S/N per Å, {arm.name}", thousands(snr)) for arm, snr in zip(ARMS, vector.snr, strict=True)]
+    wait = fill('<div class="trust care" role="note">Numbers first: whether to believe them is being judged …</div>')
+    return fill("{}{}{}", name_lines(vector), wait, definition_list(rows))
+
+
+def name_of(vector: FluxVector) -> str:
+    """What a star is called: by its file's header, else by its file."""
+    return vector.star or vector.file
+
+
+def name_lines(vector: FluxVector) -> Markup:
+    """The star's name and the file's."""
+    return fill('<div class="star">{}</div><div class="sub">{}</div>', vector.star or "unnamed star", vector.file)
 
 
 def short_physics(physics: str) -> str:
@@ -134,22 +168,30 @@ def timings(analysis: Analysis) -> Markup:
 def star_card(session: Session) -> pn.Column:
     """The header of the session's star; hidden until there is one."""
     return _about_star(
-        session, lambda analysis: star_header(analysis, session.state.selection), css_classes=["tour-star"]
-    )
+        session, lambda analysis: star_header(analysis, session.state.selection), early_header, css_classes=["tour-star", theme.NUMBERS],
+    )  # fmt: skip
 
 
 def time_card(session: Session) -> pn.Column:
     """Duration of the analysis of the star shown; hidden until there is one."""
-    return _about_star(session, timings, title="Time taken")
+    return _about_star(
+        session, timings, lambda _answer: fill('<div class="sub">being counted …</div>'), title="Time taken"
+    )
 
 
-def _about_star(session: Session, write: Callable[[Analysis], Markup], **params: Any) -> pn.Column:
+def _about_star(
+    session: Session, write: Callable[[Analysis], Markup], write_early: Callable[[Answer], Markup], **params: Any
+) -> pn.Column:
     state, text = session.state, html()
     view = card(text, visible=False, **params)
 
     def refresh(*_events: object) -> None:
-        if state.analysis is not None:
+        if state.answer is not None:
+            text.object, view.visible = str(write_early(state.answer)), True
+        elif state.analysis is not None:
             text.object, view.visible = str(write(state.analysis)), True
+        else:
+            view.visible = False
 
-    state.param.watch(refresh, ["analysis", "selection"])
+    state.param.watch(refresh, ["analysis", "selection", "answer"])
     return view

@@ -17,8 +17,9 @@ from cinn_core.readers.roles import role_of
 from .. import theme
 from ..patches import SpectrumDropper
 from ..session import AnalyseSource, Session
-from ..state import Question, Source, too_large
+from ..state import Question
 from ..uploads import MAX_FILES
+from ..visit import Source, too_large
 from .widgets import card, fill, html, join
 
 N_STAGES = 7
@@ -164,9 +165,9 @@ def _example_button(name: str, path: Path, analyse: AnalyseSource) -> pmui.Butto
     return button
 
 
-_LINK = {"padding": "0 2px", "minWidth": 0, "fontSize": "13px", "lineHeight": 1.6}
+_LINK = {"padding": "0 2px", "minWidth": 0, "fontSize": theme.text(13), "lineHeight": 1.6}
 _DROPPER_CSS = f"""
-.bk-input.filepond--root {{ font-family: {theme.FONT}; font-size: 13px; margin: 0 0 4px; min-height: 70px; box-shadow: none;
+.bk-input.filepond--root {{ font-family: {theme.FONT}; font-size: {theme.text(13)}; margin: 0 0 4px; min-height: 70px; box-shadow: none;
   background: transparent; border: 1px dashed {theme.css("faint")}; border-radius: 10px; box-sizing: border-box; overflow: hidden; }}
 .bk-input.filepond--root:not([disabled]):hover {{ border: 1px dashed {theme.css("model")}; box-shadow: none; }}
 .filepond--root:has([data-filepond-item-state="processing-complete"]) .filepond--list-scroller {{ display: none; }}
@@ -175,6 +176,7 @@ _DROPPER_CSS = f"""
 .filepond--panel-root, .filepond--panel > * {{ background: transparent !important; border: 0; box-shadow: none !important; }}
 .filepond--drop-label {{ color: {theme.css("muted")}; min-height: 70px; }}
 .filepond--drop-label label {{ font-size: 0; cursor: pointer; }}
-.filepond--drop-label label::before {{ content: "Drop spectra, or click to choose"; font-size: 13px; display: block; }}
-.filepond--drop-label label::after {{ content: "FITS, text, ECSV, gz, a zip of several"; font-size: 12px; color: {theme.css("faint")}; }}
+.filepond--drop-label label::before {{ content: "Drop spectra, or click to choose"; font-size: {theme.text(13)}; display: block; }}
+.filepond--drop-label label::after {{
+  content: "FITS, text, ECSV, gz, a zip of several"; font-size: {theme.text(12)}; color: {theme.css("muted")}; }}
 """

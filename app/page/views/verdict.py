@@ -15,7 +15,8 @@ from cinn_core.output.verdicts import Grade, Verdict, Verdicts
 
 from .. import theme
 from ..session import Session
-from ..state import Draft, SessionState, Star
+from ..state import Draft, SessionState
+from ..visit import Star
 from .widgets import card, fill, html
 
 REASONS = (
@@ -74,10 +75,10 @@ class VerdictBoxes(JSComponent):
 
     _stylesheets: ClassVar[list[str]] = [
         f"""
-    .verdict {{ font-family: {theme.FONT}; font-size: 13px; color: {theme.css("ink")}; display: grid; gap: 8px; }}
+    .verdict {{ font-family: {theme.FONT}; font-size: {theme.text(13)}; color: {theme.css("ink")}; display: grid; gap: 8px; }}
     .row {{ display: flex; gap: 6px; margin: 8px 0 2px; flex-wrap: wrap; }}
-    label {{ display: grid; gap: 2px; color: {theme.css("muted")}; font-size: 12px; }}
-    button, select, input {{ font: inherit; font-size: 13px; color: {theme.css("ink")}; background: {theme.css("card")};
+    label {{ display: grid; gap: 2px; color: {theme.css("muted")}; font-size: {theme.text(12)}; }}
+    button, select, input {{ font: inherit; font-size: {theme.text(13)}; color: {theme.css("ink")}; background: {theme.css("card")};
       border: 1px solid {theme.css("faint")}; border-radius: 8px; padding: 5px 9px; min-width: 0; box-sizing: border-box; }}
     button {{ cursor: pointer; color: {theme.css("model")}; }}
     button:disabled {{ opacity: .45; cursor: default; }}

@@ -26,7 +26,7 @@ from .. import theme
 from ..figures.whatif import Kept, draw_arm_now, draw_line_now, draw_residual_now
 from ..jobs import QUICK
 from ..session import Session
-from .widgets import card, fill, grid, heading, html
+from .widgets import card, fill, grid, heading, html, live
 
 MOST_KEPT = 6
 _STEPS = {"teff": 10.0, "vbroad": 0.5}
@@ -100,7 +100,8 @@ def whatif(session: Session) -> pn.Column:
         at_map = to_sliders(with_nuisances_of_z(state.analysis.posterior.map_z[None])[0])
         settling[0] = True
         for name, slider in sliders.items():
-            slider.value = float(np.clip(at_map[name] + steps.get(name, 0.0), slider.start, slider.end))
+            at = float(np.clip(at_map[name] + steps.get(name, 0.0), slider.start, slider.end))
+            slider.value = at if abs(at) > 1e-9 else 0.0  # 2e-16 is no value of a slider that browsers can read out
         settling[0] = False
         play.window = next(w for w in line_windows() if w.name == line)
         move()
@@ -113,15 +114,13 @@ def whatif(session: Session) -> pn.Column:
         play.lesson = lesson
         put(lesson.line, lesson.steps)
 
-    def new_star(*_events: object) -> None:
-        if state.analysis is not None:
-            play.kept = ()
-            to_map()
+    def new_star() -> None:
+        play.kept = ()
+        to_map()
 
-    def mark_intervals(*_events: object) -> None:
-        if state.selection is not None:
-            for q in selected_quantities(state.selection):
-                sliders[q.name].sx = _rail(sliders[q.name], q.lo68, q.hi68)
+    def mark_intervals() -> None:
+        for q in selected_quantities(state.selection):
+            sliders[q.name].sx = _rail(sliders[q.name], q.lo68, q.hi68)
 
     def keep(_event: object) -> None:
         if play.now is not None:
@@ -130,13 +129,12 @@ def whatif(session: Session) -> pn.Column:
 
     for slider in sliders.values():
         slider.param.watch(move, "value")
-    state.param.watch(new_star, "analysis")
-    state.param.watch(mark_intervals, "selection")
-    new_star()
-    mark_intervals()
-    return grid(
+    view = grid(
         _controls(sliders, to_map), _right(session, play, keep, teach), columns="minmax(230px, 1fr) minmax(0, 3.2fr)"
     )
+    live(session, view, ["analysis"], new_star)
+    live(session, view, ["selection"], mark_intervals)
+    return view
 
 
 def _changed_window(play: Play, analysis: Analysis, result: WhatIf) -> LineWindow | None:
@@ -153,9 +151,11 @@ def _right(
     """The figures and what is said of them: the large line, the arms, the curves kept and the lessons."""
     buttons = _buttons(keep, lambda _event: setattr(play, "kept", ()), teach)
     return pn.Column(
-        card(html(pn.bind(_title, play.param.window)), large(session, play)),
+        card(
+            buttons, html(pn.bind(_lesson_text, play.param.lesson)), html(pn.bind(_kept_list, play.param.kept)),
+            html(pn.bind(_title, play.param.window)), large(session, play),
+        ),
         card(html(pn.bind(partial(_chi2_line, session), play.param.now)), arms(session, play)),
-        card(buttons, html(pn.bind(_lesson_text, play.param.lesson)), html(pn.bind(_kept_list, play.param.kept))),
         sizing_mode="stretch_width", margin=0, styles=theme.STACK,
     )  # fmt: skip
 

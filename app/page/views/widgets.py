@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import panel as pn
+import param
 from markupsafe import Markup
 from panel.viewable import Viewable
 
 from .. import theme
 from ..session import Session
 
+NARROW = 1200
+"""Width of a window [px] below which a tab has its cards one under the other."""
 SWITCH = {
     "& .MuiToggleButton-root": {"color": theme.css("muted"), "textTransform": "none", "padding": "4px 10px"},
     "& .MuiToggleButton-root[aria-pressed='true']": {  # by Mui-selected, Panel's own style would win
@@ -39,12 +42,51 @@ def html(content: object = "", **params: object) -> pn.pane.HTML:
 def card(*contents: object, title: Markup | str | None = None, **params: object) -> pn.Column:
     """Contents on a white card with round corners, under an optional heading."""
     head = [] if title is None else [html(heading(title))]
-    return pn.Column(*head, *contents, sizing_mode="stretch_width", margin=0, styles=theme.CARD_STYLES, **params)
+    styles = params.pop("styles", theme.CARD_STYLES)
+    return pn.Column(*head, *contents, sizing_mode="stretch_width", margin=0, styles=styles, **params)
 
 
 def heading(title: Markup | str, legend: Markup | str = "") -> Markup:
     """A card's heading with an optional legend on its right."""
     return fill('<div class="head"><span>{}</span><span class="legend">{}</span></div>', title, legend)
+
+
+class Seen(param.Parameterized):
+    """What the figures of one tab show: it follows the session while the tab is open, and catches up when it is opened again.
+
+    So that a new star is drawn once, where it is looked at.
+    """
+
+    analysis = param.Parameter()
+    selection = param.Parameter()
+    target = param.Parameter()
+    line = param.Parameter()
+    compare_lte = param.Parameter()
+    pins = param.Parameter(default=())
+    bands = param.Parameter()
+    lines = param.Parameter()
+    exact = param.Parameter(default=())
+    quantile_models = param.Parameter()
+
+    def __init__(self, session: Session, tab: str) -> None:
+        super().__init__()
+        self._state, self._results, self._tab = session.state, session.results, tab
+        session.state.param.watch(self._follow, [*_OF_STATE, "tab"])
+        session.results.param.watch(self._follow, list(_OF_RESULTS))
+        self._catch_up()
+
+    def _follow(self, *_events: object) -> None:
+        if self._state.tab == self._tab:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        now = {name: getattr(self._state, name) for name in _OF_STATE}
+        now |= {name: getattr(self._results, name) for name in _OF_RESULTS}
+        self.param.update(**{name: value for name, value in now.items() if getattr(self, name) is not value})
+
+
+_OF_STATE = ("analysis", "selection", "target", "line", "compare_lte", "pins")
+_OF_RESULTS = ("bands", "lines", "exact", "quantile_models")
 
 
 def live(session: Session, view: Viewable, fields: list[str], draw: Callable[[], object]) -> None:
@@ -68,8 +110,12 @@ def live(session: Session, view: Viewable, fields: list[str], draw: Callable[[],
     refresh()
 
 
-def grid(*contents: object, columns: str) -> pn.Column:
-    """Contents side by side in CSS grid columns, say "2fr 1fr"; may be hidden as a whole."""
+def grid(*contents: object, columns: str, below: int = 0) -> pn.Column:
+    """Contents side by side in CSS grid columns, say "2fr 1fr", in a window narrower than `below` [px] one under the other.
+
+    May be hidden as a whole.
+    """
     styles = {**theme.STACK, "display": "grid", "grid-template-columns": columns, "align-items": "start"}
-    inner = pn.Column(*contents, sizing_mode="stretch_width", margin=0, styles=styles)
+    stack = f"@media (max-width: {below}px) {{ :host {{ grid-template-columns: minmax(0, 1fr) !important; }} }}"
+    inner = pn.Column(*contents, sizing_mode="stretch_width", margin=0, styles=styles, stylesheets=[stack])
     return pn.Column(inner, sizing_mode="stretch_width", margin=0, styles=theme.STACK)

@@ -18,6 +18,7 @@ from app.page.figures.spectrum import (
     clipped,
     draw_clipped,
     draw_flux,
+    draw_names,
     draw_residual,
     draw_saliency,
     landmarks,
@@ -185,9 +186,10 @@ def test_missing_pixels_are_shaded_and_leave_a_gap_in_the_residual(made_up):
 
 def test_quantile_models_are_drawn_when_asked_for(made_up):
     flat = np.ones((4, WAVELENGTH.size)) * np.arange(4)[:, None]
-    drawn = [draw_flux(Shown(made_up, None, asked), ARMS[0]).get(5).dimension_values(1) for asked in (None, flat)]
-    assert drawn[0].size == 0
-    assert set(drawn[1][np.isfinite(drawn[1])]) == {0, 1, 2, 3}
+    none, four = (draw_flux(Shown(made_up, None, asked), ARMS[0]) for asked in (None, flat))
+    assert [none.get(i).dimension_values(1).size for i in (5, 6)] == [0, 0]
+    inner, outer = (set(values[np.isfinite(values)]) for values in (four.get(i).dimension_values(1) for i in (5, 6)))
+    assert (inner, outer) == ({1, 2}, {0, 3})
 
 
 def test_saliency_strip_keeps_the_strongest_pixel_with_its_sign():
@@ -257,3 +259,12 @@ def test_prepared_arm_shades_what_is_missing_and_frames_what_a_person_left_out(m
 
 def test_runs_name_the_first_and_last_of_each():
     assert runs(np.array([True, False, True, True, False, True])) == [(0, 0), (2, 3), (5, 5)]
+
+
+def test_lines_of_a_readers_own_are_all_drawn_and_take_the_place_of_names_on_them():
+    pinned = (("mine", 6122.217), ("", 6125.0), ("elsewhere", 5200.0))
+    drawn = draw_names(ARMS[1], 6115.0, 6130.0, pinned=pinned)
+    texts = [list(labels.dimension_values(2)) for labels in drawn.traverse(lambda one: one, [hv.Labels])]
+    assert texts[1] == ["mine", "6125.0"]
+    assert "Ca I" in [name for name, at in landmarks(6115.0, 6130.0) if abs(at - 6122.217) < 0.5]
+    assert "Ca I" not in texts[0]

@@ -31,6 +31,12 @@ def test_every_chip_and_number_explains_itself_on_hover_and_focus():
     assert header.count('class="term"') == header.count("<dt")
 
 
+def test_in_domain_is_green_only_where_no_other_flag_speaks_against_the_answer():
+    assert 'class="chip ok"' in str(chips(("snr_clipped", "medium_guessed")))
+    assert 'class="chip ok"' not in str(chips(("chi2_high",)))
+    assert "in domain" in str(chips(("chi2_high",)))
+
+
 def test_velocity_that_was_not_found_is_said_so():
     assert velocity_text(replace(STAR.flux_vector, rv_kms=0.0, rv_error_kms=float("nan"))) == "not found"
     assert "±" in velocity_text(STAR.flux_vector)

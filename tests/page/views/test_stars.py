@@ -7,8 +7,8 @@ import panel as pn
 import pytest
 from bokeh.document import Document
 
-from app.page.state import Source
-from app.page.views.stars import frame, summed
+from app.page.views.stars import frame, hidden, summed
+from app.page.visit import Source
 
 
 @pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")  # of Panel's own call
@@ -25,6 +25,12 @@ def test_a_star_that_arrives_changes_the_rows_and_never_the_columns():
     table.value = frame([row, row])
     assert changed == ["data", "data"]
     assert [column.field for column in model.columns] == list(frame([]).columns)
+
+
+def test_columns_that_are_chosen_are_those_seen_beside_the_name():
+    seen = [name for name in frame([]).columns if name not in hidden(["Teff", "flags"])]
+    assert seen == ["star", "Teff", "flags"]
+    assert hidden([]) == []
 
 
 def test_empty_cells_of_a_column_of_numbers_stay_numbers():

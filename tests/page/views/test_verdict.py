@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import pytest
 from fake_analysis import fake_analysis
 
-from app.page.state import Draft, SessionState, Source
+from app.page.state import Draft, SessionState
 from app.page.views import frame as frame_module
 from app.page.views import verdict as views
 from app.page.views.frame import would_lose
+from app.page.visit import Source
 from cinn_core.output.verdicts import Grade, Verdict, Verdicts
 
 
