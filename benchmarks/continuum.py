@@ -32,7 +32,7 @@ from cinn_core.preparation.continuum import fit_continuum
 from cinn_core.preparation.fourmost import prepare
 from cinn_core.preparation.templates import Templates, shipped_templates
 from cinn_core.readers import read
-from cinn_core.targets import COLUMN, LABEL_NAMES
+from cinn_core.targets import COLUMN, labels_of
 
 Fit = Callable[[NDArray, NDArray], NDArray]
 """Continuum (N_PIXELS,) of a flux (N_PIXELS,) with good pixels (N_PIXELS,) bool."""
@@ -155,8 +155,8 @@ def _real(fits: dict[str, Fit], forward: ForwardModel, folder: Path, templates: 
 
 
 def _literature(row: dict[str, str]) -> NDArray:
-    """Labels (26,) of a star of the index: its three parameters, solar ratios, usual microturbulence and rotation."""
-    labels = np.zeros(len(LABEL_NAMES))
+    """Labels (29,) of a star of the index: its three parameters, solar ratios, usual microturbulence and rotation."""
+    labels = labels_of({})
     feh = float(row["feh"])
     values = {
         "teff": float(row["teff"]),

@@ -28,7 +28,7 @@ def timed(work: Callable[[], None]) -> tuple[float, float]:
 
 
 def run(forward: ForwardModel, labels: np.ndarray, batch: int) -> None:
-    """Computes spectra for labels (n, 26) batch by batch."""
+    """Computes spectra for labels (n, 29) batch by batch."""
     for i in range(0, len(labels), batch):
         assert forward.flux(labels[i : i + batch]).shape[1] == N_PIXELS
 

@@ -1,4 +1,4 @@
-"""Importance sampling on simulated stars: efficiency at S/N 50 and 100, and agreement with MCMC over all 26 labels.
+"""Importance sampling on simulated stars: efficiency at S/N 50 and 100, and agreement with MCMC over all 29 labels.
 
 python benchmarks/importance.py --stars 40            # median efficiency, plain and adapted
 python benchmarks/importance.py --mcmc 3 --snr 50     # medians and widths against emcee; some minutes a star

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cinn_core.forward_model.forward import ForwardModel, load_forward
 from cinn_core.instrument import WAVELENGTH
-from cinn_core.targets import COLUMN, LABEL_NAMES
+from cinn_core.targets import COLUMN, labels_of
 
 COLUMNS = 6
 STAR = {"teff": 4500.0, "logg": 2.0, "feh": -0.2, "vmic": 1.5, "vbroad": 5.0}
@@ -76,7 +76,7 @@ class Grown:
 
 def grown_lines(forward: ForwardModel) -> list[Grown]:
     """Every line at R = 20 000 with its element's abundance at STEPS_DEX from solar ratios, all else held."""
-    star = np.array([STAR.get(name, 0.0) for name in LABEL_NAMES])
+    star = labels_of(STAR)
     out = []
     for line in ELEMENT_LINES:
         labels = np.repeat(star[None], len(STEPS_DEX), 0)

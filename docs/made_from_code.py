@@ -57,8 +57,19 @@ def real_stars_table() -> str:
         for name, e in region.errors.items():
             target = TARGETS[COLUMN[name]]
             off = [f"{x:+.{target.decimals}f}" for x in (e.median, e.low, e.high)]
-            rows.append((region.words, target.label, str(e.n), *off, f"{e.within68:.{target.decimals}f}"))
-    return _table(("answer", "quantity", "stars", "median Δ", "lowest", "highest", "68 % within"), rows)
+            rows.append(
+                (
+                    region.words,
+                    target.label,
+                    str(e.n),
+                    *off,
+                    f"{e.within68:.{target.decimals}f}",
+                    f"{e.held_left_out} of {e.n}",
+                )
+            )
+    return _table(
+        ("answer", "quantity", "stars", "median Δ", "lowest", "highest", "68 % within", "left out, held"), rows
+    )
 
 
 def prior_figure(n: int = 4000) -> Figure:

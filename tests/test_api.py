@@ -48,6 +48,14 @@ def test_a_star_shows_itself_with_every_quantity(star):
     assert quantities(star)[0].value_text in text
 
 
+def test_what_is_known_from_elsewhere_is_given_in_the_words_of_the_command_line(star):
+    found = star.given("feh=-0.1,0.1", numax="2000±100", parallax="20±0.1", magnitude="G=7.5", mass="1.1±0.1")
+    assert [one.target for one in found.constraints] == ["feh", "numax", "parallax"]
+    assert len(found.tensions) == 3
+    with pytest.raises(KielError, match="speak together"):
+        star.given(magnitude="G=7.5")
+
+
 def test_what_a_file_says_is_text_and_never_markup(star):
     from dataclasses import replace
 

@@ -170,6 +170,12 @@ def test_no_file_is_longer_than_400_lines(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_function_is_longer_than_60_lines(path):
+    functions = [node for node in nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert not [one.name for one in functions if one.end_lineno - one.lineno >= 60]
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_every_module_opens_with_its_purpose(path):
     assert ast.get_docstring(next(iter(nodes(path))))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_analysis import fake_analysis
+from fake_analysis import fake_analysis, fake_more
 from fake_benchmark import answer, entry
 from missing import missing
 from rich.console import Console
@@ -19,12 +21,14 @@ from typer.testing import CliRunner
 from app.cli import app
 from app.commands.tables_benchmark import BenchmarkPrinter, print_figures
 from app.commands.tables_evaluation import print_emulator_figures, print_network_figures
-from app.commands.tables_star import print_analysis, print_preparation
+from app.commands.tables_star import print_analysis, print_constrained, print_preparation
 from app.server import serve as server
 from cinn_core import __version__
 from cinn_core.benchmark.figures import figures_of
 from cinn_core.benchmark.measure import BenchmarkRow
 from cinn_core.errors import KielError
+from cinn_core.inference.constraints import constrain, known_of
+from cinn_core.inference.trust import trust_in
 from cinn_core.targets import TARGET_NAMES, TARGETS
 
 
@@ -133,6 +137,27 @@ def test_table_shows_every_target_with_its_decimals(console, made_up):
         assert f"{found.lo68:.{target.decimals}f} … {found.hi68:.{target.decimals}f}" in line
     assert "partial_coverage" in text
     assert "0.31 ± 0.05 km/s" in text
+
+
+def test_tensions_more_elements_and_what_to_believe_are_printed(console, made_up):
+    star = replace(made_up, more=fake_more())
+    print_analysis(star, console)
+    print_constrained(constrain(star.posterior, known_of(["teff=5900,20"], numax="3090±10")), console)
+    text = " ".join(console.export_text().split())
+    assert "[Ba/Fe]" in text
+    assert "6141.7, 6496.9" in text
+    assert trust_in(star).sentence.split(":")[0] in text
+    assert re.search(r"ν_max = 3090 ± 10 µHz \(log g = 4\.4\d ± 0\.01 at the spectrum's Teff\): \d\.\d σ", text)
+    assert re.search(r"Teff = 5900 ± 20: \d+\.\d σ from the spectrum's own answer", text)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--numax", "3 mHz"), ("--parallax", "10±0.1"), ("--parallax", "10±3", "--magnitude", "G=8")],
+    ids=" ".join,
+)
+def test_half_a_statement_of_what_is_known_is_refused_before_anything_is_read(kiel, tmp_path, option):
+    assert is_refused(kiel("analyse", tmp_path / "star.fits", *option))
 
 
 def test_preparation_is_printed_step_by_step(console, made_up):

@@ -90,7 +90,7 @@ def test_the_target_of_the_page_has_a_prior_and_leaves_the_synthesis_alone(tmp_p
         "print(N_TARGETS, len(LABEL_NAMES), len(SYNTHESIS_NAMES), COLUMN['ni_fe'], np.abs(to_z(from_z(z)) - z).max() < 1e-6,\n"
         "      nickel.min() > -0.3, nickel.max() < 0.3, nickel.std() > 0.1)\n"
     )
-    assert run(tmp_path, code).split() == ["14", "26", "25", "13", "True", "True", "True", "True"]
+    assert run(tmp_path, code).split() == ["14", "29", "25", "13", "True", "True", "True", "True"]
 
 
 def test_the_engine_of_the_page_runs_any_program(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from fake_benchmark import answer, entry
@@ -82,6 +84,39 @@ def test_benchmark_stars_are_found_by_alias_and_by_the_name_of_a_file():
     assert literature_for("HD 61421").star == "Procyon"
     assert literature_for("", "ADP_procyon_snr549_UVES.fits").star == "Procyon"
     assert literature_for("nobody", "nothing.fits") is None
+
+
+def test_all_192_stars_of_the_third_version_ship_with_fundamental_values():
+    third = [star for star in benchmarks() if star.source.startswith("GBSv3")]
+    assert len(third) == 192  # Soubiran et al. (2024), table 6
+    assert all(star.trust == "fundamental" and set(star.errors) == {"teff", "logg"} for star in third)
+    assert all(None not in star.literature.values() for star in third)
+
+
+def test_no_name_belongs_to_two_stars():
+    owners: dict[str, set[str]] = {}
+    for star in benchmarks():
+        for name in (star.star, *star.aliases):
+            owners.setdefault(re.sub(r"[^a-z0-9+]", "", name.lower()), set()).add(star.star)
+    assert [name for name, stars in owners.items() if len(stars) > 1] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "star"),
+    [
+        ("alf Boo", "", "Arcturus"),
+        ("", "HARPS.GBOG_betOph_2.fits", "beta Oph"),
+        ("HD 62509", "", "Pollux"),
+        ("* tet Cyg", "", "theta Cyg"),
+        ("HIP57939", "", "HD 103095"),
+        ("", "NARVAL_16CygB.txt", "16 Cyg B"),
+        ("HD26965", "", "40 Eri A"),
+    ],
+)
+def test_a_star_is_found_by_the_names_in_which_headers_and_files_differ(name, file, star):
+    found = literature_for(name, file)
+    assert found is not None
+    assert found.star == star
 
 
 def test_shipped_stars_say_what_the_index_says(shared):
