@@ -21,8 +21,9 @@ from ..files import asset_path, write_arrays
 from ..targets import SOLAR_A_LI, SYNTHESIS_NAMES
 from .abundances import LOWEST_ABUNDANCE
 from .departure_files import read_table
-from .engine import OwnInputs
-from .turbospectrum import Turbospectrum, open_turbospectrum
+from .engine import NO_INPUTS, OwnInputs
+from .line_lists import read_lines
+from .turbospectrum import HYDROGEN, Turbospectrum, open_turbospectrum
 from .turbospectrum_nlte import NlteElement
 
 RANGE = ((3936.0, 7052.0), (1.5, 5.0), (-4.0, 0.5), (-0.5, 4.0))
@@ -36,6 +37,7 @@ WINDOW = (6703.0, 6713.0)
 _LAYERS = ("w0", "b0", "w1", "b1", "w2", "b2")
 _LITHIUM, _FEH = SYNTHESIS_NAMES.index("li_fe"), SYNTHESIS_NAMES.index("feh")
 _STEPS = 50
+_GONE_DEX = -20.0
 _NONE = LOWEST_ABUNDANCE - SOLAR_A_LI  # [Li/H] of a star without lithium
 
 
@@ -95,17 +97,17 @@ def save_correction(correction: LithiumCorrection, path: Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class LithiumIn3D:
-    """An `Engine` whose line of lithium is in 3D NLTE: `engine` makes the spectrum, on whatever structure.
+    """An `Engine` whose line of lithium at 6708 is in 3D NLTE: `engine` makes the spectrum without it, on whatever structure.
 
-    `plain` is LTE on ATLAS9 and `outside` has Kiel's departures on ATLAS9, both for WINDOW alone; `same_structure` says that
-    `engine` stands on ATLAS9 itself.
+    `plain` is LTE on ATLAS9 and `outside` has Kiel's departures on ATLAS9, both for WINDOW alone, with the line. `whole`,
+    where `engine` stands on ATLAS9 itself, is that engine with the line in LTE. Lithium's line at 6104 is `engine`'s.
     """
 
     engine: Turbospectrum
     plain: Turbospectrum
     outside: Turbospectrum
     correction: LithiumCorrection
-    same_structure: bool
+    whole: Turbospectrum | None = None
 
     @property
     def linelist(self) -> str:
@@ -132,13 +134,12 @@ class LithiumIn3D:
         abundance = SOLAR_A_LI + feh + float(labels[_LITHIUM])
         if covered:
             abundance = self.correction.lte_abundance(teff, logg, feh, abundance)
-            if self.same_structure:
-                return self.engine.synthesise(with_lithium(labels, abundance))
-        none = with_lithium(labels, SOLAR_A_LI + _NONE)
-        wavelength, flux = self.engine.synthesise(none)
+            if self.whole is not None:
+                return self.whole.synthesise(with_lithium(labels, abundance))
+        wavelength, flux = self.engine.synthesise(labels)
         line = self.plain if covered else self.outside
         near, with_line = line.synthesise(with_lithium(labels, abundance))
-        without_wavelength, without = self.plain.synthesise(none)
+        without_wavelength, without = self.plain.synthesise(with_lithium(labels, SOLAR_A_LI + _NONE))
         ratio = with_line / np.interp(near, without_wavelength, without)
         inside = (wavelength >= near[0]) & (wavelength <= near[-1])
         return wavelength, np.where(inside, flux * np.interp(wavelength, near, ratio), flux)
@@ -160,14 +161,36 @@ def open_lithium_3d(
     """
     if any(element.symbol == "Li" for element in nlte):
         raise DataError("Lithium is in 3D NLTE already; leave out --nlte Li or --lithium 3d.")
-    engine = open_turbospectrum(programs, data, scratch, inputs, nlte)
-    folders = [scratch / name for name in ("lithium-lte", "lithium-nlte")]
-    for folder in folders:
-        folder.mkdir(exist_ok=True)
+    on_atlas9 = inputs.atmosphere is None and inputs.s == 0 and inputs.second == 0
+    whole = open_turbospectrum(programs, data, _made(scratch / "lithium-whole"), inputs, nlte) if on_atlas9 else None
     own = replace(inputs, atmosphere=None, s=0.0, second=0.0)
-    departures = (NlteElement("Li", read_table(asset_path("nlte", "Li.npz")).grid()),)
-    plain = open_turbospectrum(programs, data, folders[0], own)
-    outside = open_turbospectrum(programs, data, folders[1], own, departures)
-    plain, outside = (replace(x, windows=(WINDOW,)) for x in (plain, outside))
-    same = inputs.atmosphere is None and inputs.s == 0 and inputs.second == 0
-    return LithiumIn3D(engine, plain, outside, load_correction(), same)
+    plain, outside = open_line(programs, data, scratch, own)
+    elements = (*nlte, lithium_in_nlte())
+    engine = open_turbospectrum(programs, data, scratch, inputs, elements, without_line(plain))
+    return LithiumIn3D(engine, plain, outside, load_correction(), whole)
+
+
+def open_line(
+    programs: Path, data: Path, scratch: Path, inputs: OwnInputs = NO_INPUTS
+) -> tuple[Turbospectrum, Turbospectrum]:
+    """Turbospectrum in WINDOW alone, in LTE and with Kiel's departures of lithium; line lists go to folders in `scratch`."""
+    plain = open_turbospectrum(programs, data, _made(scratch / "lithium-lte"), inputs)
+    outside = open_turbospectrum(programs, data, _made(scratch / "lithium-nlte"), inputs, (lithium_in_nlte(),))
+    return replace(plain, windows=(WINDOW,)), replace(outside, windows=(WINDOW,))
+
+
+def lithium_in_nlte() -> NlteElement:
+    """Lithium with Kiel's departures on ATLAS9."""
+    return NlteElement("Li", read_table(asset_path("nlte", "Li.npz")).grid())
+
+
+def without_line(engine: Turbospectrum) -> dict[tuple[str, float], float]:
+    """Shifts of log gf that take lithium's lines within WINDOW out of the line lists of an engine."""
+    lists = (read_lines(engine.lines / name) for name in engine.line_files if name != HYDROGEN)
+    lithium = np.concatenate([x.wavelength[x.species == "Li 1"] for x in lists])
+    return {("Li I", w): _GONE_DEX for w in lithium.tolist() if WINDOW[0] < w < WINDOW[1]}
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

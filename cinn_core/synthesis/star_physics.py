@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import DataError
-from ..files import asset_path
 from .atmosphere import AtmosphereSource, load_atmospheres
 from .departure_files import DepartureTable, read_table
-from .lithium import WINDOW, LithiumIn3D, load_correction
+from .lithium import LithiumIn3D, lithium_in_nlte, load_correction, open_line, without_line
 from .solar_log_gf import Shifts
 from .structure import Structure3D, StructuredAtmospheres, load_structure
 from .turbospectrum import Turbospectrum, open_turbospectrum
@@ -49,10 +48,11 @@ class PhysicsEngines:
     def at(self, physics: StarPhysics) -> LithiumIn3D:
         """The engine of a physics, an `Engine`."""
         atmospheres = StructuredAtmospheres(self.atmospheres, self.structure, physics.s, physics.second)
-        elements = tuple(
+        of_tables = (
             NlteElement(x.element, x.grid(physics.s, physics.strength if x.element == _STRENGTH_OF else 1.0))
             for x in self.tables
         )
+        elements = (*of_tables, *(x for x in self.numbered.nlte if x.symbol == "Li"))
         return replace(self.line, engine=replace(self.numbered, atmospheres=atmospheres, nlte=elements))
 
 
@@ -65,14 +65,11 @@ def open_engines(paths: Sequence[Path], programs: Path, data: Path, shifts: Shif
     symbols = [table.element for table in tables]
     if len(set(symbols)) < len(symbols) or "Li" in symbols:
         raise DataError(f"The tables are of {', '.join(symbols)}; needed is one of each element, without lithium.")
-    elements = tuple(NlteElement(table.element, table.grid(1.0)) for table in tables)
-    folders = [scratch / name for name in ("stars", "lithium-lte", "lithium-nlte")]
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-    numbered = open_turbospectrum(programs, data, folders[0], nlte=elements, log_gf_shift=shifts)
-    own_lithium = (NlteElement("Li", read_table(asset_path("nlte", "Li.npz")).grid()),)
-    plain = open_turbospectrum(programs, data, folders[1])
-    outside = open_turbospectrum(programs, data, folders[2], nlte=own_lithium)
-    plain, outside = (replace(engine, windows=(WINDOW,)) for engine in (plain, outside))
-    line = LithiumIn3D(numbered, plain, outside, load_correction(), same_structure=False)
+    elements = (*(NlteElement(table.element, table.grid(1.0)) for table in tables), lithium_in_nlte())
+    plain, outside = open_line(programs, data, scratch)
+    stars = scratch / "stars"
+    stars.mkdir(parents=True, exist_ok=True)
+    shifts = {**shifts, **without_line(plain)}
+    numbered = open_turbospectrum(programs, data, stars, nlte=elements, log_gf_shift=shifts)
+    line = LithiumIn3D(numbered, plain, outside, load_correction())
     return PhysicsEngines(tables, numbered, line, load_atmospheres(data / "synthesis"), load_structure())

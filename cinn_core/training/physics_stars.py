@@ -56,9 +56,13 @@ class PhysicsSources:
     run: Path
 
     def digest(self) -> str:
-        """SHA-256 of the tables and of the structure together."""
+        """SHA-256 of the tables, of the structure and of lithium together."""
         sha256 = hashlib.sha256()
-        for path in (*sorted(self.tables), asset_path("structure.npz"), asset_path("nlte", "Li_3d.npz")):
+        for path in (
+            *sorted(self.tables),
+            asset_path("structure.npz"),
+            *(asset_path("nlte", x) for x in ("Li.npz", "Li_3d.npz")),
+        ):
             sha256.update(path.read_bytes())
         return sha256.hexdigest()
 

@@ -9,16 +9,20 @@ import pytest
 
 from cinn_core.errors import DataError
 from cinn_core.synthesis.engine import NO_INPUTS, labels_from
+from cinn_core.synthesis.line_lists import read_lines
 from cinn_core.synthesis.lithium import (
     WINDOW,
     LithiumIn3D,
     is_covered,
     load_correction,
+    open_line,
     open_lithium_3d,
     save_correction,
     with_lithium,
+    without_line,
 )
-from cinn_core.synthesis.turbospectrum_nlte import NlteElement
+from cinn_core.synthesis.turbospectrum import ATOMS
+from cinn_core.synthesis.turbospectrum_nlte import NlteElement, with_level_numbers
 from cinn_core.targets import SOLAR_A_LI, SYNTHESIS_NAMES
 
 WAVELENGTH = np.arange(6690.0, 6730.0, 0.025)
@@ -30,6 +34,7 @@ class GaussianLine:
     """An engine whose only line is lithium's, of a depth that grows with A(Li); `slant` is what its structure does."""
 
     slant: float = 0.0
+    with_line: bool = True
     window: tuple[float, float] = (6690.0, 6730.0)
     linelist: str = "calibrated"
     in_lte: tuple[str, ...] = ()
@@ -37,7 +42,7 @@ class GaussianLine:
 
     def synthesise(self, labels):
         wavelength = WAVELENGTH[(WAVELENGTH >= self.window[0]) & (WAVELENGTH <= self.window[1])]
-        tau = 0.5 * 10 ** (SOLAR_A_LI + labels[2] + labels[LI] - 2.2 + self.slant)
+        tau = self.with_line * 0.5 * 10 ** (SOLAR_A_LI + labels[2] + labels[LI] - 2.2 + self.slant)
         blend = 0.8 * np.exp(-0.5 * ((wavelength - 6707.4) / 0.1) ** 2) * (0.2 + self.slant)
         return wavelength, np.exp(-tau * np.exp(-0.5 * ((wavelength - 6707.8) / 0.1) ** 2) - blend)
 
@@ -47,8 +52,8 @@ def width(wavelength, flux):
 
 
 def in_3d(slant, same):
-    short = GaussianLine(window=WINDOW)
-    return LithiumIn3D(GaussianLine(slant), short, short, load_correction(), same)
+    short, whole = GaussianLine(window=WINDOW), GaussianLine(slant) if same else None
+    return LithiumIn3D(GaussianLine(slant, with_line=False), short, short, load_correction(), whole)
 
 
 def test_line_on_another_structure_is_that_on_atlas9():
@@ -108,6 +113,22 @@ def test_correction_survives_its_file(tmp_path):
     (tmp_path / "other.npz").write_bytes(b"nothing")
     with pytest.raises(DataError, match="does not hold"):
         load_correction(tmp_path / "other.npz")
+
+
+def test_only_the_line_at_6708_is_carried_over(shared, tmp_path):
+    """Lithium's line at 6104, half as deep as that at 6708 where A(Li) is 4, stays in the spectrum."""
+    plain, _ = open_line(tmp_path, shared, tmp_path)
+    shifts = without_line(plain)
+    assert {key for key in shifts if 6707 < key[1]} == {("Li I", w) for w in (6707.764, 6707.915, 6707.921, 6708.072)}
+    assert not any(6100 < wavelength < 6110 for _, wavelength in shifts)
+    text = with_level_numbers((plain.lines / ATOMS).read_text(encoding="latin-1"), (), shifts).text
+    (tmp_path / "without.list").write_text(text, encoding="latin-1")
+    left = read_lines(tmp_path / "without.list")
+    lithium = left.species == "Li 1"
+    resonance = lithium & (left.wavelength > 6707)
+    assert resonance.sum() == 4
+    assert (left.log_gf[resonance] < -19).all()
+    assert (left.log_gf[lithium & (left.wavelength < 6110)] > -1).sum() == 3
 
 
 def test_lithium_twice_in_nlte_is_refused(tmp_path):
