@@ -337,10 +337,8 @@ class Importance:
 
 @dataclass(frozen=True)
 class MoreElement:
-    """One element beside the targets: numbers of its [X/Fe], status and 95 % limit as of a target's.
-
-    `physics`: LTE or NLTE of its lines; `lines`: air wavelengths [Angstrom] that say most of it in this star, the first most.
-    """
+    """One element beside the targets: its [X/Fe], status and 95 % limit as of a target's, LTE or NLTE of its lines, and the air
+    wavelengths [Angstrom] that say most of it in this star, the first most."""
 
     label: str
     unit: str
@@ -358,11 +356,12 @@ class MoreElement:
 
 @dataclass(frozen=True, eq=False)
 class MoreElements:
-    """The thirteen elements beside the targets, by name: labels [X/Fe] and z (n, 13) of n samples, and the numbers of each."""
+    """Elements beside the targets: labels [X/Fe] and z (n, 13) of samples, numbers by name; those of the physics where known."""
 
     labels: NDArray
     z: NDArray
     elements: dict[str, MoreElement]
+    physics: dict[str, MoreElement] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("labels", "z"):

@@ -73,6 +73,13 @@ PHYSICS_DEFAULTS: dict[str, float] = {"structure": 1.0, "second_shape": 0.0, "ir
 """What is not known of the physics of a star, and the value where nothing else is said: the structure s of its atmosphere
 (0 ATLAS9, 1 STAGGER's mean), the amplitude of a second shape, the strength n of iron's departures (0 LTE, 1 the model atom's)."""
 
+PHYSICS_LABELS: dict[str, str] = {
+    "structure": "structure s",
+    "second_shape": "second shape",
+    "iron_strength": "departures n of iron",
+}
+"""What these are called where a person reads them."""
+
 LABEL_NAMES: tuple[str, ...] = TARGET_NAMES + tuple(NUISANCE_BOUNDS) + tuple(PHYSICS_DEFAULTS)
 """All 29 labels of the forward model: the targets, the nuisance elements, the physics."""
 

@@ -87,7 +87,7 @@ def print_more(more: MoreElements, console: Console | None = None) -> None:
     add_numbers(table, ("value", "68 %"))
     for heading in ("", "physics", "lines [Å]"):
         table.add_column(heading)
-    for one in more.elements.values():
+    for one in (*more.elements.values(), *more.physics.values()):
         interval = f"{one.lo68:.2f} … {one.hi68:.2f}"
         lines = ", ".join(f"{wavelength:.1f}" for wavelength in one.lines)
         table.add_row(escape(one.label), element_text(one), interval, one.status.value, one.physics, lines)

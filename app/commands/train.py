@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cinn_core.nlte.flux_change import CalibratedLine
     from cinn_core.training.nlte_change import ChangeError
     from cinn_core.training.paper_network import PaperSettings
+    from cinn_core.training.physics_stars import PhysicsSources, PhysicsStars
 
 train = typer.Typer(no_args_is_help=True, help="Learning, resumable.")
 
@@ -222,7 +223,8 @@ def train_physics(
 ) -> None:
     """Synthesise stars of the grid with structures of their own and iron in NLTE, and learn what changes in their spectra.
 
-    Prints the errors on held-out stars and with fewer stars; writes the change and the shipped emulator with it.
+    Stars that ship are not made again. Prints the errors on held-out stars and with fewer stars; writes the change, the shipped
+    emulator with it, and this run's own stars as they would ship.
     """
     from cinn_core.forward_model.physics_change import save_physics_change
     from cinn_core.synthesis.grid_file import calibrated_files, read_grid
@@ -233,7 +235,11 @@ def train_physics(
         learning_curve,
         physics_change_errors,
     )
-    from cinn_core.training.physics_stars import PhysicsSources, make_physics_stars, shifts_of_run
+    from cinn_core.training.physics_stars import (
+        PhysicsSources,
+        make_physics_stars,
+        shifts_of_run,
+    )
 
     folder = data_folder(data, "grids and synthesis/")
     sources = PhysicsSources(tuple(tables), find_programs(turbospectrum), folder, out)
@@ -255,9 +261,20 @@ def train_physics(
         "log_gf_shifts": [[*key, shift] for key, shift in shifts_of_run(sources).items()],
         "held_out_errors": errors,
     }
+    _pack_own(made, sources)
     save_physics_change(change, out / "change.safetensors", card)
     _save_emulator_with(change, card, out)
     typer.echo(f"Written: {out / 'change.safetensors'}, {out / 'emulator.safetensors'} ({change.physics})")
+
+
+def _pack_own(made: PhysicsStars, sources: PhysicsSources) -> None:
+    """Write the stars that do not ship yet as they would ship."""
+    from cinn_core.training.physics_stars import not_shipped, pack_stars, shifts_of_run
+
+    own, path = not_shipped(made, sources.digest()), sources.run / "stars.npz"
+    if len(own.index):
+        pack_stars(own, sources.digest(), shifts_of_run(sources), path)
+        typer.echo(f"Written: {path}, {len(own.index)} stars that do not ship yet (assets/physics_stars)")
 
 
 @train.command("structure")

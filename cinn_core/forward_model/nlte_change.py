@@ -31,11 +31,16 @@ def elements_in_nlte(physics: str) -> tuple[str, ...]:
     return tuple(symbol.capitalize() for symbol in physics.split("-")[1:] if symbol != STRUCTURED)
 
 
+def has_structure(physics: str) -> bool:
+    """Whether a physics, by its name on a card, knows structures of the atmosphere and strengths of iron's departures."""
+    return physics.endswith(STRUCTURED)
+
+
 def describe_physics(physics: str) -> str:
     """The physics of a card in words."""
     elements = elements_in_nlte(physics)
     words = f"{', '.join(elements)} in NLTE (own model atoms), all else in LTE" if elements else "LTE"
-    return f"{words}; structures between ATLAS9 and STAGGER's mean" if physics.endswith(STRUCTURED) else words
+    return f"{words}; structures between ATLAS9 and STAGGER's mean" if has_structure(physics) else words
 
 
 @dataclass(frozen=True, eq=False)

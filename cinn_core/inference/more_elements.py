@@ -1,4 +1,4 @@
-"""The thirteen elements beside the targets, by drawing them for each sample of the posterior; folded away, told when asked for.
+"""The elements beside the targets, and the star's physics, drawn for each sample of the posterior; told when asked for.
 
 The flow integrates over them. Here each sample of the targets is extended by a draw from prior times likelihood of the
 elements given the targets, one element after the other (`importance.NuisanceProposal`), so that they carry the uncertainty of
@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..forward_model.jacobian import jacobian, label_jacobian
-from ..forward_model.nlte_change import elements_in_nlte
+from ..forward_model.nlte_change import elements_in_nlte, has_structure
 from ..instrument import WAVELENGTH
 from ..prior import N_TARGETS, from_z
 from ..random_streams import Stream, stream
 from ..stages import MoreElement, MoreElements, PosteriorSamples, Status
-from ..targets import NUISANCE_BOUNDS
+from ..targets import COLUMN, NUISANCE_BOUNDS, PHYSICS_LABELS
 from .importance import nuisance_proposal
 from .likelihood import make_likelihood
 from .model import Model
@@ -42,24 +42,34 @@ def more_elements(
     seed: int = 0,
     n_samples: int = N_SAMPLES,
 ) -> MoreElements:
-    """[X/Fe] [dex] of the thirteen elements for samples taken evenly from a posterior, with status, limit, physics and lines."""
+    """[X/Fe] [dex] of the thirteen elements for samples taken evenly from a posterior, with status, limit, physics and lines.
+
+    Where the emulator knows of it, also the star's physics: what the spectrum says of it beside its prior.
+    """
     z = extended(observation, masked, posterior, model, seed, n_samples)
-    labels = from_z(z)[:, ELEMENTS]
-    middle = np.median(z, axis=0)
-    slopes = np.abs(jacobian(model.forward, middle[None])[0][:, ELEMENTS]) * masked.good[:, None]
-    steps = np.diag(label_jacobian(middle[None])[0])[ELEMENTS]  # dex per unit of z
-    in_nlte = elements_in_nlte(str(model.cards["emulator"]["physics"]))
-    elements = {}
-    for i, name in enumerate(NUISANCE_BOUNDS):
-        symbol = name.removesuffix("_fe").capitalize()
+    labels, middle = from_z(z), np.median(z, axis=0)
+    slopes = np.abs(jacobian(model.forward, middle[None])[0]) * masked.good[:, None]
+    slopes /= np.abs(np.diag(label_jacobian(middle[None])[0]))  # of a label, not of its z
+    physics = str(model.cards["emulator"]["physics"])
+    in_nlte = elements_in_nlte(physics)
+
+    def told(name: str, label: str, unit: str, lines_are: str) -> MoreElement:
+        i = COLUMN[name]
         m = marginal(labels[:, i])
-        status, limit = status_of(z[:, N_TARGETS + i], labels[:, i])
-        lines = () if status is Status.UNCONSTRAINED else strongest_lines(slopes[:, i] / steps[i])
-        elements[name] = MoreElement(
-            f"[{symbol}/Fe]", "dex", m.mean, m.median, *m.interval68, *m.interval95, status, limit,
-            "NLTE" if symbol in in_nlte else "LTE", lines,
+        status, limit = status_of(z[:, i], labels[:, i])
+        lines = () if status is Status.UNCONSTRAINED else strongest_lines(slopes[:, i])
+        return MoreElement(
+            label, unit, m.mean, m.median, *m.interval68, *m.interval95, status, limit, lines_are, lines
         )  # fmt: skip
-    return MoreElements(labels, z[:, ELEMENTS], elements)
+
+    elements = {}
+    for name in NUISANCE_BOUNDS:
+        symbol = name.removesuffix("_fe").capitalize()
+        elements[name] = told(name, f"[{symbol}/Fe]", "dex", "NLTE" if symbol in in_nlte else "LTE")
+    known = PHYSICS_LABELS.items() if has_structure(physics) else ()
+    return MoreElements(
+        labels[:, ELEMENTS], z[:, ELEMENTS], elements, {name: told(name, label, "", "") for name, label in known}
+    )
 
 
 def element_text(one: MoreElement) -> str:

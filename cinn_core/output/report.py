@@ -33,6 +33,7 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
             "reliability": None if analysis.reliability is None else asdict(analysis.reliability),
             "importance": _importance(analysis.importance),
             "more": None if analysis.more is None else {n: asdict(e) for n, e in analysis.more.elements.items()},
+            "physics_of_star": _physics_of_star(analysis),
             "real_stars": real_stars_json(analysis),
             "flags": analysis.flags,
             "rv_kms": vector.rv_kms,
@@ -41,6 +42,13 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
             "provenance": analysis.provenance,
         }
     )
+
+
+def _physics_of_star(analysis: Analysis) -> dict[str, dict[str, object]] | None:
+    """What the spectrum says of structure, second shape and iron's departures; None where it was not asked or is not known."""
+    if analysis.more is None or not analysis.more.physics:
+        return None
+    return {name: asdict(one) for name, one in analysis.more.physics.items()}
 
 
 def _importance(found: Importance | None) -> dict[str, Any] | None:

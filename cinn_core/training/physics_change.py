@@ -23,7 +23,7 @@ _START_LENGTH, _START_FEATURE, _START_ABUNDANCE, _START_NOISE = -1.0, -1.0, -3.0
 class PhysicsChangeSettings:
     """Components, steps and learning rate of the marginal likelihood."""
 
-    components: int = 48
+    components: int = 96
     steps: int = 200
     learning_rate: float = 0.1
 

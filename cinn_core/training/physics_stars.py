@@ -3,7 +3,7 @@
 The grid of spectra is in LTE on ATLAS9. Each of its stars is synthesised once more with a physics drawn for it: a structure
 between ATLAS9 and STAGGER's mean, iron, magnesium and calcium in NLTE on it, lithium in 3D NLTE, and log gf that give
 the Sun at s = 1 and n = 1 the spectrum it had. What is kept is the change of the flux: the emulator learns it
-(`physics_change.py`).
+(`physics_change.py`). Stars that cost hours ship packed, in steps of the flux, and are not made again.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, SynthesisError
 from ..files import asset_path, write_arrays, write_text
@@ -36,6 +36,9 @@ STRENGTH_RANGE = (0.0, 2.5)
 """Strengths n of iron's departures that stars are synthesised with."""
 _LARGEST_SECOND = 2.5
 _INPUTS_FILE, _STARS_FOLDER = "inputs.json", "stars"
+_PACKED_FOLDER = "physics_stars"
+_STEP = 2e-3
+"""Step of the packed change: 0.06 % rms of the continuum, uncorrelated between pixels, a fifth of what a star can be predicted to."""
 
 
 def physics_of(index: int) -> StarPhysics:
@@ -72,7 +75,7 @@ def _open(sources: PhysicsSources, shifts: Shifts, scratch: Path) -> PhysicsEngi
 
 
 def shifts_of_run(sources: PhysicsSources, report: Callable[[str], None] = lambda text: None) -> Shifts:
-    """The Sun's shifts of log gf, kept in the run's folder. DataError where that folder is of other tables."""
+    """The Sun's shifts of log gf, kept in the run's folder, or those that ship. DataError where the folder is of other tables."""
     path, digest = sources.run / _INPUTS_FILE, sources.digest()
     if path.is_file():
         inputs = json.loads(path.read_text())
@@ -80,6 +83,10 @@ def shifts_of_run(sources: PhysicsSources, report: Callable[[str], None] = lambd
             raise DataError(f"{sources.run} holds stars of other tables of departures; name another folder.")
         return {(species, wavelength): shift for species, wavelength, shift in inputs["shifts"]}
     sources.run.mkdir(parents=True, exist_ok=True)
+    packed = shipped_stars(digest)
+    if packed:
+        _save_shifts(path, digest, packed.shifts)
+        return packed.shifts
     with tempfile.TemporaryDirectory(prefix="kiel-lines-") as scratch:
         own = Path(scratch)
         engines = _open(sources, {}, own)
@@ -90,9 +97,13 @@ def shifts_of_run(sources: PhysicsSources, report: Callable[[str], None] = lambd
             lambda given: _open(sources, given, own / "shifted").at(SOLAR_PHYSICS),
             report=report,
         )
+    _save_shifts(path, digest, shifts)
+    return shifts
+
+
+def _save_shifts(path: Path, digest: str, shifts: Shifts) -> None:
     rows = [[*key, shift] for key, shift in shifts.items()]
     write_text(path, json.dumps({"sha256": digest, "shifts": rows}, indent=0))
-    return shifts
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +116,42 @@ class PhysicsStars:
     change: NDArray
 
 
+@dataclass(frozen=True, eq=False)
+class PackedStars:
+    """Stars that ship, and the Sun's shifts of log gf that they were made with."""
+
+    stars: PhysicsStars
+    shifts: Shifts
+
+
+def pack_stars(stars: PhysicsStars, digest: str, shifts: Shifts, path: Path) -> None:
+    """Write stars made from inputs of a digest, their change in steps of 0.002; some 8 kB a star, whole or not at all."""
+    card = {"sha256": digest, "step": _STEP, "shifts": [[*key, shift] for key, shift in shifts.items()]}
+    change = np.rint(stars.change / _STEP).astype(np.int16)
+    arrays = {"index": stars.index, "labels": stars.labels, "physics": stars.physics, "change": change}
+    write_arrays(path, arrays | {"card": np.array(json.dumps(card))}, compressed=True)
+
+
+def shipped_stars(digest: str, folder: Path | None = None) -> PackedStars | None:
+    """The stars in the files of assets/physics_stars that were made from inputs of this digest; None where there are none."""
+    parts, shifts = [], {}
+    for path in sorted((folder or asset_path(_PACKED_FOLDER)).glob("*.npz")):
+        with np.load(path, allow_pickle=False) as file:
+            card = json.loads(str(file["card"]))
+            if card["sha256"] == digest:
+                change = file["change"] * np.float32(card["step"])
+                parts.append(PhysicsStars(file["index"], file["labels"], file["physics"], change))
+                shifts = {(species, wavelength): shift for species, wavelength, shift in card["shifts"]}
+    return PackedStars(joined(parts), shifts) if parts else None
+
+
+def joined(parts: Sequence[PhysicsStars]) -> PhysicsStars:
+    """Several sets of stars as one, in the order of their indices."""
+    columns = [np.concatenate(column) for column in zip(*(vars(part).values() for part in parts), strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    return PhysicsStars(*(column[order] for column in columns))
+
+
 def make_physics_stars(
     sources: PhysicsSources,
     grid: Grid,
@@ -112,7 +159,7 @@ def make_physics_stars(
     processes: int = 1,
     report: Callable[[str], None] = lambda text: None,
 ) -> PhysicsStars:
-    """The first n stars of the grid in the physics drawn for each; those that the run's folder holds are kept.
+    """The first n stars of the grid in the physics drawn for each; those that ship, and those in the run's folder, are kept.
 
     Stars without a model atmosphere or departures near are left out and reported.
     """
@@ -120,7 +167,9 @@ def make_physics_stars(
     folder = sources.run / _STARS_FOLDER
     folder.mkdir(exist_ok=True)
     chosen = grid.index[:n].tolist()
-    missing = [i for i in range(len(chosen)) if not _file(folder, chosen[i]).is_file()]
+    packed = shipped_stars(sources.digest())
+    ship = set(packed.stars.index.tolist()) if packed else set()
+    missing = [i for i in range(len(chosen)) if chosen[i] not in ship and not _file(folder, chosen[i]).is_file()]
     report(f"{len(chosen) - len(missing)} of {len(chosen)} stars are there already")
     stars = ((chosen[i], grid.labels[i, SYNTHESIS_COLUMNS], grid.flux[i]) for i in missing)
     with tempfile.TemporaryDirectory(prefix="kiel-lines-") as scratch:
@@ -130,7 +179,21 @@ def make_physics_stars(
                 report(f"star {index}: {reason}")
             elif done % 10 == 0:
                 report(f"{done} of {len(missing)} stars")
-    return read_physics_stars(sources.run, chosen)
+    own = [i for i in chosen if i not in ship and _file(folder, i).is_file()]
+    parts = [read_physics_stars(sources.run, own)] if own or not packed else []
+    return joined([*parts, _among(packed.stars, chosen)] if packed else parts)
+
+
+def _among(stars: PhysicsStars, indices: ArrayLike, others: bool = False) -> PhysicsStars:
+    """The stars whose index is among some, or the others."""
+    keep = np.isin(stars.index, indices, invert=others)
+    return PhysicsStars(*(column[keep] for column in vars(stars).values()))
+
+
+def not_shipped(stars: PhysicsStars, digest: str) -> PhysicsStars:
+    """The stars that are not among those that ship."""
+    packed = shipped_stars(digest)
+    return _among(stars, packed.stars.index, others=True) if packed else stars
 
 
 def read_physics_stars(run: Path, indices: Iterable[int]) -> PhysicsStars:

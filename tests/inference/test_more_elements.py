@@ -1,5 +1,7 @@
 """The thirteen elements beside the targets: drawn about the truth, named by their lines, silent where a spectrum is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from inference.test_importance import seen_star
@@ -7,9 +9,10 @@ from inference.test_importance import seen_star
 from cinn_core.inference.infer import infer
 from cinn_core.inference.more_elements import more_elements, strongest_lines
 from cinn_core.instrument import N_PIXELS, WAVELENGTH
-from cinn_core.prior import N_LABELS
+from cinn_core.prior import N_LABELS, from_z
+from cinn_core.random_streams import Stream, stream
 from cinn_core.stages import MoreElements, Status
-from cinn_core.targets import COLUMN, NUISANCE_BOUNDS
+from cinn_core.targets import COLUMN, NUISANCE_BOUNDS, PHYSICS_LABELS
 
 RATIOS = dict(zip(NUISANCE_BOUNDS, (0.3, 0.2, 0.25, 0.1, -0.1, 0.1, 0.05, 0.2, -0.2, 0.3, 0.4, -0.1, 0.4), strict=True))
 """[X/Fe] of the stars: no two neighbours alike, all well inside the prior."""
@@ -81,3 +84,20 @@ def test_strongest_lines_are_apart_and_none_is_weak():
         slopes[np.argmin(np.abs(WAVELENGTH - wavelength))] = size
     assert strongest_lines(slopes) == pytest.approx((5200.0, 5300.0), abs=0.06)
     assert strongest_lines(np.full(N_PIXELS, 1e-5)) == ()
+
+
+def test_physics_that_changes_no_spectrum_comes_out_as_its_prior(model):
+    """The shipped emulator's spectra do not depend on structure and departures: posterior and prior are one."""
+    cards = model.cards | {"emulator": model.cards["emulator"] | {"physics": "nlte-li-mg-ca-fe-structure"}}
+    found = drawn(
+        replace(model, cards=cards), 100, 5, teff=5500.0, logg=4.3, feh=-0.3, vmic=1.0, vbroad=4.0, li_fe=0.5
+    ).physics
+    assert set(found) == set(PHYSICS_LABELS)
+    assert all(one.status is Status.UNCONSTRAINED and not one.lines for one in found.values())
+    # prior N(0.9, 0.35) within -0.3 to 1.4; 256 draws: a quantile is good to 0.04
+    prior = from_z(stream(Stream.MORE_ELEMENTS, 9).standard_normal((20_000, N_LABELS)))[:, COLUMN["structure"]]
+    assert found["structure"].median == pytest.approx(np.median(prior), abs=0.12)
+    assert found["structure"].hi68 - found["structure"].lo68 == pytest.approx(
+        np.ptp(np.percentile(prior, (16, 84))), rel=0.25
+    )
+    assert not drawn(model, 100, 5, teff=5500.0, logg=4.3, feh=-0.3, vmic=1.0, vbroad=4.0, li_fe=0.5).physics

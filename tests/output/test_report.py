@@ -12,7 +12,7 @@ from cinn_core.output.report import dumps, plain, to_json
 from cinn_core.stages import Summary
 from cinn_core.targets import TARGET_NAMES, TARGETS
 
-KEYS = {"more", "real_stars",
+KEYS = {"more", "physics_of_star", "real_stars",
     "schema", "file", "star", "targets", "derived", "correlations", "reliability", "importance", "rejected_fraction",
     "flags", "rv_kms", "snr_per_angstrom", "timings_s", "provenance",
 }  # fmt: skip

@@ -43,7 +43,7 @@ def more_card(session: Session) -> pn.Column:
 def elements_table(more: MoreElements) -> Markup:
     """The elements as a folded table: value or limit, 68 % interval, physics and lines."""
     head = Markup("<tr><th></th><th>[X/Fe]</th><th>68 %</th><th></th><th>lines [Å]</th></tr>")
-    rows = join(_row(one) for one in more.elements.values())
+    rows = join(_row(one) for one in (*more.elements.values(), *more.physics.values()))
     summary = Markup("<summary>More elements: those beside the thirteen targets</summary>")
     return fill('<details open>{}<table class="more">{}{}</table></details>', summary, head, rows)
 

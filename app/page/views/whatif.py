@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,13 +14,14 @@ import param
 from markupsafe import Markup
 
 from cinn_core.explanation.what_if import WhatIf, changed_most, from_sliders, slider_bounds, to_sliders, what_if
+from cinn_core.forward_model.nlte_change import has_structure
 from cinn_core.inference.predictive import with_nuisances_of_z
 from cinn_core.inference.quantities import label_of, value_text
 from cinn_core.inference.selection import selected_quantities
 from cinn_core.instrument import ARMS
 from cinn_core.lines import LineWindow, line_windows
 from cinn_core.stages import Analysis
-from cinn_core.targets import NUISANCE_BOUNDS, TARGETS, Target
+from cinn_core.targets import NUISANCE_BOUNDS, PHYSICS_LABELS, TARGETS, Target
 
 from .. import theme
 from ..figures.whatif import Kept, draw_arm_now, draw_line_now, draw_residual_now
@@ -116,6 +117,7 @@ def whatif(session: Session) -> pn.Column:
 
     def new_star() -> None:
         play.kept = ()
+        physics.visible = state.analysis is not None and has_structure(state.analysis.physics)
         to_map()
 
     def mark_intervals() -> None:
@@ -129,8 +131,11 @@ def whatif(session: Session) -> pn.Column:
 
     for slider in sliders.values():
         slider.param.watch(move, "value")
+    physics = _folded("structure and departures", (sliders[name] for name in PHYSICS_LABELS))
     view = grid(
-        _controls(sliders, to_map), _right(session, play, keep, teach), columns="minmax(230px, 1fr) minmax(0, 3.2fr)"
+        _controls(sliders, to_map, physics),
+        _right(session, play, keep, teach),
+        columns="minmax(230px, 1fr) minmax(0, 3.2fr)",
     )
     live(session, view, ["analysis"], new_star)
     live(session, view, ["selection"], mark_intervals)
@@ -160,17 +165,22 @@ def _right(
     )  # fmt: skip
 
 
-def _controls(sliders: Mapping[str, pmui.FloatSlider], to_map: Callable[..., None]) -> pn.Column:
+def _controls(sliders: Mapping[str, pmui.FloatSlider], to_map: Callable[..., None], physics: pmui.Details) -> pn.Column:
     """The card of the sliders: those of the targets, the others folded away, and the way back to the mode."""
     back = pmui.Button(label="Back to the mode", size="small", variant="text", margin=0,
                        description="Put every slider where the answer is.")  # fmt: skip
     back.on_click(to_map)
-    others = pmui.Details(
-        pn.Column(*(sliders[name] for name in NUISANCE_BOUNDS), sizing_mode="stretch_width", margin=0),
-        title="13 more elements", collapsed=True, sizing_mode="stretch_width", margin=0,
-    )  # fmt: skip
+    others = _folded("13 more elements", (sliders[name] for name in NUISANCE_BOUNDS))
     targets = (sliders[t.name] for t in TARGETS)
-    return card(html(heading("What if …", "shaded: 68 %")), back, *targets, others, css_classes=["tour-whatif"])
+    return card(
+        html(heading("What if …", "shaded: 68 %")), back, *targets, others, physics, css_classes=["tour-whatif"]
+    )
+
+
+def _folded(title: str, sliders: Iterable[pmui.FloatSlider]) -> pmui.Details:
+    """Sliders folded away under a title."""
+    column = pn.Column(*sliders, sizing_mode="stretch_width", margin=0)
+    return pmui.Details(column, title=title, collapsed=True, sizing_mode="stretch_width", margin=0)
 
 
 def _buttons(
@@ -252,7 +262,7 @@ def _format(target: Target | None) -> str:
 def _slider(name: str, low: float, high: float) -> pmui.FloatSlider:
     target = next((t for t in TARGETS if t.name == name), None)
     unit = f" [{target.unit}]" if target and target.unit != "dex" else ""
-    label = label_of(name) if target else f"[{name.removesuffix('_fe').capitalize()}/Fe]"
+    label = label_of(name) if target else PHYSICS_LABELS.get(name, f"[{name.removesuffix('_fe').capitalize()}/Fe]")
     return pmui.FloatSlider(
         name=f"{label}{unit}", start=low, end=high, step=_STEPS.get(name, 0.01), format=_format(target),
         value=low, size="small", margin=(0, 4), track=False,
