@@ -117,7 +117,6 @@ def whatif(session: Session) -> pn.Column:
 
     def new_star() -> None:
         play.kept = ()
-        physics.visible = state.analysis is not None and has_structure(state.analysis.physics)
         to_map()
 
     def mark_intervals() -> None:
@@ -131,12 +130,8 @@ def whatif(session: Session) -> pn.Column:
 
     for slider in sliders.values():
         slider.param.watch(move, "value")
-    physics = _folded("structure and departures", (sliders[name] for name in PHYSICS_LABELS))
-    view = grid(
-        _controls(sliders, to_map, physics),
-        _right(session, play, keep, teach),
-        columns="minmax(230px, 1fr) minmax(0, 3.2fr)",
-    )
+    controls, right = _controls(session, sliders, to_map), _right(session, play, keep, teach)
+    view = grid(controls, right, columns="minmax(230px, 1fr) minmax(0, 3.2fr)")
     live(session, view, ["analysis"], new_star)
     live(session, view, ["selection"], mark_intervals)
     return view
@@ -165,12 +160,19 @@ def _right(
     )  # fmt: skip
 
 
-def _controls(sliders: Mapping[str, pmui.FloatSlider], to_map: Callable[..., None], physics: pmui.Details) -> pn.Column:
+def _controls(session: Session, sliders: Mapping[str, pmui.FloatSlider], to_map: Callable[..., None]) -> pn.Column:
     """The card of the sliders: those of the targets, the others folded away, and the way back to the mode."""
     back = pmui.Button(label="Back to the mode", size="small", variant="text", margin=0,
                        description="Put every slider where the answer is.")  # fmt: skip
     back.on_click(to_map)
     others = _folded("13 more elements", (sliders[name] for name in NUISANCE_BOUNDS))
+    physics = _folded("structure and departures", (sliders[name] for name in PHYSICS_LABELS))
+    physics.visible = False
+
+    def show_physics() -> None:
+        analysis = session.state.analysis
+        physics.visible = analysis is not None and has_structure(analysis.physics)
+
     targets = (sliders[t.name] for t in TARGETS)
     return card(
         html(heading("What if …", "shaded: 68 %")), back, *targets, others, physics, css_classes=["tour-whatif"]
