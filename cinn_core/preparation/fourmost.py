@@ -162,11 +162,17 @@ def fit(at_rest: AtRest, templates: Templates) -> Continuum | None:
 def finish(at_rest: AtRest, fitted: Continuum | None, templates: Templates) -> FluxVector:
     """Divide a spectrum at rest by its fitted continuum, or leave it as it is; add noise where that is given."""
     flux, good, snr, overrides = at_rest.flux, at_rest.good, at_rest.snr, at_rest.overrides
-    ledger = at_rest.ledger
-    if fitted is not None and fitted.ripple is not None:
-        good = good & ~fitted.ripple.joined()
-        ledger = ledger.noting([fitted.ripple.step()])
-    continuum, steps, flags = normalise(flux, good, templates, at_rest.template, None if fitted is None else fitted.level)
+    ledger, ripple = at_rest.ledger, None if fitted is None else fitted.ripple
+    if ripple is not None:
+        good, ledger = good & ~ripple.joined(), ledger.noting([ripple.step()])
+    continuum, steps, flags = normalise(
+        flux, good, templates, at_rest.template, None if fitted is None else fitted.level
+    )
+    if ripple is not None and ripple.is_poor:
+        flags = flags | {"continuum_poor"}
+        if overrides.snr is None:
+            snr, step = ripple.limited(snr)
+            steps = [*steps, step]
     snapshot = Snapshot("degrade and rebin", "air, at rest", WAVELENGTH, flux, good, continuum)
     ledger = ledger.noting(steps, flags, [snapshot])
     flux = flux / continuum

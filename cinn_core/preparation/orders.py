@@ -20,10 +20,10 @@ from ..stages import Step
 from ..statistics import MAD_TO_SIGMA, median
 from .continuum import IGNORED, N_MODES, fit_stars
 
-_CONSTANTS = np.arange(250e3, 1000e3, 5000.0)  # K [Angstrom]: orders of some 40 to 140 Angstrom at 6000 Angstrom
+_CONSTANTS = np.arange(250e3, 1000e3, 5000.0)  # K [Angstrom]: orders of some 36 to 140 Angstrom at 6000 Angstrom
 _SEARCH_BIN, _FIT_BIN = 40, 10  # pixels
 _HARMONICS = 3
-_EXPLAINED = 0.5  # least share of the variance that a ripple explains
+_EXPLAINED = 0.28  # least share of the variance that a ripple explains; stars without one reach 0.26
 _SMALLEST = 0.012  # least scatter of what the continuum leaves, below which nothing is sought
 _FEWEST_BINS = 50  # of both arms together, while it is sought
 _DEPTH_ERROR = 0.08  # of a line that the model has, as a share of its depth
@@ -32,10 +32,11 @@ _HUBER = 0.02
 
 _PLACE, _MEMORY = 0.05, 4.0  # orders: how soon a ripple's shape changes along an order, and from order to order
 _OWN_SHARE, _OWN_PLACE = 0.2, 0.2  # what an order has for itself, as a share of the ripple, and how soon that changes
-_STEP_REACH, _STEP_SIGMA, _SMALLEST_STEP = 8.0, 0.2, 0.03  # Angstrom; prior width of a step; least one
+_STEP_REACH, _STEP_SIGMA, _SMALLEST_STEP = 8.0, 0.2, 0.04  # Angstrom; prior width of a step; least one
 _STEP_PHASE = 0.15  # orders: how far a joint may lie from where the others do
 _LEAST_ERROR, _FAR = 0.005, 2.5  # of a bin; times it, from where a bin loses weight
 _ROUNDS = 3
+_POOR = 0.01  # rms of what is left beyond which the continuum cannot be trusted
 _BLURRED = 0.8  # Angstrom on either side of a joint, where a step is smoothed by the instrument
 
 
@@ -49,6 +50,20 @@ class Ripple:
     joints: tuple[float, ...]
     before: float
     after: float
+
+    @property
+    def is_poor(self) -> bool:
+        """Whether the orders were followed so badly that the continuum cannot be trusted."""
+        return self.after > _POOR
+
+    def limited(self, snr: tuple[float, ...]) -> tuple[tuple[float, ...], Step]:
+        """S/N per Angstrom of the arms with what is left of the ripple counted as noise, which widens the intervals.
+
+        An error shared by 4 Angstrom weighs as much there as white noise twice its size in 1 Angstrom.
+        """
+        most = 1 / (self.after * np.sqrt(_SEARCH_BIN * PIXEL_ANGSTROM))
+        reason = "what the ripple of the orders left counts as noise"
+        return tuple(most if s > most else s for s in snr), Step("signal to noise", reason, {"at_most": float(most)})
 
     def joined(self) -> NDArray:
         """Pixels (N_PIXELS,) bool at a joint, where the instrument has smoothed its step."""
@@ -76,9 +91,7 @@ class Continuum:
     ripple: Ripple | None = None
 
 
-def follow_orders(
-    flux: NDArray, good: NDArray, continuum: NDArray, model: NDArray, templates: NDArray
-) -> Continuum:
+def follow_orders(flux: NDArray, good: NDArray, continuum: NDArray, model: NDArray, templates: NDArray) -> Continuum:
     """Continuum of a spectrum at rest that follows its orders; as given where they left no ripple.
 
     `continuum` and `model` are those of `fit_stars` for this flux (N_PIXELS,). Ripple and continuum are measured in turn,
@@ -138,7 +151,10 @@ def find_ripple(left: NDArray, weight: NDArray) -> tuple[float, float, float] | 
     """
     arms = [_binned(left, weight, part, _SEARCH_BIN) for part in arm_slices()]
     count = sum(w.sum() for _, _, w in arms)
-    if sum((w > 0).sum() for _, _, w in arms) < _FEWEST_BINS or sum((w * y * y).sum() for _, y, w in arms) < count * _SMALLEST**2:
+    if (
+        sum((w > 0).sum() for _, _, w in arms) < _FEWEST_BINS
+        or sum((w * y * y).sum() for _, y, w in arms) < count * _SMALLEST**2
+    ):
         return None
     total, gain = 0.0, np.zeros(_CONSTANTS.size)
     for basis, (_, y, w) in zip(_bases(), arms, strict=True):
@@ -213,7 +229,7 @@ def find_joints(left: NDArray, weight: NDArray, constant: float) -> tuple[float,
     """
     reach = round(_STEP_REACH / PIXEL_ANGSTROM)
     place = (np.arange(-reach, reach) + 0.5) / reach
-    filters = 4 * np.sign(place) - 6 * place
+    filters = 8 * np.sign(place) - 12 * place  # twice the factor of the sign: from foot to top
     found: list[tuple[float, float]] = []
     for part in arm_slices():
         y, known = np.where(weight[part] > 0.3, left[part], 0.0), (weight[part] > 0.3).astype(float)
