@@ -254,8 +254,8 @@ def find_joints(left: NDArray, weight: NDArray, constant: float) -> tuple[float,
     near = apart[middle] < _STEP_PHASE
     if near.sum() < 3:
         return ()
-    best: dict[int, tuple[float, float]] = {}  # the largest step of each order, counted from the middle one's place
-    for (x, step), use, number in zip(found, near, np.round(phase - phase[middle]), strict=True):
-        if use and abs(step) > abs(best.get(int(number), (0.0, 0.0))[1]):
-            best[int(number)] = (x, step)
-    return tuple(sorted(x for x, _ in best.values()))
+    largest: dict[int, tuple[float, float]] = {}  # the largest step of each order, counted from the middle one's place
+    for (joint, size), use, number in zip(found, near, np.round(phase - phase[middle]), strict=True):
+        if use and abs(size) > abs(largest.get(int(number), (0.0, 0.0))[1]):
+            largest[int(number)] = (joint, size)
+    return tuple(sorted(x for x, _ in largest.values()))
