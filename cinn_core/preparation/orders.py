@@ -23,7 +23,7 @@ from .continuum import IGNORED, N_MODES, fit_stars
 _CONSTANTS = np.arange(250e3, 1000e3, 5000.0)  # K [Angstrom]: orders of some 36 to 140 Angstrom at 6000 Angstrom
 _SEARCH_BIN, _FIT_BIN = 40, 10  # pixels
 _HARMONICS = 3
-_EXPLAINED = 0.28  # least share of the variance that a ripple explains; stars without one reach 0.26
+_EXPLAINED = 0.28  # least share of the variance that a ripple explains; rotating giants without one reach 0.34
 _SMALLEST = 0.012  # least scatter of what the continuum leaves, below which nothing is sought
 _FEWEST_BINS = 50  # of both arms together, while it is sought
 _DEPTH_ERROR = 0.08  # of a line that the model has, as a share of its depth
