@@ -27,6 +27,7 @@ from cinn_core.parameters import card_path
 from cinn_core.preparation.combine import combine
 from cinn_core.preparation.fourmost import Native, begin, finish, fit, measure_frame, to_rest
 from cinn_core.preparation.medium import Frame
+from cinn_core.preparation.orders import Continuum
 from cinn_core.preparation.templates import Templates
 from cinn_core.readers import read
 from cinn_core.stages import Analysis, Answer, FluxVector, Spectrum
@@ -101,7 +102,7 @@ class Preparations:
 
     def __init__(self) -> None:
         self.frames: Memory[Frame] = Memory()
-        self.continua: Memory[NDArray | None] = Memory()
+        self.continua: Memory[Continuum | None] = Memory()
 
     def prepare(self, spectrum: Spectrum, templates: Templates, overrides: Overrides) -> FluxVector:
         """Prepare a spectrum as `fourmost.prepare` does; raises SpectrumError as that does."""

@@ -112,7 +112,12 @@ def legendre_modes() -> NDArray:
 
 
 def fit_continuum(flux: NDArray, good: NDArray, templates: NDArray, batch: int = 64) -> NDArray:
-    """Continuum (n, N_PIXELS) float32 of rest-frame spectra `flux` (n, N_PIXELS) with pixels `good` (n, N_PIXELS) bool.
+    """Continuum (n, N_PIXELS) float32 of rest-frame spectra, as `fit_stars` finds it."""
+    return fit_stars(flux, good, templates, batch)[0]
+
+
+def fit_stars(flux: NDArray, good: NDArray, templates: NDArray, batch: int = 64) -> tuple[NDArray, NDArray]:
+    """Continuum and model, both (n, N_PIXELS) float32, of rest-frame spectra `flux` (n, N_PIXELS) with pixels `good` (n, N_PIXELS) bool.
 
     `templates` (k, N_PIXELS) are model spectra with continuum 1. In both arms jointly the template t and modes L l that
     leave the least squares of flux - t (L l) are sought; then, three times, the modes are fitted anew, together with the
@@ -120,11 +125,12 @@ def fit_continuum(flux: NDArray, good: NDArray, templates: NDArray, batch: int =
     template's neighbours), pixels weighted down by their residual (Huber) and by the depth of the template's lines.
     """
     tools = _tools(np.ascontiguousarray(templates, np.float32))
-    out = np.empty(flux.shape, np.float32)
+    continuum, model = np.empty(flux.shape, np.float32), np.empty(flux.shape, np.float32)
     for start in range(0, len(flux), batch):
         rows = slice(start, start + batch)
-        out[rows] = _fit_batch(np.asarray(flux[rows], np.float32), np.asarray(good[rows], bool), tools)
-    return out
+        some = np.asarray(flux[rows], np.float32), np.asarray(good[rows], bool)
+        continuum[rows], model[rows] = _fit_batch(*some, tools)
+    return continuum, model
 
 
 class _Tools:
@@ -273,7 +279,7 @@ def _symmetric(upper: NDArray, pairs: NDArray, size: int) -> NDArray:
     return full
 
 
-def _fit_batch(flux: NDArray, good: NDArray, tools: _Tools) -> NDArray:
+def _fit_batch(flux: NDArray, good: NDArray, tools: _Tools) -> tuple[NDArray, NDArray]:
     usable = good & (tools.allowed > 0) & np.isfinite(flux)
     weight = usable.astype(np.float32)
     flux = np.where(usable, flux, np.float32(0))
@@ -305,7 +311,7 @@ def _fit_batch(flux: NDArray, good: NDArray, tools: _Tools) -> NDArray:
             changed = continuum[:, part] * (1 + step @ arm.columns[:, :N_MODES].T)
             continuum[:, part] = (changed @ arm.projection.T) @ arm.columns[:, :N_MODES].T
             model[:, part] = template[:, part] * (1 + detail.astype(np.float32) @ arm.columns[:, N_MODES:].T)
-    return continuum
+    return continuum, model
 
 
 def _robust_weight(residual: NDArray, template: NDArray, weight: NDArray, usable: NDArray) -> NDArray:

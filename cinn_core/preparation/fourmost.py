@@ -20,13 +20,14 @@ from ..instrument import ARMS, PIXEL_ANGSTROM, WAVELENGTH, arm_coverage, arm_sli
 from ..overrides import NOTHING_GIVEN, ContinuumChoice, Overrides
 from ..stages import FluxVector, Medium, Snapshot, Spectrum, Step
 from .companion import find_companion
-from .continuum import fit_continuum
+from .continuum import fit_stars
 from .correlation import OnLog, to_log_many
 from .defects import without_noise, without_spikes
 from .line_width import settle_power
 from .medium import Frame, joined, settle_medium, settle_told
 from .native import Window, native_power, snapshot_divided, snapshot_of_file, windows_of
 from .normalise import normalise
+from .orders import Continuum, follow_orders
 from .resample import degrade_step, remainder_fwhm, to_instrument
 from .snr import degraded, measure_snr, settle_snr
 from .telluric import find_telluric, oxygen_pixels, without_masked
@@ -153,19 +154,27 @@ def to_rest(native: Native, frame: Frame, templates: Templates, model_error: Mod
     return AtRest(spectrum, overrides, flux, good, kms, kms_error, velocity.template, power, snr, ledger)
 
 
-def fit(at_rest: AtRest, templates: Templates) -> NDArray | None:
-    """Continuum (N_PIXELS,) float32 of one spectrum at rest; None where the flux is to be left as it is."""
-    if at_rest.overrides.continuum is not ContinuumChoice.FIT:
-        return None
-    return fit_continuum(at_rest.flux[None].astype(np.float32), at_rest.good[None], templates.flux)[0]
+def fit(at_rest: AtRest, templates: Templates) -> Continuum | None:
+    """Continuum of one spectrum at rest; None where the flux is to be left as it is."""
+    return _fit_many({0: at_rest}, templates)[0] if at_rest.overrides.continuum is ContinuumChoice.FIT else None
 
 
-def finish(at_rest: AtRest, fitted: NDArray | None, templates: Templates) -> FluxVector:
-    """Divide a spectrum at rest by its fitted continuum (N_PIXELS,), or leave it as it is; add noise where that is given."""
+def finish(at_rest: AtRest, fitted: Continuum | None, templates: Templates) -> FluxVector:
+    """Divide a spectrum at rest by its fitted continuum, or leave it as it is; add noise where that is given."""
     flux, good, snr, overrides = at_rest.flux, at_rest.good, at_rest.snr, at_rest.overrides
-    continuum, steps, flags = normalise(flux, good, templates, at_rest.template, fitted)
+    ledger, ripple = at_rest.ledger, None if fitted is None else fitted.ripple
+    if ripple is not None:
+        good, ledger = good & ~ripple.joined(), ledger.noting([ripple.step()])
+    continuum, steps, flags = normalise(
+        flux, good, templates, at_rest.template, None if fitted is None else fitted.level
+    )
+    if ripple is not None and ripple.is_poor:
+        flags = flags | {"continuum_poor"}
+        if overrides.snr is None:
+            snr, step = ripple.limited(snr)
+            steps = [*steps, step]
     snapshot = Snapshot("degrade and rebin", "air, at rest", WAVELENGTH, flux, good, continuum)
-    ledger = at_rest.ledger.noting(steps, flags, [snapshot])
+    ledger = ledger.noting(steps, flags, [snapshot])
     flux = flux / continuum
     noise_fwhm = remainder_fwhm(at_rest.power)
     if overrides.degrade_to_snr is not None:
@@ -245,13 +254,14 @@ def _measure_frames(natives: Mapping[int, Native], templates: Templates) -> dict
     }
 
 
-def _fit_many(stars: Mapping[int, AtRest], templates: Templates) -> dict[int, NDArray]:
-    """Continua (N_PIXELS,) float32 of spectra at rest by star, all at once."""
+def _fit_many(stars: Mapping[int, AtRest], templates: Templates) -> dict[int, Continuum]:
+    """Continua of spectra at rest by star, all at once; those with a ripple of their orders are fitted further by themselves."""
     if not stars:
         return {}
     flux = np.stack([one.flux for one in stars.values()]).astype(np.float32)
     good = np.stack([one.good for one in stars.values()])
-    return dict(zip(stars, fit_continuum(flux, good, templates.flux), strict=True))
+    fits = zip(flux, good, *fit_stars(flux, good, templates.flux), strict=True)
+    return {i: follow_orders(*one, templates.flux) for i, one in zip(stars, fits, strict=True)}
 
 
 def _require_overlap(spectrum: Spectrum) -> None:
