@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
+from .columns import by_ucd, by_utype
 from .common import DAMAGE, Unnamed, in_words
 from .roles import Role, listed, role_of
 
@@ -144,6 +145,9 @@ def votable_columns(data: bytes, name: str) -> Columns:
     numbers = [(f, v) for f, v in fields if v.dtype.kind in "fiu"]
     values = [np.ma.filled(np.ma.asarray(v, float), np.nan).ravel() for _, v in numbers]
     names = [str(f.name or f.ID).lower() for f, _ in numbers]
+    if not {Role.WAVE, Role.FLUX} <= {role_of(n) for n in names}:
+        told = by_utype([str(f.utype or "") for f, _ in numbers]) or by_ucd([str(f.ucd or "") for f, _ in numbers])
+        names = [next((role for role, at in told.items() if at == i), n) for i, n in enumerate(names)]
     if not values or len({v.size for v in values}) > 1 or not {Role.WAVE, Role.FLUX} <= {role_of(n) for n in names}:
         raise Unnamed(
             f"{name} is a VOTable with the columns {listed([str(f.name) for f, _ in fields])}; a spectrum needs one of wavelength and "

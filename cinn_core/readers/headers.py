@@ -43,7 +43,7 @@ _RESOLUTION_KEYS = (
     "RESOLVING POWER",
 )  # fmt: skip
 _REMARK = re.compile(
-    r"(?:(?:resolving power|resolution)(?: \(?R\)?)?[\s=~:]+(?:of |is |about |approx )*|(?<![\w.])R ?[=~:] ?)"
+    r"(?:(?:resolving[ _]power|resolution|spec_?res|resolutn)(?: \(?R\)?)?[\s=~:]+(?:of |is |about |approx )*|(?<![\w.])R ?[=~:] ?)"
     r"(\d{1,3}[ ,']?\d{3})(?![\d.]* ?(?:A|Å|nm|pix))",
     re.IGNORECASE,
 )
@@ -114,6 +114,20 @@ def snr_header(headers: list[Any]) -> float | None:
             if value is not None and value > 0:
                 return value
     return None
+
+
+_OBJECT_REMARK = re.compile(
+    r"^\W*(?:reduced spectrum of|(?:object|star|target|objname|targname)\s*[=:])\s*(?:'([^']+)'|\"([^\"]+)\"|([^'\"/]+))",
+    re.IGNORECASE,
+)
+
+
+def star_in_words(remarks: Sequence[str]) -> str:
+    """Name of the star in a text's lines of comment (OBJECT = 'HD 1', Reduced spectrum of 'HD 1'), else empty."""
+    for line in remarks:
+        if (said := _OBJECT_REMARK.match(line)) is not None:
+            return re.sub(r"[^\x20-\x7e]", "", next(g for g in said.groups() if g)).strip()[:80]
+    return ""
 
 
 def star_name(headers: list[Any], name: str) -> str:
