@@ -342,7 +342,7 @@ def test_barycentric_wavelengths_are_taken_where_both_are_there():
     ("said", "power"),
     [
         ("Resolving power R = 7500", 7500), ("spectral resolution: 28,000", 28_000), ("R ~ 48000", 48_000),
-        ("resolution 0.05 A, R = 8.5 mag", None), ("run 7500", None),
+        ("resolution 0.05 A, R = 8.5 mag", None), ("run 7500", None), ("SPEC_RES = 9000", 9000),
     ],
 )  # fmt: skip
 def test_resolving_power_in_words_is_read(said, power):
