@@ -120,8 +120,19 @@ def _companions(
         like = [i for i in like if key in ("flag", "good") or _lit(hdu.data.field(i))]
         at = partner(names[roles["flux"]], names, like, alone=alone or key in ("flag", "good"))
         if at is not None:
-            found[key] = at
+            found[_kind_by_unit(hdu, at) if key == "error" else key] = at
     return found
+
+
+def _kind_by_unit(hdu: Any, error: int) -> str:
+    """What a column that is called an error holds by its unit: an inverse variance (1 / Jy2), a variance (Jy2), else an error."""
+    unit = str(hdu.columns[error].unit or "").lower().replace(" ", "")
+    if re.fullmatch(rf"1/\(?{_UNITS}(\*\*|\^)?2\)?|{_UNITS}(\*\*|\^)?-2", unit):
+        return "ivar"
+    return "variance" if re.fullmatch(rf"{_UNITS}(\*\*|\^)?2", unit) else "error"
+
+
+_UNITS = r"([mu]?jy|adu|dn|electrons?|photons?|counts?|ct)"
 
 
 def _only_unknown(hdu: Any, named: dict[int, Role | None]) -> list[int]:

@@ -87,6 +87,10 @@ def text_columns(text: str, name: str, told: Collection[str] = ()) -> Columns:
     body = "\n".join(lines[first:])
     if any(sign in body for sign in _SIGNS_OF_COMMENTS):  # loadtxt leaves empty lines out, but knows no signs
         body = "\n".join(line for line in lines[first:] if line.strip() and line.lstrip()[0] not in _SIGNS_OF_COMMENTS)
+    if body.count("\t") == (numeric[first] - 1) * (len(lines) - first) and re.search(
+        r"\t(?:\t|$)|^\t", body, re.MULTILINE
+    ):
+        body = re.sub(r"(?:(?<=\t)(?=\t|$)|^(?=\t))", "nan", body, flags=re.MULTILINE)  # empty cells between tabs
     try:
         table = np.loadtxt(io.StringIO(_plain_numbers(body, decimal_comma)), ndmin=2)
     except ValueError as problem:
@@ -168,7 +172,7 @@ def _plain_numbers(body: str, decimal_comma: bool) -> str:
     if not decimal_comma and body.isascii() and not body.encode().translate(None, _PLAIN) and "--" not in body:
         return body
     if '"' in body:
-        body = body.replace('"', "")
+        body = body.replace('""', "nan").replace('"', "")
     if decimal_comma:
         body = _THOUSANDS.sub("", body).replace(",", ".").replace(";", " ")
     elif "," in body or ";" in body:

@@ -313,6 +313,9 @@ def _sigma(hdus: list[Any], science: Any, wavelength: NDArray, steps: list[Step]
                 )
                 continue
         flux = np.asarray(science.data, float).reshape(-1, wavelength.size)[0]
+        said = str(hdu.header.get("NCRTYPE", hdu.header.get("UTYPE", ""))).lower()  # specutils, astropy.nddata
+        if said.startswith(("var", "ivar", "inv")):
+            role = Role.VARIANCE if said.startswith("var") else Role.IVAR
         return as_error(np.asarray(hdu.data, float).ravel(), role, hdu.name, flux), f"extension {hdu.name}"
     return None, ""
 

@@ -127,6 +127,8 @@ def medium_of_name(name: str, what: str) -> KnownMedium | None:
 def _in_words(text: str) -> Medium | None:
     """Medium that words name: "vacuum", "air", "air to vacuum" (vacuum); None where they name both, or deny."""
     low = text.lower()
+    if re.search(r"dewar|pump|pressure|torr|mbar|cryo|chamber|tank", low):
+        return None  # the vacuum of an instrument
     if re.search(r"air\s*(wavelengths?\s*)?(to|2|->)\s*vac", low):
         return None if re.search(r"\b(no|not|without)\b", low) else Medium.VACUUM
     if re.search(r"vac\w*\s*(wavelengths?\s*)?(to|2|->)\s*air", low):

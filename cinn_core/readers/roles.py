@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 
 from ..errors import SpectrumError
 from .common import Naming
@@ -46,7 +47,7 @@ _NEUTRAL = (
     "norm normed normalized normalised normalization merg merged merge opt box green red blue sci science obs observed data air "
     "vac vacuum helio corr corrected stitched trace raw reduced log inv inverse the of and by with per sub subtracted no minus "
     "noss nosky level unit arb rel abs calibrated ff rv rest ccd arm vis nir uvb custom customcorr value values uv n ab stat "
-    "unnorm unnormalized unnormalised autocorr"
+    "ln unnorm unnormalized unnormalised autocorr"
 )
 _LIST = [(word, role) for role, words in _WORDS.items() for word in words.split()]
 _MEANING: dict[str, Role | None] = dict.fromkeys(_NEUTRAL.split(), None) | dict(_LIST)
@@ -70,7 +71,12 @@ def words_of(name: str) -> tuple[str, ...]:
     """Words of a name in lower case, those written together apart (SCIFLUX: sci, flux), without what stands in brackets."""
     plain = re.sub(r"[\(\[\{].*?[\)\]\}]", " ", name.lower())
     chunks = re.findall(r"[^\W\d_]+|\d+", plain)
-    return tuple(word for chunk in chunks for word in (_apart(chunk) or (chunk,)))
+    words = [word for chunk in chunks for word in (_apart(chunk) or (chunk,))]
+    for i, (word, after) in enumerate(pairwise(words)):
+        if word == "f" and _MEANING.get(after) is Role.WAVE:
+            words[i : i + 2] = ["flambda"]  # F_LAMBDA, ERR_F_LAMBDA
+            break
+    return tuple(words)
 
 
 @lru_cache(4096)
@@ -100,8 +106,6 @@ def role_of(name: str) -> Role | None:
         return {"w": Role.WAVE, "l": Role.WAVE, "f": Role.FLUX, "i": Role.FLUX}.get(name.strip().lower(), Role.ERROR)
     if name.strip().lower() == "stat":
         return Role.VARIANCE  # MUSE: DATA and STAT
-    if len(words) > 2 and words[0] in ("e", "u", "d") and words[1] == "f" and Role.WAVE in roles:
-        return Role.ERROR
     if len(words) > 1 and words[0] in ("f", "e", "u", "d") and (Role.FLUX in roles or Role.WAVE in roles):
         if Role.WAVE in roles and Role.FLUX not in roles:
             return Role.FLUX if words[0] == "f" else Role.OTHER

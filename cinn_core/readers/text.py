@@ -180,7 +180,8 @@ def _wavelengths(columns: Columns, at: int, wave: NDArray) -> tuple[NDArray, Kno
     about = " ".join(
         ["the text", *(line for line in [name, *columns.comments] if re.search(_SAYS_WAVENUMBERS, line, re.IGNORECASE))]
     )
-    wavelength, step = to_angstrom(wave, unit, about[:160])
+    where = f"column {name}" if re.match(r"(log|ln)(?![a-z]*th)", name.lower()) else about[:160]
+    wavelength, step = to_angstrom(wave, unit, where)
     if "waveobs" in name.lower():
         return wavelength, (Medium.AIR, (Step("medium", "iSpec text (column waveobs) holds air wavelengths"),)), step
     medium = medium_of_name(name, "column") if columns.names else None

@@ -215,3 +215,44 @@ def test_model_that_reaches_its_continuum_exactly_keeps_its_pixels():
     flux = np.where(smooth > 0.9995, 1.0, smooth * (1 + 1e-12 * np.pi))  # no decimal number of eight places
     spectrum = read(table({"WAVE": ("D", WAVE), "FLUX": ("D", flux)}), "model.fits")
     assert spectrum.good.all()
+
+
+@pytest.mark.parametrize(("unit", "power"), [("1 / Jy2", -2), ("adu**2", 2), ("erg s-1 cm-2", 1), (None, 1)])
+def test_unit_of_an_uncertainty_tells_what_it_is(unit, power):
+    columns = [("spectral_axis", WAVE, "Angstrom"), ("flux", noisy(WAVE), None), ("uncertainty", SIGMA**power, unit)]
+    made = [fits.Column(name=k, format="D", array=v, unit=u) for k, v, u in columns]
+    assert_error(read(fits_bytes(fits.PrimaryHDU(), fits.BinTableHDU.from_columns(made)), "a.fits"))
+
+
+def test_kind_of_an_uncertainty_in_its_header_is_believed():
+    hdus = [fits.PrimaryHDU(noisy(WAVE)), extension(SIGMA**2, "UNCERT", 1, AXIS | {"NCRTYPE": "var"})]
+    hdus[0].header.update(AXIS)
+    assert_error(read(fits_bytes(*hdus), "wcs1d.fits"))
+
+
+@pytest.mark.parametrize("names", [("LOG_LAMBDA", "F_LAMBDA", "ERR_F_LAMBDA"), ("loglam", "f_lam", "f_lam_err")])
+def test_flux_per_wavelength_is_no_wavelength_in_the_names_of_its_errors(names):
+    columns = dict(zip(names, (("D", v) for v in (np.log10(WAVE), noisy(WAVE), SIGMA)), strict=True))
+    spectrum = read(table(columns), "a.fits")
+    assert np.allclose(spectrum.wavelength, WAVE)
+    assert_error(spectrum)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("lnwave", np.log(WAVE)), ("loglam", np.log(WAVE)), ("log_wave", np.log10(WAVE / 10)), ("log_wave", WAVE)],
+)
+def test_logarithms_in_a_column_are_told_by_their_size(name, values):
+    assert np.allclose(read(table({name: ("D", values), "flux": ("D", noisy(WAVE))}), "a.fits").wavelength, WAVE)
+
+
+@pytest.mark.parametrize(("sep", "cell"), [("\t", ""), (" ", '""'), (",", "")])
+def test_empty_cells_of_a_text_are_missing_values(sep, cell):
+    lines = (
+        text(WAVE, noisy(WAVE), SIGMA, above=sep.join(("wave", "flux", "err")) + "\n", sep=sep).decode().splitlines()
+    )
+    for i in range(500, 520):
+        lines[i] = sep.join([lines[i].split(sep)[0], cell, cell])
+    spectrum = read("\n".join(lines).encode(), "a.txt")
+    assert_error(spectrum)
+    assert (~spectrum.good).sum() == 20

@@ -194,6 +194,8 @@ def test_runs_of_a_rounded_model_are_flux_and_those_of_noise_a_gap():
     [
         ({"BSS_ITRP": 11_000}, "a.fits", 11_000), ({"SPE_RPOW": 10_870.0}, "a.fits", 10_870),
         ({"INSTRUME": "HERMES", "TELESCOP": "MERCATOR"}, "a.fits", 85_000),
+        ({"INSTRUME": "HRS", "TELESCOP": "SALT", "OBSMODE": "LOW RESOLUTION"}, "a.fits", 14_000),
+        ({"INSTRUME": "FIES", "FIFMSKNM": "F1 LowRes"}, "a.fits", 25_000),
         ({"INSTRUME": "HERMES", "TELESCOP": "Anglo-Australian Telescope"}, "a.fits", 28_000),
         ({}, "galahad.fits", None), ({}, "mikes_star.fits", None), ({"INSTRUME": "HERMES"}, "a.fits", None),
     ],

@@ -95,6 +95,7 @@ def test_every_pipeline_and_instrument_has_a_source(origin):
         ("# medium = vacuum", VACUUM),
         ("AIRORVAC= 'air'", AIR),
         ("# vacuum pump on", None),
+        ("# airmass 1.2, dewar vacuum 1e-6, wavelength from ThAr", None),
     ],
 )
 def test_comment_of_a_text_is_understood_where_it_is_on_wavelengths(line, medium):
