@@ -34,12 +34,13 @@ class Array:
 def arrays_in(hdus: list[Any]) -> list[Array]:
     """Arrays of the images of a file: extensions, and the planes or rows of those that hold several quantities."""
     found: list[Array] = []
+    names = [hdu.name if hdu.is_image else "" for hdu in hdus]
     for place, hdu in enumerate(hdus):
         if not hdu.is_image or hdu.data is None or hdu.data.size < FEWEST_PIXELS:
             continue
         label = hdu.name if hdu.name else f"extension {place}"
-        if hdu.name and (alike := [i for i, h in enumerate(hdus) if h.is_image and h.name == hdu.name])[1:]:
-            label = f"{hdu.name} {alike.index(place) + 1}"  # arms or exposures under one name (EXTVER)
+        if names[place] and names.count(names[place]) > 1:  # arms or exposures under one name (EXTVER)
+            label = f"{hdu.name} {names[:place].count(names[place]) + 1}"
         data = np.asarray(hdu.data)
         while data.ndim > 2 and 1 in data.shape:
             data = data.squeeze(axis=data.shape.index(1))
