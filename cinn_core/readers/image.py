@@ -143,15 +143,10 @@ def wavelengths_along_rows(hdu: Any) -> Any:
     """
     if not hdu.is_image or hdu.data is None:
         return hdu
-    for start, step, flag in (("COEFF0", "COEFF1", 1), ("W0", "WPC", 0)):
-        if "CRVAL1" not in hdu.header and number(hdu.header, step) and number(hdu.header, start) is not None:
-            axis = {
-                "CRVAL1": number(hdu.header, start),
-                "CD1_1": number(hdu.header, step),
-                "CRPIX1": 1.0,
-                "DC-FLAG": flag,
-            }
-            hdu.header.update(axis)
+    for first, per_pixel, flag in (("COEFF0", "COEFF1", 1), ("W0", "WPC", 0)):
+        low, delta = number(hdu.header, first), number(hdu.header, per_pixel)
+        if "CRVAL1" not in hdu.header and low is not None and delta:
+            hdu.header.update({"CRVAL1": low, "CD1_1": delta, "CRPIX1": 1.0, "DC-FLAG": flag})
     if hdu.data.ndim != 2:
         return hdu
     ends = []

@@ -194,8 +194,8 @@ def _roles(columns: Columns, name: str) -> tuple[dict[str, Any], NDArray | None,
     """Index of wave, flux, error and flag, order number of each row, and by what the columns were recognised."""
     if not columns.names and any("reduced spectrum of" in line.lower() for line in columns.comments):
         if len(columns.values) in (3, 6):  # between the flux and its error stand Stokes V, N1 and N2
-            roles = {"wave": 0, "flux": 1, "error": len(columns.values) - 1, "error_role": Role.ERROR}
-            return roles, None, "as Libre-ESpRIT writes them"
+            told = {"wave": 0, "flux": 1, "error": len(columns.values) - 1, "error_role": Role.ERROR}
+            return told, None, "as Libre-ESpRIT writes them"
     if not columns.names:
         return _roles_by_place(columns.values)
     known: list[Role | None] = [role_of(n) for n in columns.names]
