@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Spectrum, Step
-from .arrays import is_arrays, nothing_found, read_arrays, read_named
-from .columns import values_by_name
+from .arrays import is_arrays, read_arrays, read_named
+from .columns import nothing_found, values_by_name
 from .common import DAMAGE, Choice, Contents, Naming, Pixels, Unnamed, in_words
 from .dialects import is_votable
 from .hdf5 import MAGIC, choices_in_hdf5, read_hdf5, values_in_hdf5

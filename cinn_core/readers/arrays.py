@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,13 @@ from .orders import join_parts, merge_orders
 from .planes import (
     FEWEST_PIXELS,
     Array,
+    alike,
     another_star,
     as_error,
     error_like,
     good_by_flags,
     relative_error_like,
+    rows_repeated,
     wave_like,
 )
 from .roles import Role, best_version, kind_of, listed, named_index, partner, role_of, wave_partner, whose
@@ -120,7 +122,7 @@ def array_choices(hdus: list[Any]) -> tuple[Choice, ...]:
 
 def _star_rows(groups: list[Group]) -> int:
     """How many rows there are where the rows of a flux are stars over the same wavelengths; 0 where they are orders."""
-    if not groups or groups[0].wave.shape[0] < 2:
+    if not groups or groups[0].wave.shape[0] < 2 or _slices(groups[0]):
         return 0
     return groups[0].wave.shape[0] if repeats([wavelength_range(w) for w in groups[0].wave[:50]]) else 0
 
@@ -215,6 +217,8 @@ def _group(flux: int, arrays: list[Array], roles: list[Role | None]) -> Group | 
 def stars_in(hdus: list[Any]) -> list[list[list[Group]]]:
     """Stars of a file of arrays, each as arms (chips) of slices of the same light; more than one means that a person has to choose."""
     groups = _wanted(groups_in(hdus), hdus)
+    if len(groups) == 1 and (slices := _slices(groups[0])):
+        return [[slices]]
     fibres: dict[frozenset[str], list[Group]] = {}
     for g in groups:
         fibres.setdefault(whose(g.flux.name), []).append(g)
@@ -230,6 +234,19 @@ def stars_in(hdus: list[Any]) -> list[list[list[Group]]]:
         return [arms]
     most = max(arms, key=len)
     return [[[g]] for g in most]
+
+
+def _slices(group: Group) -> list[Group]:
+    """Slices of a flux whose rows hold each order several times (ESPRESSO: twice), where they show the same lines; else none."""
+    k = rows_repeated(group.wave)
+    fluxes = [group.flux.values[i::k] for i in range(k)]
+    if k == 1 or not all(alike(fluxes[0], f) for f in fluxes[1:]):
+        return []
+    parts = [[None if a is None else a[i::k] for a in (group.error, group.flag)] for i in range(k)]
+    return [
+        replace(group, flux=replace(group.flux, values=f), wave=group.wave[i::k], error=parts[i][0], flag=parts[i][1])
+        for i, f in enumerate(fluxes)
+    ]
 
 
 def _wanted(groups: list[Group], hdus: list[Any]) -> list[Group]:
@@ -362,29 +379,3 @@ def read_named(hdus: list[Any], name: str, naming: Naming) -> Contents:
         Array(flux.name, np.atleast_2d(flux.values), flux.place), wave.name, axis, error, None, Role.FLAG, error_name
     )
     return _contents([[group]], hdus, name)
-
-
-def nothing_found(hdus: list[Any], name: str) -> SpectrumError:
-    """The sentence on a FITS file in which no extension, plane, row or column gave wavelengths and flux together."""
-    names = every_name(hdus)
-    images = [h for h in hdus if h.is_image and h.data is not None and h.data.size >= FEWEST_PIXELS]
-    held = listed([n[:24] for n in names], 8)
-    if not names:
-        return SpectrumError(
-            f"{name} is a FITS file without arrays or columns of numbers; load the file that holds the spectrum."
-        )
-    if images and len(names) == 1:
-        shape = images[0].data.shape
-        what = (
-            f"{shape[0]} fluxes but no wavelengths"
-            if len(shape) == 1
-            else f"an image of {' x '.join(map(str, shape))} without wavelengths"
-        )
-        return SpectrumError(
-            f"{name} holds {what}: none in its header (no CRVAL1 with CDELT1 or CD1_1) and no other extension, plane or row; load a "
-            "version that carries the wavelengths."
-        )
-    return Unnamed(
-        f"{name} holds {held}, of which none is known as wavelengths and flux that belong together; name them: --wave NAME --flux NAME.",
-        tuple(names),
-    )

@@ -9,10 +9,23 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from .common import repeats, wavelength_range
+from ..errors import SpectrumError
+from .common import Unnamed, repeats, wavelength_range
 from .orders import MOST_ORDERS
 from .planes import FEWEST_PIXELS, Array, arrays_in
-from .roles import Role, arms_apart, best_version, is_lamp, is_order, is_sky, partner, role_of, wave_partner, whose
+from .roles import (
+    Role,
+    arms_apart,
+    best_version,
+    is_lamp,
+    is_order,
+    is_sky,
+    listed,
+    partner,
+    role_of,
+    wave_partner,
+    whose,
+)
 
 _PLAIN_FLUX = re.compile(
     r"(flux|spec|flx|intensity|norm_flux|flux_norm|normalized_flux|normalised_flux|nflux|spectrum|counts)$"
@@ -43,14 +56,18 @@ def table_columns(hdu: Any) -> dict[str, int] | None:
         return None
     n = len(hdu.columns)
     types = [str(hdu.header.get(f"TUTYP{i + 1}", "")) for i in range(n)]
-    roles = _by_utype(types)
+    roles = by_utype(types)
     names = [str(c.name or "") for c in hdu.columns]
     named = {i: role_of(names[i]) for i in range(n) if _numeric(hdu, i)}
     if "flux" not in roles:
         candidates = flux_columns(hdu) or _only_unknown(hdu, named)
-        if not candidates:
+        roles = (
+            {"flux": candidates[0]}
+            if candidates
+            else by_ucd([str(hdu.header.get(f"TUCD{i + 1}", "")) for i in range(n)])
+        )
+        if not roles:
             return None
-        roles["flux"] = candidates[0]
     flux = names[roles["flux"]]
     if "wave" not in roles:
         waves = [i for i, role in named.items() if role is Role.WAVE]
@@ -100,10 +117,22 @@ def _companions(
         if key in roles or (key in ("error", "ivar", "variance") and by_type):
             continue
         like = [i for i, r in named.items() if r is role and cells_in(hdu, i) == cells_in(hdu, roles["flux"])]
+        like = [i for i in like if key in ("flag", "good") or _lit(hdu.data.field(i))]
         at = partner(names[roles["flux"]], names, like, alone=alone or key in ("flag", "good"))
         if at is not None:
-            found[key] = at
+            found[_kind_by_unit(hdu, at) if key == "error" else key] = at
     return found
+
+
+def _kind_by_unit(hdu: Any, error: int) -> str:
+    """What a column that is called an error holds by its unit: an inverse variance (1 / Jy2), a variance (Jy2), else an error."""
+    unit = str(hdu.columns[error].unit or "").lower().replace(" ", "")
+    if re.fullmatch(rf"1/\(?{_UNITS}(\*\*|\^)?2\)?|{_UNITS}(\*\*|\^)?-2", unit):
+        return "ivar"
+    return "variance" if re.fullmatch(rf"{_UNITS}(\*\*|\^)?2", unit) else "error"
+
+
+_UNITS = r"([mu]?jy|adu|dn|electrons?|photons?|counts?|ct)"
 
 
 def _only_unknown(hdu: Any, named: dict[int, Role | None]) -> list[int]:
@@ -126,6 +155,7 @@ def flux_columns(hdu: Any) -> list[int]:
     """Columns that could be the star's flux, the likeliest version of each first; one where they are versions of one spectrum."""
     names = [str(c.name or "") for c in hdu.columns]
     fluxes = [i for i in range(len(names)) if _numeric(hdu, i) and role_of(names[i]) is Role.FLUX]
+    fluxes = [i for i in fluxes if len(fluxes) < 2 or _lit(hdu.data.field(i))] or fluxes
     plain = [i for i in fluxes if _PLAIN_FLUX.match(names[i].lower().replace(" ", "_"))]
     if plain:
         return plain[:1]
@@ -135,9 +165,28 @@ def flux_columns(hdu: Any) -> list[int]:
     return [same[best_version([names[i] for i in same])] for same in stars.values()]
 
 
-def _by_utype(types: list[str]) -> dict[str, int]:
+def _lit(field: Any) -> bool:
+    """Whether a column holds any value but zero and NaN: calibrated fluxes that nobody calibrated hold none."""
+    return field.dtype == object or bool(np.any(np.nan_to_num(field)))
+
+
+def by_ucd(ucds: list[str]) -> dict[str, int]:
+    """Roles by the UCDs of columns: wavelength em.wl, flux phot.flux, and its error; empty where they do not tell both."""
+    low = [u.lower().replace(" ", "") for u in ucds]
+    patterns = {
+        "wave": r"em\.wl(;|$)",
+        "flux": r"(arith\.ratio;)?phot\.flux",
+        "error": r"stat\.error;(arith\.ratio;)?phot\.flux",
+    }
+    found = {role: [i for i, u in enumerate(low) if re.match(pattern, u)] for role, pattern in patterns.items()}
+    if len(found["wave"]) != 1 or len(found["flux"]) != 1:
+        return {}
+    return {role: at[0] for role, at in found.items() if at}
+
+
+def by_utype(types: list[str]) -> dict[str, int]:
     """Roles by VO data model (TUTYPn): wavelength, flux, and the error of the flux's own namespace; `spec:` first."""
-    low = [t.lower() for t in types]
+    low = [t.lower() if ":" in t or not t else f"spec:{t.lower()}" for t in types]
 
     def find(ending: str, namespace: str | None = None) -> int | None:
         hits = [
@@ -198,3 +247,30 @@ def every_name(hdus: list[Any]) -> list[str]:
         c if len(tables) == 1 else f"{h.name or hdus.index(h)}.{c}" for h in tables[:20] for c in column_names(h)
     ]
     return list(dict.fromkeys([*columns, *(a.name for a in arrays_in(hdus))]))
+
+
+def nothing_found(hdus: list[Any], name: str) -> SpectrumError:
+    """The sentence on a FITS file in which no extension, plane, row or column gave wavelengths and flux together."""
+    names = every_name(hdus)
+    images = [h for h in hdus if h.is_image and h.data is not None and h.data.size >= FEWEST_PIXELS]
+    held = listed([n[:24] for n in names], 8)
+    if not names:
+        return SpectrumError(
+            f"{name} is a FITS file without arrays or columns of numbers; load the file that holds the spectrum."
+        )
+    if images and len(names) == 1:
+        shape = images[0].data.shape
+        what = (
+            f"{shape[0]} fluxes but no wavelengths"
+            if len(shape) == 1
+            else f"an image of {' x '.join(map(str, shape))} without wavelengths"
+        )
+        said = "its CRVAL1 counts pixels" if "CRVAL1" in images[0].header else "no CRVAL1 with CDELT1 or CD1_1"
+        return SpectrumError(
+            f"{name} holds {what}: none in its header ({said}) and no other extension, plane or row; load a "
+            "version that carries the wavelengths."
+        )
+    return Unnamed(
+        f"{name} holds {held}, of which none is known as wavelengths and flux that belong together; name them: --wave NAME --flux NAME.",
+        tuple(names),
+    )

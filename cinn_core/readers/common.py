@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Medium, Step
-from .headers import resolving_power, snr_header, star_name
+from .headers import resolving_power, snr_header, star_in_words, star_name
 from .media import KnownMedium, medium_of
 
 OPTICAL_ANGSTROM = (2900.0, 26000.0)
@@ -79,7 +79,7 @@ def contents_of(
         Pixels(pixels.wavelength, pixels.flux, error, good),
         file_format,
         air_or_vacuum,
-        star or star_name(headers, name),
+        star or star_in_words(remarks) or star_name(headers, name),
         power,
         usual,
         snr_header(headers),
@@ -124,6 +124,11 @@ def to_angstrom(values: NDArray, unit: str | None, where: str) -> tuple[NDArray,
     if 7.97 < low < high < 10.17:
         reason = f"{said}; values from {low:g} to {high:g} are optical only as the natural logarithm of Angstrom"
         return np.exp(values), Step("wavelength unit", reason)
+    if re.search(r"log|ln", f"{where} {unit}", re.IGNORECASE):
+        for shown, base, least, most in (("log10", 10.0, 2.4, 3.42), ("the natural logarithm", np.e, 5.6, 7.87)):
+            if least < low < high < most:
+                reason = f"{said}; values from {low:g} to {high:g} are optical only as {shown} of nm"
+                return 10 * base**values, Step("wavelength unit", reason)
     raise SpectrumError(
         f"The wavelengths in {where} run from {low:g} to {high:g}{' ' + unit if unit else ''}, which is not an optical "
         "spectrum in Angstrom, nm or micron; give the file a wavelength axis with its unit."
@@ -151,7 +156,8 @@ def missing_pixels(flux: NDArray) -> NDArray:
     starts, ends = np.flatnonzero(~same[:-1] & same[1:]), np.flatnonzero(same[:-1] & ~same[1:])
     long = (ends - starts + 1 >= _SHORTEST_RUN) & ~bad[starts]
     starts, ends = starts[long], ends[long]
-    gap = ~(_rounded(flux) & _of_a_model(flux, starts, ends))
+    clipped = flux[starts] == 1.0  # models reach their continuum to the last bit, or are cut there
+    gap = ~((_rounded(flux) | clipped) & _of_a_model(flux, starts, ends))
     edges = np.zeros(flux.size + 1, int)
     np.add.at(edges, starts[gap], 1)
     np.add.at(edges, ends[gap] + 1, -1)
@@ -172,6 +178,8 @@ def _of_a_model(flux: NDArray, starts: NDArray, ends: NDArray) -> NDArray:
     known = np.where(np.isfinite(flux), flux, 0.0)
     step = np.abs(np.diff(known))
     rounding = float(step[step > 0].min(initial=np.inf))
+    if np.all(flux[starts] == 1.0):
+        rounding = max(rounding, 1 - float(known[known < 1].max(initial=0.0)))
     turns, moves, gentle = np.zeros(starts.size), np.zeros(starts.size), np.ones(starts.size, bool)
     for first, sign in ((starts, -1), (ends, 1)):
         at = np.clip(first[:, None] + sign * np.arange(_AROUND + 1), 0, flux.size - 1)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
+from .columns import by_ucd, by_utype
 from .common import DAMAGE, Unnamed, in_words
 from .roles import Role, listed, role_of
 
@@ -86,6 +87,10 @@ def text_columns(text: str, name: str, told: Collection[str] = ()) -> Columns:
     body = "\n".join(lines[first:])
     if any(sign in body for sign in _SIGNS_OF_COMMENTS):  # loadtxt leaves empty lines out, but knows no signs
         body = "\n".join(line for line in lines[first:] if line.strip() and line.lstrip()[0] not in _SIGNS_OF_COMMENTS)
+    if body.count("\t") == (numeric[first] - 1) * (len(lines) - first) and re.search(
+        r"\t(?:\t|$)|^\t", body, re.MULTILINE
+    ):
+        body = re.sub(r"(?:(?<=\t)(?=\t|$)|^(?=\t))", "nan", body, flags=re.MULTILINE)  # empty cells between tabs
     try:
         table = np.loadtxt(io.StringIO(_plain_numbers(body, decimal_comma)), ndmin=2)
     except ValueError as problem:
@@ -144,6 +149,9 @@ def votable_columns(data: bytes, name: str) -> Columns:
     numbers = [(f, v) for f, v in fields if v.dtype.kind in "fiu"]
     values = [np.ma.filled(np.ma.asarray(v, float), np.nan).ravel() for _, v in numbers]
     names = [str(f.name or f.ID).lower() for f, _ in numbers]
+    if not {Role.WAVE, Role.FLUX} <= {role_of(n) for n in names}:
+        told = by_utype([str(f.utype or "") for f, _ in numbers]) or by_ucd([str(f.ucd or "") for f, _ in numbers])
+        names = [next((role for role, at in told.items() if at == i), n) for i, n in enumerate(names)]
     if not values or len({v.size for v in values}) > 1 or not {Role.WAVE, Role.FLUX} <= {role_of(n) for n in names}:
         raise Unnamed(
             f"{name} is a VOTable with the columns {listed([str(f.name) for f, _ in fields])}; a spectrum needs one of wavelength and "
@@ -164,7 +172,7 @@ def _plain_numbers(body: str, decimal_comma: bool) -> str:
     if not decimal_comma and body.isascii() and not body.encode().translate(None, _PLAIN) and "--" not in body:
         return body
     if '"' in body:
-        body = body.replace('"', "")
+        body = body.replace('""', "nan").replace('"', "")
     if decimal_comma:
         body = _THOUSANDS.sub("", body).replace(",", ".").replace(";", " ")
     elif "," in body or ";" in body:

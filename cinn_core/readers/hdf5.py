@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import h5py
 import numpy as np
+from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Step
+from .arrays import is_arrays, read_arrays
 from .common import (
     DAMAGE,
     Choice,
@@ -28,6 +31,7 @@ from .common import (
     to_angstrom,
     wavelength_range,
 )
+from .media import medium_of_name
 from .orders import join_parts
 from .planes import FEWEST_PIXELS, as_error
 from .roles import Role, arms_apart, best_version, listed, partner, role_of, wave_partner, whose
@@ -43,7 +47,12 @@ Group = tuple[Any, dict[str, str]]
 def choices_in_hdf5(content: bytes, name: str, naming: Naming | None = None) -> tuple[Choice, ...]:
     """Spectra among which one has to choose: groups, or rows over one wavelength axis; none where there is one."""
     with _opened(content, name) as file:
-        return _choices(_groups(file, name, naming))
+        try:
+            return _choices(_groups(file, name, naming))
+        except Unnamed:
+            if naming is None and is_arrays(_as_images(file)):
+                return ()
+            raise
 
 
 def read_hdf5(
@@ -54,7 +63,12 @@ def read_hdf5(
     Raises Unnamed where no group holds datasets that are called wavelength and flux.
     """
     with _opened(content, name) as file:
-        groups = _groups(file, name, naming)
+        try:
+            groups = _groups(file, name, naming)
+        except Unnamed:
+            if group is None and row is None and naming is None and is_arrays(images := _as_images(file)):
+                return read_arrays(images, name)
+            raise
         if group is not None:
             if not 0 <= group < len(groups):
                 raise SpectrumError(f"{name} holds spectra in groups 0 to {len(groups) - 1}; there is no {group}.")
@@ -70,7 +84,8 @@ def read_hdf5(
     if len(parts) > 1:
         pixels, step = join_parts([_lit(part) for part, _ in parts])
         steps.append(step)
-    return contents_of(pixels, "HDF5", headers, name, steps, error_from="the error dataset")
+    medium = medium_of_name(groups[0][1]["wave"], "dataset")
+    return contents_of(pixels, "HDF5", headers, name, steps, error_from="the error dataset", medium=medium)
 
 
 def values_in_hdf5(content: bytes, name: str) -> dict[str, NDArray]:
@@ -129,8 +144,9 @@ def _groups(file: Any, name: str, naming: Naming | None = None) -> list[Group]:
         usable += [(node, roles) for roles in told if {"wave", "flux"} <= set(roles)]
     if not usable:
         raise Unnamed(
-            f"{name} is an HDF5 file with {listed(every, 6) if every else 'no plain datasets of numbers'}, but without datasets of "
-            "wavelength and flux side by side; name them: --wave NAME --flux NAME (links to other files are not followed).",
+            f"{name} is an HDF5 file with {listed(every, 6) if every else 'no plain datasets of numbers'}, of which none "
+            "is known as wavelengths and flux that belong together; name them: --wave NAME --flux NAME (links to "
+            "other files are not followed).",
             tuple(dict.fromkeys(k.rsplit("/", 1)[-1] for k in every)),
         )
     total = sum(node[key].size for node, roles in usable for key in roles.values())
@@ -138,6 +154,22 @@ def _groups(file: Any, name: str, naming: Naming | None = None) -> list[Group]:
     if total > MAX_ELEMENTS or longest > MAX_PIXELS:
         raise SpectrumError(f"The datasets of {name} hold {total} values; no spectrum of one star is that large.")
     return usable
+
+
+def _as_images(file: Any) -> list[Any]:
+    """Datasets of numbers as the extensions of a FITS file under their names: what tells wavelengths by their values reads them."""
+    found: list[Any] = []
+    file.visititems(
+        lambda key, node: found.append(key) if isinstance(node, h5py.Dataset) and node.ndim in (1, 2, 3) else None
+    )
+    own = [file[k] for k in found[:_MOST_GROUPS] if _is_own_dataset(file[k].parent, k.rsplit("/", 1)[-1])]
+    if sum(d.size for d in own) > MAX_ELEMENTS:
+        return []
+    first = fits.PrimaryHDU()
+    first.header.update(
+        {k[:8]: v[:60] for k, v in _header(file).items() if v.isprintable() and re.fullmatch(r"[A-Z]\w+", k)}
+    )
+    return [first, *(fits.ImageHDU(np.asarray(d[()], float), name=d.name.rsplit("/", 1)[-1]) for d in own)]
 
 
 def _is_compound(node: Any) -> bool:

@@ -21,8 +21,12 @@ INSTRUMENTS: tuple[tuple[str, str, float], ...] = (
     (r"feros", "", 48_000.0),
     (r"mike blue|mikeblue", "", 35_000.0),
     (r"mike red|mikered|mike", "", 28_000.0),
+    (r"fies", r" lowres ", 25_000.0),
+    (r"fies", r" medres ", 46_000.0),
     (r"fies", "", 67_000.0),
     (r"hires", "", 60_000.0),
+    (r"hrs", r" low resolution ", 14_000.0),
+    (r"hrs", r" medium resolution ", 40_000.0),
     (r"hrs", "", 65_000.0),
     (r"uves", "", 80_000.0),
     (r"giraffe", "", 20_000.0),
@@ -35,7 +39,7 @@ INSTRUMENTS: tuple[tuple[str, str, float], ...] = (
     (r"expres", "", 137_000.0),
     (r"maroon x|maroonx", "", 85_000.0),
 )
-"""Instruments by whole words, words of the telescope that have to stand beside, and the usual resolving power."""
+"""Instruments by whole words, words of the telescope or of the mode that have to stand beside, and the usual resolving power."""
 
 _RESOLUTION_KEYS = (
     "SPEC_RES", "RESOLUTN", "RESOLUTION", "SPECRES", "RESOLVE", "RESPOW", "RES_POW", "RESOL", "BSS_ITRP", "BSS_ESRP", "SPE_RPOW",
@@ -43,14 +47,14 @@ _RESOLUTION_KEYS = (
     "RESOLVING POWER",
 )  # fmt: skip
 _REMARK = re.compile(
-    r"(?:(?:resolving power|resolution)(?: \(?R\)?)?[\s=~:]+(?:of |is |about |approx )*|(?<![\w.])R ?[=~:] ?)"
+    r"(?:(?:resolving[ _]power|resolution|spec_?res|resolutn)(?: \(?R\)?)?[\s=~:]+(?:of |is |about |approx )*|(?<![\w.])R ?[=~:] ?)"
     r"(\d{1,3}[ ,']?\d{3})(?![\d.]* ?(?:A|Å|nm|pix))",
     re.IGNORECASE,
 )
 """Resolving power in words: a number of four to six digits behind its name."""
 _SNR_KEYS = ("SNR", "S_N", "SN", "SNRATIO", "MEANSNR", "HIERARCH ESO DRS SPE EXT SN50")
 _INSTRUMENT_KEYS = ("INSTRUME", "INSTRUM", "DETNAM", "BSS_INST", "PYP_SPEC", "SURVEY")
-_TELESCOPE_KEYS = ("TELESCOP", "TELESCOPE", "OBSERVAT", "SITE", "SITENAME", "ORIGIN")
+_TELESCOPE_KEYS = ("TELESCOP", "TELESCOPE", "OBSERVAT", "SITE", "SITENAME", "ORIGIN", "OBSMODE", "FIFMSKNM")
 _OBJECT_KEYS = ("OBJECT", "OBJNAME", "TARGET", "TARGNAME", "STAR", "OBJ", "TARG_NAM")
 
 
@@ -114,6 +118,20 @@ def snr_header(headers: list[Any]) -> float | None:
             if value is not None and value > 0:
                 return value
     return None
+
+
+_OBJECT_REMARK = re.compile(
+    r"^\W*(?:reduced spectrum of|(?:object|star|target|objname|targname)\s*[=:])\s*(?:'([^']+)'|\"([^\"]+)\"|([^'\"/]+))",
+    re.IGNORECASE,
+)
+
+
+def star_in_words(remarks: Sequence[str]) -> str:
+    """Name of the star in a text's lines of comment (OBJECT = 'HD 1', Reduced spectrum of 'HD 1'), else empty."""
+    for line in remarks:
+        if (said := _OBJECT_REMARK.match(line)) is not None:
+            return re.sub(r"[^\x20-\x7e]", "", next(g for g in said.groups() if g)).strip()[:80]
+    return ""
 
 
 def star_name(headers: list[Any], name: str) -> str:

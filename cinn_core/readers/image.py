@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..stages import Step
-from .common import Contents, Pixels, contents_of, missing_pixels, to_angstrom
+from .common import Contents, Pixels, contents_of, missing_pixels, repeats, to_angstrom, wavelength_range
 from .headers import number, star_name
 from .iraf import drs_orders, is_drs, is_makee, is_multispec, lit, makee_orders, multispec_orders
 from .orders import join_parts, merge_orders
 from .planes import as_error, error_like, good_by_flags, row_names
-from .roles import Role, best_version, role_of, whose
+from .roles import Role, best_version, is_known, listed, partner, role_of, whose
 
 
 def is_image(hdus: list[Any]) -> bool:
@@ -57,18 +57,56 @@ def read_orders(hdus: list[Any], name: str) -> Contents:
     """Read the orders or arms of one star, each an extension with its own wavelength axis."""
     parts = spectra_apart(images_in(hdus))
     orders = []
+    reason = "FITS images, one extension an order, each with its own wavelength axis"
+    steps = [Step("format", reason, {"orders": len(parts)})]
     for hdu in parts:
         flux = np.asarray(hdu.data, float).ravel()
         wave, _ = wavelength_axis(hdu.header, flux.size, f"extension {hdu.name}")
-        orders.append(Pixels(wave, flux, None, lit(flux)))
+        beside = _beside(hdu, parts, hdus)
+        error, _ = _sigma(beside, hdu, wave, steps)
+        good, flags = _unflagged(beside, flux, error)
+        steps += flags
+        orders.append(Pixels(wave, flux, error, lit(flux) & good))
+    if repeats([wavelength_range(o.wavelength) for o in orders]):
+        raise SpectrumError(
+            f"{name} holds {len(parts)} spectra over one wavelength axis ({listed([h.name for h in parts])}); choose one with --hdu."
+        )
     pixels, step = join_parts(orders)
-    reason = "FITS images, one extension an order, each with its own wavelength axis"
-    steps = [Step("format", reason, {"orders": len(orders)}), step]
+    steps.append(step)
     headers = [parts[0].header] if parts[0] is hdus[0] else [parts[0].header, hdus[0].header]
     star = re.sub(r"^ORDER:\s*\d+\s*", "", star_name(headers, name))
     return contents_of(
         pixels, "one extension an order", headers, name, steps, error_from="the orders' own errors", star=star
     )
+
+
+def _beside(hdu: Any, parts: list[Any], hdus: list[Any]) -> list[Any]:
+    """Errors and flags that go with one of the spectra apart: those over its axis, of its words where several are."""
+    like = [h for h in images_in(hdus) if h not in parts and _axis_of(h) == _axis_of(hdu)]
+    roles = [role_of(h.name or "") for h in like]
+    found = []
+    for wanted in ((Role.ERROR, Role.VARIANCE, Role.IVAR), (Role.FLAG, Role.GOOD)):
+        able = [i for i, role in enumerate(roles) if role in wanted]
+        at = partner(hdu.name or "", [str(h.name) for h in like], able, alone=True)
+        found += [like[i] for i in ([] if at is None else [at])]
+    return found
+
+
+def _axis_of(hdu: Any) -> tuple[float | None, int]:
+    start = number(hdu.header, "CRVAL1")
+    return None if start is None else round(start, 3), hdu.data.size
+
+
+def _unflagged(hdus: list[Any], flux: NDArray, error: NDArray | None) -> tuple[NDArray, list[Step]]:
+    """Good pixels (n,) bool by the extensions of flags as long as the flux, and the ledger's entries."""
+    good, steps = np.ones(flux.size, bool), []
+    for hdu in hdus:
+        role = role_of(hdu.name or "")
+        if role in (Role.FLAG, Role.GOOD) and hdu.is_image and hdu.data is not None and hdu.data.size == flux.size:
+            clear, step = good_by_flags(np.asarray(hdu.data).ravel(), role, hdu.name, flux, error)
+            good &= clear
+            steps.append(step)
+    return good, steps
 
 
 def is_header_orders(hdus: list[Any]) -> bool:
@@ -99,8 +137,17 @@ def images_in(hdus: list[Any]) -> list[Any]:
 
 
 def wavelengths_along_rows(hdu: Any) -> Any:
-    """An image turned where its header has the wavelengths along the second axis (GIRAFFE); anything else as it is."""
-    if not hdu.is_image or hdu.data is None or hdu.data.ndim != 2:
+    """An image turned where its header has the wavelengths along the second axis (GIRAFFE); anything else as it is.
+
+    The axes of SDSS (COEFF0, COEFF1: log10) and of old IRAF (W0, WPC) are put under the keywords of the standard.
+    """
+    if not hdu.is_image or hdu.data is None:
+        return hdu
+    for first, per_pixel, flag in (("COEFF0", "COEFF1", 1), ("W0", "WPC", 0)):
+        low, delta = number(hdu.header, first), number(hdu.header, per_pixel)
+        if "CRVAL1" not in hdu.header and low is not None and delta:
+            hdu.header.update({"CRVAL1": low, "CD1_1": delta, "CRPIX1": 1.0, "DC-FLAG": flag})
+    if hdu.data.ndim != 2:
         return hdu
     ends = []
     for axis, n in ((1, hdu.data.shape[1]), (2, hdu.data.shape[0])):
@@ -149,13 +196,11 @@ def _stars_of(alike: list[Any]) -> list[Any]:
         name, named = str(h.name or ""), role_of(h.name or "") is Role.FLUX
         if i and not named and _companion(first, np.asarray(h.data, float)):
             continue
-        own = (
-            whose(name)
-            if named
-            else frozenset[str]()
-            if i == 0 and name == "PRIMARY"
-            else frozenset([name or f"image {i}"])
-        )
+        own = whose(name) if named or is_known(name) else frozenset([name or f"image {i}"])
+        if i == 0 and name == "PRIMARY":
+            own = frozenset[str]()
+        if any(h.name == name for h in stars.get(own, [])):  # exposures under one name (EXTVER)
+            own = frozenset([f"{name} {i}"])
         stars.setdefault(own, []).append(h)
     return [versions[best_version([str(h.name) for h in versions])] for versions in stars.values()]
 
@@ -180,22 +225,12 @@ def read_image(hdus: list[Any], name: str) -> Contents:
         which = f"band {science + 1} ({names[science]})" if names else "the first"
         steps.append(Step("bands", f"the image holds {len(bands)} bands over one axis; {which} is the spectrum"))
     error, error_from = _sigma(hdus, hdu, wavelength, steps)
-    if error is None and len(bands) > 1 and hdu.data.ndim == 2:
+    if error is None and len(bands) > 1 and (names or hdu.data.ndim == 2):
         error, error_from = _error_band(np.asarray(bands, float), names, science)
     headers = [hdu.header] if hdu is hdus[0] else [hdu.header, hdus[0].header]
-    good = ~missing_pixels(flux)
-    for other in hdus:
-        role = role_of(other.name or "")
-        if (
-            role in (Role.FLAG, Role.GOOD)
-            and other.is_image
-            and other.data is not None
-            and other.data.size == flux.size
-        ):
-            clear, step = good_by_flags(np.asarray(other.data).ravel(), role, other.name, flux, error)
-            good &= clear
-            steps.append(step)
-    pixels = Pixels(wavelength, flux, error, good)
+    clear, flags = _unflagged(hdus, flux, error)
+    steps += flags
+    pixels = Pixels(wavelength, flux, error, ~missing_pixels(flux) & clear)
     return contents_of(pixels, "FITS image", headers, name, steps, error_from=error_from)
 
 
@@ -205,6 +240,8 @@ def wavelength_axis(header: fits.Header, n: int, where: str) -> tuple[NDArray, l
     matrix = number(header, "CD1_1")
     if delta in (None, 0.0) or (delta == 1.0 and matrix not in (None, 0.0, 1.0)):
         delta = matrix
+    elif matrix is None and delta is not None:
+        delta *= number(header, "PC1_1") or 1.0
     if start is None or delta in (None, 0.0):
         raise SpectrumError(
             f"{where} holds {n} fluxes but no wavelengths (no CRVAL1 with CDELT1 or CD1_1 in its header); "
@@ -229,7 +266,7 @@ def wavelength_axis(header: fits.Header, n: int, where: str) -> tuple[NDArray, l
         )
         steps.append(Step("wavelength scale", f"log10 of the wavelength: {reason}"))
         axis = 10.0**axis
-    elif ctype.endswith("-LOG") and start > 10:
+    elif ctype.endswith("-LOG") and not 2.6 < start < 10.5:  # a wavelength in any unit, no logarithm of one
         steps.append(Step("wavelength scale", f"natural logarithm, CTYPE1 = {ctype} (FITS standard, paper III)"))
         axis = start * np.exp((axis - start) / start)
     elif ctype.endswith("-LOG") or (flag is None and delta < 0.01 and 7.97 < axis.min() < axis.max() < 10.2):
@@ -270,7 +307,11 @@ def _sigma(hdus: list[Any], science: Any, wavelength: NDArray, steps: list[Step]
                     Step("error column", f"extension {hdu.name} has other wavelengths than the flux and is left out")
                 )
                 continue
-        return as_error(np.asarray(hdu.data, float).ravel(), role), f"extension {hdu.name}"
+        flux = np.asarray(science.data, float).reshape(-1, wavelength.size)[0]
+        said = str(hdu.header.get("NCRTYPE", hdu.header.get("UTYPE", ""))).lower()  # specutils, astropy.nddata
+        if said.startswith(("var", "ivar", "inv")):
+            role = Role.VARIANCE if said.startswith("var") else Role.IVAR
+        return as_error(np.asarray(hdu.data, float).ravel(), role, hdu.name, flux), f"extension {hdu.name}"
     return None, ""
 
 

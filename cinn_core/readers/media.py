@@ -76,12 +76,19 @@ ORIGINS: tuple[Origin, ...] = (
 """In order of precedence: a pipeline before the instrument whose exposures it reduces."""
 
 _KEYWORDS = (
-    "AIRORVAC", "AIR_VAC", "AIRVAC", "VACAIR", "VACORAIR", "VACUUM", "WAVEMED", "WAVE_MED", "MEDIUM", "WAVETYPE", "WAVE_TYPE",
+    "AIRORVAC", "AIR_VAC", "AIRVAC", "VACAIR", "VACORAIR", "VACUUM", "AIR", "WAVEMED", "WAVE_MED", "MEDIUM", "WAVETYPE", "WAVE_TYPE",
     "WAVEREF", "LAMBDTYP",
 )  # fmt: skip
 _TRUE, _FALSE = ("true", "1", "t", "yes"), ("false", "0", "f", "no")
-_ABOUT_WAVELENGTHS = re.compile(r"wave|wellenl|lambda|angstrom|wcs", re.IGNORECASE)
-_AXIS = re.compile(r"^(CTYPE1|CUNIT1|CRVAL1|CDELT1|CD1_1|WAT1_\d+|TTYPE\d+|TUNIT\d+|WAVE\w*|LAMBDA\w*)$")
+_ABOUT_WAVELENGTHS = re.compile(
+    r"wave|wellenl|lambda|λ|angstrom|wcs|air_?or_?vac|air_?(to|2)_?vac|vac_?(to|2)_?air|^\W*((spectral|refractive)?\W*medium\W*)?(vac(uum)?|air)\W*$",
+    re.IGNORECASE,
+)
+_AXIS = re.compile(
+    r"^(CTYPE1|CUNIT1|CNAME1|CRVAL1|CDELT1|CD1_1|WAT1_\d+|(TTYPE|TUNIT|TCOMM|TDESC)\d+|WAVE\w*|LAMBDA\w*)$"
+)
+_VALUE_TELLS = ("CUNIT", "CNAME", "TUNIT", "TCOMM", "TDESC", "WAT", "WAVE", "LAMBDA")
+"""Beginnings of keywords whose value, and not their remark alone, may name air or vacuum."""
 _LONGEST = 100_000  # characters of comments that are read
 
 
@@ -120,6 +127,8 @@ def medium_of_name(name: str, what: str) -> KnownMedium | None:
 def _in_words(text: str) -> Medium | None:
     """Medium that words name: "vacuum", "air", "air to vacuum" (vacuum); None where they name both, or deny."""
     low = text.lower()
+    if re.search(r"dewar|pump|pressure|torr|mbar|cryo|chamber|tank", low):
+        return None  # the vacuum of an instrument
     if re.search(r"air\s*(wavelengths?\s*)?(to|2|->)\s*vac", low):
         return None if re.search(r"\b(no|not|without)\b", low) else Medium.VACUUM
     if re.search(r"vac\w*\s*(wavelengths?\s*)?(to|2|->)\s*air", low):
@@ -136,8 +145,8 @@ def _by_keyword(header: Any) -> tuple[Medium, str] | None:
     for key in _KEYWORDS:
         value = _value_of(header, key).lower()
         medium = _in_words(value)
-        if key == "VACUUM" and value in (*_TRUE, *_FALSE):
-            medium = Medium.VACUUM if value in _TRUE else Medium.AIR
+        if key in ("VACUUM", "AIR") and value in (*_TRUE, *_FALSE):
+            medium = Medium.VACUUM if (value in _TRUE) is (key == "VACUUM") else Medium.AIR
         if medium is None and value.startswith(("vac", "air")):
             medium = Medium.VACUUM if value.startswith("vac") else Medium.AIR
         if medium is not None:
@@ -157,7 +166,7 @@ def _by_comments(header: Any) -> tuple[Medium, str] | None:
     for card in getattr(header, "cards", ()):
         key = str(card.keyword).upper()
         remark = key in ("COMMENT", "HISTORY")
-        text = _text_of(card, remark or key.startswith(("CUNIT", "TUNIT", "WAT"))) if remark or _AXIS.match(key) else ""
+        text = _text_of(card, remark or key.startswith(_VALUE_TELLS)) if remark or _AXIS.match(key) else ""
         left -= len(text)
         if left < 0:
             return None

@@ -126,6 +126,11 @@ def joined_orders(pixels: Pixels) -> tuple[Pixels, tuple[Step, ...]]:
         for p in parts
     ]
     steps: tuple[Step, ...] = ()
+    if _again([wavelength_range(p.wavelength) for p in split]):
+        raise SpectrumError(
+            f"The file holds {len(split)} runs of wavelengths, each over a range that is there again: several spectra one under the "
+            "other, not orders; cut it to one of them."
+        )
     joined = split[0]
     if len(split) > 1:
         joined, step = join_parts([Pixels(p.wavelength, p.flux, p.error, p.good & (p.flux > 0)) for p in split])
@@ -141,6 +146,13 @@ def joined_orders(pixels: Pixels) -> tuple[Pixels, tuple[Step, ...]]:
         error = None if joined.error is None else joined.error[rising]
         joined = Pixels(joined.wavelength[rising], joined.flux[rising], error, joined.good[rising])
     return joined, steps
+
+
+def _again(ranges: list[tuple[float, float]]) -> bool:
+    """Whether most of several ranges come twice or more, with the same ends within a tenth: exposures, not orders."""
+    ends = np.array(ranges[: MOST_ORDERS + 1])  # more are refused
+    near = np.abs(ends[:, None] - ends[None]).max(axis=2) < 0.1 * (ends[:, 1] - ends[:, 0])[:, None]
+    return len(ends) > 1 and bool(np.mean(near.sum(axis=1) > 1) > 0.5)
 
 
 def _lit_part(order: Pixels) -> Pixels | None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..stages import Step
-from .common import error_of
+from .common import error_of, repeats, wavelength_range
 from .roles import Role
 
 FEWEST_PIXELS = 100
@@ -34,10 +34,13 @@ class Array:
 def arrays_in(hdus: list[Any]) -> list[Array]:
     """Arrays of the images of a file: extensions, and the planes or rows of those that hold several quantities."""
     found: list[Array] = []
+    names = [hdu.name if hdu.is_image else "" for hdu in hdus]
     for place, hdu in enumerate(hdus):
         if not hdu.is_image or hdu.data is None or hdu.data.size < FEWEST_PIXELS:
             continue
         label = hdu.name if hdu.name else f"extension {place}"
+        if names[place] and names.count(names[place]) > 1:  # arms or exposures under one name (EXTVER)
+            label = f"{hdu.name} {names[:place].count(names[place]) + 1}"
         data = np.asarray(hdu.data)
         while data.ndim > 2 and 1 in data.shape:
             data = data.squeeze(axis=data.shape.index(1))
@@ -89,6 +92,8 @@ def row_names(header: Any, n: int) -> list[str] | None:
             continue
         names = [str(header.get(pattern.format(i + 1), "")).strip() for i in range(n)]
         if n > 1 and names[0] and names[1] and sum(map(bool, names)) >= 0.8 * n:
+            if pattern.startswith("BANDID"):  # "sigma - background median, weights variance, clean yes"
+                names = [name.partition(" - ")[0].strip() for name in names]
             return [name or f"row {i}" for i, name in enumerate(names)]
     return None
 
@@ -110,6 +115,35 @@ def plane_names(planes: NDArray, axis: int) -> list[str] | None:
     return None
 
 
+def rows_repeated(wave: NDArray) -> int:
+    """Rows (orders, n) that follow each other over one range each, as slices of one order do: 2, 3 or 4; 1 where they do not."""
+    ranges = np.array([wavelength_range(w) for w in wave])
+    length = np.maximum(ranges[:, 1] - ranges[:, 0], 1e-9)
+    for k in (2, 3, 4):
+        if len(wave) % k or len(wave) < 3 * k:
+            continue
+        apart = np.abs(ranges.reshape(-1, k, 2) - ranges[::k, None]).max(axis=(1, 2))
+        if np.all(apart < 0.05 * length[::k]) and not repeats([(a, b) for a, b in ranges[::k].tolist()]):
+            return k
+    return 1
+
+
+def alike(first: NDArray, second: NDArray) -> bool:
+    """Whether rows of fluxes (orders, n) show the same lines, as slices of one star's light do, and not star and sky or lamp."""
+    found = []
+    for a, b in zip(first, second, strict=True):
+        narrow = []
+        for row in (np.nan_to_num(a), np.nan_to_num(b)):
+            level = np.convolve(row, np.ones(51) / 51, "same")
+            narrow.append(np.where(level > 0, row / np.where(level > 0, level, 1.0), 1.0)[50:-50])
+        if min(np.std(n) for n in narrow) > 0:
+            found.append(float(np.corrcoef(*narrow)[0, 1]))
+    return bool(found) and float(np.median(found)) > _ALIKE
+
+
+_ALIKE = 0.5
+
+
 def wave_like(values: NDArray) -> bool:
     """Whether every lit row of an array increases, or decreases, smoothly through optical wavelengths [Angstrom or nm]."""
     if np.atleast_2d(values).shape[1] < FEWEST_PIXELS:
@@ -128,8 +162,13 @@ def wave_like(values: NDArray) -> bool:
     return True
 
 
-def as_error(values: NDArray, role: Role | None) -> NDArray:
-    """Errors from an array of errors, variances or inverse variances; NaN where there is none."""
+_RELATIVE = re.compile(r"(rel(ative)?|frac(tional)?)[ _-]?(err|unc|sig)")
+
+
+def as_error(values: NDArray, role: Role | None, name: str = "", flux: NDArray | None = None) -> NDArray:
+    """Errors from an array of errors, of shares of the flux by its name, of variances or inverse variances; NaN where there is none."""
+    if flux is not None and role is Role.ERROR and _RELATIVE.match(name.lower()):
+        return values * np.abs(flux)
     if role is Role.IVAR:
         return error_of(values)
     if role is Role.VARIANCE:

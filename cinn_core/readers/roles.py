@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 
 from ..errors import SpectrumError
 from .common import Naming
@@ -26,9 +27,9 @@ class Role(StrEnum):
 
 
 _WORDS: dict[Role, str] = {
-    Role.WAVE: "wave wavelength wavelengths wavelen wav wavl wvl wl ll lambda lam loglam waveobs awav arg wellenlaenge "
+    Role.WAVE: "wave wavelength wavelengths wavelen wav wavl wvl wv wl ll lambda lam loglam waveobs awav arg wellenlaenge "
     "wlen wlens lamb wellenlange wellenlänge longueur longitud onde onda wavenumber wavenumbers wavenum wvn lambdas angstrom angstroms",
-    Role.FLUX: "flux fluxes flx spec spectrum spectra intensity intensities counts count fun flam fnu flambda intensitaet "
+    Role.FLUX: "flux fluxes flx fx spec spectrum spectra intensity intensities counts count fun flam fnu flambda intensitaet "
     "intensität intensite intensité intensidad intensita flujo flusso fluss fl signal stokes relflux sob",
     Role.ERROR: "err error errors errs errorbar sig sigma sigmas unc uncertainty uncertainties uncert noise stdev std stddev ferr "
     "fehler erreur incertitude errore uob",
@@ -39,18 +40,21 @@ _WORDS: dict[Role, str] = {
     Role.OTHER: "sky skymodel skyflux cal blaze blz cont continuum snr sn telluric tellurics tell order orders ord pix pixel pixels "
     "col column idx index row resid residual residuals model fit template weight weights npix chisq chi response resp lamp flat "
     "lfc etalon thar drift bary barycorr berv expmeter background bkg bg status id name aperture fiber fibre trans transmission "
-    "throughput depth dispersion disp dll lsf fwhm resolution res clip fluctuation time mjd jd ra dec smod mob tellu",
+    "throughput depth dispersion disp dll lsf fwhm resolution res clip fluctuation time mjd jd ra dec smod mob tellu mag mags magnitude "
+    "magnitudes sys",
 }
 _NEUTRAL = (
     "norm normed normalized normalised normalization merg merged merge opt box green red blue sci science obs observed data air "
     "vac vacuum helio corr corrected stitched trace raw reduced log inv inverse the of and by with per sub subtracted no minus "
-    "noss nosky level unit arb rel abs calibrated ff rv rest ccd arm vis nir uvb custom customcorr value values uv n ab"
+    "noss nosky level unit arb rel abs calibrated ff rv rest ccd arm vis nir uvb custom customcorr value values uv n ab stat "
+    "ln unnorm unnormalized unnormalised autocorr"
 )
 _LIST = [(word, role) for role, words in _WORDS.items() for word in words.split()]
 _MEANING: dict[str, Role | None] = dict.fromkeys(_NEUTRAL.split(), None) | dict(_LIST)
 _BENIGN = frozenset(
     "norm normed normalized normalised normalization merg merged merge opt box sci science obs observed data corr corrected "
-    "stitched raw reduced calibrated cal noss nosky rel abs ff blz air vac bary helio log level unit arb rest vacuum".split()
+    "stitched raw reduced calibrated cal noss nosky rel abs ff blz air vac bary helio log level unit arb rest vacuum stat unnorm "
+    "unnormalized unnormalised autocorr".split()
 )
 """Words that tell versions of one star's spectrum from each other, not stars."""
 
@@ -67,7 +71,12 @@ def words_of(name: str) -> tuple[str, ...]:
     """Words of a name in lower case, those written together apart (SCIFLUX: sci, flux), without what stands in brackets."""
     plain = re.sub(r"[\(\[\{].*?[\)\]\}]", " ", name.lower())
     chunks = re.findall(r"[^\W\d_]+|\d+", plain)
-    return tuple(word for chunk in chunks for word in (_apart(chunk) or (chunk,)))
+    words = [word for chunk in chunks for word in (_apart(chunk) or (chunk,))]
+    for i, (word, after) in enumerate(pairwise(words)):
+        if word == "f" and _MEANING.get(after) is Role.WAVE:
+            words[i : i + 2] = ["flambda"]  # F_LAMBDA, ERR_F_LAMBDA
+            break
+    return tuple(words)
 
 
 @lru_cache(4096)
@@ -95,6 +104,8 @@ def role_of(name: str) -> Role | None:
         return Role.WAVE
     if name.strip().lower() in ("w", "f", "e", "s", "l", "i"):
         return {"w": Role.WAVE, "l": Role.WAVE, "f": Role.FLUX, "i": Role.FLUX}.get(name.strip().lower(), Role.ERROR)
+    if name.strip().lower() == "stat":
+        return Role.VARIANCE  # MUSE: DATA and STAT
     if len(words) > 1 and words[0] in ("f", "e", "u", "d") and (Role.FLUX in roles or Role.WAVE in roles):
         if Role.WAVE in roles and Role.FLUX not in roles:
             return Role.FLUX if words[0] == "f" else Role.OTHER
@@ -132,6 +143,12 @@ def _is_other(words: tuple[str, ...], roles: list[Role | None]) -> bool:
             continue
         return True
     return False
+
+
+def is_known(name: str) -> bool:
+    """Whether all words of a name are known ones, numbers left aside: it names a version or an arm and no star."""
+    words = [w for w in words_of(name) if not w.isdigit()]
+    return bool(words) and all(w in _MEANING for w in words)
 
 
 def is_sky(name: str) -> bool:

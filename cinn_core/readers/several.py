@@ -17,7 +17,7 @@ from .headers import number
 from .image import first_image, holds_bands, images_in, spectra_apart, wavelength_axis
 from .iraf import aperture_axes, is_makee, is_multispec
 from .planes import FEWEST_PIXELS
-from .roles import is_sky
+from .roles import Role, is_sky, role_of
 from .table import fibres_of, named_tables, range_of
 
 _NAMES = ("TARGNAME", "OBJECT", "NAME", "TARGET", "STAR", "CNAME", "SOBJECT_ID")
@@ -231,12 +231,30 @@ def _with_hdu(hdus: list[Any], place: int) -> list[Any] | None:
         own = _object_of(hdus[place].name)
         like = [h for h in hdus if table_columns(h) is not None and _object_of(h.name) == own]
         return [_header_alone(hdus[0]), *like] if len(like) > 1 and own != hdus[place].name else None
+    if hdus[place].is_image and np.ndim(hdus[place].data) == 1 and "CRVAL1" in hdus[place].header:
+        alike = [h for h in images_in(hdus) if h.name == hdus[place].name]
+        beside = _companions(hdus, hdus[place], alike.index(hdus[place])) if len(alike) > 1 else []
+        return [*([] if place == 0 else [_header_alone(hdus[0])]), hdus[place], *beside] if beside else None
     if not is_arrays(hdus) or not any(g.flux.place == place for g in groups_in(hdus)):
         return None
+    names = [str(h.name) if h.is_image else "" for h in hdus]
+    alike = [[i for i, n in enumerate(names) if n == name] for name in names]
+    exposure = alike[place].index(place)
     fluxes = {g.flux.place for g in groups_in(hdus)} - {place}
+    if len(alike[place]) > 1:  # exposures under the same names: what belongs to the others is left out
+        fluxes |= {i for i, n in enumerate(names) if n and len(alike[i]) > exposure and alike[i][exposure] != i}
     rest = [h for i, h in enumerate(hdus) if i not in fluxes and (i > 0 or h.data is not None)]
     first = hdus[0] if place == 0 else _header_alone(hdus[0])
     return [first, *(h for h in rest if h is not hdus[0])]
+
+
+def _companions(hdus: list[Any], flux: Any, exposure: int) -> list[Any]:
+    """Errors and flags of one of several exposures whose extensions bear the same names (EXTVER)."""
+    found = []
+    for name in dict.fromkeys(str(h.name) for h in images_in(hdus) if role_of(h.name or "") not in (None, Role.FLUX)):
+        like = [h for h in images_in(hdus) if h.name == name]
+        found += [h for h in like[exposure : exposure + 1] if h.data.size == flux.data.size]
+    return found
 
 
 def _place_of_rows(hdus: list[Any]) -> int | None:
@@ -267,7 +285,10 @@ def _with_row(hdus: list[Any], place: int, row: int, name: str) -> list[Any]:
     if _holds_apertures(selected):
         return [_header_alone(hdus[0]), _aperture(selected, row)]
     shape = np.shape(selected.data)
-    like = [h for h in hdus if h is not selected and h.is_image and h.data is not None and np.shape(h.data) == shape]
+    like = [
+        h for h in hdus
+        if h is not selected and h.is_image and h.data is not None and np.shape(h.data) == shape and not _of_its_own(h)
+    ]  # fmt: skip
     one_axis = [
         h for h in hdus if h is not selected and h.is_image and h.data is not None and np.shape(h.data) == shape[-1:]
     ]
@@ -282,6 +303,11 @@ def _with_row(hdus: list[Any], place: int, row: int, name: str) -> list[Any]:
         *(fits.ImageHDU(np.array(h.data[row]), h.header, name=h.name) for h in like),
         *(fits.ImageHDU(np.array(h.data), h.header, name=h.name) for h in one_axis),
     ]
+
+
+def _of_its_own(hdu: Any) -> bool:
+    """Whether an image is a spectrum beside another one, not what belongs to it: it has a wavelength axis, and no name of an error."""
+    return "CRVAL1" in hdu.header and role_of(hdu.name or "") is Role.FLUX
 
 
 def _aperture(image: Any, row: int) -> fits.ImageHDU:
@@ -323,14 +349,13 @@ def _holds_apertures(hdu: Any) -> bool:
 
 
 def _stack(hdu: Any) -> bool:
-    """Whether an image holds rows over one wavelength axis of its header."""
-    return bool(
-        hdu.is_image
-        and hdu.data is not None
-        and hdu.data.ndim == 2
-        and len(hdu.data) > 1
-        and "CRVAL1" in hdu.header
-        and ("CDELT1" in hdu.header or "CD1_1" in hdu.header)
-        and not is_multispec(hdu.header)
-        and not is_makee(hdu.header)
-    )
+    """Whether an image holds rows over one wavelength axis of its header, which is no count of pixels."""
+    if not (hdu.is_image and hdu.data is not None and hdu.data.ndim == 2 and len(hdu.data) > 1):
+        return False
+    if "CRVAL1" not in hdu.header or is_multispec(hdu.header) or is_makee(hdu.header):
+        return False
+    try:
+        wavelength_axis(hdu.header, hdu.data.shape[1], "the image")
+    except SpectrumError:
+        return False
+    return True

@@ -96,7 +96,9 @@ def _one_table(hdu: Any, roles: dict[str, int], name: str, primary: Any) -> tupl
         ),
     )
     flat = {role: np.concatenate(parts) for role, parts in columns.items()}
-    wave = 10.0 ** flat["wave"] if re.match(r"^log", names["wave"].lower()) else flat["wave"]
+    wave = flat["wave"]
+    if re.match(r"^log", names["wave"].lower()) and 3.3 < np.nanmin(wave) and np.nanmax(wave) < 4.45:
+        wave = 10.0**wave
     wavelength, step = to_angstrom(wave, hdu.columns[roles["wave"]].unit, f"column {names['wave']}")
     steps.append(step)
     flux, error = flat["flux"], _error(flat)

@@ -180,7 +180,8 @@ def _wavelengths(columns: Columns, at: int, wave: NDArray) -> tuple[NDArray, Kno
     about = " ".join(
         ["the text", *(line for line in [name, *columns.comments] if re.search(_SAYS_WAVENUMBERS, line, re.IGNORECASE))]
     )
-    wavelength, step = to_angstrom(wave, unit, about[:160])
+    where = f"column {name}" if re.match(r"(log|ln)(?![a-z]*th)", name.lower()) else about[:160]
+    wavelength, step = to_angstrom(wave, unit, where)
     if "waveobs" in name.lower():
         return wavelength, (Medium.AIR, (Step("medium", "iSpec text (column waveobs) holds air wavelengths"),)), step
     medium = medium_of_name(name, "column") if columns.names else None
@@ -191,6 +192,10 @@ def _wavelengths(columns: Columns, at: int, wave: NDArray) -> tuple[NDArray, Kno
 
 def _roles(columns: Columns, name: str) -> tuple[dict[str, Any], NDArray | None, str]:
     """Index of wave, flux, error and flag, order number of each row, and by what the columns were recognised."""
+    if not columns.names and any("reduced spectrum of" in line.lower() for line in columns.comments):
+        if len(columns.values) in (3, 6):  # between the flux and its error stand Stokes V, N1 and N2
+            told = {"wave": 0, "flux": 1, "error": len(columns.values) - 1, "error_role": Role.ERROR}
+            return told, None, "as Libre-ESpRIT writes them"
     if not columns.names:
         return _roles_by_place(columns.values)
     known: list[Role | None] = [role_of(n) for n in columns.names]
@@ -308,7 +313,7 @@ def _roles_by_place(values: list[NDArray]) -> tuple[dict[str, Any], NDArray | No
     return {"wave": 0, "flux": 1}, None, f"wavelength, flux, and {n - 2} that cannot be errors"
 
 
-_FEW_VALUES = 3
+_FEW_VALUES, _SENTINELS = 3, 0.3
 _ERROR_RATIO = 15.0  # error over scatter up to which a column is the error whatever it looks like
 _ERROR_SHARES = (0.02, 1e4)
 """Error over scatter of a flux: far below 1 where lines crowd coarse pixels, far above where pixels are finer than the noise."""
@@ -325,8 +330,10 @@ def _undecided(what: str, n: int) -> Unnamed:
 
 def _error_scale(flux: NDArray, values: NDArray) -> str | None:
     """ "absolute" or "relative" where a column (n,) can be the error of the flux or a share of it; None where it cannot."""
-    if not np.nanmin(values) >= 0:
+    negative = values[values < 0]
+    if negative.size and not (np.all(negative == negative[0]) and negative.size < _SENTINELS * values.size):
         return None
+    values = np.where(values < 0, np.nan, values)  # one value, as -1 or -999, for pixels without an error
     scatter, size = scatter_of(flux), float(np.nanmedian(values))
     able = {}
     for kind, median, level in (

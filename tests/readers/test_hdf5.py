@@ -73,7 +73,7 @@ def test_hdf5_orders_are_joined(grouped):
 
 
 def test_hdf5_without_a_spectrum_is_refused_in_words():
-    with pytest.raises(SpectrumError, match="without datasets of wavelength and flux"):
+    with pytest.raises(SpectrumError, match="none is known as wavelengths and flux"):
         read(hdf5_bytes(lambda file: file.create_dataset("a", data=WAVE)), "a.h5")
     with pytest.raises(SpectrumError, match="damaged HDF5"):
         read(hdf5_bytes(lambda file: file.create_dataset("a", data=WAVE))[:600], "a.h5")

@@ -194,6 +194,8 @@ def test_runs_of_a_rounded_model_are_flux_and_those_of_noise_a_gap():
     [
         ({"BSS_ITRP": 11_000}, "a.fits", 11_000), ({"SPE_RPOW": 10_870.0}, "a.fits", 10_870),
         ({"INSTRUME": "HERMES", "TELESCOP": "MERCATOR"}, "a.fits", 85_000),
+        ({"INSTRUME": "HRS", "TELESCOP": "SALT", "OBSMODE": "LOW RESOLUTION"}, "a.fits", 14_000),
+        ({"INSTRUME": "FIES", "FIFMSKNM": "F1 LowRes"}, "a.fits", 25_000),
         ({"INSTRUME": "HERMES", "TELESCOP": "Anglo-Australian Telescope"}, "a.fits", 28_000),
         ({}, "galahad.fits", None), ({}, "mikes_star.fits", None), ({"INSTRUME": "HERMES"}, "a.fits", None),
     ],
@@ -342,7 +344,7 @@ def test_barycentric_wavelengths_are_taken_where_both_are_there():
     ("said", "power"),
     [
         ("Resolving power R = 7500", 7500), ("spectral resolution: 28,000", 28_000), ("R ~ 48000", 48_000),
-        ("resolution 0.05 A, R = 8.5 mag", None), ("run 7500", None),
+        ("resolution 0.05 A, R = 8.5 mag", None), ("run 7500", None), ("SPEC_RES = 9000", 9000),
     ],
 )  # fmt: skip
 def test_resolving_power_in_words_is_read(said, power):

@@ -52,6 +52,13 @@ def header(*cards: tuple[str, object] | tuple[str, object, str]) -> fits.Header:
         ([("OBJECT", "NEID"), ("INSTRUME", "SES")], UNKNOWN),
         ([("PYP_SPEC", "keck_hires")], VACUUM),
         ([("INSTRUME", "nres01")], VACUUM),
+        ([("AIR", False)], VACUUM),
+        ([("TCOMM1", "Wavelength in vacuum")], VACUUM),
+        ([("CNAME1", "Vacuum wavelength")], VACUUM),
+        ([("LAMBDA", "VAC")], VACUUM),
+        ([("WAVE_FRM", "VACUUM, heliocentric")], VACUUM),
+        ([("HISTORY", "airtovac applied")], VACUUM),
+        ([("HISTORY", "vac2air applied")], AIR),
     ],
 )
 def test_what_a_header_says_is_understood(cards, medium):
@@ -84,6 +91,11 @@ def test_every_pipeline_and_instrument_has_a_source(origin):
         ("# wavelength [A] (air), flux, error", AIR),
         ("# wavelength (vacuum), as converted from air", None),
         ("# exposure in air, 20 min", None),
+        ("# vacuum", VACUUM),
+        ("# medium = vacuum", VACUUM),
+        ("AIRORVAC= 'air'", AIR),
+        ("# vacuum pump on", None),
+        ("# airmass 1.2, dewar vacuum 1e-6, wavelength from ThAr", None),
     ],
 )
 def test_comment_of_a_text_is_understood_where_it_is_on_wavelengths(line, medium):
