@@ -37,6 +37,7 @@ _STEP_PHASE = 0.15  # orders: how far a joint may lie from where the others do
 _LEAST_ERROR, _FAR = 0.005, 2.5  # of a bin; times it, from where a bin loses weight
 _ROUNDS = 3
 _POOR = 0.01  # rms of what is left beyond which the continuum cannot be trusted
+_NONE = 0.05  # rms of what is left beyond which no orders made it: bands of molecules, say
 _BLURRED = 0.8  # Angstrom on either side of a joint, where a step is smoothed by the instrument
 
 
@@ -106,6 +107,8 @@ def follow_orders(flux: NDArray, good: NDArray, continuum: NDArray, model: NDArr
         factor, joints = _measure(*_left(flux, good, smooth, model), constant)
         smooth, model = (rows[0] for rows in fit_stars((flux / factor)[None], good[None], templates))
     after = _rms(*_left(flux, good, smooth * factor, model))
+    if after > _NONE:
+        return Continuum(continuum)
     return Continuum(smooth * factor, Ripple(constant, explained, joints, before, after))
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -46,8 +47,8 @@ def test_samples_and_densities_are_those_of_the_modules(clamp: float, normal: bo
     z, log_prob = Sampler(net).sample(latent, condition)
     for star, c in enumerate(condition):
         expected, density = by_modules(net, latent, c)
-        # single precision through eight couplings; the coordinates are standardised
-        assert (z[star] - expected).abs().max() < 1e-4
+        # single precision through eight couplings; the coordinates are standardised, a few reach beyond ten
+        np.testing.assert_allclose(z[star], expected, atol=1e-4, rtol=2e-5)
         assert (log_prob[star] - density).abs().max() < 1e-3
 
 
