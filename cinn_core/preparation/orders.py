@@ -107,14 +107,14 @@ def follow_orders(flux: NDArray, good: NDArray, continuum: NDArray, model: NDArr
         factor, joints = _measure(*_left(flux, good, smooth, model), constant)
         smooth, model = (rows[0] for rows in fit_stars((flux / factor)[None], good[None], templates))
     after = _rms(*_left(flux, good, smooth * factor, model))
-    if after > _NONE:
+    if not after <= _NONE:  # also where there is no number, since nothing is left to measure on
         return Continuum(continuum)
     return Continuum(smooth * factor, Ripple(constant, explained, joints, before, after))
 
 
 def _left(flux: NDArray, good: NDArray, continuum: NDArray, model: NDArray) -> tuple[NDArray, NDArray]:
     """What a continuum and a model leave of ln flux (N_PIXELS,), and the weight of each pixel, 1 where there are no lines."""
-    usable = good & (flux > 0.02 * continuum) & (model > 0.05)
+    usable = good & (continuum > 0) & (flux > 0.02 * continuum) & (model > 0.05)
     for low, high in IGNORED:
         usable &= (low > WAVELENGTH) | (high < WAVELENGTH)
     left = np.log(np.where(usable, flux / np.where(usable, continuum * model, 1), 1))

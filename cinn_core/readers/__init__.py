@@ -8,7 +8,7 @@ import io
 import re
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -266,7 +266,21 @@ def _opened(content: bytes, name: str) -> Iterator[list[Any]]:
         )
     try:
         with fits.open(io.BytesIO(content), memmap=False, ignore_missing_simple=True) as opened:
-            require_modest(list(opened), name)
-            yield [wavelengths_along_rows(one) for one in opened if hasattr(one, "data")]  # damaged ones have none
+            hdus = list(one_after_the_other(opened, name))
+            require_modest(hdus, name)
+            yield [wavelengths_along_rows(one) for one in hdus if hasattr(one, "data")]  # damaged ones have none
     except (*DAMAGE, fits.VerifyError, zlib.error) as problem:
         raise SpectrumError(f"{name} is a damaged or cut FITS file ({in_words(problem)}); fetch it again.") from problem
+
+
+def one_after_the_other(hdus: Iterable[Any], name: str) -> Iterator[Any]:
+    """HDUs of a FITS file; raises SpectrumError where one does not begin behind the one before, which would never end."""
+    before = -1
+    for one in hdus:
+        begins = (one.fileinfo() or {}).get("hdrLoc")
+        if begins is not None and begins <= before:
+            raise SpectrumError(
+                f"{name} is a damaged FITS file (an extension says that the next one begins before it); fetch it again."
+            )
+        before = before if begins is None else begins
+        yield one

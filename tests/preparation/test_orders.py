@@ -139,3 +139,16 @@ def test_harps_spectrum_with_its_blaze_left_in_is_followed(shared):
     assert float(step.numbers["rms_after"]) < 0.1 * float(step.numbers["rms_before"])
     assert "continuum_poor" not in seen.flags
     assert sum(float(s.numbers["pixels"]) for s in seen.steps if s.name == "spikes") < 100  # 2368 when its tops counted
+
+
+def test_a_continuum_below_nothing_is_left_as_it_is():
+    """Noise about zero, with a ripple in it: a fitted continuum is negative in places, and its logarithm is no number."""
+    rng = np.random.default_rng(3)
+    flux = rng.normal(0, 1, N_PIXELS) * (1 + 0.9 * np.sin(2 * np.pi * 420e3 / WAVELENGTH))
+    continuum = np.where(WAVELENGTH < 6000, -0.5, 0.5) * np.ones(N_PIXELS)
+    found = follow_orders(flux, np.ones(N_PIXELS, bool), continuum, np.ones(N_PIXELS), templates().flux)
+    assert np.isfinite(found.level).all()
+    if found.ripple is None:
+        np.testing.assert_array_equal(found.level, continuum)
+    else:
+        assert found.ripple.after <= 0.05

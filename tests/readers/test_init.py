@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from made_up_files import FLUX
 from synthetic import fits_bytes, image_hdu
 
 from cinn_core.errors import SpectrumError
-from cinn_core.readers import read
+from cinn_core.readers import one_after_the_other, read
 
 GOOD_FILE = fits_bytes(image_hdu(FLUX, CRVAL1=5200.0, CDELT1=0.05, CRPIX1=1.0))
 
@@ -64,3 +65,21 @@ def test_random_damage_to_a_header_never_crashes():
             read(bytes(damaged), "damaged.fits")
         except SpectrumError:
             continue
+
+
+@dataclass
+class Placed:
+    """An extension that begins at a byte of its file."""
+
+    begins: int | None
+
+    def fileinfo(self):
+        return None if self.begins is None else {"hdrLoc": self.begins}
+
+
+def test_extensions_that_go_backwards_are_refused_and_others_are_not():
+    forward = [Placed(0), Placed(2880), Placed(None), Placed(8640)]
+    assert list(one_after_the_other(forward, "star.fits")) == forward
+    for wrong in (2880, 0):
+        with pytest.raises(SpectrumError, match="begins before it"):
+            list(one_after_the_other([*forward[:2], Placed(wrong)], "star.fits"))
