@@ -20,6 +20,7 @@ OPTICAL_ANGSTROM = (2900.0, 26000.0)
 
 _WAVENUMBER = re.compile(r"wave_? ?num|wvn|cm ?(\^|\*\*)? ?-1|kayser|1/cm", re.IGNORECASE)
 _PER_CM = "angstrom_times_wavenumber"
+_NO_ERROR = 1e-6  # times the usual error; what is smaller is a damaged one
 
 UNIT_ANGSTROM: dict[str, float] = {
     "angstrom": 1.0, "angstroms": 1.0, "a": 1.0, "aa": 1.0, "ang": 1.0, "0.1nm": 1.0, "10**-10m": 1.0, "1e-10m": 1.0,
@@ -317,3 +318,10 @@ def repeats(ranges: list[tuple[float, float]]) -> bool:
         if np.any(shared > _SAME_RANGE * np.minimum(high[i + 1 :] - low[i + 1 :], high[i] - low[i])):
             return True
     return False
+
+
+def believed(error: NDArray, good: NDArray) -> NDArray:
+    """Errors (n,) that can weigh a pixel: finite, positive, and no million times smaller than is usual among the good ones."""
+    positive = np.isfinite(error) & (error > 0)
+    usual = error[positive & good]
+    return positive & (error > _NO_ERROR * np.median(usual)) if usual.size else positive

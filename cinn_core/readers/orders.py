@@ -13,7 +13,7 @@ from ..errors import SpectrumError
 from ..rebin import rebin
 from ..stages import Step
 from ..statistics import robust_sigma
-from .common import Pixels, wavelength_range
+from .common import Pixels, believed, wavelength_range
 
 MOST_ORDERS = 300
 """Orders that a file may hold: echelle spectrographs have up to some 120, each in up to two slices."""
@@ -181,7 +181,7 @@ def _deblazed(order: Pixels, blaze: NDArray) -> tuple[Pixels, NDArray] | None:
     relative = np.abs(np.diff(order.flux, append=order.flux[-1]))[good] / safe[good]
     noise = max(float(np.median(relative)), 1e-9)  # of a pixel in the middle; photons make it grow as the blaze falls
     weight = np.where(good, safe / top / noise**2, 0.0)
-    if error is not None and (usable := np.isfinite(error) & (error > 0))[good].mean() > 0.5:
+    if error is not None and (usable := believed(error, good))[good].mean() > 0.5:
         weight = np.where(good & usable, 1 / np.where(usable, error, 1.0) ** 2, 0.0)
     return Pixels(order.wavelength, order.flux / safe, error, good), weight
 

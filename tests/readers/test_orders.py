@@ -54,3 +54,16 @@ def test_order_that_ends_in_noise_keeps_its_light():
     assert spectrum.good[lit].all()
     assert np.abs(spectrum.flux[lit] - 1).mean() < 0.05
     assert not spectrum.good[spectrum.wavelength < 5408].any()
+
+
+@pytest.mark.parametrize("damaged", [1e-260, 1e-153, 1e-20, 0.0, -1.0, np.inf])
+def test_damaged_error_in_an_order_costs_that_pixel_alone(damaged):
+    """The inverse square of the smallest ones is no number, and of 1e-20 outweighs everything."""
+    waves = [5200 + 0.05 * np.arange(1500), 5270 + 0.05 * np.arange(1500)]
+    errors = [np.full(1500, 0.5), np.full(1500, 0.5)]
+    errors[1][40] = damaged
+    orders = [Pixels(w, np.full(w.size, 50.0), e, np.ones(w.size, bool)) for w, e in zip(waves, errors, strict=True)]
+    pixels, _ = merge_orders(orders)
+    assert pixels.good.mean() > 0.99
+    assert np.isfinite(pixels.flux[pixels.good]).all()
+    assert (pixels.error[pixels.good] > 1e-3).all()
