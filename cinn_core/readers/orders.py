@@ -177,7 +177,7 @@ def _deblazed(order: Pixels, blaze: NDArray) -> tuple[Pixels, NDArray] | None:
     if good.sum() < 100:
         return None
     safe = np.where(lit, blaze, top)
-    error = None if order.error is None else order.error / safe
+    error = None if order.error is None else np.nan_to_num(order.error / safe, posinf=0.0, neginf=0.0)
     relative = np.abs(np.diff(order.flux, append=order.flux[-1]))[good] / safe[good]
     noise = max(float(np.median(relative)), 1e-9)  # of a pixel in the middle; photons make it grow as the blaze falls
     weight = np.where(good, safe / top / noise**2, 0.0)
