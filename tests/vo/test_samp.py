@@ -6,7 +6,7 @@ import io
 import os
 import shutil
 import subprocess
-import time
+import threading
 
 import numpy as np
 import pytest
@@ -50,11 +50,9 @@ def other(hub_here):
 
     def take(_key, _sender, msg_id, mtype, params, _extra):
         client.got.setdefault(mtype, []).append((params, load(params["url"])[0]))
-        time.sleep(0.2)  # pyvo's hub loses a reply that comes before it has begun to wait for one
-        if mtype in client.refuse:
-            client.ereply(msg_id, "samp.error", error={"samp.errortxt": "no memory left"})
-        else:
-            client.ereply(msg_id, "samp.ok", result={})
+        said = ("samp.error", None, {"samp.errortxt": "no memory left"}) if mtype in client.refuse else ("samp.ok", {})
+        # pyvo's hub loses a reply that comes before it has begun to wait for one
+        threading.Timer(0.1, client.ereply, (msg_id, *said)).start()
 
     client.bind_receive_call("table.load.votable", take)
     client.take = take
