@@ -282,11 +282,14 @@ class Unnamed(SpectrumError):
 
 @dataclass(frozen=True)
 class Choice:
-    """One spectrum of a file: the extension (HDF5: group) and row that `read` takes, and what to call it."""
+    """One spectrum of a file: the extension (HDF5: group) and row that `read` takes, and what to call it, in printable characters."""
 
     hdu: int | None
     row: int | None
     label: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", "".join(c if c.isprintable() else " " for c in self.label))
 
 
 def require_choice(choices: tuple[Choice, ...], name: str) -> None:

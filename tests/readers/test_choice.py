@@ -45,3 +45,8 @@ def test_nothing_is_asked_where_a_file_holds_one_spectrum():
     assert list_spectra(b"5200 1.0\n5200.1 0.9\n") == ()
     with pytest.raises(SpectrumError, match="damaged"):
         list_spectra(b"SIMPLE" + bytes(9000), "a.fits")
+
+
+def test_choices_are_named_in_characters_that_can_be_read():
+    """A name of a damaged table holds what no terminal shows."""
+    assert Choice(None, 1, "row 1: SK\x00Y\n").label == "row 1: SK Y "
