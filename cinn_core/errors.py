@@ -1,6 +1,11 @@
 """The errors an astronomer may see: each carries one sentence saying what was found, what is needed and what to do."""
 
 
+def printable(text: str) -> str:
+    """Text in which a space stands for each character that cannot be shown, fit for a sentence."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 class KielError(Exception):
     """Base of every error whose text is meant for the user."""
 

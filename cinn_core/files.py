@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
@@ -101,6 +101,14 @@ def hash_of(*parts: str | Path) -> str:
         digest.update(part.read_bytes() if isinstance(part, Path) else part.encode())
         digest.update(b"\0")
     return digest.hexdigest()[:32]
+
+
+def contents_sha256(paths: Iterable[Path]) -> str:
+    """SHA-256 of the contents of files, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def computed_once(name: str, key: str, compute: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:

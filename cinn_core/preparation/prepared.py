@@ -10,6 +10,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from .. import __version__
+from ..errors import printable
 from ..files import written
 from ..instrument import ARMS, PIXEL_ANGSTROM, RESOLVING_POWER, WAVELENGTH, arm_slices, pixel_sigma
 from ..stages import FluxVector
@@ -128,4 +129,4 @@ def pixel_errors(vector: FluxVector) -> NDArray:
 def plain_ascii(text: str) -> str:
     """Text in printable ASCII, which is all that FITS headers hold."""
     plain = text.replace("Å", "Angstrom").replace("−", "-").encode("ascii", "replace").decode()
-    return "".join(c if c.isprintable() else " " for c in plain)
+    return printable(plain)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SpectrumError
+from ..errors import SpectrumError, printable
 from ..stages import Medium, Step
 from .headers import resolving_power, snr_header, star_in_words, star_name
 from .media import KnownMedium, medium_of
@@ -248,7 +248,7 @@ DAMAGE = (
 
 def in_words(problem: BaseException) -> str:
     """Message of a library's exception in one printable line that can stand in a sentence; its class where it has none."""
-    plain = "".join(c if c.isprintable() else " " for c in str(problem)[:120])
+    plain = printable(str(problem)[:120])
     return " ".join(plain.split()).rstrip(".") or type(problem).__name__
 
 
@@ -289,7 +289,7 @@ class Choice:
     label: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "label", "".join(c if c.isprintable() else " " for c in self.label))
+        object.__setattr__(self, "label", printable(self.label))
 
 
 def require_choice(choices: tuple[Choice, ...], name: str) -> None:

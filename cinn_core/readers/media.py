@@ -9,6 +9,7 @@ from typing import Any
 
 from astropy.io import fits
 
+from ..errors import printable
 from ..stages import Medium, Step
 
 KnownMedium = tuple[Medium, tuple[Step, ...]]
@@ -173,7 +174,7 @@ def _by_comments(header: Any) -> tuple[Medium, str] | None:
         about = _ABOUT_WAVELENGTHS.search(text) if remark else text
         medium = _in_words(text) if about else None
         if medium is not None:
-            shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())[:80]
+            shown = " ".join(printable(text).split())[:80]
             return medium, f"the header's {key} says so ({shown}): {medium.value} wavelengths"
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, SynthesisError
+from ..files import contents_sha256
 from ..instrument import FWHM_PER_SIGMA, MODEL_FWHM_KMS, SPEED_OF_LIGHT_KMS
 from ..targets import SYNTHESIS_NAMES
 from .atmosphere import AtmosphereSource, MarcsModel
@@ -67,10 +67,7 @@ class OwnInputs:
 
     def digest(self) -> str:
         """SHA-256 of the line lists, one after the other."""
-        digest = hashlib.sha256()
-        for path in self.lines:
-            digest.update(path.read_bytes())
-        return digest.hexdigest()
+        return contents_sha256(self.lines)
 
     def describe_atmospheres(self, atmospheres: AtmosphereSource) -> str:
         """Geometry and origin of the atmospheres in words, for the provenance."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import DataError, SynthesisError
-from ..files import write_arrays, write_text
+from ..files import contents_sha256, write_arrays, write_text
 from ..forward_model.kernels import emulator_inputs, matern52
 from ..forward_model.nlte_change import ChangeBlock, NlteChange
 from ..nlte.flux_change import calibrated_lines, flux_change, in_windows, restrict_to_windows, solar_shifts
@@ -178,10 +177,7 @@ class Sources:
 
     def digest(self) -> str:
         """SHA-256 of the tables together."""
-        sha256 = hashlib.sha256()
-        for path in sorted(self.tables):
-            sha256.update(path.read_bytes())
-        return sha256.hexdigest()
+        return contents_sha256(sorted(self.tables))
 
 
 @dataclass(frozen=True, eq=False)

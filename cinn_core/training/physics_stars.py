@@ -8,7 +8,6 @@ the Sun at s = 1 and n = 1 the spectrum it had. What is kept is the change of th
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, SynthesisError
-from ..files import asset_path, write_arrays, write_text
+from ..files import asset_path, contents_sha256, write_arrays, write_text
 from ..prior import STRUCTURE_RANGE
 from ..processes import spread
 from ..random_streams import Stream, stream
@@ -60,14 +59,8 @@ class PhysicsSources:
 
     def digest(self) -> str:
         """SHA-256 of the tables, of the structure and of lithium together."""
-        sha256 = hashlib.sha256()
-        for path in (
-            *sorted(self.tables),
-            asset_path("structure.npz"),
-            *(asset_path("nlte", x) for x in ("Li.npz", "Li_3d.npz")),
-        ):
-            sha256.update(path.read_bytes())
-        return sha256.hexdigest()
+        lithium = (asset_path("nlte", name) for name in ("Li.npz", "Li_3d.npz"))
+        return contents_sha256([*sorted(self.tables), asset_path("structure.npz"), *lithium])
 
 
 def _open(sources: PhysicsSources, shifts: Shifts, scratch: Path) -> PhysicsEngines:

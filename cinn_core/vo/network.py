@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from .. import __version__
-from ..errors import KielError
+from ..errors import KielError, printable
 from ..readers import MAX_BYTES
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -115,7 +115,7 @@ def read_local(url: str, max_bytes: int = MAX_BYTES) -> tuple[bytes, str]:
 
 def in_words(problem: BaseException) -> str:
     """The message of an exception in one short printable line."""
-    text = "".join(c if c.isprintable() else " " for c in str(problem) or type(problem).__name__)
+    text = printable(str(problem) or type(problem).__name__)
     return re.sub(r"\s+", " ", text)[:160].rstrip(" .")
 
 
